@@ -1,0 +1,48 @@
+"""# Hybrid campaign: from a campaign file to a champion.
+
+Choose parameter points, simulate them on the CPU cluster, train networks on the AI cluster,
+identify measured alloys, simulate those again and compare; then the gate decides whether the new
+network replaces the old.
+
+Trigger it by hand. Every field left empty keeps what the campaign's file says. Nothing is submitted
+before the campaign is valid as a whole.
+"""
+
+from airflow.sdk import dag
+
+from forms import campaign_form
+from stages import (
+    DEFAULTS,
+    announce_champion,
+    close_failed,
+    first_round,
+    judge,
+    open_run,
+    report,
+    simulate,
+    train,
+    validate,
+)
+
+
+@dag(
+    schedule=None,
+    params=campaign_form(),
+    default_args=DEFAULTS,
+    max_active_runs=4,
+    doc_md=__doc__,
+    tags=["yieldloop"],
+)
+def hybrid_campaign():
+    """Run the whole loop once, from nothing."""
+    run = open_run()
+    dataset = simulate(run, first_round(run))
+    challenger = train(run, dataset)
+    verdict = validate(run, challenger["model"])
+    decision = judge(run, challenger, verdict)
+    announce_champion(run, decision)
+    result = report(run, dataset, challenger, verdict, decision)
+    result >> close_failed(run)
+
+
+hybrid_campaign()

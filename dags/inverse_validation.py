@@ -1,0 +1,33 @@
+"""# Inverse validation: whether the champion still identifies real sheets.
+
+Runs every morning, so that new measurements are met within a day, and on every new champion:
+identifies all measurements, simulates them again with the answer and compares. A failure starts a
+retraining.
+"""
+
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag
+
+from forms import campaign_field
+from stages import CHAMPION, DEFAULTS, announce_failure, continue_run, find_champion, validate
+
+
+@dag(
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("0 6 * * *", timezone="UTC"), assets=CHAMPION
+    ),
+    params=campaign_field(),
+    default_args=DEFAULTS,
+    catchup=False,
+    max_active_runs=1,
+    doc_md=__doc__,
+    tags=["yieldloop"],
+)
+def inverse_validation():
+    """Validate the champion in the run that it came from."""
+    champion = find_champion()
+    run = continue_run(champion["run_id"])
+    verdict = validate(run, champion["model"])
+    announce_failure(run, verdict)
+
+
+inverse_validation()

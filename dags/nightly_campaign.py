@@ -1,0 +1,30 @@
+"""# Nightly campaign: spend tonight's core-hours on further records.
+
+Continues the Sobol sequence of the campaign's latest run by as many points as the budget
+(`execution.nightly_core_hours`) buys at the rate measured so far. The grown dataset then starts a
+retraining.
+"""
+
+from airflow.sdk import CronTriggerTimetable, dag
+
+from forms import campaign_field
+from stages import DEFAULTS, announce_growth, continue_run, next_round, simulate
+
+
+@dag(
+    schedule=CronTriggerTimetable("0 22 * * *", timezone="UTC"),
+    params=campaign_field(),
+    default_args=DEFAULTS,
+    catchup=False,
+    max_active_runs=1,
+    doc_md=__doc__,
+    tags=["yieldloop"],
+)
+def nightly_campaign():
+    """Add one round to the campaign's latest run."""
+    run = continue_run()
+    dataset = simulate(run, next_round(run))
+    announce_growth(run, dataset)
+
+
+nightly_campaign()

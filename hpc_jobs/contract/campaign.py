@@ -1,0 +1,95 @@
+"""A campaign: everything that decides what is simulated, trained and validated."""
+
+import hashlib
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hpc_jobs.contract.base import Frozen, Slug
+from hpc_jobs.contract.design import Design
+from hpc_jobs.contract.execution import Execution
+from hpc_jobs.contract.material import Material
+from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.contract.training import MultitaskCnn, Noise, Training
+from hpc_jobs.contract.validation import Gate, Validation
+
+
+class Campaign(Frozen):
+    """One YAML file of dags/campaigns, or campaign.json in a run folder."""
+
+    schema_version: Literal[1] = 1
+    name: Slug
+    description: Annotated[str, Field(min_length=1, max_length=500)]
+    material: Material
+    targets: Annotated[
+        dict[str, str],
+        Field(min_length=1, description="neutral name (MP1..) -> parameter of the yield function"),
+    ]
+    specimens: Specimens = Specimens()
+    solver: Annotated[
+        Literal["auto", "native", "reference"],
+        Field(description="of the simulations; auto: native, or reference without a compiler"),
+    ] = "auto"
+    design: Design
+    noise: Noise = Noise()
+    training: Training
+    validation: Validation
+    gate: Gate = Gate()
+    execution: Execution
+
+    @model_validator(mode="after")
+    def _targets_exist(self) -> Self:
+        known = self.material.parameters
+        if len(self.targets) > len(known):
+            raise ValueError(
+                f"targets names {len(self.targets)} targets, but {self.material.yield_function} "
+                f"has {len(known)} parameters; remove {len(self.targets) - len(known)}"
+            )
+        for target, parameter in self.targets.items():
+            if parameter not in known:
+                raise ValueError(
+                    f"targets.{target} is '{parameter}', which {self.material.yield_function} "
+                    f"does not have; choose from {', '.join(known)}"
+                )
+        if sorted(self.targets.values()) != sorted(known):
+            missing = sorted(set(known) - set(self.targets.values()))
+            raise ValueError(
+                f"targets must name each parameter of {self.material.yield_function} once; "
+                f"missing: {', '.join(missing)}"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _heads_are_targets(self) -> Self:
+        names = [network.name for network in self.training.networks]
+        if len(set(names)) != len(names):
+            raise ValueError(f"training.networks repeats a name in {names}; name each one once")
+        for network in self.training.networks:
+            if isinstance(network, MultitaskCnn):
+                unknown = [head for head in network.deep_heads if head not in self.targets]
+                if unknown:
+                    raise ValueError(
+                        f"deep_heads of network '{network.name}' names {', '.join(unknown)}; "
+                        f"choose from the targets {', '.join(self.targets)}"
+                    )
+        return self
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """Where each of material.parameters stands in a row that is in the order of targets."""
+        order = list(self.targets.values())
+        return tuple(order.index(parameter) for parameter in self.material.parameters)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the canonical JSON: the same campaign, the same fingerprint."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+class FrozenCampaign(Frozen):
+    """campaign.json: the campaign as it was when its run began, and the code that ran it."""
+
+    schema_version: Literal[1] = 1
+    run_id: Slug
+    campaign: Campaign
+    code_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]

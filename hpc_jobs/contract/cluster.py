@@ -1,0 +1,51 @@
+"""A cluster as its YAML file describes it; secrets stay in the Airflow Connection of its name."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hpc_jobs.contract.base import Frozen, Slug
+
+
+class DirectoryWorkspaces(Frozen):
+    """Workspaces are plain folders below a root; nothing expires."""
+
+    kind: Literal["directory"]
+    root: Annotated[str, Field(min_length=1, description="absolute, or relative to the login")]
+
+
+class HpcWorkspaces(Frozen):
+    """The hpc-workspace tools: ws_allocate, ws_list, ws_extend, ws_release, ws_find."""
+
+    kind: Literal["hpc_workspace"]
+    filesystem: str | None = None
+
+
+Workspaces = Annotated[DirectoryWorkspaces | HpcWorkspaces, Field(discriminator="kind")]
+
+
+class Cluster(Frozen):
+    """One file of dags/clusters."""
+
+    schema_version: Literal[1] = 1
+    name: Slug
+    description: Annotated[str, Field(min_length=1, max_length=500)]
+    scheduler: Literal["local", "slurm", "pbs"]
+    workspaces: Workspaces
+    python: Annotated[
+        str, Field(min_length=1, description="interpreter on the cluster, with the jobs extra")
+    ] = "python3"
+    modules: tuple[str, ...] = ()
+    environment: dict[Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")], str] = {}
+    partition: Annotated[str | None, Field(description="Slurm partition or PBS queue")] = None
+    account: str | None = None
+    poll_interval_s: Annotated[
+        float, Field(ge=2, le=3600, description="one status command for all jobs, this often")
+    ] = 30.0
+    grace_s: Annotated[
+        float, Field(ge=0, le=86400, description="a job may be unknown this long before it is lost")
+    ] = 120.0
+    inline_wait_s: Annotated[
+        float, Field(ge=0, le=60, description="wait this long in the task before deferring")
+    ] = 0.0
+    max_array_size: Annotated[int, Field(ge=1, le=1_000_000)] = 1000

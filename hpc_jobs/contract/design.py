@@ -1,0 +1,49 @@
+"""Where in parameter space the simulations are placed."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hpc_jobs.contract.base import Frozen, Interval
+
+
+class MechanicalBox(Frozen):
+    """Ranges of what a materials engineer measures; stresses relative to the rolling direction."""
+
+    stress_ratio_45: Interval = (0.9, 1.1)
+    stress_ratio_90: Interval = (0.9, 1.1)
+    stress_ratio_biaxial: Interval = (0.9, 1.2)
+    r_value_0: Interval = (0.4, 2.5)
+    r_value_45: Interval = (0.4, 2.5)
+    r_value_90: Interval = (0.4, 2.5)
+    r_value_biaxial: Interval = (0.5, 1.5)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        for name in type(self).model_fields:
+            low, high = getattr(self, name)
+            if not 0 < low < high:
+                raise ValueError(
+                    f"{name} is [{low}, {high}]; give two positive numbers, the smaller one first"
+                )
+        return self
+
+
+class Design(Frozen):
+    """A scrambled Sobol sequence; test points come from a second, independent scramble."""
+
+    generator: Literal["sobol"] = "sobol"
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    box: MechanicalBox = MechanicalBox()
+    train_records: Annotated[int, Field(ge=8, le=100_000_000)]
+    test_records: Annotated[int, Field(ge=8, le=10_000_000)]
+    records_per_shard: Annotated[int, Field(ge=1, le=100_000)]
+
+    @property
+    def records(self) -> int:
+        """Points of the first round, test points included."""
+        return self.train_records + self.test_records
+
+    def shards(self, records: int | None = None) -> int:
+        """Shards, and so array elements, of a round of that many records."""
+        return -(-(self.records if records is None else records) // self.records_per_shard)

@@ -1,0 +1,118 @@
+"""YAML in, validated models out; what is wrong is said by key, value and remedy."""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from hpc_jobs.contract.errors import ConfigurationError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+_REMEDIES = {
+    "extra_forbidden": "remove it{guess}",
+    "missing": "add it",
+    "greater_than": "give a number greater than {gt}",
+    "greater_than_equal": "give a number of at least {ge}",
+    "less_than": "give a number less than {lt}",
+    "less_than_equal": "give a number of at most {le}",
+    "literal_error": "choose {expected}",
+    "union_tag_invalid": "choose one of {expected_tags}",
+    "union_tag_not_found": "add {discriminator}",
+    "finite_number": "give a finite number",
+    "multiple_of": "give a multiple of {multiple_of}",
+    "too_short": "give at least {min_length}",
+    "too_long": "give at most {max_length}",
+    "string_pattern_mismatch": "match {pattern}",
+}
+
+
+def load(model: type[Model], path: Path, overrides: Mapping[str, Any] | None = None) -> Model:
+    """Read one YAML file into `model`, with overrides (a nested mapping) laid over it.
+
+    Raises ConfigurationError, which lists everything that is wrong at once.
+    """
+    try:
+        document = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        known = sorted(other.stem for other in path.parent.glob("*.yaml"))
+        raise ConfigurationError(
+            f"{path.name}: no such file in {path.parent}; there are: {', '.join(known) or 'none'}"
+        ) from None
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{path.name}: not valid YAML: {error}") from None
+    if not isinstance(document, dict):
+        raise ConfigurationError(f"{path.name}: expected keys and values, found {document!r}")
+    return parse(model, merge(document, overrides or {}), source=path.name)
+
+
+def parse(model: type[Model], document: Mapping[str, Any], source: str) -> Model:
+    """Validate a mapping into `model`; raises ConfigurationError with one line per mistake."""
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        lines = [_explain(model, document, details) for details in error.errors()]
+        raise ConfigurationError("\n".join(f"{source}: {line}" for line in lines)) from None
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one nested mapping over another; mappings merge, all else is replaced."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        both = isinstance(value, Mapping) and isinstance(below, Mapping)
+        merged[key] = merge(cast(Mapping[str, Any], below), value) if both else value
+    return merged
+
+
+def _explain(model: type[BaseModel], document: Any, details: ErrorDetails) -> str:
+    key = _key(document, details["loc"]) or "the whole"
+    kind, context = details["type"], dict(details.get("ctx", {}))
+    if kind == "value_error":  # our own validators already name key, value and remedy
+        message = details["msg"].removeprefix("Value error, ")
+        return message if key == "the whole" else f"{key}: {message}"
+    context["guess"] = _guess(model, details["loc"])
+    remedy = _REMEDIES.get(kind, "").format(**context)
+    value = "" if kind == "missing" else f" is {_short(details['input'])}"
+    reason = re.sub(r"^Input should", "should", details["msg"])
+    return f"{key}{value}: {reason}" + (f"; {remedy}" if remedy else "")
+
+
+def _key(document: Any, location: Sequence[str | int]) -> str:
+    """Path of a mistake as its author wrote it: without the tags that unions put in between."""
+    parts = []
+    for position, part in enumerate(location):
+        present = part in document if isinstance(document, Mapping) else isinstance(part, int)
+        if present or position == len(location) - 1:
+            parts.append(str(part))
+        if present:
+            document = document[part]
+    return ".".join(parts)
+
+
+def _guess(model: type[BaseModel], location: Sequence[str | int]) -> str:
+    """', did you mean ...' from the field names of all models below `model`."""
+    names: set[str] = set()
+    _collect(model.model_json_schema(), names)
+    close = difflib.get_close_matches(str(location[-1]) if location else "", names, n=1)
+    return f", or did you mean '{close[0]}'?" if close else ""
+
+
+def _collect(schema: Any, names: set[str]) -> None:
+    if isinstance(schema, Mapping):
+        names.update(schema.get("properties", {}))
+        for value in schema.values():
+            _collect(value, names)
+    elif isinstance(schema, list):
+        for value in schema:
+            _collect(value, names)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

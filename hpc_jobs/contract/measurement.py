@@ -1,0 +1,77 @@
+"""A measurement: what the inverse validation starts from, virtual or from a real test bench.
+
+measurements/<name>.h5 holds the header below as JSON in the root attribute `header`, the dataset
+`strains` (Specimens.strain_values,) and, where forces were measured, `forces`
+(Specimens.force_values,) in N; both are laid out like a record.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, FiniteFloat, model_validator
+
+from hpc_jobs.contract.base import Frozen, Slug
+from hpc_jobs.contract.material import Material
+from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.contract.training import Noise
+
+Quantity = Literal[
+    "stress_ratio_45",
+    "stress_ratio_90",
+    "stress_ratio_biaxial",
+    "r_value_0",
+    "r_value_45",
+    "r_value_90",
+    "r_value_biaxial",
+]
+"""What a materials engineer calls the anisotropy; stresses relative to the rolling direction."""
+
+
+class MeasurementFields:
+    """Names inside a measurement file, and inside the file of a re-simulated field."""
+
+    HEADER = "header"  # attribute of the root: MeasurementHeader as JSON
+    STRAINS = "strains"  # (strain_values,) float64
+    FORCES = "forces"  # (force_values,) float64, N; absent where no force was measured
+
+
+class Curves(Frozen):
+    """r(theta) and sigma(theta)/sigma(0), theta from the rolling direction."""
+
+    angles_deg: Annotated[tuple[FiniteFloat, ...], Field(min_length=1)]
+    r_value: tuple[FiniteFloat, ...]
+    stress_ratio: tuple[FiniteFloat, ...]
+
+    @model_validator(mode="after")
+    def _equally_long(self) -> Self:
+        lengths = len(self.angles_deg), len(self.r_value), len(self.stress_ratio)
+        if len(set(lengths)) != 1:
+            raise ValueError(f"the curves have {lengths} values; give as many of each")
+        return self
+
+
+class Truth(Frozen):
+    """What is known of the material by other means: all of it for a virtual experiment."""
+
+    quantities: Annotated[dict[Quantity, FiniteFloat], Field(min_length=1)]
+    parameters: Annotated[
+        dict[str, FiniteFloat] | None, Field(description="of the yield function, by name")
+    ] = None
+    curves: Curves | None = None
+
+
+class MeasurementHeader(Frozen):
+    """Everything about a measurement but its numbers."""
+
+    schema_version: Literal[1] = 1
+    name: Slug
+    source: Annotated[
+        str, Field(min_length=1, max_length=2000, description="where the numbers come from")
+    ]
+    material: Annotated[
+        Material, Field(description="elasticity, hardening and exponent, known from plain tests")
+    ]
+    specimens: Annotated[
+        Specimens, Field(description="mesh: the virtual experiment's; says nothing of a real one")
+    ]
+    noise: Annotated[Noise, Field(description="of this measurement, one standard deviation")]
+    truth: Truth | None = None

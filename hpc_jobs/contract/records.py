@@ -1,0 +1,184 @@
+"""Files that pass between jobs: published whole or not at all, verified when read."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
+
+from hpc_jobs.contract.base import Frozen
+from hpc_jobs.contract.errors import CorruptFile
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class RecordStatus:
+    """Status codes of a record, as stored in a shard; 0 is the only good one."""
+
+    NAMES = (
+        "ok",
+        "return_map",
+        "newton",
+        "min_step",
+        "inverted",
+        "necked",
+        "nonfinite",
+        "rejected_material",
+    )
+
+
+class ShardFields:
+    """Dataset names of a shard: n records each, float32 unless said."""
+
+    PARAMETERS = "parameters"  # (n, targets) float64, in the order of Campaign.targets
+    STRAINS = "strains"  # (n, strain_values); NaN where the status is not ok
+    FORCES = "forces"  # (n, force_values) N
+    STATUS = "status"  # (n,) uint8, index into RecordStatus.NAMES
+    POINT = "point"  # (n,) int64, row of the round's design
+    IS_TEST = "is_test"  # (n,) bool
+    REASON = "reason"  # (n,) UTF-8 bytes, why the status is not ok
+    PLASTIC_STRAIN = "largest_plastic_strain"  # (n,) reached anywhere
+    ITERATIONS = "iterations"  # (n,) int32, Newton iterations of all specimens
+
+
+class FileEntry(Frozen):
+    """One file that a manifest vouches for, its path relative to the manifest's folder."""
+
+    path: str
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Manifest(Frozen):
+    """Says that files are complete; written last."""
+
+    schema_version: Literal[1] = 1
+    kind: str
+    files: tuple[FileEntry, ...]
+    facts: dict[str, Any] = {}
+
+
+class ElementResult(Frozen):
+    """results/<element>.json: how one array element ended, in its own words."""
+
+    schema_version: Literal[1] = 1
+    element: int
+    outcome: Literal["done", "failed"]
+    job_id: str
+    host: str
+    started: Annotated[float, Field(description="Unix time by the node's clock, s")]
+    wall_s: float
+    cpu_s: float
+    message: str = ""
+    facts: dict[str, Any] = {}
+
+
+class ElementProgress(Frozen):
+    """progress/<element>.json: how far an element is; a hint, never the truth."""
+
+    done: int
+    total: int
+    unit: str
+
+
+class LockOwner(Frozen):
+    """locks/<element>/owner.json: the one job that works on an element."""
+
+    job_id: str
+    host: str
+    pid: int
+
+
+@contextmanager
+def publish(path: Path) -> Iterator[Path]:
+    """Yield a temporary path; on success fsync it and rename it to `path`, else remove it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def publish_model(path: Path, model: BaseModel) -> None:
+    """Write a model as JSON, atomically."""
+    with publish(path) as temporary:
+        temporary.write_text(model.model_dump_json(indent=1) + "\n")
+
+
+def publish_manifest(path: Path, kind: str, files: list[Path], **facts: Any) -> Manifest:
+    """Vouch for files that are already in place; they lie in or below the manifest's folder."""
+    entries = tuple(
+        FileEntry(
+            path=file.relative_to(path.parent).as_posix(),
+            bytes=file.stat().st_size,
+            sha256=sha256_of(file),
+        )
+        for file in files
+    )
+    manifest = Manifest(kind=kind, files=entries, facts=facts)
+    publish_model(path, manifest)
+    return manifest
+
+
+def read_model(model: type[Model], path: Path) -> Model:
+    """Read JSON into `model`; raises CorruptFile."""
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise CorruptFile(f"{path}: missing; the job that writes it has not finished") from None
+    except ValidationError as error:
+        raise CorruptFile(f"{path}: not a {model.__name__}: {error.errors()[0]['msg']}") from None
+
+
+def read_manifest(path: Path, kind: str, *, verify: bool = True) -> Manifest:
+    """Read a manifest and, unless told not to, verify size and SHA-256 of all its files.
+
+    Raises CorruptFile, naming the file, what was expected and what was found.
+    """
+    manifest = read_model(Manifest, path)
+    if manifest.kind != kind:
+        raise CorruptFile(f"{path}: a manifest of kind '{manifest.kind}', expected '{kind}'")
+    if verify:
+        for entry in manifest.files:
+            _verify(path.parent / entry.path, entry)
+    return manifest
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file's content, hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _verify(path: Path, entry: FileEntry) -> None:
+    if not path.is_file():
+        raise CorruptFile(f"{path}: missing, though its manifest vouches for it; make it again")
+    size = path.stat().st_size
+    if size != entry.bytes:
+        raise CorruptFile(f"{path}: {size} bytes, its manifest says {entry.bytes}; make it again")
+    found = sha256_of(path)
+    if found != entry.sha256:
+        raise CorruptFile(
+            f"{path}: sha256 {found[:12]}..., its manifest says {entry.sha256[:12]}...; "
+            "make it again"
+        )
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

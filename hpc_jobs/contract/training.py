@@ -1,0 +1,92 @@
+"""How networks are trained on the records."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from hpc_jobs.contract.base import Fraction, Frozen, Positive, Slug
+
+
+class Noise(Frozen):
+    """Standard deviations of the measurement: the unit in which inputs are expressed."""
+
+    strain: Positive = 5e-4
+    force_relative: Positive = 5e-3
+
+
+class Pace(Frozen):
+    """How one network is trained where it differs from the campaign's other networks."""
+
+    epochs: Annotated[int | None, Field(ge=1, le=100_000)] = None
+    batch_size: Annotated[int | None, Field(ge=8, le=1_000_000)] = None
+    learning_rate: Positive | None = None
+    weight_decay: Annotated[float | None, Field(ge=0)] = None
+
+
+class MultitaskCnn(Pace):
+    """The paper's network: a shared convolutional trunk, one head per target."""
+
+    kind: Literal["multitask_cnn"]
+    name: Slug = "multitask_cnn"
+    components: Annotated[
+        int, Field(ge=2, le=512, description="principal components that the input filter keeps")
+    ] = 48
+    channels: Annotated[int, Field(ge=4, le=512)] = 32
+    activation: Annotated[
+        Literal["relu", "silu"],
+        Field(description="relu as in the paper; silu is smooth, as what is learned is"),
+    ] = "silu"
+    deep_heads: tuple[str, ...] = ("MP3", "MP5", "MP6", "MP7", "MP8")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+
+
+class Mlp(Pace):
+    """A multilayer perceptron on principal components of inputs in units of their noise."""
+
+    kind: Literal["mlp"]
+    name: Slug = "mlp"
+    components: Annotated[int, Field(ge=2, le=512)] = 48
+    hidden: Annotated[tuple[int, ...], Field(min_length=1, max_length=8)] = (256, 256)
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+Network = Annotated[MultitaskCnn | Mlp, Field(discriminator="kind")]
+
+
+class SineWave(Frozen):
+    """lr0 e^(-a t/T) (gamma sin(w t) + e^(-a t/T) + 0.5), clamped at 0; t of T global steps.
+
+    w t is 2 pi b t/n with scan = epoch (n steps an epoch), b t/(2 pi n) with scan = literal.
+    """
+
+    kind: Literal["sine_wave"]
+    decay: Positive = 3.0
+    waves: Positive = 1.0
+    gamma: Annotated[float, Field(ge=0, le=1)] = 0.5
+    scan: Literal["epoch", "literal"] = "epoch"
+
+
+class Cosine(Frozen):
+    """Half a cosine from the initial learning rate to zero."""
+
+    kind: Literal["cosine"]
+
+
+Schedule = Annotated[SineWave | Cosine, Field(discriminator="kind")]
+
+
+class Training(Frozen):
+    """One training per network; all see the same batches."""
+
+    networks: Annotated[tuple[Network, ...], Field(min_length=1, max_length=16)]
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    batch_size: Annotated[int, Field(ge=8, le=1_000_000)] = 256
+    learning_rate: Positive = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    schedule: Schedule
+    settle_after: Annotated[
+        Fraction, Field(description="share of the epochs after which batch statistics are frozen")
+    ] = 0.5
+    validation_fraction: Annotated[Fraction, Field(gt=0, lt=0.9)] = 0.1
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    checkpoint_every_epochs: Annotated[int, Field(ge=1)] = 10

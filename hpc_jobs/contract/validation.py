@@ -1,0 +1,126 @@
+"""When an identified material counts as right, what came out, and when a network takes over."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, FiniteFloat, model_validator
+
+from hpc_jobs.contract.base import Frozen, Positive, Slug
+from hpc_jobs.contract.measurement import Quantity
+
+
+class Limits(Frozen):
+    """The largest deviations that an identified material may show."""
+
+    r_value_tolerance: Annotated[
+        Positive, Field(description="largest |r - true r| at 0, 45 and 90 degrees and between")
+    ] = 0.1
+    r_biaxial_tolerance: Annotated[
+        Positive, Field(description="as above, biaxial; a notched strip hardly sees it")
+    ] = 0.3
+    stress_ratio_tolerance: Annotated[Positive, Field(description="largest |s - true s|")] = 0.02
+    yield_locus_tolerance: Annotated[
+        Positive, Field(description="largest radial distance of the loci, share of the true radius")
+    ] = 0.03
+    strain_rms_tolerance: Annotated[
+        Positive, Field(description="re-simulated against measured, in units of the noise")
+    ] = 3.0
+    force_tolerance: Annotated[
+        Positive, Field(description="re-simulated against measured, rms relative deviation")
+    ] = 0.03
+
+    def tolerance(self, quantity: Quantity) -> float:
+        """Largest accepted error of one quantity."""
+        if quantity == "r_value_biaxial":
+            return self.r_biaxial_tolerance
+        if quantity.startswith("r_value"):
+            return self.r_value_tolerance
+        return self.stress_ratio_tolerance
+
+
+class Validation(Limits):
+    """Inverse validation: predict from a measurement, simulate again, compare."""
+
+    measurements: Annotated[
+        tuple[Slug, ...], Field(min_length=1, max_length=64, description="files in measurements/")
+    ]
+    mesh_refinement: Annotated[
+        int,
+        Field(ge=1, le=16, description="of the reference that shows the mesh's bias; 1: no bias"),
+    ] = 4
+
+    @property
+    def limits(self) -> Limits:
+        """The tolerances alone."""
+        return Limits(**self.model_dump(include=set(Limits.model_fields)))
+
+
+class Gate(Frozen):
+    """The challenger becomes champion if its off-grid error is lower by at least this share."""
+
+    minimum_improvement: Annotated[float, Field(ge=0, lt=1)] = 0.02
+    require_validation: Annotated[
+        bool, Field(description="refuse a challenger that fails the inverse validation")
+    ] = True
+
+
+class Estimate(Frozen):
+    """What a network said of one measurement, or why it must not be asked."""
+
+    measurement: Slug
+    parameters: Annotated[
+        dict[str, FiniteFloat] | None,
+        Field(description="target -> value, in the order of the targets; none if outside"),
+    ]
+    outside: Annotated[
+        tuple[str, ...], Field(description="why the measurement is outside what was trained")
+    ] = ()
+    novelty: float
+    novelty_limit: float
+
+    @model_validator(mode="after")
+    def _answered_or_outside(self) -> Self:
+        if (self.parameters is None) != bool(self.outside):
+            raise ValueError(
+                f"estimate of {self.measurement}: give parameters or reasons why it is outside, "
+                "not both and not neither"
+            )
+        return self
+
+
+class Estimates(Frozen):
+    """estimates.json: one estimate per measurement, in the campaign's order."""
+
+    schema_version: Literal[1] = 1
+    validation: Slug
+    model: Slug
+    model_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="its manifest's")]
+    estimates: tuple[Estimate, ...]
+
+
+class Judgement(Frozen):
+    """One measurement, judged."""
+
+    verdict: Literal["pass", "fail", "outside"]
+    reasons: tuple[str, ...] = ()
+    quantities: Annotated[
+        dict[Quantity, tuple[FiniteFloat | None, FiniteFloat | None]],
+        Field(description="[identified, true]; null where not identified or not known"),
+    ]
+    errors: Annotated[
+        dict[str, FiniteFloat],
+        Field(description="strain_rms (noise), force, r_curve, stress_curve, yield_locus"),
+    ] = {}
+    novelty: float
+    novelty_limit: float
+
+
+class Verdict(Frozen):
+    """verdict.json: whether a network may be trusted with real sheets."""
+
+    schema_version: Literal[1] = 1
+    validation: Slug
+    model: Slug
+    limits: Limits
+    measurements: dict[Slug, Judgement]
+    passed: bool
+    notes: dict[str, str] = {}

@@ -1,0 +1,182 @@
+"""Every path in the workspace, built here and nowhere else.
+
+    <workspace>/code/<sha256>/             hpc_jobs as it ran
+    <workspace>/code/kernels/              compiled kernels, keyed by source and processor
+    <workspace>/<run_id>/
+      campaign.json
+      design/round-000.npz, .json
+      rounds/000/shards/shard-00000.h5, .json
+      dataset/manifest.json, packed/
+      models/<name>/
+      validation/<name>/
+      jobs/<token>/
+
+The control host builds the same paths with PurePosixPath, the jobs with Path.
+"""
+
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Generic, TypeVar
+
+P = TypeVar("P", bound=PurePath)  # Path on the cluster, PurePosixPath on the control host
+
+
+def manifest_of(path: P) -> P:
+    """Path of the manifest whose existence says that `path` is complete."""
+    return path.with_suffix(".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace(Generic[P]):
+    """One allocated workspace."""
+
+    root: P
+
+    def run(self, run_id: str) -> "RunFolder[P]":
+        """Folder of one run of a campaign."""
+        return RunFolder(self.root / run_id)
+
+    def code(self, sha256: str) -> P:
+        """Folder of one version of hpc_jobs; goes on PYTHONPATH."""
+        return self.root / "code" / sha256
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder(Generic[P]):
+    """Everything that one run of a campaign reads and writes."""
+
+    root: P
+
+    @property
+    def campaign(self) -> P:
+        """The frozen contract."""
+        return self.root / "campaign.json"
+
+    def design(self, number: int) -> P:
+        """Parameter points of a round."""
+        return self.root / "design" / f"round-{number:03d}.npz"
+
+    @property
+    def rounds(self) -> P:
+        """Folder of all rounds."""
+        return self.root / "rounds"
+
+    def shards(self, number: int) -> P:
+        """Folder of a round's shards."""
+        return self.rounds / f"{number:03d}" / "shards"
+
+    def shard(self, number: int, index: int) -> P:
+        """One shard of a round."""
+        return self.shards(number) / f"shard-{index:05d}.h5"
+
+    def parts(self, number: int, index: int) -> P:
+        """Folder of a shard's records so far, removed once the shard is published."""
+        return self.shards(number) / f".shard-{index:05d}.parts"
+
+    @property
+    def dataset(self) -> P:
+        """Folder of the packed dataset."""
+        return self.root / "dataset"
+
+    @property
+    def dataset_manifest(self) -> P:
+        """Manifest of the packed dataset, rewritten whenever it grows."""
+        return self.dataset / "manifest.json"
+
+    def model(self, name: str) -> P:
+        """Folder of one trained network."""
+        return self.root / "models" / name
+
+    @property
+    def measurements(self) -> P:
+        """Folder of the measurements that were staged for validation."""
+        return self.root / "measurements"
+
+    def measurement(self, name: str) -> P:
+        """One staged measurement."""
+        return self.measurements / f"{name}.h5"
+
+    def validation(self, name: str) -> P:
+        """Folder of one inverse validation."""
+        return self.root / "validation" / name
+
+    def estimates(self, validation: str) -> P:
+        """Path of what a network said of each measurement."""
+        return self.validation(validation) / "estimates.json"
+
+    def field(self, validation: str, measurement: str) -> P:
+        """Strains and forces simulated again with the identified parameters."""
+        return self.validation(validation) / "fields" / f"{measurement}.h5"
+
+    def verdict(self, validation: str) -> P:
+        """Whether an inverse validation passed, and why."""
+        return self.validation(validation) / "verdict.json"
+
+    def figure(self, validation: str, measurement: str) -> P:
+        """One measurement against its re-simulation, for people."""
+        return self.validation(validation) / "figures" / f"{measurement}.png"
+
+    def job(self, token: str) -> "JobFolder[P]":
+        """Folder of one array job."""
+        return JobFolder(self.root / "jobs" / token)
+
+
+@dataclass(frozen=True, slots=True)
+class JobFolder(Generic[P]):
+    """What one array job leaves behind; the elements write, the control plane reads."""
+
+    root: P
+
+    @property
+    def results(self) -> P:
+        """Folder of the per-element results."""
+        return self.root / "results"
+
+    def result(self, element: int) -> P:
+        """Written last by an element: its truth."""
+        return self.results / f"{element}.json"
+
+    @property
+    def locks(self) -> P:
+        """Folder of the element locks."""
+        return self.root / "locks"
+
+    def lock(self, element: int) -> P:
+        """Made by the one process that works on an element; holds owner.json."""
+        return self.locks / str(element)
+
+    def progress(self, element: int) -> P:
+        """Rewritten while an element works: how far it is."""
+        return self.root / "progress" / f"{element}.json"
+
+    @property
+    def spool(self) -> P:
+        """Folder of the tracking spools."""
+        return self.root / "spool"
+
+    @property
+    def logs(self) -> P:
+        """Folder of the elements' output, <job id>_<array index>.out."""
+        return self.root / "logs"
+
+    @property
+    def intent(self) -> P:
+        """Whose job this is; written before anything is submitted."""
+        return self.root / "intent.json"
+
+    @property
+    def finished(self) -> P:
+        """Written when nothing more will be done about the job: from then on it is history."""
+        return self.root / "finished.json"
+
+    def script(self, number: int) -> P:
+        """Shell script of one submission."""
+        return self.root / f"script-{number}.sh"
+
+    def elements(self, number: int) -> P:
+        """Index file of one submission: line (array index + 1) is the element."""
+        return self.root / f"elements-{number}.txt"
+
+    def submission(self, number: int) -> P:
+        """Record of one submission: without job ids it is an intent."""
+        return self.root / f"submission-{number}.json"

@@ -1,0 +1,109 @@
+"""The points of a round, as a file: chosen once, continued by the next round."""
+
+import json
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.records import Manifest, publish, publish_manifest, read_manifest
+from hpc_jobs.contract.workspace import RunFolder, manifest_of
+from hpc_jobs.design.errors import MissingRecords
+from hpc_jobs.design.mechanical import draw
+from hpc_jobs.design.sobol import TEST, TRAIN
+
+log = logging.getLogger(__name__)
+KIND = "design"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Round:
+    """Parameter points of a round: training points first, then (in round 0) test points."""
+
+    parameters: NDArray[np.float64]  # (n, targets), in the order of Campaign.targets
+    is_test: NDArray[np.bool_]
+    point: NDArray[np.int64]  # row number
+    seed: int
+    sobol_start: int  # of the training stream
+    sobol_stop: int
+    test_stop: int  # of the test stream, which starts at 0
+    rejected: Counter[str]
+
+
+def choose_round(
+    run: RunFolder[Path], campaign: Campaign, number: int, records: int | None
+) -> Manifest:
+    """Choose and publish a round's points, or return the manifest if that was done before.
+
+    Round 0 has the design's training and test records; a later one `records` training records,
+    from where the previous round stopped. Raises MissingRecords, EmptyBox or CorruptFile.
+    """
+    path = run.design(number)
+    if manifest_of(path).exists():
+        return read_manifest(manifest_of(path), KIND)
+    if number == 0:
+        chosen = _round(campaign, 0, campaign.design.train_records, campaign.design.test_records)
+    else:
+        if records is None:
+            raise MissingRecords(f"round {number}: say how many records with --records N")
+        chosen = _round(campaign, read_round(run, number - 1).sobol_stop, records, 0)
+    _save(path, chosen)
+    facts = {
+        "round": number,
+        "records": len(chosen.point),
+        "shards": campaign.design.shards(len(chosen.point)),
+        "rejected": sum(chosen.rejected.values()),
+    }
+    log.info("round %d: %d points, rejected %s", number, len(chosen.point), dict(chosen.rejected))
+    return publish_manifest(manifest_of(path), KIND, [path], **facts)
+
+
+def read_round(run: RunFolder[Path], number: int) -> Round:
+    """Read a published round; raises CorruptFile."""
+    path = run.design(number)
+    read_manifest(manifest_of(path), KIND)
+    with np.load(path, allow_pickle=False) as stored:
+        return Round(
+            parameters=stored["parameters"],
+            is_test=stored["is_test"],
+            point=stored["point"],
+            seed=int(stored["seed"]),
+            sobol_start=int(stored["sobol_start"]),
+            sobol_stop=int(stored["sobol_stop"]),
+            test_stop=int(stored["test_stop"]),
+            rejected=Counter(json.loads(str(stored["rejected"]))),
+        )
+
+
+def _round(campaign: Campaign, start: int, train_records: int, test_records: int) -> Round:
+    train = draw(campaign, TRAIN, start, train_records)
+    test = draw(campaign, TEST, 0, test_records)
+    return Round(
+        parameters=np.vstack((train.parameters, test.parameters)),
+        is_test=np.repeat([False, True], [train_records, test_records]),
+        point=np.arange(train_records + test_records, dtype=np.int64),
+        seed=campaign.design.seed,
+        sobol_start=train.start,
+        sobol_stop=train.stop,
+        test_stop=test.stop,
+        rejected=train.rejected + test.rejected,
+    )
+
+
+def _save(path: Path, chosen: Round) -> None:
+    with publish(path) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            parameters=chosen.parameters,
+            is_test=chosen.is_test,
+            point=chosen.point,
+            seed=chosen.seed,
+            sobol_start=chosen.sobol_start,
+            sobol_stop=chosen.sobol_stop,
+            test_stop=chosen.test_stop,
+            rejected=json.dumps(dict(sorted(chosen.rejected.items()))),
+        )

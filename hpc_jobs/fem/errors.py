@@ -1,0 +1,13 @@
+"""Errors of the engine; each message names the thing, the value and the remedy."""
+
+
+class FemError(Exception):
+    """Base of the errors below."""
+
+
+class UnsupportedMaterial(FemError):
+    """A yield function, exponent or parameter array that the engine cannot evaluate."""
+
+
+class SolverMissing(FemError):
+    """The solver that a campaign names cannot work on this machine."""

@@ -1,0 +1,71 @@
+/* The library's C interface: plain structures and three functions, so that it needs no Python headers and
+ * any C++17 compiler builds it on any cluster. hpc_jobs/fem/native/library.py mirrors it with ctypes.
+ *
+ * A solver belongs to one specimen and one material but for its alpha; it is used by one thread at a time.
+ * What it returns depends on its set-up and on the arguments of that call alone.
+ */
+#ifndef YIELDLOOP_API_H
+#define YIELDLOOP_API_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define YL_ABI 1
+
+/* Status of a record; the numbers are those of hpc_jobs.contract.records.RecordStatus. */
+enum yl_status { YL_OK, YL_RETURN_MAP, YL_NEWTON, YL_MIN_STEP, YL_INVERTED, YL_NECKED, YL_NONFINITE };
+
+struct yl_setup {
+    /* Mesh. A dof is an unknown in [0, unknowns), or one of the values below. */
+    int elements, unknowns, half_band; /* half_band: largest difference of two unknowns of an element */
+    const double *gradients;           /* (elements, 4 points, 4 nodes, 2) 1/mm; the four sum to zero */
+    const double *volumes;             /* (elements, 4) mm^3 */
+    const int *dofs;                   /* (elements, 8) u, v of each node */
+    const double *signs;               /* (elements, 4) 1, or -1 where a node moves opposite to its unknowns */
+    double force_factor;               /* from the drawn end's force to the specimen's */
+    /* Measurement: ln U along and across, weighted over all points. */
+    int patches;
+    const double *patch_weights; /* (patches, elements * 4) */
+    /* Material but for alpha; hardening as in hpc_jobs/fem/hardening.py. */
+    double young, poisson, cos2, sin2; /* MPa; twice the angle from rolling direction to specimen */
+    int exponent, law;
+    double hardening[4];
+    /* Loading: step ends as fractions of end_displacement, increasing to 1; is_output marks those measured. */
+    double end_displacement; /* mm */
+    int steps;
+    const double *times;
+    const unsigned char *is_output;
+    /* Control. */
+    double tolerance;       /* residual over force */
+    double point_tolerance; /* of the return mapping, strain */
+    int cut_back;           /* halve steps that fail; otherwise the first failure ends the record */
+    int warm;               /* start from the trajectory of an isotropic sheet */
+};
+
+enum { YL_FIXED = -1, YL_DRAWN = -2, YL_DRAWN_BACK = -3 }; /* dofs: zero, and +-half of the displacement */
+
+struct yl_report {
+    int status, timed_out;
+    double time, force, largest_plastic_strain; /* where it ended: fraction, N */
+    int steps, cut_backs, stiffnesses, residuals; /* residuals: evaluations without a stiffness */
+};
+
+struct yl_solver;
+
+int yl_abi(void);
+/* Widest instruction set of this machine: 0 portable, 1 AVX2 with FMA, 2 AVX-512. */
+int yl_best_path(void);
+/* Copies all it needs of `setup`; 0 if memory is short, the path unknown to this machine or warm-up fails. */
+struct yl_solver *yl_open(const struct yl_setup *setup, int path);
+/* alpha (8,); strains (2, patches, outputs) and forces (outputs,), N, are complete only if the status is YL_OK. */
+void yl_solve(struct yl_solver *solver, const double *alpha, double time_limit_s, double *strains, double *forces,
+              struct yl_report *report);
+void yl_close(struct yl_solver *solver);
+/* sigma_bar and its gradient (xx, yy, engineering shear), results (count, 4), at stresses (count, 3). */
+void yl_yield(const double *alpha, int exponent, int count, const double *stresses, double *results);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,66 @@
+// Chooses the instruction set when the program runs; itself compiled for the plainest machine.
+#include <stdlib.h>
+
+#include "kernel.hpp"
+
+namespace portable {
+extern const Kernel kernel;
+}
+#ifdef YL_X86
+namespace avx2 {
+extern const Kernel kernel;
+}
+namespace avx512 {
+extern const Kernel kernel;
+}
+#endif
+
+struct yl_solver {
+    const Kernel *kernel;
+    void *solver;
+};
+
+#define YL_EXPORT extern "C" __attribute__((visibility("default")))
+
+YL_EXPORT int yl_abi(void) { return YL_ABI; }
+
+YL_EXPORT int yl_best_path(void) {
+#ifdef YL_X86
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) return 2;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return 1;
+#endif
+    return 0;
+}
+
+YL_EXPORT yl_solver *yl_open(const yl_setup *setup, int path) {
+    if (path < 0 || path > yl_best_path()) return nullptr;
+    const Kernel *kernel = &portable::kernel;
+#ifdef YL_X86
+    if (path == 1) kernel = &avx2::kernel;
+    if (path == 2) kernel = &avx512::kernel;
+#endif
+    void *inner = kernel->open(setup);
+    yl_solver *solver = inner ? static_cast<yl_solver *>(malloc(sizeof(yl_solver))) : nullptr;
+    if (solver) {
+        solver->kernel = kernel, solver->solver = inner;
+    } else if (inner) {
+        kernel->close(inner);
+    }
+    return solver;
+}
+
+YL_EXPORT void yl_solve(yl_solver *s, const double *alpha, double time_limit_s, double *strains, double *forces,
+                        yl_report *report) {
+    s->kernel->solve(s->solver, alpha, time_limit_s, strains, forces, report);
+}
+
+YL_EXPORT void yl_yield(const double *alpha, int exponent, int count, const double *stresses, double *results) {
+    portable::kernel.yield(alpha, exponent, count, stresses, results);
+}
+
+YL_EXPORT void yl_close(yl_solver *s) {
+    if (!s) return;
+    s->kernel->close(s->solver);
+    free(s);
+}

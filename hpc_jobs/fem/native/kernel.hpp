@@ -1,0 +1,10 @@
+// What one instruction set's translation unit offers to the dispatcher.
+#pragma once
+#include "api.h"
+
+struct Kernel {
+    void *(*open)(const yl_setup *);
+    void (*solve)(void *, const double *, double, double *, double *, yl_report *);
+    void (*close)(void *);
+    void (*yield)(const double *, int, int, const double *, double *);
+};

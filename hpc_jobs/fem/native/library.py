@@ -1,0 +1,223 @@
+"""The C++ library, as api.h declares it, through ctypes."""
+
+import ctypes
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpc_jobs.fem.mesh import FloatArray
+from hpc_jobs.fem.native.build import BUILT, NotBuilt, library_path, machine
+from hpc_jobs.fem.native.symmetry import Part
+
+ABI = 1
+PATHS = ("portable", "avx2", "avx512")
+
+_DOUBLES = ctypes.POINTER(ctypes.c_double)
+
+
+class _Setup(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_int) for name in ("elements", "unknowns", "half_band")),
+        ("gradients", _DOUBLES),
+        ("volumes", _DOUBLES),
+        ("dofs", ctypes.POINTER(ctypes.c_int)),
+        ("signs", _DOUBLES),
+        ("force_factor", ctypes.c_double),
+        ("patches", ctypes.c_int),
+        ("patch_weights", _DOUBLES),
+        *((name, ctypes.c_double) for name in ("young", "poisson", "cos2", "sin2")),
+        ("exponent", ctypes.c_int),
+        ("law", ctypes.c_int),
+        ("hardening", ctypes.c_double * 4),
+        ("end_displacement", ctypes.c_double),
+        ("steps", ctypes.c_int),
+        ("times", _DOUBLES),
+        ("is_output", ctypes.POINTER(ctypes.c_ubyte)),
+        ("tolerance", ctypes.c_double),
+        ("point_tolerance", ctypes.c_double),
+        ("cut_back", ctypes.c_int),
+        ("warm", ctypes.c_int),
+    )
+
+
+class _Report(ctypes.Structure):
+    _fields_ = (
+        ("status", ctypes.c_int),
+        ("timed_out", ctypes.c_int),
+        *((name, ctypes.c_double) for name in ("time", "force", "largest_plastic_strain")),
+        *((name, ctypes.c_int) for name in ("steps", "cut_backs", "stiffnesses", "residuals")),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Problem:
+    """One specimen of one material but for alpha, and how to load it."""
+
+    part: Part
+    youngs_modulus_mpa: float
+    poisson_ratio: float
+    angle_deg: float
+    exponent: int
+    hardening: FloatArray  # (5,), code and parameters
+    end_displacement_mm: float
+    times: FloatArray  # (steps,) ends of the load steps, increasing to 1
+    is_output: NDArray[np.bool_]  # (steps,)
+    tolerance: float  # residual over force
+    point_tolerance: float  # of the return mapping, strain
+    cut_back: bool  # halve steps that fail
+    warm: bool  # start from the trajectory of an isotropic sheet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outcome:
+    """What one specimen measured, and how it ended."""
+
+    strains: FloatArray  # (2, patches, outputs)
+    forces: FloatArray  # (outputs,), N
+    status: int  # index into RecordStatus.NAMES
+    timed_out: bool
+    time: float
+    force: float
+    largest_plastic_strain: float
+    steps: int
+    cut_backs: int
+    stiffnesses: int
+    residuals: int
+
+
+class Library:
+    """A loaded library; raises OSError if the file is none of ours."""
+
+    def __init__(self, path: Path) -> None:
+        dll = ctypes.CDLL(str(path))
+        if dll.yl_abi() != ABI:
+            raise OSError(f"{path} speaks version {dll.yl_abi()} of the interface, not {ABI}")
+        dll.yl_open.restype = ctypes.c_void_p
+        dll.yl_open.argtypes = (ctypes.POINTER(_Setup), ctypes.c_int)
+        dll.yl_solve.restype = None
+        dll.yl_solve.argtypes = (
+            ctypes.c_void_p,
+            _DOUBLES,
+            ctypes.c_double,
+            _DOUBLES,
+            _DOUBLES,
+            ctypes.POINTER(_Report),
+        )
+        dll.yl_yield.restype = None
+        dll.yl_yield.argtypes = (_DOUBLES, ctypes.c_int, ctypes.c_int, _DOUBLES, _DOUBLES)
+        dll.yl_close.restype = None
+        dll.yl_close.argtypes = (ctypes.c_void_p,)
+        self.dll = dll
+
+    @property
+    def best_path(self) -> str:
+        """Widest instruction set of this machine."""
+        return PATHS[self.dll.yl_best_path()]
+
+    def yield_function(self, alpha: FloatArray, exponent: int, stresses: FloatArray) -> FloatArray:
+        """Yld2000-2d at stresses (n, 3): rows (n, 4) of sigma_bar and its gradient."""
+        points, results = np.ascontiguousarray(stresses), np.empty((len(stresses), 4))
+        self.dll.yl_yield(
+            _pointer(_eight(alpha)), exponent, len(points), _pointer(points), _pointer(results)
+        )
+        return results
+
+
+@lru_cache(maxsize=8)
+def load(root: Path = BUILT) -> Library:
+    """Load the library for this machine; raises NotBuilt, never compiles."""
+    path = library_path(root)
+    if not path.is_file():
+        raise NotBuilt(
+            f"no native FEM kernel for {machine()} in {root}; run "
+            "python -m hpc_jobs.fem.native.build there, or use the numba reference"
+        )
+    return Library(path)
+
+
+class Solver:
+    """One problem, solved for one alpha after the other; use it from one thread at a time."""
+
+    def __init__(self, library: Library, problem: Problem, path: str | None = None) -> None:
+        self._dll, self._handle = library.dll, None
+        self._shape = (len(problem.part.patch_weights), int(problem.is_output.sum()))
+        setup, kept = _setup(problem)
+        index = PATHS.index(path or library.best_path)
+        self._handle = self._dll.yl_open(ctypes.byref(setup), index)
+        del kept
+        if not self._handle:
+            raise OSError(f"the native solver cannot use the path {PATHS[index]} on this machine")
+
+    def __del__(self) -> None:
+        if self._handle:
+            self._dll.yl_close(self._handle)
+            self._handle = None
+
+    def solve(self, alpha: FloatArray, time_limit_s: float) -> Outcome:
+        """Draw the specimen to its end displacement, or as far as it goes."""
+        patches, outputs = self._shape
+        strains, forces = np.full((2, patches, outputs), np.nan), np.full(outputs, np.nan)
+        report = _Report()
+        values = _eight(alpha)
+        self._dll.yl_solve(
+            self._handle,
+            _pointer(values),
+            time_limit_s,
+            _pointer(strains),
+            _pointer(forces),
+            ctypes.byref(report),
+        )
+        facts: dict[str, Any] = {field[0]: getattr(report, field[0]) for field in _Report._fields_}
+        facts["timed_out"] = bool(facts["timed_out"])
+        return Outcome(strains=strains, forces=forces, **facts)
+
+
+def _eight(alpha: FloatArray) -> FloatArray:
+    values = np.ascontiguousarray(alpha, dtype=np.float64)
+    if values.shape != (8,):
+        raise ValueError(f"alpha has shape {values.shape}; Yld2000-2d takes (8,)")
+    return values
+
+
+def _pointer(array: NDArray[Any]) -> Any:
+    return array.ctypes.data_as(ctypes.POINTER(np.ctypeslib.as_ctypes_type(array.dtype)))
+
+
+def _setup(problem: Problem) -> tuple[_Setup, list[NDArray[Any]]]:
+    """Describe the problem in C; the arrays must live as long as the description is used."""
+    part, twice = problem.part, 2 * np.deg2rad(problem.angle_deg)
+    arrays: dict[str, NDArray[Any]] = {
+        "gradients": np.ascontiguousarray(part.gradients, dtype=np.float64),
+        "volumes": np.ascontiguousarray(part.volumes, dtype=np.float64),
+        "dofs": np.ascontiguousarray(part.dofs, dtype=np.intc),
+        "signs": np.ascontiguousarray(part.signs, dtype=np.float64),
+        "patch_weights": np.ascontiguousarray(part.patch_weights, dtype=np.float64),
+        "times": np.ascontiguousarray(problem.times, dtype=np.float64),
+        "is_output": np.ascontiguousarray(problem.is_output, dtype=np.ubyte),
+    }
+    setup = _Setup(
+        elements=len(part.volumes),
+        unknowns=part.unknowns,
+        half_band=part.half_band,
+        force_factor=part.force_factor,
+        patches=len(part.patch_weights),
+        young=problem.youngs_modulus_mpa,
+        poisson=problem.poisson_ratio,
+        cos2=np.cos(twice),
+        sin2=np.sin(twice) if problem.angle_deg % 90 else 0.0,
+        exponent=problem.exponent,
+        law=int(problem.hardening[0]),
+        hardening=(ctypes.c_double * 4)(*problem.hardening[1:]),
+        end_displacement=problem.end_displacement_mm,
+        steps=len(problem.times),
+        tolerance=problem.tolerance,
+        point_tolerance=problem.point_tolerance,
+        cut_back=problem.cut_back,
+        warm=problem.warm,
+        **{name: _pointer(array) for name, array in arrays.items()},
+    )
+    return setup, list(arrays.values())

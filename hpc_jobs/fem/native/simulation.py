@@ -1,0 +1,163 @@
+"""Records from the native kernel: the same statuses and layouts as the numba reference."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpc_jobs.contract.material import Hardening, HockettSherby, Material, Swift
+from hpc_jobs.contract.records import RecordStatus
+from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.fem.mesh import FloatArray
+from hpc_jobs.fem.native.admissible import defect
+from hpc_jobs.fem.native.library import Library, Outcome, Problem, Solver, load
+from hpc_jobs.fem.native.symmetry import solved_part, symmetry_at
+from hpc_jobs.fem.record import Record, failed
+
+FIRST_STEP = 0.01  # of the end displacement; a larger one yields everywhere at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Control:
+    """How a record is computed; the defaults are those of production."""
+
+    use_symmetry: bool = True
+    warm_start: bool = True  # from the trajectory of an isotropic sheet of the same hardening
+    cut_back: bool = True  # halve a step that fails
+    tolerance: float = 1e-5  # residual over force
+    point_tolerance: float = 1e-6  # of the return mapping before its last step, strain
+    time_limit_s: float = 60.0  # per record
+    path: str | None = None  # of library.PATHS; the machine's widest by default
+
+
+def load_steps(specimens: Specimens) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Return the ends of the load steps (steps,), as fractions, and which are output times.
+
+    The same for all records, so that strains vary smoothly with the parameters; the sequence that
+    the reference takes where it never has to cut back.
+    """
+    outputs = specimens.output_times
+    nominal = 1 / (outputs * specimens.steps_per_output)
+    step, now, times, is_output = min(FIRST_STEP, nominal), 0.0, list[float](), list[bool]()
+    while sum(is_output) < outputs:
+        target = (sum(is_output) + 1) / outputs
+        pieces = max(1.0, np.ceil((target - now) / step - 1e-6))
+        length = target - now if pieces == 1 else (target - now) / pieces
+        now = target if pieces == 1 else now + length
+        step = min(nominal, 2 * max(length, step))
+        times.append(now)
+        is_output.append(pieces == 1)
+    return np.array(times), np.array(is_output)
+
+
+class NativeSimulation:
+    """All virtual tests of one material but for its alpha; not for several threads at a time.
+
+    A record depends on its own parameters only, not on what was simulated before.
+    """
+
+    def __init__(
+        self,
+        material: Material,
+        specimens: Specimens,
+        control: Control | None = None,
+        library: Library | None = None,
+    ) -> None:
+        self.material, self.specimens = material, specimens
+        self.control = control or Control()
+        self.library = library or load()
+        times, is_output = load_steps(specimens)
+        self._solvers = [
+            Solver(self.library, self._problem(angle, times, is_output), self.control.path)
+            for angle in specimens.angles_deg
+        ]
+
+    def simulate(self, parameters: FloatArray) -> Record:
+        """Run all virtual tests of one parameter point; a failure is a status with its reason."""
+        alpha = np.ascontiguousarray(parameters, dtype=np.float64)
+        reason = defect(self.library, alpha, self.material.exponent)
+        if reason:
+            return failed("rejected_material", reason, self.specimens)
+        deadline = time.monotonic() + self.control.time_limit_s
+        strains = np.empty(self.specimens.strain_shape)
+        forces = np.empty((len(self._solvers), self.specimens.output_times))
+        largest, steps, iterations = 0.0, 0, 0
+        for i, (angle, solver) in enumerate(
+            zip(self.specimens.angles_deg, self._solvers, strict=True)
+        ):
+            outcome = solver.solve(alpha, deadline - time.monotonic())
+            largest = max(largest, outcome.largest_plastic_strain)
+            steps += outcome.steps
+            iterations += outcome.stiffnesses + outcome.residuals
+            if outcome.status:
+                reason, status = self._reason(angle, outcome), RecordStatus.NAMES[outcome.status]
+                return failed(status, reason, self.specimens, largest, steps, iterations)
+            strains[:, i], forces[i] = outcome.strains, outcome.forces
+        return Record(
+            status="ok",
+            reason="",
+            strains=strains.ravel(),
+            forces=forces.ravel(),
+            largest_plastic_strain=largest,
+            steps=steps,
+            iterations=iterations,
+        )
+
+    def simulate_table(self, table: FloatArray) -> Iterator[Record]:
+        """Simulate the rows of a table, one record each, in order; none is ever dropped."""
+        for parameters in table:
+            yield self.simulate(parameters)
+
+    def _problem(
+        self, angle_deg: float, times: FloatArray, is_output: NDArray[np.bool_]
+    ) -> Problem:
+        symmetry = symmetry_at(angle_deg) if self.control.use_symmetry else "none"
+        return Problem(
+            part=solved_part(self.specimens, symmetry),
+            youngs_modulus_mpa=self.material.youngs_modulus_mpa,
+            poisson_ratio=self.material.poisson_ratio,
+            angle_deg=angle_deg,
+            exponent=self.material.exponent,
+            hardening=hardening_array(self.material.hardening),
+            end_displacement_mm=self.specimens.end_displacement_mm,
+            times=times,
+            is_output=is_output,
+            tolerance=self.control.tolerance,
+            point_tolerance=self.control.point_tolerance,
+            cut_back=self.control.cut_back,
+            warm=self.control.warm_start,
+        )
+
+    def _reason(self, angle_deg: float, outcome: Outcome) -> str:
+        end = self.specimens.end_displacement_mm
+        late = f", out of time after {self.control.time_limit_s:g} s" if outcome.timed_out else ""
+        return (
+            f"specimen at {angle_deg:g} degrees stopped at {outcome.time * end:.4g} of {end:g} mm, "
+            f"force {outcome.force:.5g} N, "
+            f"largest plastic strain {outcome.largest_plastic_strain:.3g}{late}"
+        )
+
+
+@lru_cache(maxsize=4)
+def _prepared(material: Material, specimens: Specimens) -> NativeSimulation:
+    return NativeSimulation(material, specimens)
+
+
+def simulate(parameters: FloatArray, material: Material, specimens: Specimens) -> Record:
+    """Simulate one parameter point with the native kernel; raises NotBuilt where there is none."""
+    return _prepared(material, specimens).simulate(parameters)
+
+
+def hardening_array(law: Hardening) -> FloatArray:
+    """Code of the law and its four parameters, as hardening.hpp reads them."""
+    values: tuple[float, ...]
+    if isinstance(law, Swift):
+        values = (0, law.strength_mpa, law.prestrain, law.exponent, 0)
+    elif isinstance(law, HockettSherby):
+        values = (2, law.saturation_stress_mpa, law.yield_stress_mpa, law.rate, law.exponent)
+    else:
+        values = (1, law.yield_stress_mpa, law.saturation_mpa, law.rate, 0)
+    return np.array(values, dtype=np.float64)

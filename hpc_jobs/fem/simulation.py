@@ -1,0 +1,114 @@
+"""One record: parameters in, what all virtual tests of it measure out."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpc_jobs.contract.material import Material
+from hpc_jobs.contract.records import RecordStatus
+from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.fem.admissible import defect
+from hpc_jobs.fem.hardening import hardening_array
+from hpc_jobs.fem.materials import MATERIALS
+from hpc_jobs.fem.materials.base import YieldFunction
+from hpc_jobs.fem.mesh import FloatArray
+from hpc_jobs.fem.record import Record, failed
+from hpc_jobs.fem.solver import QUICK, TOLERANCE, pull
+from hpc_jobs.fem.specimen import discretise
+
+__all__ = ["Record", "simulate", "simulate_table"]
+
+
+def simulate(
+    parameters: NDArray[np.float64],
+    material: Material,
+    specimens: Specimens,
+    *,
+    tolerance: float = TOLERANCE,
+    quick: int = QUICK,
+) -> Record:
+    """Run all virtual tests of one parameter point, in the order of material.parameters.
+
+    Never raises for what a material does: a failure is a status with its reason. tolerance is the
+    residual over the reaction; a load step may grow after `quick` iterations: if that is more
+    than any step takes, all records take the same steps.
+    """
+    yield_function = MATERIALS[material.yield_function].of(
+        np.asarray(parameters, dtype=np.float64), material
+    )
+    reason = defect(yield_function)
+    if reason:
+        return failed("rejected_material", reason, specimens)
+    return _run_all(yield_function, material, specimens, tolerance, quick)
+
+
+def simulate_table(
+    table: NDArray[np.float64], material: Material, specimens: Specimens
+) -> Iterator[Record]:
+    """Simulate the rows of a table, one record each, in order; none is ever dropped."""
+    for parameters in table:
+        yield simulate(parameters, material, specimens)
+
+
+def _run_all(
+    yield_function: YieldFunction,
+    material: Material,
+    specimens: Specimens,
+    tolerance: float,
+    quick: int,
+) -> Record:
+    model = discretise(specimens)
+    law = hardening_array(material.hardening)
+    strains = np.full(specimens.strain_shape, np.nan)
+    forces = np.full((len(specimens.angles_deg), specimens.output_times), np.nan)
+    measured = np.empty((2, specimens.patches.count, specimens.output_times))
+    largest, steps, iterations = 0.0, 0, 0
+    for i, angle in enumerate(specimens.angles_deg):
+        code, time, force, plastic, stepped, iterated = pull(
+            yield_function.evaluate,
+            yield_function.coefficients,
+            law,
+            _elastic(material, angle),
+            model.gradients,
+            model.volumes,
+            model.dofs,
+            model.ends,
+            model.first,
+            model.free,
+            model.band_width,
+            specimens.steps_per_output,
+            specimens.end_displacement_mm,
+            model.patch_weights,
+            measured,
+            forces[i],
+            tolerance,
+            quick,
+        )
+        largest, steps, iterations = max(largest, plastic), steps + stepped, iterations + iterated
+        if code:
+            reached = time * specimens.end_displacement_mm
+            reason = (
+                f"specimen at {angle:g} degrees stopped at {reached:.4g} of "
+                f"{specimens.end_displacement_mm:g} mm, force {force:.5g} N, "
+                f"largest plastic strain {plastic:.3g}"
+            )
+            name = RecordStatus.NAMES[code]
+            return failed(name, reason, specimens, largest, steps, iterations)
+        strains[:, i] = measured
+    return Record(
+        status="ok",
+        reason="",
+        strains=strains.ravel(),
+        forces=forces.ravel(),
+        largest_plastic_strain=largest,
+        steps=steps,
+        iterations=iterations,
+    )
+
+
+def _elastic(material: Material, angle_deg: float) -> FloatArray:
+    twice = 2 * np.deg2rad(angle_deg)
+    return np.array(
+        [material.youngs_modulus_mpa, material.poisson_ratio, np.cos(twice), np.sin(twice)]
+    )

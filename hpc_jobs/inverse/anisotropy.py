@@ -1,0 +1,98 @@
+"""What identified parameters mean to a materials engineer, and how far two materials differ."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.material import Material
+from hpc_jobs.contract.measurement import Curves, Quantity, Truth
+from hpc_jobs.fem.admissible import defect
+from hpc_jobs.fem.materials import MATERIALS
+from hpc_jobs.fem.materials.base import YieldFunction
+from hpc_jobs.fem.yield_locus import biaxial, contour, derivatives, r_value, yield_stress
+
+FloatArray = NDArray[np.float64]
+
+ANGLES_DEG = np.linspace(0, 90, 19)
+LOCUS_POINTS = 181
+
+
+@dataclass(frozen=True, eq=False)
+class Sheet:
+    """A yield function with its parameters, asked in an engineer's terms."""
+
+    function: YieldFunction
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, float], material: Material) -> "Sheet":
+        """From parameters by their name in the yield function."""
+        values = np.array([parameters[name] for name in material.parameters])
+        return cls(MATERIALS[material.yield_function].of(values, material))
+
+    @property
+    def defect(self) -> str:
+        """What makes it unphysical; empty if nothing does."""
+        return defect(self.function)
+
+    def r_value(self, angles_deg: FloatArray) -> FloatArray:
+        """Return r(theta)."""
+        return r_value(self.function, angles_deg)
+
+    def stress_ratio(self, angles_deg: FloatArray) -> FloatArray:
+        """Return sigma(theta) over sigma(0)."""
+        return yield_stress(self.function, angles_deg) / yield_stress(self.function, [0.0])
+
+    def quantities(self) -> dict[Quantity, float]:
+        """Return the seven mechanical values."""
+        angles = np.array([0.0, 45.0, 90.0])
+        stress, r = self.stress_ratio(angles), self.r_value(angles)
+        stress_biaxial, r_biaxial = biaxial(self.function)
+        return {
+            "stress_ratio_45": float(stress[1]),
+            "stress_ratio_90": float(stress[2]),
+            "stress_ratio_biaxial": float(stress_biaxial / yield_stress(self.function, [0.0])[0]),
+            "r_value_0": float(r[0]),
+            "r_value_45": float(r[1]),
+            "r_value_90": float(r[2]),
+            "r_value_biaxial": float(r_biaxial),
+        }
+
+    def curves(self) -> Curves:
+        """Return both curves at every fifth degree."""
+        return Curves(
+            angles_deg=tuple(ANGLES_DEG.tolist()),
+            r_value=tuple(self.r_value(ANGLES_DEG).tolist()),
+            stress_ratio=tuple(self.stress_ratio(ANGLES_DEG).tolist()),
+        )
+
+    def locus(self, shear: float = 0.0) -> FloatArray:
+        """Return (n, 2) of (s_xx, s_yy) over the flow stress, at a fixed shear stress."""
+        return contour(self.function, shear, LOCUS_POINTS)
+
+    def locus_radius(self) -> FloatArray:
+        """Distance (n,) of the locus without shear from the origin, by direction."""
+        angle = np.linspace(0, 2 * np.pi, LOCUS_POINTS)
+        direction = np.stack((np.cos(angle), np.sin(angle), np.zeros_like(angle)), axis=-1)
+        return np.asarray(1 / derivatives(self.function, direction)[:, 0])
+
+
+def by_parameter(campaign: Campaign, targets: Mapping[str, float]) -> dict[str, float]:
+    """Parameters by their name in the yield function, from those by target name."""
+    return {campaign.targets[target]: value for target, value in targets.items()}
+
+
+def material_errors(identified: Sheet, truth: Truth, material: Material) -> dict[str, float]:
+    """Largest errors of r_curve and stress_curve, and relative error of yield_locus; as known."""
+    errors = {}
+    if truth.curves:
+        angles = np.array(truth.curves.angles_deg)
+        r, stress = np.array(truth.curves.r_value), np.array(truth.curves.stress_ratio)
+        errors["r_curve"] = float(np.abs(identified.r_value(angles) - r).max())
+        errors["stress_curve"] = float(np.abs(identified.stress_ratio(angles) - stress).max())
+    if truth.parameters:
+        true = Sheet.of(truth.parameters, material).locus_radius()
+        errors["yield_locus"] = float(np.abs(identified.locus_radius() / true - 1).max())
+    return errors

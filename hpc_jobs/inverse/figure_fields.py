@@ -1,0 +1,163 @@
+"""Panels of measured against re-simulated strains and forces."""
+
+import textwrap
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpecFromSubplotSpec, SubplotSpec
+from matplotlib.patches import Rectangle
+from numpy.typing import NDArray
+
+from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.fem.mesh import half_width
+from hpc_jobs.inverse.figure_style import FAINT, INK, SPECIMEN_COLOURS, title
+from hpc_jobs.inverse.score import Case
+
+FloatArray = NDArray[np.float64]
+RESIDUAL_LIMIT = 4.0  # in noise: what a colour scale centred on zero spans
+
+
+def draw_maps(figure: Figure, cell: SubplotSpec, case: Case) -> None:
+    """Draw each specimen's axial strain at the last time, and below it what was not explained."""
+    specimens = case.measurement.header.specimens
+    count = len(specimens.angles_deg)
+    inner = GridSpecFromSubplotSpec(
+        2, count + 2, cell, width_ratios=[0.7, *[10] * count, 0.5], hspace=0.1, wspace=0.06
+    )
+    for row, (values, mapped, label) in enumerate(_map_rows(case)):
+        for column, angle in enumerate(specimens.angles_deg):
+            axes = figure.add_subplot(inner[row, column + 1])
+            _map(axes, specimens, values[column], mapped)
+            axes.text(0.02, 0.99, f"{angle:g}°", transform=axes.transAxes, size=8.5, va="top")
+            if column == 0:
+                axes.text(
+                    -0.02, 0.5, label, transform=axes.transAxes, size=8, color=FAINT,
+                    rotation=90, va="center", ha="right",
+                )  # fmt: skip
+        bar = figure.colorbar(mapped, cax=figure.add_subplot(inner[row, count + 1]))
+        bar.outline.set_visible(False)
+    box = cell.get_position(figure)
+    figure.text(
+        box.x0, box.y1 + 0.0123, "Strains at full load", size=10.5, weight="bold", color=INK
+    )
+
+
+def _map_rows(case: Case) -> list[tuple[FloatArray, ScalarMappable, str]]:
+    """Values [specimen, patch] of each row of maps, with their colours and label."""
+    shape = case.measurement.header.specimens.strain_shape
+    axial, lateral = case.measurement.strains.reshape(shape)[..., -1]
+    measured = ScalarMappable(Normalize(0, float(axial.max())), colormaps["viridis"].resampled(12))
+    rows = [(axial, measured, "axial,\nmeasured")]
+    if case.field.status == "ok":
+        simulated = case.field.strains.reshape(shape)[0, ..., -1]
+        residual = (simulated - axial) / case.measurement.header.noise.strain
+        scale = Normalize(-RESIDUAL_LIMIT, RESIDUAL_LIMIT)
+        diverging = ScalarMappable(scale, colormaps["RdBu_r"].resampled(9))
+        rows.append((residual, diverging, "re-simulated −\nmeasured, in noise"))
+    else:
+        lowest = Normalize(float(lateral.min()), 0)
+        rows.append(
+            (
+                lateral,
+                ScalarMappable(lowest, colormaps["cividis"].resampled(12)),
+                "lateral,\nmeasured",
+            )
+        )
+    return rows
+
+
+def draw_scatter(axes: Axes, case: Case) -> None:
+    """All strains: what the identified material does against what was measured."""
+    specimens = case.measurement.header.specimens
+    if case.field.status != "ok":
+        _say_why(axes, case)
+        return
+    title(axes, "All strains")
+    measured = case.measurement.strains.reshape(specimens.strain_shape)
+    simulated = case.field.strains.reshape(specimens.strain_shape)
+    low, high = float(measured.min()), float(measured.max())
+    axes.plot([low, high], [low, high], color=FAINT, lw=0.8, zorder=0)
+    for i, angle in enumerate(specimens.angles_deg):
+        axes.plot(
+            measured[:, i].ravel(), simulated[:, i].ravel(), ".", ms=4, alpha=0.7, mew=0,
+            color=_colour(i), label=f"{angle:g}°",
+        )  # fmt: skip
+    axes.set(xlabel="measured", ylabel="re-simulated")
+    axes.locator_params(nbins=5)
+    axes.yaxis.labelpad = 0
+    axes.legend(loc="upper left", markerscale=2.5, handlelength=1)
+    residual = (simulated - measured).ravel() / case.measurement.header.noise.strain
+    _histogram(axes.inset_axes((0.56, 0.1, 0.42, 0.34)), residual)
+
+
+def draw_forces(axes: Axes, case: Case) -> None:
+    """Force over displacement, measured as dots and re-simulated as lines."""
+    title(axes, "Force, kN")
+    specimens = case.measurement.header.specimens
+    times, count = specimens.output_times, len(specimens.angles_deg)
+    displacement = specimens.end_displacement_mm * np.arange(1, times + 1) / times
+    for i, angle in enumerate(specimens.angles_deg):
+        if case.measurement.forces is not None:
+            force = case.measurement.forces.reshape(count, times)[i] / 1000
+            axes.plot(displacement, force, "o", ms=4, color=_colour(i), mew=0, label=f"{angle:g}°")
+        if case.field.status == "ok":
+            force = case.field.forces.reshape(count, times)[i] / 1000
+            axes.plot(displacement, force, color=_colour(i), lw=1.3)
+    axes.set(xlabel="end displacement, mm")
+    if case.measurement.forces is None:
+        axes.text(0.03, 0.95, "not measured", transform=axes.transAxes, va="top", color=FAINT)
+        return
+    axes.legend(loc="lower right", handlelength=1, bbox_to_anchor=(1.0, 0.1))
+    text = "dots measured" + (", lines re-simulated" if case.field.status == "ok" else "")
+    axes.text(0.98, 0.04, text, transform=axes.transAxes, ha="right", size=8, color=FAINT)
+
+
+def _histogram(axes: Axes, residual: FloatArray) -> None:
+    """Residuals in units of the noise, and what noise alone would leave."""
+    edges = np.linspace(-RESIDUAL_LIMIT, RESIDUAL_LIMIT, 33)
+    axes.hist(residual, bins=list(edges), density=True, color="#b8c4d0")
+    axes.plot(edges, np.exp(-(edges**2) / 2) / np.sqrt(2 * np.pi), color=INK, lw=1)
+    axes.set(yticks=[], xticks=[-3, 0, 3], xlim=(edges[0], edges[-1]))
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(labelsize=7, length=2)
+    axes.set_title("residual / noise", size=7.5, color=FAINT, pad=2)
+    axes.patch.set_alpha(0)
+
+
+def _colour(specimen: int) -> str:
+    return SPECIMEN_COLOURS[specimen % len(SPECIMEN_COLOURS)]
+
+
+def _map(axes: Axes, specimens: Specimens, values: FloatArray, mapped: ScalarMappable) -> None:
+    """One specimen's waist with its patches coloured; the tensile axis runs to the right."""
+    patches, geometry = specimens.patches, specimens.geometry
+    x = np.linspace(-0.62, 0.62, 121) * patches.region_length_mm
+    edge = half_width(geometry, x)
+    window = 0.58 * max(patches.region_width_mm, geometry.notch_width_mm)
+    axes.fill_between(x, -edge, edge, color="#eef1f4", lw=0)
+    axes.plot(x, edge, x, -edge, color="#9aa5b1", lw=0.8)
+    length = patches.region_length_mm / patches.along
+    width = patches.region_width_mm / patches.across
+    colours = mapped.to_rgba(values)
+    for patch, colour in enumerate(colours):
+        along, across = divmod(patch, patches.across)
+        corner = (
+            along * length - patches.region_length_mm / 2,
+            across * width - patches.region_width_mm / 2,
+        )
+        axes.add_patch(Rectangle(corner, length, width, facecolor=colour, ec="white", lw=0.6))
+    axes.set(xlim=(x[0], x[-1]), ylim=(-window, window), aspect="equal")
+    axes.axis("off")
+
+
+def _say_why(axes: Axes, case: Case) -> None:
+    """Tell, where the comparison would be, why there is none."""
+    axes.axis("off")
+    title(axes, "Not simulated again")
+    reasons = [case.field.failure] if case.field.failure else list(case.field.estimate.outside)
+    lines = [textwrap.fill(f"• {reason}", 40, subsequent_indent="   ") for reason in reasons[:6]]
+    axes.text(0, 0.97, "\n".join(lines), transform=axes.transAxes, size=8.5, va="top", color=INK)

@@ -1,0 +1,74 @@
+"""From measured strains to parameters, or to the reasons why the network must not be asked."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.validation import Estimate
+from hpc_jobs.inverse.anisotropy import Sheet, by_parameter
+from hpc_jobs.inverse.gate import beyond
+from hpc_jobs.inverse.measurement import Measurement
+from hpc_jobs.inverse.mesh_bias import MeshBias
+
+
+class Network(Protocol):
+    """What is asked of a trained model (learning.predict.TrainedModel)."""
+
+    @property
+    def novelty_limit(self) -> float:
+        """Novelty above which strains are unlike all that were trained on."""
+
+    def predict(self, strains: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Physical targets (B, targets) from strains (B, strain_values)."""
+
+    def novelty(self, strains: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Distance (B,) of strains from those that were trained on."""
+
+
+def identify(
+    campaign: Campaign, network: Network, measurements: Sequence[Measurement], bias: MeshBias
+) -> tuple[Estimate, ...]:
+    """Estimate the parameters behind each measurement, in order."""
+    strains = np.stack([measurement.strains + bias.strains for measurement in measurements])
+    answers, novelties = network.predict(strains), network.novelty(strains)
+    return tuple(
+        _estimate(campaign, measurement.name, answer, float(novelty), network.novelty_limit)
+        for measurement, answer, novelty in zip(measurements, answers, novelties, strict=True)
+    )
+
+
+def _estimate(
+    campaign: Campaign,
+    name: str,
+    answer: NDArray[np.float64],
+    novelty: float,
+    novelty_limit: float,
+) -> Estimate:
+    targets = {target: float(value) for target, value in zip(campaign.targets, answer, strict=True)}
+    reasons = []
+    if not novelty <= novelty_limit:
+        reasons.append(
+            f"novelty {novelty:.3g} is above the limit {novelty_limit:.3g}: the strains are unlike "
+            "all that were trained on"
+        )
+    reasons += _unphysical(campaign, targets)
+    return Estimate(
+        measurement=name,
+        parameters=None if reasons else targets,
+        outside=tuple(reasons),
+        novelty=novelty,
+        novelty_limit=novelty_limit,
+    )
+
+
+def _unphysical(campaign: Campaign, targets: dict[str, float]) -> list[str]:
+    if not np.all(np.isfinite(list(targets.values()))):
+        return ["the network's answer is not finite"]
+    sheet = Sheet.of(by_parameter(campaign, targets), campaign.material)
+    if sheet.defect:
+        return [f"the network's answer is no material: {sheet.defect}"]
+    outside = beyond(sheet.quantities(), campaign.design.box, campaign.validation.limits)
+    return [f"the network's answer {reason}" for reason in outside]

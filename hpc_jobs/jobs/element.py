@@ -1,0 +1,178 @@
+"""One array element: argv and environment in, exactly one result manifest out.
+
+By hand, `TASK_INDEX=3 python -m hpc_jobs.jobs.solve_shard RUN_DIR` just works. Under a scheduler
+HPC_TOKEN names the job folder; then an element takes its lock before it works, and a duplicate
+of a running or finished element exits at once, harmlessly.
+"""
+
+import argparse
+import logging
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
+from hpc_jobs.contract.errors import ContractError
+from hpc_jobs.contract.records import (
+    ElementProgress,
+    ElementResult,
+    LockOwner,
+    publish_model,
+    read_model,
+)
+from hpc_jobs.contract.workspace import JobFolder, RunFolder
+
+log = logging.getLogger(__name__)
+
+PROGRESS_INTERVAL_S = 1.0
+
+
+@dataclass
+class Element:
+    """What a job's work function sees of the world."""
+
+    index: int
+    run: RunFolder[Path]
+    arguments: argparse.Namespace
+    frozen: FrozenCampaign
+    job_id: str = "by-hand"
+    folder: JobFolder[Path] | None = None
+    _reported: float = field(default=0.0, repr=False)
+
+    @property
+    def campaign(self) -> Campaign:
+        """The run's frozen campaign."""
+        return self.frozen.campaign
+
+    @property
+    def spool(self) -> Path:
+        """Folder for tracking spools: the job's, or the run's when run by hand."""
+        return self.folder.spool if self.folder else self.run.root / "spool"
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Say how far the work is; cheap enough to call after every record."""
+        now = time.monotonic()
+        if done < total and now - self._reported < PROGRESS_INTERVAL_S:
+            return
+        self._reported = now
+        log.info("%d of %d %s", done, total, unit)
+        if self.folder:
+            state = ElementProgress(done=done, total=total, unit=unit)
+            publish_model(self.folder.progress(self.index), state)
+
+
+Work = Callable[[Element], Mapping[str, Any] | None]
+
+
+def main(work: Work, arguments: Callable[[argparse.ArgumentParser], None] | None = None) -> None:
+    """Run one element of a job; exits 0 if it is done, by this process or by another.
+
+    `work` returns facts (JSON) for the result manifest; `arguments` adds the job's own options.
+    """
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stdout
+    )
+    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
+    parser.add_argument("run_dir", type=Path, help="the run folder in the workspace")
+    if arguments:
+        arguments(parser)
+    parsed = parser.parse_args()
+    try:
+        element = _element(parsed)
+    except ContractError as error:
+        sys.exit(f"error: {error}")
+    sys.exit(_run(element, work))
+
+
+def _element(parsed: argparse.Namespace) -> Element:
+    run = RunFolder(parsed.run_dir.resolve())
+    token = os.environ.get("HPC_TOKEN")
+    return Element(
+        index=int(os.environ.get("TASK_INDEX", "0")),
+        run=run,
+        arguments=parsed,
+        frozen=read_model(FrozenCampaign, run.campaign),
+        job_id=os.environ.get("HPC_JOB_ID", "by-hand"),
+        folder=run.job(token) if token else None,
+    )
+
+
+def _run(element: Element, work: Work) -> int:
+    if element.folder is None:
+        work(element)
+        return 0
+    if element.folder.result(element.index).exists():
+        log.info("element %d is already done", element.index)
+        return 0
+    if not _take_lock(element):
+        return 0
+    return _work_and_report(element, work)
+
+
+def _work_and_report(element: Element, work: Work) -> int:
+    assert element.folder is not None
+    started, wall, cpu = time.time(), time.monotonic(), _cpu_seconds()
+    outcome, message, facts = "done", "", dict[str, Any]()
+    try:
+        facts = dict(work(element) or {})
+    except Exception as error:
+        traceback.print_exc(file=sys.stdout)
+        outcome, message = "failed", f"{type(error).__name__}: {error}"[:2000]
+    if not _owns_lock(element):
+        log.error("element %d was given to another job meanwhile; leaving", element.index)
+        return 75
+    result = ElementResult(
+        element=element.index,
+        outcome="done" if outcome == "done" else "failed",
+        job_id=element.job_id,
+        host=socket.gethostname(),
+        started=started,
+        wall_s=round(time.monotonic() - wall, 3),
+        cpu_s=round(_cpu_seconds() - cpu, 3),
+        message=message,
+        facts=facts,
+    )
+    publish_model(element.folder.result(element.index), result)
+    return 0 if outcome == "done" else 1
+
+
+def _take_lock(element: Element) -> bool:
+    """Atomically: a folder with its owner inside is renamed into place, or another was first."""
+    assert element.folder is not None
+    lock = element.folder.lock(element.index)
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    owner = LockOwner(job_id=element.job_id, host=socket.gethostname(), pid=os.getpid())
+    draft = Path(tempfile.mkdtemp(prefix=".lock-", dir=lock.parent))
+    try:
+        (draft / "owner.json").write_text(owner.model_dump_json())
+        draft.rename(lock)
+        return True
+    except OSError:
+        if _owns_lock(element):  # the scheduler requeued this very job
+            return True
+        log.info("element %d is being worked on by another job; nothing to do", element.index)
+        return False
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _owns_lock(element: Element) -> bool:
+    assert element.folder is not None
+    try:
+        owner = read_model(LockOwner, element.folder.lock(element.index) / "owner.json")
+    except ContractError:
+        return False
+    return owner.job_id == element.job_id
+
+
+def _cpu_seconds() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system

@@ -1,0 +1,48 @@
+"""Ask a trained network for the parameters behind every measurement of the campaign."""
+
+import argparse
+from typing import Any
+
+from hpc_jobs.contract.records import publish_model
+from hpc_jobs.contract.validation import Estimates
+from hpc_jobs.inverse.identify import identify
+from hpc_jobs.inverse.measurement import read_for
+from hpc_jobs.inverse.mesh_bias import mesh_bias
+from hpc_jobs.jobs import element
+from hpc_jobs.learning.predict import load_model
+
+
+def work(job: element.Element) -> dict[str, Any]:
+    """Write validation/<name>/estimates.json."""
+    campaign, name = job.campaign, job.arguments.validation
+    measurements = [
+        read_for(campaign, job.run.measurement(measurement))
+        for measurement in campaign.validation.measurements
+    ]
+    network = load_model(job.run.model(job.arguments.model))
+    bias = mesh_bias(
+        campaign.material,
+        campaign.specimens,
+        campaign.validation.mesh_refinement,
+        campaign.solver,
+    )
+    estimates = Estimates(
+        validation=name,
+        model=job.arguments.model,
+        model_sha256=network.sha256,
+        estimates=identify(campaign, network, measurements, bias),
+    )
+    publish_model(job.run.estimates(name), estimates)
+    job.progress(len(measurements), len(measurements), "measurements")
+    outside = [estimate.measurement for estimate in estimates.estimates if estimate.outside]
+    return {"measurements": len(measurements), "outside": outside}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Which network, and what to call its validation."""
+    parser.add_argument("--model", required=True, help="its folder below models/")
+    parser.add_argument("--validation", required=True, help="name of the validation")
+
+
+if __name__ == "__main__":
+    element.main(work, arguments)

@@ -1,0 +1,41 @@
+"""Simulate one measurement, number TASK_INDEX, again with the parameters that were identified."""
+
+import argparse
+from typing import Any
+
+from hpc_jobs.contract.records import read_model
+from hpc_jobs.contract.validation import Estimates
+from hpc_jobs.inverse.field import write_field
+from hpc_jobs.inverse.mesh_bias import mesh_bias
+from hpc_jobs.inverse.resimulate import resimulate
+from hpc_jobs.jobs import element
+
+
+def work(job: element.Element) -> dict[str, Any]:
+    """Write validation/<name>/fields/<measurement>.h5 and its manifest."""
+    campaign, name = job.campaign, job.arguments.validation
+    estimate = read_model(Estimates, job.run.estimates(name)).estimates[job.index]
+    bias = mesh_bias(
+        campaign.material,
+        campaign.specimens,
+        campaign.validation.mesh_refinement,
+        campaign.solver,
+    )
+    field = resimulate(campaign, estimate, bias)
+    write_field(job.run.field(name, estimate.measurement), field)
+    job.progress(1, 1, "re-simulations")
+    return {
+        "measurement": estimate.measurement,
+        "skipped": bool(estimate.outside),
+        "status": field.status,
+        "reason": field.reason,
+    }
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Which validation."""
+    parser.add_argument("--validation", required=True, help="name of the validation")
+
+
+if __name__ == "__main__":
+    element.main(work, arguments)

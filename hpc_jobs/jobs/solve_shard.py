@@ -1,0 +1,43 @@
+"""Solve one shard of a round: TASK_INDEX is its number."""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from hpc_jobs.jobs import element
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the job's own options."""
+    parser.add_argument("--round", type=int, default=0, help="number of the round")
+
+
+def work(task: element.Element) -> Mapping[str, Any]:
+    """Publish rounds/NNN/shards/shard-IIIII.h5; facts are its manifest's."""
+    from hpc_jobs.design.rounds import read_round
+    from hpc_jobs.fem.shards import Assignment, solve_shard
+
+    number, points = task.arguments.round, read_round(task.run, task.arguments.round)
+    size, total = task.campaign.design.records_per_shard, len(points.point)
+    rows = slice(task.index * size, min((task.index + 1) * size, total))
+    if task.index < 0 or rows.start >= total:
+        shards = task.campaign.design.shards(total)
+        raise IndexError(
+            f"TASK_INDEX is {task.index}, but round {number} has shards 0 to {shards - 1}"
+        )
+    assignment = Assignment(
+        round=number,
+        index=task.index,
+        parameters=points.parameters[rows],
+        is_test=points.is_test[rows],
+        point=points.point[rows],
+    )
+
+    def progress(done: int, total: int) -> None:
+        task.progress(done, total, "records")
+
+    return solve_shard(task.run, task.frozen, assignment, progress).facts
+
+
+if __name__ == "__main__":
+    element.main(work, arguments)

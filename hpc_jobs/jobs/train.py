@@ -1,0 +1,97 @@
+"""Train one of the campaign's networks, the TASK_INDEX-th, and publish it as NAME-<network>."""
+
+import argparse
+from typing import Any
+
+import torch
+
+from hpc_jobs.contract.errors import ConfigurationError
+from hpc_jobs.jobs import element
+from hpc_jobs.jobs.element import Element
+from hpc_jobs.learning.experiment import Trained, train_network
+from hpc_jobs.learning.interruption import stop_on_signals
+from hpc_jobs.learning.model import CARD, METRICS
+from hpc_jobs.tracking.spool import Spool
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """--name NAME: first part of the model's name."""
+    parser.add_argument("--name", required=True, help="the model is called NAME-<network>")
+
+
+def work(element: Element) -> dict[str, Any]:
+    """Train, and say in the spool what MLflow should remember."""
+    campaign, networks = element.campaign, element.campaign.training.networks
+    if element.index >= len(networks):
+        raise ConfigurationError(
+            f"element {element.index}: training.networks has {len(networks)} networks; "
+            f"choose 0 to {len(networks) - 1}"
+        )
+    spec = networks[element.index]
+    name = f"{element.arguments.name}-{spec.name}"
+    torch.set_num_threads(campaign.execution.resources_for("train").cpus)
+    tags = {
+        "stage": "train",
+        "network": spec.kind,
+        "campaign": campaign.name,
+        "run_id": element.frozen.run_id,
+        "code_sha256": element.frozen.code_sha256,
+        "job_id": element.job_id,
+    }
+    with Spool(element.spool / f"{name}.jsonl", name=name, tags=tags) as spool:
+        with stop_on_signals() as stop:
+            try:
+                trained = train_network(
+                    element.run,
+                    campaign,
+                    spec,
+                    name,
+                    spool=spool,
+                    progress=element.progress,
+                    stop=stop,
+                )
+            except Exception:
+                spool.end("FAILED")
+                raise
+        _tell(spool, element, name, trained)
+    return _facts(trained)
+
+
+def _tell(spool: Spool, element: Element, name: str, trained: Trained) -> None:
+    card, report = trained.card, trained.report
+    metrics = {f"test_{t.lower()}/mse": e.mse for t, e in report.network.targets.items()}
+    metrics |= {f"test_{t.lower()}/mae": e.mae for t, e in report.network.targets.items()}
+    metrics |= {f"test_{t.lower()}/r2": e.r2 for t, e in report.network.targets.items()}
+    metrics |= {f"baseline/{name}": errors.sum_mse for name, errors in report.baselines.items()}
+    metrics |= {"test/sum_mse": report.network.sum_mse, "test/mean_mse": report.network.mean_mse}
+    spool.metrics(metrics, card.best_epoch)
+    spool.tags(
+        {
+            "dataset_sha256": card.dataset_sha256,
+            "loses_to": ", ".join(report.loses_to) or "no baseline",
+        }
+    )
+    folder = element.run.model(name)
+    for figure in sorted((folder / "figures").glob("*.png")):
+        spool.artifact(figure.relative_to(element.run.root).as_posix(), "figures")
+    for file in (CARD, METRICS):
+        spool.artifact((folder / file).relative_to(element.run.root).as_posix(), "model")
+    spool.end("FINISHED")
+
+
+def _facts(trained: Trained) -> dict[str, Any]:
+    card, report = trained.card, trained.report
+    return {
+        "model": card.name,
+        "network": card.network.name,
+        "test_sum_mse": report.network.sum_mse,
+        "test_mse": {target: errors.mse for target, errors in report.network.targets.items()},
+        "baselines": {name: errors.sum_mse for name, errors in report.baselines.items()},
+        "loses_to": list(report.loses_to),
+        "validation_loss": card.validation_loss,
+        "best_epoch": card.best_epoch,
+    }
+
+
+if __name__ == "__main__":
+    element.main(work, arguments)

@@ -1,0 +1,25 @@
+"""Build or compile the solver once per code version, so that no array element has to."""
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from hpc_jobs.jobs import element
+
+log = logging.getLogger(__name__)
+
+
+def work(task: element.Element) -> Mapping[str, Any]:
+    """Prepare the campaign's solver on this type of machine; facts say which, and how long."""
+    from hpc_jobs.fem.backends import prepare
+
+    start = time.monotonic()
+    solver, done = prepare(task.campaign)
+    seconds = round(time.monotonic() - start, 2)
+    log.info("solver %s ready after %.1f s: %s", solver, seconds, done)
+    return {"solver": solver, "seconds": seconds, "done": done}
+
+
+if __name__ == "__main__":
+    element.main(work)

@@ -1,0 +1,161 @@
+"""The packed dataset in memory's reach, and the order in which a training sees it.
+
+The order is a pure function of (seed, epoch, batch), so what a resumed training needs to know are
+three integers.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpc_jobs.contract.records import read_manifest, sha256_of
+from hpc_jobs.contract.workspace import RunFolder
+from hpc_jobs.learning.facts import DatasetFacts, PackedFields, TargetScaler, dataset_facts
+from hpc_jobs.learning.packed import map_columns
+
+Strains = NDArray[np.float32]
+BLOCK = 4096
+
+
+class Split:
+    """Records of some packed files, mapped: nothing is read before it is asked for."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        columns = [map_columns(file) for file in files]
+        self._strains = [column[PackedFields.STRAINS] for column in columns]
+        self._parameters = [column[PackedFields.PARAMETERS] for column in columns]
+        self._starts = np.cumsum([0, *(len(part) for part in self._strains)])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def take(self, rows: NDArray[np.int64]) -> tuple[Strains, NDArray[np.float32]]:
+        """Strains (n, strain_values) and parameters (n, targets) of rows, in their order."""
+        if len(self._strains) == 1:
+            return self._strains[0][rows], self._parameters[0][rows]
+        strains = np.empty((len(rows), self._strains[0].shape[1]), np.float32)
+        parameters = np.empty((len(rows), self._parameters[0].shape[1]), np.float32)
+        part = np.searchsorted(self._starts, rows, side="right") - 1
+        for index in np.unique(part):
+            here = part == index
+            local = rows[here] - self._starts[index]
+            strains[here] = self._strains[index][local]
+            parameters[here] = self._parameters[index][local]
+        return strains, parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A verified dataset: what is trained on, what a model is chosen by, what it is judged by."""
+
+    facts: DatasetFacts
+    sha256: str
+    train: Split
+    test: Split
+    fit_rows: NDArray[np.int64]  # of train
+    validation_rows: NDArray[np.int64]  # of train; disjoint from the above
+
+    def blocks(self, largest: int = 50_000) -> Iterator[Strains]:
+        """Strains to fit inputs to, noise-free, block by block; the first `largest` suffice."""
+        rows = self.fit_rows[:largest]
+        for start in range(0, len(rows), BLOCK):
+            yield self.train.take(rows[start : start + BLOCK])[0]
+
+
+def open_dataset(run: RunFolder[Path], validation_fraction: float) -> Dataset:
+    """Verify and map the dataset of a run; the last training records are held out.
+
+    They are a random sample, for the files are permuted. Raises CorruptFile.
+    """
+    facts = dataset_facts(read_manifest(run.dataset_manifest, "dataset"))
+    train = Split([run.dataset / name for name in facts.train_files])
+    test = Split([run.dataset / name for name in facts.test_files])
+    held_out = min(max(1, round(validation_fraction * len(train))), len(train) - 1)
+    rows = np.arange(len(train))
+    return Dataset(
+        facts=facts,
+        sha256=sha256_of(run.dataset_manifest),
+        train=train,
+        test=test,
+        fit_rows=rows[: len(train) - held_out],
+        validation_rows=rows[len(train) - held_out :],
+    )
+
+
+def scale(parameters: NDArray[np.floating], scaler: TargetScaler) -> NDArray[np.float32]:
+    """Physical targets (n, targets) in min-max units."""
+    low, high = np.array(scaler.low), np.array(scaler.high)
+    return np.asarray((parameters - low) / (high - low), dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSource:
+    """Noisy batches in an order that depends on (seed, epoch, batch) and nothing else."""
+
+    split: Split
+    rows: NDArray[np.int64]
+    scaler: TargetScaler
+    noise: float  # strain, one standard deviation
+    batch_size: int
+    seed: int
+
+    @property
+    def steps(self) -> int:
+        """Batches of an epoch; they differ by at most one record, so none is tiny."""
+        return -(-len(self.rows) // self.batch_size)
+
+    def order(self, epoch: int) -> list[NDArray[np.int64]]:
+        """Rows of each batch of an epoch."""
+        shuffled = np.random.default_rng([self.seed, epoch]).permutation(self.rows)
+        return np.array_split(shuffled, self.steps)
+
+    def batch(
+        self, epoch: int, step: int, rows: NDArray[np.int64]
+    ) -> tuple[Strains, NDArray[np.float32]]:
+        """Noisy strains and targets in min-max units of one batch of `order(epoch)`."""
+        strains, parameters = self.split.take(rows)
+        noisy = with_noise(strains, self.noise, [self.seed, epoch, step])
+        return noisy, scale(parameters, self.scaler)
+
+
+def with_noise(strains: Strains, noise: float, seeds: Sequence[int]) -> Strains:
+    """Add independent normal noise, the same for the same seeds."""
+    generator = np.random.Generator(np.random.SFC64(np.random.SeedSequence(seeds)))
+    return strains + np.float32(noise) * generator.standard_normal(strains.shape, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Noisy records that stay the same from epoch to epoch and from network to network."""
+
+    strains: Strains  # (n, strain_values)
+    scaled: NDArray[np.float32]  # (n, targets), min-max units
+    physical: NDArray[np.float64]  # (n, targets)
+
+
+VALIDATION_REPEATS = 4
+_VALIDATION, _TEST = 1, 2  # tags that keep the noise of the two apart
+
+
+def validation_examples(dataset: Dataset) -> Examples:
+    """Held-out records, each with several draws of noise: few records, but a steadier mean."""
+    rows = np.tile(dataset.validation_rows, VALIDATION_REPEATS)
+    return _examples(dataset, dataset.train, rows, _VALIDATION)
+
+
+def test_examples(dataset: Dataset) -> Examples:
+    """The off-grid test set with its frozen noise; never tuned on."""
+    return _examples(dataset, dataset.test, np.arange(len(dataset.test)), _TEST)
+
+
+def _examples(dataset: Dataset, split: Split, rows: NDArray[np.int64], tag: int) -> Examples:
+    strains, parameters = split.take(rows)
+    facts = dataset.facts
+    return Examples(
+        strains=with_noise(strains, facts.noise_strain, [facts.noise_seed, tag]),
+        scaled=scale(parameters, facts.scaler),
+        physical=parameters.astype(np.float64),
+    )

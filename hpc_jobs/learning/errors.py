@@ -1,0 +1,15 @@
+"""Errors of the learning wing."""
+
+from hpc_jobs.contract.errors import ContractError
+
+
+class BadInput(ContractError):
+    """Strains that a network must not be asked about: wrong shape, not finite."""
+
+
+class Diverged(Exception):
+    """The loss is no longer a number."""
+
+
+class Interrupted(Exception):
+    """Training was told to stop and left a checkpoint; run it again to resume."""

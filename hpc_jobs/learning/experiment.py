@@ -1,0 +1,208 @@
+"""One training from dataset to published model: fit, train, judge once, draw, publish."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.training import Network as NetworkSpec
+from hpc_jobs.contract.workspace import RunFolder
+from hpc_jobs.learning.checkpoint import Checkpoints
+from hpc_jobs.learning.dataset import (
+    BatchSource,
+    Dataset,
+    Examples,
+    open_dataset,
+    test_examples,
+    validation_examples,
+    with_noise,
+)
+from hpc_jobs.learning.figures import draw_all
+from hpc_jobs.learning.inputs import spectrum_of
+from hpc_jobs.learning.judge import TestReport, judge
+from hpc_jobs.learning.model import InverseModel, ModelCard, trainable
+from hpc_jobs.learning.publication import facts_of, publish_network
+from hpc_jobs.learning.train import CHUNK, Evaluation, Plan, Trainer
+from hpc_jobs.tracking.spool import Spool
+
+NOVELTY_COMPONENTS = 24
+NOVELTY_RECORDS = 20_000
+_NOVELTY_NOISE = 4  # tag of its noise
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What came of a training."""
+
+    card: ModelCard
+    report: TestReport
+
+
+def train_network(
+    run: RunFolder[Path],
+    campaign: Campaign,
+    spec: NetworkSpec,
+    name: str,
+    *,
+    spool: Spool,
+    progress: Callable[[int, int, str], None],
+    stop: Callable[[], bool],
+) -> Trained:
+    """Train one network on the run's dataset and publish it as models/<name>.
+
+    Interrupted, it resumes from its checkpoint when called again. Raises CorruptFile, Diverged
+    and Interrupted.
+    """
+    folder = run.model(name)
+    dataset = open_dataset(run, campaign.training.validation_fraction)
+    plan = Plan.of(campaign.training, spec)
+    (folder / "manifest.json").unlink(missing_ok=True)  # what it vouched for is made anew
+    checkpoints = Checkpoints(folder / "checkpoints", _identity(campaign, spec, plan, dataset))
+    torch.manual_seed(plan.seed)
+    model, validation = _fresh_model(spec, dataset), validation_examples(dataset)
+    trainer = _trainer(model, dataset, validation, plan)
+    spool.params(_parameters(spec, plan, dataset, model))
+
+    def report(epoch: int, evaluation: Evaluation | None) -> None:
+        progress(epoch, plan.epochs, "epochs")
+        if evaluation:
+            spool.metrics(_epoch_metrics(evaluation, dataset), evaluation.epoch)
+
+    trainer.fit(checkpoints, stop, report)
+    card = _card(name, campaign, spec, dataset, model, trainer)
+    verdict = _judge_and_publish(folder, model, card, dataset, validation, trainer)
+    checkpoints.remove()
+    return Trained(card=card, report=verdict)
+
+
+def _trainer(model: InverseModel, dataset: Dataset, validation: Examples, plan: Plan) -> Trainer:
+    source = BatchSource(
+        split=dataset.train,
+        rows=dataset.fit_rows,
+        scaler=dataset.facts.scaler,
+        noise=dataset.facts.noise_strain,
+        batch_size=plan.batch_size,
+        seed=plan.seed,
+    )
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return Trainer(model.network, source, validation, plan, device)
+
+
+def _card(
+    name: str,
+    campaign: Campaign,
+    spec: NetworkSpec,
+    dataset: Dataset,
+    model: InverseModel,
+    trainer: Trainer,
+) -> ModelCard:
+    facts = dataset.facts
+    return ModelCard(
+        name=name,
+        network=spec,
+        strain_shape=facts.strain_shape,
+        scaler=facts.scaler,
+        noise_strain=facts.noise_strain,
+        novelty_components=model.novelty.vectors.shape[1],
+        campaign_fingerprint=campaign.fingerprint,
+        dataset_sha256=dataset.sha256,
+        dataset_generation=facts.generation,
+        best_epoch=trainer.progress.best_epoch,
+        validation_loss=trainer.progress.best_loss,
+        parameters=trainable([model.network]),
+    )
+
+
+def _judge_and_publish(
+    folder: Path,
+    model: InverseModel,
+    card: ModelCard,
+    dataset: Dataset,
+    validation: Examples,
+    trainer: Trainer,
+) -> TestReport:
+    """Look at the test set, this once, and publish whatever it says."""
+    test, history = test_examples(dataset), trainer.progress.history
+    estimates, novel = _answers(model.to(trainer.device), test, trainer.device)
+    verdict = judge(estimates, novel, dataset, validation, test)
+    figures = draw_all(
+        folder / "figures", card.name, history, estimates, test, card.scaler, verdict
+    )
+    chosen = next(one for one in history if one.epoch == card.best_epoch)
+    facts = facts_of(card, chosen, verdict, test)
+    publish_network(folder, model, card, facts, verdict, validation, figures)
+    return verdict
+
+
+def _fresh_model(spec: NetworkSpec, dataset: Dataset) -> InverseModel:
+    """Make new weights, with inputs and novelty fitted to the training records."""
+    facts = dataset.facts
+    wanted = max(spec.components, NOVELTY_COMPONENTS)
+    spectrum = spectrum_of(dataset.blocks(), facts.noise_strain, wanted)
+    components = min(NOVELTY_COMPONENTS, spectrum.vectors.shape[1])
+    model = InverseModel(spec, facts.strain_shape, facts.scaler, components)
+    model.network.inputs.fit(spectrum)
+    rows = dataset.fit_rows[:NOVELTY_RECORDS]
+    strains, _ = dataset.train.take(rows)
+    seeds = [facts.noise_seed, _NOVELTY_NOISE]
+    model.novelty.fit(spectrum, with_noise(strains, facts.noise_strain, seeds))
+    return model
+
+
+def _identity(campaign: Campaign, spec: NetworkSpec, plan: Plan, dataset: Dataset) -> str:
+    """Name everything that the weights depend on."""
+    said = [spec.model_dump_json(), repr(plan), dataset.sha256, campaign.fingerprint]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def _parameters(
+    spec: NetworkSpec, plan: Plan, dataset: Dataset, model: InverseModel
+) -> dict[str, Any]:
+    settings = {f"network.{key}": value for key, value in spec.model_dump(mode="json").items()}
+    return {
+        **{key: value for key, value in settings.items() if value is not None},
+        "epochs": plan.epochs,
+        "batch_size": plan.batch_size,
+        "learning_rate": plan.learning_rate,
+        "weight_decay": plan.weight_decay,
+        "schedule": plan.schedule.kind,
+        "seed": plan.seed,
+        "weights": trainable([model.network]),
+        "train_records": len(dataset.fit_rows),
+        "validation_records": len(dataset.validation_rows),
+        "test_records": len(dataset.test),
+        "dataset_generation": dataset.facts.generation,
+    }
+
+
+def _epoch_metrics(evaluation: Evaluation, dataset: Dataset) -> dict[str, float]:
+    targets = dataset.facts.scaler.targets
+    each = {
+        f"val_{target.lower()}/mse": value
+        for target, value in zip(targets, evaluation.val_mse, strict=True)
+    }
+    return {
+        "train/loss": evaluation.train_loss,
+        "val/loss": evaluation.val_loss,
+        "train/learning_rate": evaluation.rate,
+        **each,
+    }
+
+
+@torch.no_grad()
+def _answers(
+    model: InverseModel, test: Examples, device: torch.device
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Estimates (n, targets) in min-max units, and which records look novel."""
+    model.eval()
+    chunks = [chunk.to(device) for chunk in torch.split(torch.from_numpy(test.strains), CHUNK)]
+    scaled = torch.cat([model.network(chunk) for chunk in chunks])
+    novel = torch.cat([model.novelty(chunk) for chunk in chunks]) > 1
+    return scaled.cpu().numpy(), novel.cpu().numpy()

@@ -1,0 +1,63 @@
+"""What dataset/manifest.json says beside its files: the frozen scaler, the split, the lineage."""
+
+from typing import Annotated
+
+from pydantic import Field, FiniteFloat
+
+from hpc_jobs.contract.base import Frozen, Positive
+from hpc_jobs.contract.records import Manifest
+
+
+class PackedFields:
+    """Dataset names of a packed file, contiguous and uncompressed; n records each."""
+
+    STRAINS = "strains"  # (n, strain_values) float32
+    FORCES = "forces"  # (n, force_values) float32, N
+    PARAMETERS = "parameters"  # (n, targets) float32, in the order of Campaign.targets
+    ORIGIN = "origin"  # (n, 2) int64: round, and row of that round's design
+
+
+class TargetScaler(Frozen):
+    """Min-max: 0 at the lowest, 1 at the highest training value of each target.
+
+    Frozen with the first generation: the range grows with the number of records and would
+    flatter every later error.
+    """
+
+    targets: tuple[str, ...]
+    low: tuple[FiniteFloat, ...]
+    high: tuple[FiniteFloat, ...]
+
+
+class Source(Frozen):
+    """One shard that the dataset was made of."""
+
+    round: int
+    shard: str
+    sha256: str
+    records: int
+
+
+class DatasetFacts(Frozen):
+    """The facts of a manifest of kind "dataset"."""
+
+    generation: Annotated[int, Field(ge=1)]
+    rounds: tuple[int, ...]
+    train: int
+    test: int
+    by_status: dict[str, int]
+    unused_test: Annotated[int, Field(description="test points that came later, left out")] = 0
+    missing_shards: tuple[str, ...] = ()
+    train_files: tuple[str, ...] = ()
+    test_files: tuple[str, ...] = ()
+    scaler: TargetScaler
+    noise_strain: Annotated[Positive, Field(description="unit of the inputs")]
+    noise_seed: Annotated[int, Field(description="of the noise on the test set, frozen with it")]
+    strain_shape: tuple[int, int, int, int]
+    campaign_fingerprint: str
+    lineage: tuple[Source, ...]
+
+
+def dataset_facts(manifest: Manifest) -> DatasetFacts:
+    """Read the facts of a dataset manifest, typed."""
+    return DatasetFacts.model_validate(manifest.facts)

@@ -1,0 +1,64 @@
+"""The verdict on a trained network: once, on the off-grid test set, beside the baselines."""
+
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, FiniteFloat
+
+from hpc_jobs.contract.base import Frozen
+from hpc_jobs.learning.baselines import baseline_estimates
+from hpc_jobs.learning.dataset import Dataset, Examples
+from hpc_jobs.learning.metrics import Errors, errors_of
+
+
+class TestReport(Frozen):
+    """metrics.json: errors of the network and of each baseline, on the same noisy records."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of the name
+
+    schema_version: Literal[1] = 1
+    records: int
+    network: Errors
+    baselines: dict[str, Errors]
+    loses_to: Annotated[
+        tuple[str, ...], Field(description="baselines whose sum over the tasks is lower")
+    ]
+    beaten_at: Annotated[
+        dict[str, tuple[str, ...]], Field(description="target -> baselines that are better there")
+    ]
+    novel_share: Annotated[
+        FiniteFloat, Field(description="of the test records, flagged as unlike the training ones")
+    ]
+
+
+def judge(
+    estimates: NDArray[np.floating[Any]],
+    novel: NDArray[np.bool_],
+    dataset: Dataset,
+    validation: Examples,
+    test: Examples,
+) -> TestReport:
+    """Compare a network's estimates (n, targets), in min-max units, with the baselines'."""
+    scaler = dataset.facts.scaler
+    network = errors_of(estimates, test, scaler)
+    baselines = {
+        name: errors_of(answer, test, scaler)
+        for name, answer in baseline_estimates(dataset, validation, test).items()
+    }
+    better = {
+        target: tuple(
+            name
+            for name, errors in baselines.items()
+            if errors.targets[target].mse < network.targets[target].mse
+        )
+        for target in scaler.targets
+    }
+    return TestReport(
+        records=len(test.strains),
+        network=network,
+        baselines=baselines,
+        loses_to=tuple(n for n, errors in baselines.items() if errors.sum_mse < network.sum_mse),
+        beaten_at={target: names for target, names in better.items() if names},
+        novel_share=float(novel.mean()),
+    )

@@ -1,0 +1,70 @@
+"""A trained network with everything it needs to answer: scaling, range, novelty."""
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from hpc_jobs.contract.base import Frozen, Positive
+from hpc_jobs.contract.training import Network as NetworkSpec
+from hpc_jobs.learning.facts import TargetScaler
+from hpc_jobs.learning.networks import NETWORKS
+from hpc_jobs.learning.networks.base import Network, StrainShape
+from hpc_jobs.learning.novelty import Novelty
+
+WEIGHTS = "weights.pt"
+CARD = "model.json"
+METRICS = "metrics.json"
+EXAMPLE = "input_example.json"
+
+
+class ModelCard(Frozen):
+    """model.json: what a trained network is, and what it was made from."""
+
+    schema_version: Literal[1] = 1
+    name: str
+    network: NetworkSpec
+    strain_shape: StrainShape
+    scaler: TargetScaler
+    noise_strain: Annotated[Positive, Field(description="noise that it was trained with")]
+    novelty_components: int
+    campaign_fingerprint: str
+    dataset_sha256: str
+    dataset_generation: int
+    best_epoch: int
+    validation_loss: float
+    parameters: Annotated[int, Field(description="trained weights")]
+
+
+class InverseModel(nn.Module):
+    """Raw strains (B, strain_values) -> physical targets (B, targets); all scaling inside."""
+
+    low: Tensor
+    span: Tensor
+
+    def __init__(
+        self, spec: NetworkSpec, shape: StrainShape, scaler: TargetScaler, novelty_components: int
+    ) -> None:
+        super().__init__()
+        self.network: Network = NETWORKS[spec.kind](spec, shape, scaler.targets)
+        self.novelty = Novelty(shape, novelty_components)
+        low, high = torch.tensor(scaler.low), torch.tensor(scaler.high)
+        self.register_buffer("low", low)
+        self.register_buffer("span", high - low)
+
+    def forward(self, strains: Tensor) -> Tensor:
+        """(B, strain_values) strain -> (B, targets), physical."""
+        physical: Tensor = self.low + self.span * self.network(strains)
+        return physical
+
+
+def model_of(card: ModelCard) -> InverseModel:
+    """Build the architecture that a card describes, its weights still to be loaded."""
+    return InverseModel(card.network, card.strain_shape, card.scaler, card.novelty_components)
+
+
+def trainable(modules: Sequence[nn.Module]) -> int:
+    """Count the trained weights."""
+    return sum(weight.numel() for module in modules for weight in module.parameters())

@@ -1,0 +1,29 @@
+"""A multilayer perceptron on principal components in units of the noise."""
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from hpc_jobs.contract.training import Mlp as MlpSpec
+from hpc_jobs.learning.inputs import PrincipalInputs
+from hpc_jobs.learning.networks.base import Network, StrainShape
+
+
+class Mlp(Network):
+    """Components -> hidden layers -> all targets at once."""
+
+    def __init__(self, spec: MlpSpec, shape: StrainShape, targets: Sequence[str]) -> None:
+        super().__init__()
+        self.inputs = PrincipalInputs(math.prod(shape), spec.components)
+        layers: list[nn.Module] = []
+        width = spec.components
+        for hidden in spec.hidden:
+            layers += [nn.Linear(width, hidden), nn.SiLU(), nn.Dropout(spec.dropout)]
+            width = hidden
+        self.layers = nn.Sequential(*layers, nn.Linear(width, len(targets)))
+
+    def forward(self, strains: Tensor) -> Tensor:
+        """(B, strain_values) strain -> (B, targets), 0 to 1 over the training range."""
+        scaled: Tensor = self.layers(self.inputs(strains))
+        return scaled

@@ -1,0 +1,103 @@
+"""A published network, verified and ready to be asked."""
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+
+from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.records import read_manifest, read_model, sha256_of
+from hpc_jobs.learning.errors import BadInput
+from hpc_jobs.learning.model import CARD, WEIGHTS, InverseModel, ModelCard, model_of
+from hpc_jobs.learning.novelty import LIMIT
+
+CHUNK = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedModel:
+    """Physical targets from raw strains.
+
+    sha256 is that of the manifest, which vouches for everything else.
+    """
+
+    card: ModelCard
+    sha256: str
+    _model: InverseModel
+
+    novelty_limit: float = LIMIT
+
+    @property
+    def name(self) -> str:
+        """Name of the model's folder when it was trained."""
+        return self.card.name
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """Names of the targets, in the order of the answers."""
+        return self.card.scaler.targets
+
+    @property
+    def strain_values(self) -> int:
+        """Length of a strain record."""
+        return int(np.prod(self.card.strain_shape))
+
+    def predict(self, strains: ArrayLike) -> NDArray[np.float64]:
+        """Identify (B, strain_values) strains: (B, targets), physical. Raises BadInput."""
+        return self._ask(self._model, strains)
+
+    def novelty(self, strains: ArrayLike) -> NDArray[np.float64]:
+        """Score (B,) how unlike the training records; above novelty_limit, do not answer."""
+        return self._ask(self._model.novelty, strains)
+
+    @torch.no_grad()
+    def _ask(self, part: torch.nn.Module, strains: ArrayLike) -> NDArray[np.float64]:
+        values = torch.from_numpy(self._checked(strains))
+        answers = [part(chunk) for chunk in torch.split(values, CHUNK)]
+        return torch.cat(answers).numpy().astype(np.float64)
+
+    def _checked(self, strains: ArrayLike) -> NDArray[np.float32]:
+        values = np.array(strains, dtype=np.float32)  # a copy: torch wants to be able to write
+        if values.ndim != 2 or values.shape[1] != self.strain_values or not len(values):
+            raise BadInput(
+                f"strains have shape {values.shape}; {self.name} takes (records, "
+                f"{self.strain_values}), laid out {self.card.strain_shape} as "
+                "[component, specimen, patch, time]"
+            )
+        bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        if bad.size:
+            raise BadInput(
+                f"strains of record {bad[0]} ({bad.size} of {len(values)} records) are not all "
+                "finite; a patch that was lost cannot be answered"
+            )
+        return values
+
+
+def load_model(folder: Path) -> TrainedModel:
+    """Verify and load models/<name>; raises CorruptFile for what is incomplete or foreign."""
+    manifest_path = folder / "manifest.json"
+    manifest = read_manifest(manifest_path, "model")
+    vouched = {entry.path for entry in manifest.files}
+    for name in (CARD, WEIGHTS):
+        if name not in vouched:
+            raise CorruptFile(f"{manifest_path}: does not vouch for {name}; train it again")
+    card = read_model(ModelCard, folder / CARD)
+    model = model_of(card)
+    _load_weights(model, folder / WEIGHTS)
+    model.eval()
+    return TrainedModel(card=card, sha256=sha256_of(manifest_path), _model=model)
+
+
+def _load_weights(model: InverseModel, path: Path) -> None:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)  # no pickled code
+        model.load_state_dict(state)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, TypeError, AttributeError) as error:
+        reason = str(error).splitlines()[0]
+        raise CorruptFile(f"{path}: not the weights that {CARD} describes: {reason}") from None
+    for name, value in model.state_dict().items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise CorruptFile(f"{path}: '{name}' is not finite; train it again")

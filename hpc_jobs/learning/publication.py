@@ -1,0 +1,65 @@
+"""A trained network becomes files: weights, card, metrics, example, and what is decided by."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from hpc_jobs.contract.model import ModelFacts
+from hpc_jobs.contract.records import publish, publish_manifest, publish_model
+from hpc_jobs.learning.dataset import Examples
+from hpc_jobs.learning.judge import TestReport
+from hpc_jobs.learning.metrics import Errors
+from hpc_jobs.learning.model import CARD, EXAMPLE, METRICS, WEIGHTS, InverseModel, ModelCard
+from hpc_jobs.learning.train import Evaluation
+
+
+def publish_network(
+    folder: Path,
+    model: InverseModel,
+    card: ModelCard,
+    facts: ModelFacts,
+    verdict: TestReport,
+    validation: Examples,
+    figures: list[Path],
+) -> None:
+    """Write a model's folder; its manifest, last, makes it a model."""
+    with publish(folder / WEIGHTS) as temporary:
+        torch.save({key: value.cpu() for key, value in model.state_dict().items()}, temporary)
+    with publish(folder / EXAMPLE) as temporary:
+        temporary.write_text(json.dumps(validation.strains[:2].astype(np.float64).tolist()))
+    publish_model(folder / CARD, card)
+    publish_model(folder / METRICS, verdict)
+    files = [folder / name for name in (WEIGHTS, CARD, METRICS, EXAMPLE)] + figures
+    publish_manifest(
+        folder / "manifest.json",
+        "model",
+        files,
+        name=card.name,
+        **facts.model_dump(mode="json"),
+        loses_to=list(verdict.loses_to),
+    )
+
+
+def facts_of(
+    card: ModelCard, chosen: Evaluation, verdict: TestReport, test: Examples
+) -> ModelFacts:
+    """Put together what the control host decides by."""
+    targets = card.scaler.targets
+
+    def mse(errors: Errors) -> dict[str, float]:
+        return {target: errors.targets[target].mse for target in targets}
+
+    test_set = hashlib.sha256(test.strains.tobytes() + test.scaled.tobytes())
+    return ModelFacts(
+        network=card.network.name,
+        targets=targets,
+        strain_values=test.strains.shape[1],
+        dataset_sha256=card.dataset_sha256,
+        test_set_sha256=test_set.hexdigest(),
+        validation_errors=dict(zip(targets, chosen.val_mse, strict=True)),
+        test_errors=mse(verdict.network),
+        baselines={name: mse(errors) for name, errors in verdict.baselines.items()},
+    )

@@ -1,0 +1,46 @@
+"""What MLflow must be told to log a published network; torch is not needed for it.
+
+    folder = <a local copy of models/<name>, with every file that its manifest lists>
+    mlflow.pyfunc.log_model(**pyfunc_arguments(folder), name=..., registered_model_name=...)
+
+`mlflow.pyfunc.load_model(uri).predict(x)` then takes raw strains (n, strain_values), float64, and
+answers physical targets (n, targets) in the order of the campaign.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import hpc_jobs
+from hpc_jobs.contract.records import read_manifest
+
+REQUIREMENTS = ("pydantic>=2.12", "PyYAML>=6", "numpy", "scipy", "h5py", "torch==2.13.0")
+
+
+def pyfunc_arguments(folder: Path) -> dict[str, Any]:
+    """Keyword arguments of mlflow.pyfunc.log_model and save_model for a model folder.
+
+    Raises CorruptFile if the folder is incomplete or altered.
+    """
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    manifest = read_manifest(folder / "manifest.json", "model")
+    example = np.array(json.loads((folder / "input_example.json").read_text()))
+    card = json.loads((folder / "model.json").read_text())
+    float64 = np.dtype(np.float64)
+    targets = len(card["scaler"]["targets"])
+    package = Path(hpc_jobs.__file__).parent
+    return {
+        "python_model": package / "learning" / "mlflow_model.py",
+        "artifacts": {"model": str(folder)},
+        "code_paths": [str(package)],
+        "signature": ModelSignature(
+            inputs=Schema([TensorSpec(float64, (-1, example.shape[1]))]),
+            outputs=Schema([TensorSpec(float64, (-1, targets))]),
+        ),
+        "input_example": example,
+        "pip_requirements": list(REQUIREMENTS),
+        "metadata": {"targets": card["scaler"]["targets"], **manifest.facts},
+    }

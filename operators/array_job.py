@@ -1,0 +1,332 @@
+"""HpcArrayJobOperator: submit or re-attach, wait, try again, report.
+
+All decisions are read from the job folder on the cluster (operators.cluster.client), so that a
+worker, the triggerer or the whole control host may die at any moment: whoever comes next calls
+`execute` or `execute_complete`, finds what was submitted, and goes on.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowFailException
+
+from hpc_jobs.contract.execution import Job
+from hpc_jobs.contract.records import ElementResult
+from hpc_jobs.contract.run import RunHandle, Site
+from operators.cluster.client import ArrayJob
+from operators.cluster.errors import ArrayFailed
+from operators.cluster.job import ElementState, expand
+from operators.cluster.ledger import Snapshot, by_results
+from operators.hooks.hpc import HpcHook
+from operators.job_folder import (
+    Assignment,
+    current_token,
+    first_unfinished,
+    generation,
+    job_token,
+)
+from operators.links import MlflowRunLink
+from operators.patience import PATIENCE_S, patiently
+from operators.report import summary
+from operators.triggers.array_job import ArrayJobTrigger
+
+__all__ = ["HpcArrayJobOperator", "current_token", "job_token"]
+
+Context = Any  # airflow.sdk.Context is a TypedDict that tests would have to fill whole
+
+INLINE_POLL_S = 1.0
+DEADLINE_S = 7 * 86400.0
+FIRST_POLL_S = 10.0
+TAILS = 3
+STATE_KEY = "array_job"
+
+
+class HpcArrayJobOperator(BaseOperator):
+    """Run `python -m hpc_jobs.jobs.<job> <run folder> <arguments>` as an array on a cluster.
+
+    Parameters
+    ----------
+    job
+        Module of hpc_jobs.jobs.
+    site
+        Which of the run's clusters.
+    run
+        RunHandle (as JSON), or the task that returns it.
+    elements
+        Number of array elements, or the task that returns it; none at all is no error.
+    arguments
+        Options of the job; templated.
+    overrides
+        Resources that replace what the campaign gives this job, such as {"walltime_s": 60}.
+    deadline_s
+        The task fails, and its job is cancelled, this long after the first submission.
+    patience_s
+        A cluster that cannot be reached is waited for in the worker this long; then Airflow's
+        retries take over. While the task is deferred there is no such limit but the deadline.
+
+    Returns counts, times and facts (operators.report.summary). More failed elements than the
+    campaign may lose fail the task for good, as does a submission that the scheduler refuses.
+    """
+
+    template_fields: Sequence[str] = ("run", "elements", "arguments")
+    operator_extra_links = (MlflowRunLink(),)
+    ui_color = "#dbe9f6"
+
+    def __init__(
+        self,
+        *,
+        job: Job,
+        run: Any,
+        site: Site = "cpu",
+        elements: Any = 1,
+        arguments: Sequence[Any] = (),
+        overrides: Mapping[str, int] | None = None,
+        deferrable: bool = True,
+        deadline_s: float = DEADLINE_S,
+        patience_s: float = PATIENCE_S,
+        first_poll_s: float = FIRST_POLL_S,
+        **kwargs: Any,
+    ) -> None:
+        if "retries" not in kwargs.get("default_args", {}):
+            kwargs.setdefault("retries", 3)  # a retry re-attaches: it costs nothing
+        super().__init__(**kwargs)
+        if job not in get_args(Job):
+            raise ValueError(f"job '{job}' is unknown; choose from {', '.join(get_args(Job))}")
+        self.job = job
+        self.run = run
+        self.site = site
+        self.elements = elements
+        self.arguments = list(arguments)
+        self.overrides = dict(overrides or {})
+        self.deferrable = deferrable
+        self.deadline_s = deadline_s
+        self.patience_s = patience_s
+        self.first_poll_s = first_poll_s
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Submit or re-attach; then wait here for a moment, and elsewhere for longer."""
+        return self._proceed(context, None)
+
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Go on when the trigger has seen every element end."""
+        return self._proceed(context, event)
+
+    def on_kill(self) -> None:
+        """Leave the job alone: the worker may only be restarting, and a retry re-attaches.
+
+        A task that is failed or cleared while deferred cancels its job in the trigger; one that
+        is failed while it runs here leaves a job whose token housekeeping finds orphaned.
+        """
+        self.log.info("The array job runs on; a retry of this task will re-attach to it")
+
+    # ---- steps -----------------------------------------------------------------------------
+
+    def _proceed(self, context: Context, event: Mapping[str, Any] | None) -> dict[str, Any]:
+        late = event is not None and event["status"] == "deadline"
+        return patiently(
+            self._assignment.cluster,
+            lambda hook: self._give_up(context, hook) if late else self._go(context, hook, event),
+            self.patience_s,
+            self.log,
+        )
+
+    def _go(
+        self, context: Context, hook: HpcHook, event: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """Attach, wait, try again, conclude; may be repeated from the start at any time."""
+        job = self._open(context, hook)
+        if job.plan.elements == 0:
+            return self._summary(job, {}, [])
+        self._remember(context, job)
+        job.attach()
+        self._remember(context, job)
+        causes = _causes(event, len(job.submissions)) if event else {}
+        while True:
+            snapshot = self._wait(job, hook, causes)
+            if not snapshot.settled:
+                self._defer(job, hook)
+            again = self._worth_another_try(job, snapshot)
+            if not again:
+                return self._conclude(context, job, snapshot)
+            self._show(job, again, "trying again")
+            job.try_again(again)
+            self._remember(context, job)
+            causes = {}
+
+    def _wait(self, job: ArrayJob, hook: HpcHook, causes: Mapping[int, ElementState]) -> Snapshot:
+        """Look for results every second for a while; without a triggerer, until the end."""
+        if not self.deferrable:
+            return self._wait_here(job, hook.site.poll_interval_s)
+        until = time.monotonic() + (0 if causes else hook.site.inline_wait_s)
+        while True:
+            snapshot = by_results(job.plan.elements, job.scan(), causes)
+            self._say(snapshot)
+            if snapshot.settled or time.monotonic() >= until:
+                return snapshot
+            time.sleep(INLINE_POLL_S)
+
+    def _wait_here(self, job: ArrayJob, interval_s: float) -> Snapshot:
+        ledger = job.ledger()
+        while True:
+            snapshot = job.look(ledger)
+            self._say(snapshot)
+            if snapshot.settled:
+                return snapshot
+            if time.time() > job.submitted + self.deadline_s:
+                job.cancel()
+                job.finish("deadline")
+                raise AirflowFailException(self._too_late(job))
+            time.sleep(interval_s)
+
+    def _defer(self, job: ArrayJob, hook: HpcHook) -> None:
+        self.defer(
+            trigger=ArrayJobTrigger(
+                site=hook.site.model_dump(mode="json"),
+                folder=str(job.folder.root),
+                elements=job.plan.elements,
+                job_ids=[submission.job_ids for submission in job.submissions],
+                deadline=job.submitted + self.deadline_s,
+                first_poll_s=self.first_poll_s,
+            ),
+            method_name="execute_complete",
+        )
+
+    def _worth_another_try(self, job: ArrayJob, snapshot: Snapshot) -> dict[int, ElementState]:
+        ledger = job.ledger()
+        most = self._assignment.handle.tries_per_element
+        return {e: cause for e, cause in snapshot.failed.items() if ledger.tries(e) < most}
+
+    def _conclude(self, context: Context, job: ArrayJob, snapshot: Snapshot) -> dict[str, Any]:
+        results = [ElementResult.model_validate(document) for document in job.results()]
+        failed = dict(snapshot.failed)
+        report = self._summary(job, failed, results)
+        if failed:
+            self._show(job, failed, "given up")
+        allowed = int(self._assignment.handle.allowed_loss * job.plan.elements)
+        if len(failed) > allowed:
+            job.finish("failed")
+            self._forget(context)
+            error = ArrayFailed(
+                f"{len(failed)} of {job.plan.elements} elements of {self.job} failed for good, "
+                f"{allowed} may be lost (execution.allowed_loss): {_few(failed)}",
+                failed,
+            )
+            raise AirflowFailException(str(error)) from error
+        job.finish("done")
+        self._forget(context, finished=context["ti"].max_tries)
+        return report
+
+    def _give_up(self, context: Context, hook: HpcHook) -> dict[str, Any]:
+        job = self._open(context, hook)
+        job.attach()
+        job.cancel()
+        job.finish("deadline")
+        self._forget(context)
+        raise AirflowFailException(self._too_late(job))
+
+    # ---- what is read and remembered -------------------------------------------------------
+
+    @property
+    def _assignment(self) -> Assignment:
+        return Assignment(
+            job=self.job,
+            handle=RunHandle.model_validate(self.run),
+            site=self.site,
+            elements=int(self.elements),
+            arguments=self.arguments,
+            overrides=self.overrides,
+        )
+
+    def _open(self, context: Context, hook: HpcHook) -> ArrayJob:
+        """Find the job of this task: the first generation that is not history."""
+        ti, assignment = context["ti"], self._assignment
+        token = job_token(ti.dag_id, ti.run_id, ti.task_id, _map_index(ti))
+        number = first_unfinished(hook, assignment.run, token)
+        if number and self._recall(context).get("finished") == ti.max_tries:
+            # Airflow did not hear of the success before the worker died: this is a retry of a
+            # finished task, not a clear, which would have moved max_tries. Report once more.
+            number -= 1
+        token = generation(token, number)
+        plan = assignment.plan(hook.site, token)
+        folder = assignment.run.job(token)
+        return ArrayJob(hook.transport, hook.scheduler, folder, plan, log=self.log)
+
+    def _remember(self, context: Context, job: ArrayJob) -> None:
+        """Keep the intent, then the job ids, in Airflow's task state and beside the job."""
+        ti, root = context["ti"], job.folder.root
+        state = {"token": job.plan.token, "cluster": self._assignment.cluster, "folder": str(root)}
+        if self._recall(context).get("finished") != ti.max_tries:
+            context["task_state_store"].set(STATE_KEY, state | {"job_ids": job.job_ids})
+        if not job.submissions:
+            whose = {name: getattr(ti, name) for name in ("dag_id", "run_id", "task_id")}
+            document = whose | {"map_index": _map_index(ti), "job": self.job}
+            intent = str(self._assignment.run.job(job.plan.token).intent)
+            job.transport.write(intent, json.dumps(document, indent=1).encode())
+
+    def _recall(self, context: Context) -> dict[str, Any]:
+        return dict(context["task_state_store"].get(STATE_KEY) or {})
+
+    def _forget(self, context: Context, **rest: Any) -> None:
+        """Whatever runs this task from now on begins anew."""
+        if rest:
+            context["task_state_store"].set(STATE_KEY, rest)
+        else:
+            context["task_state_store"].delete(STATE_KEY)
+
+    # ---- words -----------------------------------------------------------------------------
+
+    def _summary(
+        self,
+        job: ArrayJob,
+        failed: Mapping[int, ElementState],
+        results: Sequence[ElementResult],
+    ) -> dict[str, Any]:
+        return summary(
+            token=job.plan.token,
+            job_ids=job.job_ids,
+            cpus=job.plan.resources.cpus,
+            gpus=job.plan.resources.gpus,
+            elements=job.plan.elements,
+            results=results,
+            failed={element: cause.value for element, cause in failed.items()},
+        )
+
+    def _say(self, snapshot: Snapshot) -> None:
+        line = f"{self.job}: {snapshot.line}"
+        if line != getattr(self, "_said", ""):
+            self._said = line
+            self.log.info(line)
+
+    def _show(self, job: ArrayJob, failed: Mapping[int, ElementState], fate: str) -> None:
+        """Name failed elements, and let a few speak for themselves."""
+        self.log.warning(
+            "%d elements of %s failed, %s: %s", len(failed), self.job, fate, _few(failed)
+        )
+        for element in sorted(failed)[:TAILS]:
+            self.log.warning("End of the output of element %d:\n%s", element, job.log_tail(element))
+
+    def _too_late(self, job: ArrayJob) -> str:
+        return f"{self.job}: not done {self.deadline_s:g} s after its submission; cancelled"
+
+
+def _causes(event: Mapping[str, Any], submissions: int) -> dict[int, ElementState]:
+    """Read what the trigger saw; of no use if more has been submitted since."""
+    if event["submissions"] != submissions:
+        return {}
+    return {
+        element: ElementState(cause)
+        for cause, ranges in event["causes"].items()
+        for element in expand(ranges)
+    }
+
+
+def _few(failed: Mapping[int, ElementState]) -> str:
+    named = [f"{element} ({cause})" for element, cause in sorted(failed.items())[:20]]
+    return ", ".join(named) + (" ..." if len(failed) > 20 else "")
+
+
+def _map_index(ti: Any) -> int:
+    return -1 if ti.map_index is None else int(ti.map_index)

@@ -1,0 +1,110 @@
+"""Array jobs as values: what is asked for, what was submitted, what state an element is in."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+
+class ElementState(StrEnum):
+    """What a scheduler says of an array element; LOST is the ledger's own conclusion."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    TIMEOUT = "TIMEOUT"
+    OUT_OF_MEMORY = "OUT_OF_MEMORY"
+    NODE_FAIL = "NODE_FAIL"
+    PREEMPTED = "PREEMPTED"
+    UNKNOWN = "UNKNOWN"
+    LOST = "LOST"
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the element waits or works."""
+        return self in (ElementState.PENDING, ElementState.RUNNING)
+
+    @property
+    def ended_badly(self) -> bool:
+        """Whether no result can be expected any more."""
+        return self not in (
+            ElementState.PENDING,
+            ElementState.RUNNING,
+            ElementState.COMPLETED,
+            ElementState.UNKNOWN,
+        )
+
+
+Queue = Mapping[str, Mapping[int, ElementState]]
+"""Job id -> array index -> state; a job that the scheduler does not know is absent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What one array element may use."""
+
+    walltime_s: int = 600
+    memory_mib: int = 2000
+    cpus: int = 1
+    gpus: int = 0
+
+    def grown(self, causes: Iterable[ElementState]) -> "Resources":
+        """More memory after OUT_OF_MEMORY, more time after TIMEOUT; by half each try."""
+        causes = set(causes)
+        memory = 1.5 if ElementState.OUT_OF_MEMORY in causes else 1.0
+        walltime = 1.5 if ElementState.TIMEOUT in causes else 1.0
+        return Resources(
+            walltime_s=round(self.walltime_s * walltime),
+            memory_mib=round(self.memory_mib * memory),
+            cpus=self.cpus,
+            gpus=self.gpus,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArrayRequest:
+    """One submission: a dense array 0..elements-1, whatever elements its index file names."""
+
+    name: str
+    script: PurePosixPath
+    log_folder: PurePosixPath
+    elements: int
+    resources: Resources
+    partition: str | None = None
+    account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One array in the scheduler's books; more than one job id after an ambiguous submit."""
+
+    number: int
+    job_ids: tuple[str, ...]
+    elements: tuple[int, ...]
+    """array index -> element"""
+
+
+def compress(numbers: Iterable[int]) -> str:
+    """Write 0, 1, 2, 7 as "0-2,7"."""
+    runs: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)
+
+
+def expand(text: str) -> list[int]:
+    """Read "0-2,7" as 0, 1, 2, 7, and "0-6:2" as 0, 2, 4, 6."""
+    numbers: list[int] = []
+    for part in filter(None, text.split(",")):
+        match = re.fullmatch(r"(\d+)(?:-(\d+)(?::(\d+))?)?", part.strip())
+        if not match:
+            raise ValueError(f"'{text}' is not a list of ranges such as 0-2,7")
+        low = int(match[1])
+        numbers.extend(range(low, int(match[2] or low) + 1, int(match[3] or 1)))
+    return numbers

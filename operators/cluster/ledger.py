@@ -1,0 +1,154 @@
+"""Who is done, who failed, who works: manifests first, then the scheduler, then patience.
+
+DONE is a result that says so. FAILED is a result that says so, an end that the scheduler calls
+bad, or no word of an element for longer than the grace period while the scheduler did answer.
+"Not in the queue" alone never means done.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from operators.cluster.job import ElementState, Queue, Submission
+from operators.cluster.scan import Scan
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The array at one moment."""
+
+    elements: int
+    done: int
+    failed: dict[int, ElementState]
+    """element -> cause"""
+    running: int
+    pending: int
+    unknown: int
+    progress: tuple[int, int, str] | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more will happen by itself."""
+        return self.done + len(self.failed) == self.elements
+
+    @property
+    def line(self) -> str:
+        """For the log."""
+        parts = [f"{self.done} of {self.elements} elements done"]
+        counts = {"failed": len(self.failed), "running": self.running}
+        counts |= {"pending": self.pending, "unknown": self.unknown}
+        parts += [f"{count} {name}" for name, count in counts.items() if count]
+        if self.progress:
+            parts.append("{} of {} {}".format(*self.progress).strip())
+        return ", ".join(parts)
+
+
+class Ledger:
+    """Remembers since when an element has been missing; all else is derived anew each time."""
+
+    def __init__(self, elements: int, submissions: Sequence[Submission], grace_s: float) -> None:
+        self.elements = elements
+        self.submissions = tuple(submissions)
+        self.grace_s = grace_s
+        self._latest = {e: s.number for s in submissions for e in s.elements}
+        self._tries = Counter(e for s in submissions for e in s.elements)
+        self._missing_since_s: dict[int, float] = {}
+
+    def tries(self, element: int) -> int:
+        """How often an element was submitted."""
+        return self._tries[element]
+
+    def interrupted(self) -> None:
+        """Forget how long elements have been missing: the scheduler could not be asked."""
+        self._missing_since_s.clear()
+
+    def update(self, queue: Queue, scan: Scan, now_s: float) -> Snapshot:
+        """Judge every element.
+
+        The scan must be younger than the queue: an element that ended before the scheduler was
+        asked has written its result before we looked.
+        """
+        live, ended = self._native(queue)
+        failed: dict[int, ElementState] = {}
+        counts: Counter[str] = Counter()
+        for element in range(self.elements):
+            if element in scan.done:
+                counts["done"] += 1
+            elif element in scan.failed:
+                failed[element] = ElementState.FAILED
+            elif element in live:
+                counts["running" if live[element] is ElementState.RUNNING else "pending"] += 1
+            else:
+                cause = self._without_word(element, ended.get(element), now_s)
+                if cause:
+                    failed[element] = cause
+                else:
+                    counts["unknown"] += 1
+                continue
+            self._missing_since_s.pop(element, None)
+        return Snapshot(
+            elements=self.elements,
+            done=counts["done"],
+            failed=failed,
+            running=counts["running"],
+            pending=counts["pending"],
+            unknown=counts["unknown"],
+            progress=scan.progress,
+        )
+
+    def unseen(self, queue: Queue, scan: Scan) -> list[str]:
+        """Jobs that the queue no longer knows, with elements that have no result: ask history."""
+        known = scan.done | scan.failed
+        return [
+            job_id
+            for submission in self.submissions
+            if any(
+                e not in known and self._latest[e] == submission.number for e in submission.elements
+            )
+            for job_id in submission.job_ids
+            if job_id not in queue
+        ]
+
+    def _native(self, queue: Queue) -> tuple[dict[int, ElementState], dict[int, ElementState]]:
+        """Count a live state from any submission, an end only from the element's latest."""
+        live: dict[int, ElementState] = {}
+        ended: dict[int, ElementState] = {}
+        for submission in self.submissions:
+            for job_id in submission.job_ids:
+                for index, state in queue.get(job_id, {}).items():
+                    if index >= len(submission.elements):
+                        continue
+                    element = submission.elements[index]
+                    if state.is_live:
+                        live[element] = max(live.get(element, state), state)  # RUNNING > PENDING
+                    elif self._latest[element] == submission.number:
+                        ended[element] = state
+        return live, ended
+
+    def _without_word(
+        self, element: int, ended: ElementState | None, now_s: float
+    ) -> ElementState | None:
+        """Cause of failure, or None while it may still turn up."""
+        if ended is not None and ended.ended_badly:
+            return ended
+        if ended is ElementState.UNKNOWN:  # the scheduler knows it, only we do not understand
+            return None
+        since_s = self._missing_since_s.setdefault(element, now_s)
+        return ElementState.LOST if now_s - since_s >= self.grace_s else None
+
+
+def by_results(elements: int, scan: Scan, causes: Mapping[int, ElementState]) -> Snapshot:
+    """Judge by results, and by failures that somebody saw before; the scheduler is not asked."""
+    failed = {e: causes.get(e, ElementState.FAILED) for e in scan.failed}
+    failed |= {e: cause for e, cause in causes.items() if e not in scan.done}
+    rest = [e for e in range(elements) if e not in scan.done and e not in failed]
+    running = sum(e in scan.locked for e in rest)
+    return Snapshot(
+        elements=elements,
+        done=sum(e in scan.done for e in range(elements)),
+        failed=failed,
+        running=running,
+        pending=len(rest) - running,
+        unknown=0,
+        progress=scan.progress,
+    )

@@ -1,0 +1,198 @@
+"""One connection and one status command per interval, for all array jobs on a cluster.
+
+Runs on the triggerer's event loop. A lost login node, refused credentials or a silent scheduler
+never end a job: they are said, waited out with growing pauses, and the ledgers are told that the
+time does not count.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from operators.cluster.client import merged
+from operators.cluster.errors import ClusterError, NeedsLogin, TransportError
+from operators.cluster.job import Queue, Submission
+from operators.cluster.ledger import Ledger, Snapshot
+from operators.cluster.reply import Reply
+from operators.cluster.scan import Folder, parse_scan, scan_command
+from operators.cluster.schedulers.base import Scheduler
+
+if TYPE_CHECKING:
+    from operators.cluster.transports.base import AsyncTransport
+
+log = logging.getLogger(__name__)
+
+LONGEST_PAUSE_S = 300.0
+JITTER = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one poll has to say to one watcher: a snapshot, or why there is none."""
+
+    snapshot: Snapshot | None
+    trouble: str = ""
+
+
+@dataclass(eq=False)
+class Watch:
+    """One array job that is waited for."""
+
+    folder: Folder
+    elements: int
+    job_ids: Sequence[tuple[str, ...]]
+    """of each submission"""
+    not_before_s: float
+    """monotonic; the first poll waits, lest a trigger fire before its task is known to wait"""
+    reports: asyncio.Queue[Report] = field(default_factory=asyncio.Queue)
+    ledger: Ledger | None = None
+
+
+class Poller:
+    """Polls while anybody watches; then lets the connection go."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable["AsyncTransport"]],
+        scheduler: Scheduler,
+        interval_s: float,
+        grace_s: float,
+    ) -> None:
+        self.connect = connect
+        self.scheduler = scheduler
+        self.interval_s = interval_s
+        self.grace_s = grace_s
+        self.polls = 0
+        self._watches: list[Watch] = []
+        self._users = 0
+        self._transport: AsyncTransport | None = None
+        self._lock = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    async def watch(self, watch: Watch) -> AsyncGenerator[Report]:
+        """Yield a report after every poll, until the watcher leaves."""
+        async with self._using():
+            self._watches.append(watch)
+            try:
+                if self._task is None or self._task.done():
+                    self._task = asyncio.create_task(self._loop())
+                while True:
+                    yield await watch.reports.get()
+            finally:
+                self._watches.remove(watch)
+
+    async def run(self, argv: Sequence[str], timeout_s: float = 60.0) -> Reply:
+        """Run one command on the shared connection."""
+        async with self._using():
+            return await self._run(argv, timeout_s)
+
+    @contextlib.asynccontextmanager
+    async def _using(self) -> AsyncIterator[None]:
+        """Count users; the last one to leave closes the connection."""
+        self._users += 1
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if not self._users:
+                task, self._task = self._task, None
+                if task is not None:
+                    task.cancel()
+                await self._disconnect()
+
+    async def _run(self, argv: Sequence[str], timeout_s: float = 60.0) -> Reply:
+        async with self._lock:  # one connection is made, however many ask at once
+            transport = self._transport
+            if transport is None:
+                transport = self._transport = await self.connect()
+        try:
+            return await transport.run(argv, timeout_s)
+        except ClusterError:
+            await self._disconnect()
+            raise
+
+    async def _disconnect(self) -> None:
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.close()
+
+    async def _loop(self) -> None:
+        failures = 0
+        while self._watches:
+            due = [watch for watch in self._watches if watch.not_before_s <= time.monotonic()]
+            if not due:
+                await asyncio.sleep(self._until_due_s())
+                continue
+            started = time.monotonic()
+            try:
+                await self._poll(due)
+                failures = 0
+            except ClusterError as error:
+                failures += 1
+                self._say(due, error)
+            except Exception as error:  # a watcher must never wait for a loop that is gone
+                log.exception("polling failed")
+                failures += 1
+                self._say(due, TransportError(f"polling failed: {error!r}"))
+            await asyncio.sleep(self._pause_s(failures) - (time.monotonic() - started))
+
+    def _until_due_s(self) -> float:
+        soonest = min(watch.not_before_s for watch in self._watches)
+        return max(0.05, min(self.interval_s, soonest - time.monotonic()))
+
+    def _pause_s(self, failures: int) -> float:
+        """From one poll's start to the next: whoever comes in between waits for the next."""
+        longest = max(LONGEST_PAUSE_S, self.interval_s)
+        interval = min(self.interval_s * 2.0 ** min(failures, 20), longest)
+        return interval * (1 + JITTER * random.random())
+
+    async def _poll(self, due: Sequence[Watch]) -> None:
+        await self._prepare(due)
+        ids = sorted({i for w in due for submission in w.job_ids for i in submission})
+        reply = await self._run(self.scheduler.status_command(ids))
+        queue = self.scheduler.parse_status(reply)
+        reply = await self._run(scan_command([watch.folder.root for watch in due]))
+        scans = parse_scan(reply, len(due))
+        ledgers = [watch.ledger for watch in due if watch.ledger is not None]
+        pairs = list(zip(ledgers, scans, strict=True))
+        history = await self._history(
+            sorted({i for ledger, scan in pairs for i in ledger.unseen(queue, scan)})
+        )
+        if history:  # results must be younger than what the scheduler says
+            reply = await self._run(scan_command([watch.folder.root for watch in due]))
+            scans = parse_scan(reply, len(due))
+        everything = merged(queue, history)
+        now = time.monotonic()
+        for watch, ledger, scan in zip(due, ledgers, scans, strict=True):
+            watch.reports.put_nowait(Report(ledger.update(everything, scan, now)))
+        self.polls += 1
+
+    async def _history(self, job_ids: Sequence[str]) -> Queue:
+        command = self.scheduler.history_command(job_ids) if job_ids else None
+        return self.scheduler.parse_history(await self._run(command)) if command else {}
+
+    async def _prepare(self, due: Sequence[Watch]) -> None:
+        """Read the index files of new watches, once."""
+        for watch in due:
+            if watch.ledger is not None:
+                continue
+            submissions = []
+            for number, ids in enumerate(watch.job_ids):
+                reply = await self._run(("cat", "--", str(watch.folder.elements(number))))
+                if not reply.ok:
+                    raise TransportError(f"cannot read an index file: {reply.words}")
+                elements = tuple(int(line) for line in reply.stdout.split())
+                submissions.append(Submission(number, ids, elements))
+            watch.ledger = Ledger(watch.elements, submissions, self.grace_s)
+
+    def _say(self, due: Sequence[Watch], error: ClusterError) -> None:
+        prefix = "needs login: " if isinstance(error, NeedsLogin) else ""
+        for watch in due:
+            if watch.ledger is not None:
+                watch.ledger.interrupted()
+            watch.reports.put_nowait(Report(None, f"{prefix}{error}"))

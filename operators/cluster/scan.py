@@ -1,0 +1,155 @@
+"""What the elements have written, seen by one command for any number of array jobs.
+
+Names only, and a sum of the progress files: results are read once, when all is over.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Protocol
+
+from operators.cluster.errors import TransportError
+from operators.cluster.reply import Reply
+
+# Lines: "@" a folder begins, "d 3" result, "f 3" result that says failed, "l 3" lock,
+# "p DONE TOTAL UNIT" progress; a last "." says that the answer is whole. Folders are numbered
+# by their order, so that no name of a folder is ever parsed. Failed results are read after the
+# names: one that appears in between counts as failed at once, and is never taken for a good one.
+# Only the top level's "outcome" counts: facts are indented further.
+SCAN = r"""
+for folder; do
+  echo @
+  cd "$folder" 2>/dev/null || continue
+  ls -1 results 2>/dev/null | sed -n 's/^\([0-9][0-9]*\)\.json$/d \1/p'
+  grep -rlE '^ ?"outcome": *"failed"' results 2>/dev/null |
+    sed -n 's|^results/\([0-9][0-9]*\)\.json$|f \1|p'
+  ls -1 locks 2>/dev/null | sed -n 's/^\([0-9][0-9]*\)$/l \1/p'
+  find progress -name '[0-9]*.json' -exec cat {} + 2>/dev/null | awk -F'[:,"]+' '
+    $2 == "done" {done += $3} $2 == "total" {total += $3} $2 == "unit" {unit = $4 ? $4 : $3}
+    END {if (total) print "p", done, total, unit}'
+done
+echo .
+"""
+
+# Locks whose owner is not among the known jobs tell of a submit whose reply was lost.
+OWNERS = r"""
+cd "$1" 2>/dev/null || exit 0
+find locks -name owner.json -exec cat {} + 2>/dev/null |
+  grep -oE '"job_id": *"[^"]*"' | sed 's/.*"\([^"]*\)"$/\1/' | sort -u
+"""
+
+RESULTS = r"""
+cd "$1/results" 2>/dev/null || { echo .; exit 0; }
+find . -name '[0-9]*.json' -exec cat {} +
+echo .
+"""
+
+# An element gets a new try: its lock and its failed result make room, but stay to be read.
+SET_ASIDE = r"""
+cd "$1" || exit; shift
+for pair; do
+  element=${pair%%:*} try=${pair##*:}
+  for path in "results/$element.json" "locks/$element"; do
+    if [ -e "$path" ]; then mv -f "$path" "$path.try-$try" || exit; fi
+  done
+done
+"""
+
+
+class Folder(Protocol):
+    """Where an array job's files are; hpc_jobs.contract.workspace.JobFolder is one."""
+
+    @property
+    def root(self) -> PurePosixPath:
+        """The folder itself."""
+        ...
+
+    @property
+    def logs(self) -> PurePosixPath:
+        """Folder of the elements' output."""
+        ...
+
+    @property
+    def finished(self) -> PurePosixPath:
+        """Written when nothing more will be done about the job."""
+        ...
+
+    def script(self, number: int) -> PurePosixPath:
+        """Script of a submission."""
+        ...
+
+    def elements(self, number: int) -> PurePosixPath:
+        """Index file of a submission."""
+        ...
+
+    def submission(self, number: int) -> PurePosixPath:
+        """Record of a submission."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What lies in one job folder."""
+
+    done: frozenset[int] = frozenset()
+    failed: frozenset[int] = frozenset()
+    locked: frozenset[int] = frozenset()
+    progress: tuple[int, int, str] | None = field(default=None)
+    """done, total, unit: over the elements that said something"""
+
+
+def scan_command(folders: Sequence[PurePosixPath]) -> tuple[str, ...]:
+    """Look at job folders."""
+    return ("sh", "-c", SCAN, "scan", *map(str, folders))
+
+
+def parse_scan(reply: Reply, folders: int) -> list[Scan]:
+    """One Scan a folder; raises TransportError when the answer is not whole."""
+    lines = reply.stdout.splitlines()
+    if lines[-1:] != ["."] or sum(line == "@" for line in lines) != folders:
+        raise TransportError(f"looking at the job folders was cut short: {reply.words[-200:]}")
+    chunks: list[list[str]] = []
+    for line in lines[:-1]:
+        if line == "@":
+            chunks.append([])
+        else:
+            chunks[-1].append(line)
+    return [_scan(chunk) for chunk in chunks]
+
+
+def owners_command(folder: PurePosixPath) -> tuple[str, ...]:
+    """Ask who holds the locks."""
+    return ("sh", "-c", OWNERS, "owners", str(folder))
+
+
+def parse_owners(reply: Reply) -> set[str]:
+    """Job ids; an element's own index is cut off."""
+    return {line.rpartition("_")[0] or line for line in reply.stdout.split()}
+
+
+def results_command(folder: PurePosixPath) -> tuple[str, ...]:
+    """Read all results, one JSON document after the other."""
+    return ("sh", "-c", RESULTS, "results", str(folder))
+
+
+def set_aside_command(folder: PurePosixPath, tries: Iterable[tuple[int, int]]) -> tuple[str, ...]:
+    """Make room for another try of elements; pairs of element and the try that failed."""
+    return ("sh", "-c", SET_ASIDE, "aside", str(folder), *(f"{e}:{t}" for e, t in tries))
+
+
+def _scan(lines: Iterable[str]) -> Scan:
+    found: dict[str, set[int]] = {"d": set(), "f": set(), "l": set()}
+    progress = None
+    for line in lines:
+        kind, _, rest = line.partition(" ")
+        if kind in found:
+            found[kind].add(int(rest))
+        elif kind == "p":
+            done, total, unit = (*rest.split(" ", 2), "")[:3]
+            progress = (int(float(done)), int(float(total)), unit.strip())
+    return Scan(
+        done=frozenset(found["d"] - found["f"]),
+        failed=frozenset(found["f"]),
+        locked=frozenset(found["l"]),
+        progress=progress,
+    )

@@ -1,0 +1,62 @@
+"""The shell script of one submission, as a pure function of frozen values.
+
+Every value that a person can set is quoted here, exactly once, with shlex; the only unquoted
+expressions are the scheduler's own variables.
+"""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobScript:
+    """What does not change from one submission of an array job to the next."""
+
+    token: str
+    argv: tuple[str, ...]
+    """the element's command, without the index, which it reads from TASK_INDEX"""
+    folder: PurePosixPath
+    code: PurePosixPath
+    modules: tuple[str, ...] = ()
+    environment: Mapping[str, str] | None = None
+    cpus: int = 1
+
+    def render(self, elements: PurePosixPath, job_id: str, array_index: str) -> str:
+        """Script text; job_id and array_index are shell expressions of the scheduler's."""
+        lines = [
+            "#!/bin/bash",
+            f"# Array job {self.token}: line (array index + 1) of the elements file is worked on.",
+            f'index="{array_index}"',
+            f'TASK_INDEX="$(sed -n "$((index + 1))p" {_quote(elements)})"',
+            'if [ -z "$TASK_INDEX" ]; then',
+            '  echo "no element for array index $index" >&2',
+            "  exit 64",
+            "fi",
+            "export TASK_INDEX",
+            f"export HPC_TOKEN={_quote(self.token)}",
+            f'export HPC_JOB_ID="{job_id}_${{index}}"',
+            *(f"module load {_quote(module)}" for module in self.modules),
+            *self._exports(),
+            # `python -m` looks in the current folder first: it must hold no module.
+            f"cd {_quote(self.folder)} || exit 66",
+            f"exec {shlex.join(self.argv)}",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def _exports(self) -> list[str]:
+        # One element, its cpus: numerical libraries would otherwise take the whole node.
+        names = ("OMP", "OPENBLAS", "MKL", "NUMBA")
+        values: dict[str, object] = dict.fromkeys(
+            (f"{name}_NUM_THREADS" for name in names), self.cpus
+        )
+        values |= {"PYTHONUNBUFFERED": 1, "PYTHONPATH": self.code}
+        # Beside the code, not inside: a new version with the same kernels compiles nothing.
+        values |= {"NUMBA_CACHE_DIR": self.code.parent / "kernels"}
+        values |= self.environment or {}
+        return [f"export {name}={_quote(value)}" for name, value in values.items()]
+
+
+def _quote(value: object) -> str:
+    return shlex.quote(str(value))

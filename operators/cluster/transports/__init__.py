@@ -1,0 +1,12 @@
+"""Ways to reach a cluster; to add one, write its module and one line here."""
+
+from operators.cluster.transports.base import Transport
+from operators.cluster.transports.local import LocalTransport
+from operators.cluster.transports.recorded import RecordedTransport
+from operators.cluster.transports.ssh import SshTransport
+
+TRANSPORTS: dict[str, type[Transport]] = {
+    "ssh": SshTransport,
+    "local": LocalTransport,
+    "recorded": RecordedTransport,
+}

@@ -1,0 +1,77 @@
+"""The MLflow server: where it is, and whether it answers."""
+
+import os
+import urllib.request
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from hpc_jobs.tracking.replay import find_run
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+ANSWER_S = 10.0
+RUN_ID = "campaign.run_id"
+"""Tag of a campaign's parent run, and of no other: the RunHandle's run_id."""
+
+
+class TrackingUnavailable(Exception):
+    """The MLflow server does not answer; what would be logged stays in the spools."""
+
+
+class MlflowHook:
+    """MLflow's own client, at MLFLOW_TRACKING_URI; credentials as MLflow takes them.
+
+    Links that a person opens lead to MLFLOW_PUBLIC_URL where the server has another name outside.
+    """
+
+    def __init__(self, tracking_uri: str | None = None) -> None:
+        uri = tracking_uri or os.environ.get("MLFLOW_TRACKING_URI")
+        if not uri:
+            raise TrackingUnavailable("MLFLOW_TRACKING_URI is not set; set it to MLflow's address")
+        self.tracking_uri = uri.rstrip("/")
+
+    @cached_property
+    def client(self) -> "MlflowClient":
+        """The client; it has not spoken to the server yet."""
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
+        from mlflow import MlflowClient
+
+        return MlflowClient(self.tracking_uri, self.tracking_uri)
+
+    def require(self) -> "MlflowClient":
+        """Return the client if the server answers now; raises TrackingUnavailable.
+
+        Asked first, because the client's own retries keep a task busy for minutes.
+        """
+        try:
+            with urllib.request.urlopen(f"{self.tracking_uri}/health", timeout=ANSWER_S):
+                return self.client
+        except OSError as error:
+            raise TrackingUnavailable(f"MLflow at {self.tracking_uri}: {error}") from None
+
+    def link(self, mlflow_run_id: str) -> str:
+        """Page of a run."""
+        base = os.environ.get("MLFLOW_PUBLIC_URL", self.tracking_uri).rstrip("/")
+        return f"{base}/#/runs/{mlflow_run_id}"
+
+    def experiment(self, name: str) -> str:
+        """Id of the experiment of that name, made if need be."""
+        from mlflow.exceptions import MlflowException
+
+        found = self.client.get_experiment_by_name(name)
+        if found is None:
+            try:
+                return str(self.client.create_experiment(name))
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+                found = self.client.get_experiment_by_name(name)
+                if found is None:
+                    raise
+        return str(found.experiment_id)
+
+    def parent_run(self, experiment_id: str, run_id: str) -> "Run | None":
+        """Look up the run of a campaign, above its trainings and validations."""
+        return find_run(self.client, experiment_id, RUN_ID, run_id)

@@ -1,0 +1,173 @@
+"""What nobody should have to think of: leases, jobs without a task, metrics not yet replayed.
+
+Each function does its work for every run that MLflow knows of, says what it did, and returns it as
+rows for a table. A cluster that does not answer is a row, too, and never stops the others.
+"""
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Any
+
+from hpc_jobs.contract.run import RunHandle
+from hpc_jobs.contract.workspace import JobFolder, RunFolder
+from operators.cluster.errors import ClusterError
+from operators.hooks.hpc import HpcHook
+from operators.hooks.mlflow import MlflowHook
+from operators.replay import replay_everything
+from operators.run import HANDLE, folder_of
+
+log = logging.getLogger(__name__)
+
+EXTEND_BELOW_S = 5 * 86400.0
+EXTEND_BY_DAYS = 30
+RUNS = 200
+ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
+NONE = "nothing to do"
+
+Row = dict[str, str]
+TaskState = Callable[[Mapping[str, Any]], str | None]
+"""An intent -> the state of its task instance, "gone" where Airflow has no such task."""
+
+
+def state_by_airflow(states: Callable[..., Mapping[str, Mapping[str, Any]]]) -> TaskState:
+    """Ask Airflow, by a task instance's `get_task_states`, for the task that an intent names."""
+
+    def state_of(intent: Mapping[str, Any]) -> str | None:
+        found = states(
+            dag_id=intent["dag_id"], task_ids=[intent["task_id"]], run_ids=[intent["run_id"]]
+        ).get(intent["run_id"])
+        if not found:
+            return "gone"
+        state = next(iter(found.values()))
+        return None if state is None else str(state)
+
+    return state_of
+
+
+def known_runs(mlflow: MlflowHook | None = None) -> list[RunHandle]:
+    """Return the handles of all campaigns' runs, the most recent first."""
+    client = (mlflow or MlflowHook()).require()
+    experiments = [each.experiment_id for each in client.search_experiments()]
+    found = client.search_runs(
+        experiments,
+        f"tags.{HANDLE} != ''",
+        order_by=["attributes.start_time DESC"],
+        max_results=RUNS,
+    )
+    return [RunHandle.model_validate_json(run.data.tags[HANDLE]) for run in found]
+
+
+def extend_leases(runs: Iterable[RunHandle]) -> list[Row]:
+    """Extend every workspace in use that expires soon; fail loudly in the row if it cannot be."""
+    used: dict[str, set[str]] = defaultdict(set)
+    for run in runs:
+        for site in run.sites.values():
+            used[site.cluster].add(site.workspace)
+    rows = []
+    for cluster, paths in sorted(used.items()):
+        rows += _on(cluster, partial(_extend, paths=paths))
+    return _told("leases", rows)
+
+
+def cancel_orphans(runs: Iterable[RunHandle], state_of: TaskState) -> list[Row]:
+    """Cancel live jobs whose task has ended: nobody waits for them any more."""
+    folders: dict[str, list[RunFolder[PurePosixPath]]] = defaultdict(list)
+    for run in runs:
+        for site in run.sites.values():
+            folders[site.cluster].append(folder_of(run.run_id, site))
+    rows = []
+    for cluster, places in sorted(folders.items()):
+        rows += _on(cluster, partial(_cancel, folders=places, state_of=state_of))
+    return _told("orphaned jobs", rows)
+
+
+def replay_spools(runs: Iterable[RunHandle]) -> list[Row]:
+    """Replay what jobs have spooled and no task has replayed."""
+    rows = []
+    for run in runs:
+        row = {"run": run.run_id}
+        try:
+            counts = replay_everything(run)
+        except ClusterError as error:
+            rows.append(row | {"action": f"FAILED: {error}"})
+        else:
+            rows.append(row | {name: str(count) for name, count in counts.items()})
+    return _told("tracking spools", rows)
+
+
+def markdown(rows: Iterable[Row]) -> str:
+    """Draw rows as a table."""
+    rows = list(rows)
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(row.get(key, "") for key in columns) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _extend(hook: HpcHook, paths: set[str]) -> list[Row]:
+    rows = []
+    for lease in hook.workspace().list():
+        if lease.path not in paths:
+            continue
+        row = {
+            "cluster": hook.cluster,
+            "workspace": lease.name,
+            "remaining": _days(lease.remaining_s),
+        }
+        if lease.remaining_s is None or lease.remaining_s > EXTEND_BELOW_S:
+            rows.append(row | {"action": NONE})
+        else:
+            hook.workspace().extend(lease.name, EXTEND_BY_DAYS)
+            rows.append(row | {"action": f"extended to {EXTEND_BY_DAYS} days"})
+    return rows
+
+
+def _cancel(
+    hook: HpcHook, folders: list[RunFolder[PurePosixPath]], state_of: TaskState
+) -> list[Row]:
+    rows = []
+    for job_id, name in sorted(hook.queue().items()):
+        token = name.rpartition(".")[0]  # behind it, the number of the submission
+        job = _folder(hook, folders, token) if token else None
+        if job is None:
+            continue  # not one of ours
+        intent = json.loads(hook.read(str(job.intent)))
+        state = state_of(intent)
+        row = {"cluster": hook.cluster, "job": job_id, "token": token, "task": str(state)}
+        if state in ENDED or state == "gone":
+            hook.cancel([job_id])
+            rows.append(row | {"action": "cancelled"})
+        else:
+            rows.append(row | {"action": NONE})
+    return rows
+
+
+def _folder(
+    hook: HpcHook, folders: list[RunFolder[PurePosixPath]], token: str
+) -> JobFolder[PurePosixPath] | None:
+    for folder in folders:
+        job = folder.job(token)
+        if hook.exists(str(job.intent)):
+            return job
+    return None
+
+
+def _on(cluster: str, work: Callable[[HpcHook], list[Row]]) -> list[Row]:
+    try:
+        with HpcHook(cluster) as hook:
+            return work(hook)
+    except ClusterError as error:
+        return [{"cluster": cluster, "action": f"FAILED: {error}"}]
+
+
+def _told(title: str, rows: list[Row]) -> list[Row]:
+    log.info("%s\n%s", title, markdown(rows) if rows else NONE)
+    return rows
+
+
+def _days(seconds: float | None) -> str:
+    return "does not expire" if seconds is None else f"{seconds / 86400:.1f} days"

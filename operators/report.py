@@ -1,0 +1,61 @@
+"""What an array job leaves in an XCom: small, whatever the number of its elements."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from hpc_jobs.contract.records import ElementResult
+
+NAMED_FAILURES = 20
+FACTS = 200
+
+
+def summary(
+    *,
+    token: str,
+    job_ids: Iterable[str],
+    cpus: int,
+    gpus: int,
+    elements: int,
+    results: Iterable[ElementResult],
+    failed: Mapping[int, str],
+) -> dict[str, Any]:
+    """Collect counts, times and facts; facts of a single element as they are, of many as sums."""
+    done = [result for result in results if result.outcome == "done"]
+    begin = min((result.started for result in done), default=0.0)
+    end = max((result.started + result.wall_s for result in done), default=0.0)
+    hours = sum(result.wall_s for result in done) / 3600
+    facts = done[0].facts if elements == 1 and done else total(result.facts for result in done)
+    return {
+        "token": token,
+        "job_ids": list(job_ids),
+        "elements": elements,
+        "done": len(done),
+        "failed": len(failed),
+        "failures": {str(e): cause for e, cause in sorted(failed.items())[:NAMED_FAILURES]},
+        "wall_s": round(end - begin, 3),
+        "cpu_hours": round(hours * cpus, 6),
+        "gpu_hours": round(hours * gpus, 6),
+        "facts": facts,
+    }
+
+
+def total(many: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Sum what is a number, key by key, also in nested mappings; leave out what is not."""
+    sums: dict[str, Any] = {}
+    for facts in many:
+        _add(sums, facts)
+    return sums
+
+
+def _add(sums: dict[str, Any], facts: Mapping[str, Any]) -> None:
+    for key, value in facts.items():
+        if key not in sums and len(sums) >= FACTS:
+            continue
+        if isinstance(value, Mapping):
+            below = sums.setdefault(key, {})
+            if isinstance(below, dict):
+                _add(below, value)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            before = sums.get(key, 0)
+            if not isinstance(before, dict):
+                sums[key] = before + value

@@ -1,0 +1,156 @@
+"""Rounds of simulations: how large the next one is, and what the last one cost."""
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from hpc_jobs.contract.base import Frozen
+from hpc_jobs.contract.design import Design
+from hpc_jobs.contract.run import RunHandle
+from hpc_jobs.tracking.replay import find_run
+from operators.hooks.hpc import HpcHook
+from operators.hooks.mlflow import MlflowHook
+from operators.run import folder_of, read_frozen
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+log = logging.getLogger(__name__)
+
+ROUND = "round.id"
+"""Tag of a round's run in MLflow: <run id>/<number>."""
+RATE = "round/records_per_core_hour"
+
+
+class Round(Frozen):
+    """One round, as planned; travels as an XCom."""
+
+    round: int
+    train_records: int
+    records: int
+    shards: int
+
+
+def first_round(run: RunHandle) -> Round:
+    """Plan the campaign's own round: all its training and test points."""
+    design = _design(run)
+    return Round(
+        round=0,
+        train_records=design.train_records,
+        records=design.records,
+        shards=design.shards(),
+    )
+
+
+def next_round(run: RunHandle, mlflow: MlflowHook | None = None) -> Round:
+    """Plan as many further records as tonight's core-hours buy, at the rate measured so far.
+
+    At least one shard's worth, so that a rate too low for the budget shows in the records.
+    """
+    site = run.sites["cpu"]
+    folder = folder_of(run.run_id, site)
+    with HpcHook(site.cluster) as hook:
+        campaign = read_frozen(hook, folder).campaign
+        names = hook.list(str(folder.design(0).parent))
+    numbers = [
+        int(found[1]) for name in names if (found := re.fullmatch(r"round-(\d+)\.json", name))
+    ]
+    rate = _measured_rate(run, mlflow or MlflowHook())
+    budget = campaign.execution.nightly_core_hours
+    records = max(_affordable(rate, budget), campaign.design.records_per_shard)
+    number = max(numbers, default=-1) + 1
+    log.info(
+        "round %d: %d records for %g core-hours at %.0f records per core-hour",
+        number,
+        records,
+        budget,
+        rate,
+    )
+    return Round(
+        round=number,
+        train_records=records,
+        records=records,
+        shards=campaign.design.shards(records),
+    )
+
+
+def log_round(
+    run: RunHandle, planned: Round, solved: Mapping[str, Any], mlflow: MlflowHook | None = None
+) -> str:
+    """Describe a solved round in MLflow, as a child of its campaign; returns its run's id.
+
+    `solved` is what the array job of `solve_shard` returned. May be repeated.
+    """
+    from mlflow.entities import Metric, Param
+
+    client = (mlflow or MlflowHook()).require()
+    child = _child(client, run, planned)
+    metrics = round_metrics(solved)
+    client.log_batch(
+        child,
+        metrics=[Metric(key, value, 0, 0) for key, value in metrics.items()],
+        params=[
+            Param("round", str(planned.round)),
+            Param("records", str(planned.records)),
+            Param("shards", str(planned.shards)),
+            Param("job", str(solved["token"])),
+        ],
+    )
+    client.set_terminated(child, "FINISHED")
+    return child
+
+
+def round_metrics(solved: Mapping[str, Any]) -> dict[str, float]:
+    """Numbers of one round: records by status, cost, rate."""
+    facts = solved["facts"]
+    records, hours = float(facts.get("records", 0)), float(solved["cpu_hours"])
+    metrics = {
+        "round/records": records,
+        "round/cpu_hours": hours,
+        "round/wall_s": float(solved["wall_s"]),
+        "round/lost_shards": float(solved["failed"]),
+    }
+    if hours > 0:
+        metrics[RATE] = records / hours
+    return metrics | {
+        f"round/status/{status}": float(count)
+        for status, count in facts.get("by_status", {}).items()
+    }
+
+
+def _affordable(rate: float, core_hours: float) -> int:
+    return int(rate * core_hours)
+
+
+def _measured_rate(run: RunHandle, mlflow: MlflowHook) -> float:
+    """Return records per core-hour of the run's most recent round; 0 if none was logged."""
+    client = mlflow.require()
+    found = client.search_runs(
+        [mlflow.experiment(run.mlflow_experiment)],
+        f"tags.mlflow.parentRunId = '{run.mlflow_run_id}' and metrics.`{RATE}` > 0",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+    )
+    return float(found[0].data.metrics[RATE]) if found else 0.0
+
+
+def _design(run: RunHandle) -> Design:
+    site = run.sites["cpu"]
+    with HpcHook(site.cluster) as hook:
+        return read_frozen(hook, folder_of(run.run_id, site)).campaign.design
+
+
+def _child(client: "MlflowClient", run: RunHandle, planned: Round) -> str:
+    parent = client.get_run(run.mlflow_run_id)
+    mark = f"{run.run_id}/{planned.round}"
+    found = find_run(client, parent.info.experiment_id, ROUND, mark)
+    if found is None:
+        client.create_run(
+            parent.info.experiment_id,
+            run_name=f"round-{planned.round:03d}",
+            tags={"mlflow.parentRunId": run.mlflow_run_id, ROUND: mark},
+        )
+        found = find_run(client, parent.info.experiment_id, ROUND, mark)
+        assert found is not None
+    return str(found.info.run_id)

@@ -1,0 +1,278 @@
+"""Opening a run of a campaign: what all later tasks need is decided, checked and put in place here.
+
+Nothing happens on any cluster, nor in MLflow, before the campaign, both clusters' files and all
+measurements are known to be good.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from airflow.sdk import get_current_context
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from pydantic import ValidationError
+
+from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
+from hpc_jobs.contract.errors import ConfigurationError, CorruptFile
+from hpc_jobs.contract.run import RunHandle, Site, SiteHandle
+from hpc_jobs.contract.workspace import RunFolder, Workspace
+from operators.cluster.errors import WorkspaceRefused
+from operators.code import current_code, ship_code
+from operators.hooks.hpc import HpcHook
+from operators.hooks.mlflow import RUN_ID, MlflowHook
+from operators.plan import differences, flatten, name_run, plan_run
+
+log = logging.getLogger(__name__)
+
+HANDLE, CODE, FINGERPRINT, CAMPAIGN = "handle", "code.sha256", "campaign.fingerprint", "campaign"
+Connect = Callable[[str], HpcHook]
+
+
+def open_run(
+    name: str,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    run_id: str,
+    tags: Mapping[str, str] | None = None,
+    connect: Connect = HpcHook,
+    mlflow: MlflowHook | None = None,
+) -> RunHandle:
+    """Open a run, or attach to it if it was opened before; every step may be repeated.
+
+    Raises ConfigurationError before anything remote happens, also if a run of that id holds
+    another campaign; ClusterError and TrackingUnavailable when a site does not answer.
+    """
+    plan = plan_run(name, overrides)
+    mlflow = mlflow or MlflowHook()
+    mlflow.require()
+    sites = _sites(plan.campaign, connect)
+    code = current_code()
+    frozen = FrozenCampaign(run_id=run_id, campaign=plan.campaign, code_sha256=code.sha256)
+    with connect(sites["cpu"].cluster) as hook:
+        _freeze(hook, folder_of(run_id, sites["cpu"]), frozen)
+        ship_code(hook, sites["cpu"].workspace, code)
+        stage_measurements(hook, folder_of(run_id, sites["cpu"]), plan.measurements)
+    handle = _handle(frozen, sites)
+    return _track(mlflow, handle, frozen, plan.source, dict(tags or {}))
+
+
+def continue_run(
+    run: RunHandle | Mapping[str, Any],
+    *,
+    connect: Connect = HpcHook,
+    mlflow: MlflowHook | None = None,
+) -> RunHandle:
+    """Go on with an opened run: its campaign as it was frozen, the code as it is now.
+
+    Measurements that the dags folder has in a newer version are staged again.
+    Raises CorruptFile where the run folder is gone or is not that run's.
+    """
+    known = run if isinstance(run, RunHandle) else RunHandle.model_validate(run)
+    mlflow = mlflow or MlflowHook()
+    client = mlflow.require()
+    site = known.sites["cpu"]
+    folder = folder_of(known.run_id, site)
+    with connect(site.cluster) as hook:
+        frozen = read_frozen(hook, folder)
+        ship_code(hook, site.workspace)
+        source = Path(conf.get("core", "dags_folder")) / "measurements"
+        files = {key: source / f"{key}.h5" for key in frozen.campaign.validation.measurements}
+        stage_measurements(hook, folder, {key: f for key, f in files.items() if f.is_file()})
+    handle = known.model_copy(update={"code_sha256": current_code().sha256})
+    client.set_tag(handle.mlflow_run_id, CODE, handle.code_sha256)
+    return handle
+
+
+def find_handle(run_id: str, campaign: str, mlflow: MlflowHook | None = None) -> RunHandle | None:
+    """Look a run up in MLflow by its id."""
+    mlflow = mlflow or MlflowHook()
+    mlflow.require()
+    run = mlflow.parent_run(mlflow.experiment(experiment_name(campaign)), run_id)
+    text = run.data.tags.get(HANDLE) if run else None
+    return RunHandle.model_validate_json(text) if text else None
+
+
+def latest_handle(campaign: str, mlflow: MlflowHook | None = None) -> RunHandle | None:
+    """Look up the last opened run of a campaign that ended well at least once."""
+    mlflow = mlflow or MlflowHook()
+    client = mlflow.require()
+    found = client.search_runs(
+        [mlflow.experiment(experiment_name(campaign))],
+        f"tags.{HANDLE} != '' and tags.completed = 'true'",
+        order_by=["attributes.start_time DESC"],
+        max_results=1,
+    )
+    return RunHandle.model_validate_json(found[0].data.tags[HANDLE]) if found else None
+
+
+def finish_run(run: RunHandle, *, ok: bool = True, mlflow: MlflowHook | None = None) -> None:
+    """Close the campaign's run in MLflow; what is added later are closed children of it."""
+    client = (mlflow or MlflowHook()).require()
+    if ok:
+        client.set_tag(run.mlflow_run_id, "completed", "true")
+    client.set_terminated(run.mlflow_run_id, "FINISHED" if ok else "FAILED")
+
+
+def open_run_task(name: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Open the run that belongs to the current DAG run; returns the RunHandle for XCom.
+
+    A mistake in the campaign fails the task at once: trying again would not mend it.
+    """
+    context = get_current_context()
+    dag_run = context["dag_run"]
+    when = dag_run.run_after
+    run_id = name_run(name, dag_run.dag_id, dag_run.run_id, when)
+    tags = {"dag_id": dag_run.dag_id, "dag_run_id": dag_run.run_id}
+    with mistakes_are_final():
+        return open_run(name, overrides, run_id=run_id, tags=tags).model_dump(mode="json")
+
+
+def continue_run_task(campaign: str, run_id: str | None = None) -> dict[str, Any]:
+    """Go on with a run, or with the latest completed one; skips where there is none yet."""
+    known = find_handle(run_id, campaign) if run_id else latest_handle(campaign)
+    if known is None:
+        raise AirflowSkipException(
+            f"campaign '{campaign}' has no completed run; trigger hybrid_campaign first"
+        )
+    with mistakes_are_final():
+        return continue_run(known).model_dump(mode="json")
+
+
+@contextmanager
+def mistakes_are_final() -> Iterator[None]:
+    """Turn what a retry cannot mend into AirflowFailException, with the full message."""
+    try:
+        yield
+    except (ConfigurationError, CorruptFile, WorkspaceRefused) as error:
+        raise AirflowFailException(str(error)) from error
+
+
+def experiment_name(campaign: str) -> str:
+    """Name of the MLflow experiment of all runs of a campaign."""
+    return f"material-identification/{campaign}"
+
+
+def folder_of(run_id: str, site: SiteHandle) -> RunFolder[PurePosixPath]:
+    """Folder of a run as that site sees it."""
+    return Workspace(PurePosixPath(site.workspace)).run(run_id)
+
+
+def read_frozen(hook: HpcHook, folder: RunFolder[PurePosixPath]) -> FrozenCampaign:
+    """Read campaign.json from a cluster; raises CorruptFile."""
+    try:
+        return FrozenCampaign.model_validate_json(hook.read(str(folder.campaign)))
+    except FileNotFoundError:
+        raise CorruptFile(
+            f"{hook.cluster}:{folder.campaign}: missing; the workspace has expired or was "
+            "released; run the campaign again"
+        ) from None
+    except ValidationError as error:
+        raise CorruptFile(
+            f"{hook.cluster}:{folder.campaign}: not a campaign of this version: "
+            f"{error.errors()[0]['msg']}"
+        ) from None
+
+
+def stage_measurements(
+    hook: HpcHook, folder: RunFolder[PurePosixPath], files: Mapping[str, Path]
+) -> None:
+    """Copy measurements into the run folder; those already there in this version stay."""
+    for name, file in files.items():
+        target, content = str(folder.measurement(name)), file.read_bytes()
+        if not hook.exists(target) or hook.read(target) != content:
+            hook.write(target, content)
+
+
+def _sites(campaign: Campaign, connect: Connect) -> dict[Site, SiteHandle]:
+    """Allocate the workspace on the CPU cluster and look it up from the GPU cluster."""
+    execution = campaign.execution
+    with connect(execution.cpu_cluster) as hook:
+        here = hook.workspace().allocate(execution.workspace, execution.workspace_days)
+    with connect(execution.gpu_cluster) as hook:
+        there = hook.workspace().find(execution.workspace)
+    if there is None:
+        raise ConfigurationError(
+            f"execution.workspace is '{execution.workspace}': cluster '{execution.cpu_cluster}' "
+            f"has it at {here}, but cluster '{execution.gpu_cluster}' does not see it; give two "
+            "clusters that share a filesystem"
+        )
+    return {
+        "cpu": SiteHandle(cluster=execution.cpu_cluster, workspace=here),
+        "gpu": SiteHandle(cluster=execution.gpu_cluster, workspace=there),
+    }
+
+
+def _freeze(hook: HpcHook, folder: RunFolder[PurePosixPath], frozen: FrozenCampaign) -> None:
+    """Write campaign.json, once: a run never changes its campaign."""
+    if not hook.exists(str(folder.campaign)):
+        hook.write(str(folder.campaign), (frozen.model_dump_json(indent=1) + "\n").encode())
+        return
+    before = read_frozen(hook, folder)
+    if before.campaign != frozen.campaign:
+        changed = ", ".join(differences(before.campaign, frozen.campaign))
+        raise ConfigurationError(
+            f"run {frozen.run_id} was opened with another campaign ({changed} changed); "
+            "trigger a new run, or put the campaign back"
+        )
+    if before.code_sha256 != frozen.code_sha256:
+        log.warning(
+            "run %s was opened with code %.12s; going on with %.12s",
+            frozen.run_id,
+            before.code_sha256,
+            frozen.code_sha256,
+        )
+
+
+def _handle(frozen: FrozenCampaign, sites: dict[Site, SiteHandle]) -> RunHandle:
+    execution = frozen.campaign.execution
+    return RunHandle(
+        run_id=frozen.run_id,
+        campaign=frozen.campaign.name,
+        code_sha256=frozen.code_sha256,
+        sites=sites,
+        networks=len(frozen.campaign.training.networks),
+        measurements=len(frozen.campaign.validation.measurements),
+        resources=execution.resources,
+        allowed_loss=execution.allowed_loss,
+        tries_per_element=execution.tries_per_element,
+        mlflow_experiment=experiment_name(frozen.campaign.name),
+        mlflow_run_id="",
+    )
+
+
+def _track(
+    mlflow: MlflowHook,
+    handle: RunHandle,
+    frozen: FrozenCampaign,
+    source: Path,
+    tags: dict[str, str],
+) -> RunHandle:
+    """Make or find the parent run in MLflow and describe the campaign there."""
+    from mlflow.entities import Param, RunTag
+
+    client = mlflow.client
+    experiment = mlflow.experiment(handle.mlflow_experiment)
+    run = mlflow.parent_run(experiment, handle.run_id)
+    if run is None:
+        client.create_run(experiment, run_name=handle.run_id, tags={RUN_ID: handle.run_id})
+        run = mlflow.parent_run(experiment, handle.run_id)
+        assert run is not None
+    mlflow_run_id = run.info.run_id
+    if run.info.status != "RUNNING":
+        client.update_run(mlflow_run_id, "RUNNING")
+    handle = handle.model_copy(update={"mlflow_run_id": mlflow_run_id})
+    tags |= {
+        CAMPAIGN: handle.campaign,
+        FINGERPRINT: frozen.campaign.fingerprint,
+        CODE: handle.code_sha256,
+        HANDLE: handle.model_dump_json(),
+    }
+    known = run.data.params
+    params = [Param(k, v[:5000]) for k, v in flatten(frozen.campaign).items() if k not in known]
+    client.log_batch(mlflow_run_id, params=params[:100], tags=[RunTag(*t) for t in tags.items()])
+    client.log_text(mlflow_run_id, frozen.model_dump_json(indent=1), "campaign/campaign.json")
+    client.log_text(mlflow_run_id, source.read_text(), f"campaign/{source.name}")
+    return handle

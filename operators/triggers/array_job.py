@@ -1,0 +1,135 @@
+"""Waits for an array job, together with all others on its cluster."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from pathlib import PurePosixPath
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from hpc_jobs.contract.cluster import Cluster
+from hpc_jobs.contract.workspace import JobFolder
+from operators.cluster.errors import ClusterError
+from operators.cluster.job import ElementState, compress
+from operators.cluster.ledger import Snapshot
+from operators.cluster.poller import Report, Watch
+from operators.triggers.polling import poller_of
+
+# What is closed here begins anew at the next execute(): killing a task ends its job's history.
+KILL = """
+folder=$1; shift
+"$@"; code=$?
+printf '{"outcome": "killed"}\\n' > "$folder/.finished.json" &&
+  mv "$folder/.finished.json" "$folder/finished.json"
+exit $code
+"""
+
+KILL_PATIENCE_S = 120.0
+_KILLINGS: set[asyncio.Task[None]] = set()  # the loop itself keeps no task alive
+
+
+class ArrayJobTrigger(BaseTrigger):
+    """Fires once when every element has ended, or at the deadline.
+
+    The event is {"status": "settled" | "deadline", "submissions": n, "causes": {cause: ranges}}:
+    everything the operator needs beyond what lies in the job folder.
+    """
+
+    def __init__(
+        self,
+        *,
+        site: Mapping[str, Any],
+        folder: str,
+        elements: int,
+        job_ids: Sequence[Sequence[str]],
+        deadline: float,
+        first_poll_s: float = 10.0,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.site = dict(site)
+        self.folder = folder
+        self.elements = elements
+        self.job_ids = [list(ids) for ids in job_ids]
+        self.deadline = deadline
+        self.first_poll_s = first_poll_s
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Everything that the constructor takes."""
+        names = ("site", "folder", "elements", "job_ids", "deadline", "first_poll_s")
+        path = f"{ArrayJobTrigger.__module__}.{ArrayJobTrigger.__qualname__}"
+        return path, {name: getattr(self, name) for name in names}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Watch until the array has settled."""
+        watch = Watch(
+            folder=JobFolder(PurePosixPath(self.folder)),
+            elements=self.elements,
+            job_ids=[tuple(ids) for ids in self.job_ids],
+            not_before_s=time.monotonic() + self.first_poll_s,
+        )
+        said = ""
+        try:
+            async with (
+                asyncio.timeout(max(0.0, self.deadline - time.time())),
+                aclosing(poller_of(self._cluster).watch(watch)) as reports,
+            ):
+                async for report in reports:
+                    said = self._say(report, said)
+                    if report.snapshot is not None and report.snapshot.settled:
+                        event = self._event("settled", report.snapshot)
+                        break
+        except TimeoutError:
+            event = self._event("deadline", None)
+        yield event
+
+    async def on_kill(self) -> None:
+        """Cancel the job: somebody failed, cleared or stopped the task.
+
+        The triggerer (3.3) repeats its cancel every second or two and so cuts this method short;
+        what must happen goes on in a task of its own.
+        """
+        killing = asyncio.create_task(self._kill())
+        _KILLINGS.add(killing)
+        killing.add_done_callback(_KILLINGS.discard)
+        await asyncio.shield(killing)
+
+    async def _kill(self) -> None:
+        poller = poller_of(self._cluster)
+        ids = [job_id for submission in self.job_ids for job_id in submission]
+        argv = ("sh", "-c", KILL, "kill", self.folder, *poller.scheduler.cancel_command(ids))
+        until = time.monotonic() + KILL_PATIENCE_S
+        while True:
+            try:
+                reply = await poller.run(argv, timeout_s=20)
+            except ClusterError as error:
+                self.log.warning("Cannot cancel job %s yet: %s", ", ".join(ids), error)
+                if time.monotonic() > until:  # housekeeping finds it orphaned
+                    raise
+                await asyncio.sleep(5)
+            else:
+                words = "done" if reply.ok else reply.words
+                self.log.info("Cancelled job %s: %s", ", ".join(ids), words)
+                return
+
+    @property
+    def _cluster(self) -> Cluster:
+        return Cluster.model_validate(self.site)
+
+    def _say(self, report: Report, said: str) -> str:
+        """Log what is new."""
+        line = report.snapshot.line if report.snapshot else f"waiting: {report.trouble}"
+        if line != said:
+            (self.log.info if report.snapshot else self.log.warning)(line)
+        return line
+
+    def _event(self, status: str, snapshot: Snapshot | None) -> TriggerEvent:
+        by_cause: dict[ElementState, list[int]] = defaultdict(list)
+        for element, cause in (snapshot.failed if snapshot else {}).items():
+            by_cause[cause].append(element)
+        causes = {cause.value: compress(elements) for cause, elements in by_cause.items()}
+        count = len(self.job_ids)
+        payload = {"status": status, "submissions": count, "causes": causes}
+        return TriggerEvent(payload)  # type: ignore[no-untyped-call]

@@ -1,0 +1,81 @@
+"""Shows a run while it goes on: a live table in a terminal, a line per change elsewhere."""
+
+import time
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from quickstart.campaign.run import ENDED, CampaignRun, Snapshot, Task
+
+LOOK_S = 1.0
+LINE_S = 10.0
+TOLD = ("running", "success", "failed", "skipped", "up_for_retry", "upstream_failed")
+STYLES = {
+    "success": "green",
+    "running": "bold cyan",
+    "deferred": "cyan",
+    "failed": "bold red",
+    "up_for_retry": "yellow",
+    "upstream_failed": "red",
+}
+
+
+def follow(run: CampaignRun, console: Console) -> Snapshot:
+    """Show the run until it has ended; return how."""
+    return _live(run, console) if console.is_terminal else _lines(run, console)
+
+
+def _live(run: CampaignRun, console: Console) -> Snapshot:
+    began = time.monotonic()
+    with Live(console=console, auto_refresh=False, transient=False) as live:
+        while True:
+            snapshot = run.look()
+            live.update(_table(snapshot, time.monotonic() - began), refresh=True)
+            if snapshot.state in ENDED:
+                return snapshot
+            time.sleep(LOOK_S)
+
+
+def _table(snapshot: Snapshot, seconds: float) -> Table:
+    table = Table(title=f"campaign {snapshot.state}, {seconds:.0f} s", title_justify="left")
+    for column in ("task", "state", "s", "progress"):
+        table.add_column(column, justify="right" if column == "s" else "left")
+    for task in snapshot.tasks:
+        progress = snapshot.progress.get(task.name)
+        table.add_row(
+            task.name,
+            f"[{STYLES.get(task.state, 'dim')}]{task.state}",
+            f"{task.seconds:.0f}" if task.seconds else "",
+            str(progress) if progress else "",
+        )
+    return table
+
+
+def _lines(run: CampaignRun, console: Console) -> Snapshot:
+    began = time.monotonic()
+    told: set[tuple[str, str, int]] = set()
+    said: dict[str, tuple[str, float]] = {}
+    while True:
+        snapshot = run.look()
+        now = time.monotonic() - began
+        for task in snapshot.tasks:
+            event = (task.name, task.state, task.try_number)
+            if task.state in TOLD and event not in told:
+                told.add(event)
+                console.print(f"[{now:6.1f} s] {_sentence(task)}", markup=False, highlight=False)
+        for name, progress in snapshot.progress.items():
+            text, when = said.get(name, ("", -LINE_S))
+            complete = progress.done == progress.total
+            if str(progress) != text and (now - when >= LINE_S or complete):
+                said[name] = (str(progress), now)
+                console.print(f"[{now:6.1f} s] {name}: {progress}", markup=False, highlight=False)
+        if snapshot.state in ENDED:
+            return snapshot
+        time.sleep(LOOK_S)
+
+
+def _sentence(task: Task) -> str:
+    took = f" after {task.seconds:.1f} s" if task.state in ENDED and task.seconds else ""
+    again = f" (try {task.try_number})" if task.try_number > 1 else ""
+    return f"{task.name}: {task.state}{took}{again}"

@@ -1,0 +1,95 @@
+"""Prints what a campaign found: records, errors against baselines, alloys, the gate's decision."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+Report = Mapping[str, Any]
+
+
+def print_result(report: Report, console: Console) -> None:
+    """Print the report that the DAG's last task returned."""
+    console.print(f"\n[bold]Campaign run {report['run_id']}")
+    _print_records(report["records_by_status"], console)
+    _print_errors(report["networks"], console)
+    _print_alloys(report["alloys"], console)
+    _print_gate(report["gate"], console)
+
+
+def _print_records(by_status: Mapping[str, int], console: Console) -> None:
+    counts = ", ".join(f"{count} {status}" for status, count in by_status.items() if count)
+    console.print(f"records by status: {counts} (of {sum(by_status.values())})")
+
+
+def _print_errors(networks: Mapping[str, Report], console: Console) -> None:
+    """Print what every network and every baseline gets wrong, and who is better."""
+    columns = {name: (net["test_sum_mse"], net["per_target"]) for name, net in networks.items()}
+    for name, network in networks.items():
+        for baseline, errors in network["baselines"].items():
+            found = (errors["sum"], errors["per_target"])
+            if columns.setdefault(baseline, found) != found:  # trained on other records
+                columns[f"{baseline} ({name})"] = found
+    table = _table("test error: mean squared error in units of the target range, × 10⁻³")
+    table.add_column("target")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for target in next(iter(networks.values()))["per_target"]:
+        table.add_row(target, *(_milli(errors[target]) for _, errors in columns.values()))
+    table.add_section()
+    table.add_row("sum", *(_milli(total) for total, _ in columns.values()))
+    console.print(table)
+    for name, network in networks.items():
+        for baseline, errors in network["baselines"].items():
+            others = errors["per_target"]
+            wins = sum(error < others[target] for target, error in network["per_target"].items())
+            outcome = comparison(name, network["test_sum_mse"], baseline, errors["sum"])
+            console.print(f"  {outcome}; better on {wins} of {len(others)} targets", markup=False)
+
+
+def comparison(name: str, error: float, baseline: str, other: float) -> str:
+    """Say who wins; a network that loses is said to lose."""
+    if error < other:
+        return f"{name} beats {baseline}: its error is {other / error:.1f} times lower"
+    if error == other:
+        return f"{name} equals {baseline}"
+    return f"{name} LOSES to {baseline}: its error is {error / other:.1f} times higher"
+
+
+def _print_alloys(alloys: Mapping[str, Report], console: Console) -> None:
+    names = list(dict.fromkeys(q for alloy in alloys.values() for q in alloy["quantities"]))
+    table = _table("identified (true) quantities of each alloy")
+    table.add_column("quantity")
+    for name, alloy in alloys.items():
+        style = {"pass": "green", "fail": "red"}.get(alloy["verdict"], "yellow")
+        table.add_column(f"{name}\n[{style}]{alloy['verdict'].upper()}[/]", justify="right")
+    for quantity in names:
+        cells = [_pair(alloy["quantities"].get(quantity)) for alloy in alloys.values()]
+        table.add_row(quantity, *cells)
+    console.print(table)
+    for name, alloy in alloys.items():
+        if alloy.get("note"):
+            console.print(f"  {name}: {alloy['note']}", markup=False)
+
+
+def _print_gate(gate: Report, console: Console) -> None:
+    style = "green" if gate["promoted"] else "yellow"
+    console.print(f"gate: {gate['model']}: [{style}]{escape(gate['reason'])}")
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", min_width=len(title))
+
+
+def _pair(values: Any) -> str:
+    if not values:
+        return "-"
+    identified, true = (f"{value:.3f}" if value is not None else "-" for value in values)
+    return f"{identified} ({true})"
+
+
+def _milli(value: float) -> str:
+    milli = value * 1e3
+    return f"{milli:.0f}" if milli >= 100 else f"{milli:#.3g}"

@@ -1,0 +1,209 @@
+"""One DAG run, followed from outside: task states from Airflow, progress from the workspace."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.records import ElementProgress, read_model
+from hpc_jobs.contract.workspace import JobFolder, RunFolder
+from quickstart.stack.airflow_api import AirflowApi
+
+DAG = "hybrid_campaign"
+OPENING, REPORTING = "open_run", "report"
+DAG_TIMEOUT_S = 120.0
+LOST_S = 180.0  # longer than a killed API server takes to be back
+ENDED = ("success", "failed")
+LOG_LINES = 40
+
+
+class CampaignFailed(Exception):
+    """The run did not begin, or ended badly; the message says where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task of the run."""
+
+    name: str
+    state: str
+    try_number: int
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the elements of one array job are, as they say themselves."""
+
+    task: str
+    done: int
+    total: int
+    unit: str
+
+    def __str__(self) -> str:
+        return f"{self.done} of {self.total} {self.unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The run at one moment."""
+
+    state: str
+    tasks: list[Task]
+    progress: dict[str, Progress]
+
+
+def form_fields(api: AirflowApi) -> set[str]:
+    """Return the fields of the trigger form, once Airflow has read the DAG's file."""
+    deadline = time.monotonic() + DAG_TIMEOUT_S
+    while True:
+        try:
+            return set(api.get(f"dags/{DAG}/details")["params"])
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != httpx.codes.NOT_FOUND:
+                raise
+        errors = api.get("importErrors")["import_errors"]
+        if errors and time.monotonic() > deadline - DAG_TIMEOUT_S / 2:
+            traces = "\n".join(f"{e['filename']}: {e['stack_trace']}" for e in errors)
+            raise CampaignFailed(f"Airflow cannot read the DAGs:\n{traces}")
+        if time.monotonic() > deadline:
+            raise CampaignFailed(f"Airflow does not know the DAG {DAG} after {DAG_TIMEOUT_S:.0f} s")
+        time.sleep(1.0)
+
+
+class CampaignRun:
+    """A run of the DAG hybrid_campaign."""
+
+    def __init__(self, api: AirflowApi, run_id: str) -> None:
+        self.api, self.run_id = api, run_id
+        self._folder: RunFolder[Path] | None = None
+        self._answered = time.monotonic()
+        self._order = _order(api.get(f"dags/{DAG}/tasks")["tasks"])
+        self._last = Snapshot("queued", [], {})
+
+    @classmethod
+    def trigger(cls, api: AirflowApi, conf: Mapping[str, Any]) -> "CampaignRun":
+        """Start a run; raises CampaignFailed with Airflow's words if it refuses the conf."""
+        api.request("PATCH", f"dags/{DAG}", json={"is_paused": False})
+        run_id = f"campaign__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"
+        body = {"dag_run_id": run_id, "conf": conf, "logical_date": None}
+        try:
+            api.request("POST", f"dags/{DAG}/dagRuns", json=body)
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != httpx.codes.CONFLICT:  # an earlier try has begun it
+                detail = error.response.json().get("detail", error.response.text)
+                raise CampaignFailed(f"Airflow refuses the campaign: {detail}") from None
+        return cls(api, run_id)
+
+    def look(self) -> Snapshot:
+        """Return the run as it is; the last known if Airflow does not answer for a while."""
+        try:
+            state = self.api.get(self._path())["state"]
+            tasks = [
+                _task(t) for t in self.api.get(f"{self._path()}/taskInstances")["task_instances"]
+            ]
+        except (httpx.TransportError, httpx.HTTPStatusError) as error:
+            if time.monotonic() - self._answered > LOST_S:
+                raise CampaignFailed(
+                    f"Airflow has not answered for {LOST_S:.0f} s: {error}"
+                ) from None
+            return self._last
+        self._answered = time.monotonic()
+        tasks.sort(key=lambda task: self._order.get(task.name, 0))
+        self._last = Snapshot(state, tasks, self._progress(tasks))
+        return self._last
+
+    def result(self) -> dict[str, Any]:
+        """Return what the last task reports."""
+        result: dict[str, Any] = self._xcom(REPORTING)
+        return result
+
+    def failures(self, snapshot: Snapshot) -> str:
+        """Return the failed tasks, each with the end of its log."""
+        texts = []
+        for task in (task for task in snapshot.tasks if task.state == "failed"):
+            path = f"{self._path()}/taskInstances/{task.name}/logs/{task.try_number}"
+            try:
+                lines = _log_lines(self.api.get(path, full_content=True)["content"])
+            except httpx.HTTPError as error:
+                lines = [f"its log cannot be read: {error}"]
+            indented = [f"    {line}" for line in lines[-LOG_LINES:]]
+            texts.append("\n".join([f"task {task.name} failed; the end of its log:", *indented]))
+        return "\n".join(texts) or f"no task failed, but the run's state is {snapshot.state}"
+
+    def _progress(self, tasks: list[Task]) -> dict[str, Progress]:
+        opened = any(task.name == OPENING and task.state == "success" for task in tasks)
+        if self._folder is None and opened:
+            handle = self._xcom(OPENING)
+            # one machine: what the cluster calls its workspace is a path here too
+            workspace = Path(handle["sites"]["cpu"]["workspace"])
+            self._folder = RunFolder(workspace / handle["run_id"])
+        if self._folder is None:
+            return {}
+        jobs = sorted((self._folder.root / "jobs").glob("*"), key=lambda job: job.stat().st_mtime)
+        found = (_job_progress(JobFolder(job), self.run_id) for job in jobs)
+        return {progress.task: progress for progress in found if progress}
+
+    def _xcom(self, task: str) -> Any:
+        path = f"{self._path()}/taskInstances/{task}/xcomEntries/return_value"
+        return self.api.get(path)["value"]
+
+    def _path(self) -> str:
+        return f"dags/{DAG}/dagRuns/{self.run_id}"
+
+
+def _order(tasks: list[dict[str, Any]]) -> dict[str, int]:
+    """Return how many tasks lie at most before each: the order in which a person reads them."""
+    following = {task["task_id"]: task["downstream_task_ids"] for task in tasks}
+    depth = dict.fromkeys(following, 0)
+    for _ in following:  # a path has no more steps than there are tasks
+        for name, others in following.items():
+            for other in others:
+                depth[other] = max(depth[other], depth[name] + 1)
+    return depth
+
+
+def _task(document: Mapping[str, Any]) -> Task:
+    return Task(
+        name=document["task_id"],
+        state=document["state"] or "waiting",
+        try_number=document["try_number"],
+        seconds=document["duration"],
+    )
+
+
+def _job_progress(job: JobFolder[Path], run_id: str) -> Progress | None:
+    """Add up what the elements say; those that have not begun count like the mean of the others."""
+    try:
+        intent = json.loads(job.intent.read_text())
+        elements = len(job.elements(0).read_text().split())
+        states = [read_model(ElementProgress, p) for p in (job.root / "progress").glob("*.json")]
+    except (OSError, ValueError, CorruptFile):  # a hint, never the truth
+        return None
+    if intent["run_id"] != run_id or not states:
+        return None
+    total = sum(state.total for state in states)
+    return Progress(
+        task=intent["task_id"],
+        done=sum(state.done for state in states),
+        total=max(total, round(total / len(states) * elements)),
+        unit=states[0].unit,
+    )
+
+
+def _log_lines(content: Any) -> list[str]:
+    lines = []
+    for entry in content if isinstance(content, list) else [content]:
+        if not isinstance(entry, Mapping):
+            lines += str(entry).splitlines()
+        elif not str(entry.get("event", "")).startswith("::"):
+            lines += str(entry.get("event", "")).splitlines()
+            for error in entry.get("error_detail") or []:
+                lines.append(f"{error.get('exc_type')}: {error.get('exc_value')}")
+    return lines

@@ -1,0 +1,94 @@
+"""Airflow's REST API, as far as the stack and `campaign` use it."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, Self
+
+import httpx
+
+from quickstart.stack import airflow_settings
+from quickstart.stack.components import login_user
+from quickstart.stack.layout import NODES, Layout
+from quickstart.stack.ports import HOST, Ports
+
+PAUSES_S = (0.5, 1.0, 2.0)
+
+
+class AirflowApi:
+    """A session of the one user, to be used with `with`; logs in when it must."""
+
+    def __init__(self, layout: Layout, ports: Ports) -> None:
+        self._layout = layout
+        self._client = httpx.Client(
+            base_url=airflow_settings.url(ports), timeout=30.0, trust_env=False
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._client.close()
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """GET /api/v2/<path>."""
+        return self.request("GET", path, params=parameters).json()
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """Send one request, which must be such that it may be repeated.
+
+        On SQLite the server answers 500 when two requests wait for each other; the next try
+        finds the way free. Raises httpx.HTTPStatusError unless one succeeds.
+        """
+        for pause_s in (*PAUSES_S, None):
+            reply = self._client.request(method, f"/api/v2/{path}", **options)
+            if reply.status_code == httpx.codes.UNAUTHORIZED:
+                self._log_in()
+                reply = self._client.request(method, f"/api/v2/{path}", **options)
+            if pause_s is None or not reply.is_server_error:
+                break
+            time.sleep(pause_s)
+        return reply.raise_for_status()
+
+    def _log_in(self) -> None:
+        password = airflow_settings.password(self._layout)
+        user = {"username": airflow_settings.USER, "password": password}
+        reply = self._client.post("/auth/token", json=user).raise_for_status()
+        self._client.headers["Authorization"] = f"Bearer {reply.json()['access_token']}"
+
+
+def publish_connections(api: AirflowApi, layout: Layout, ports: Ports) -> None:
+    """Make the connections `cpu` and `ai` what they should be; they hold no secret."""
+    present = {c["connection_id"]: c for c in api.get("connections", limit=100)["connections"]}
+    for node in NODES:
+        wanted = _connection(layout, ports, node)
+        if node not in present:
+            _create(api, wanted)
+        elif any(present[node].get(key) != value for key, value in wanted.items()):
+            api.request("PATCH", f"connections/{node}", json=wanted)
+
+
+def _create(api: AirflowApi, connection: Mapping[str, Any]) -> None:
+    try:
+        api.request("POST", "connections", json=connection)
+    except httpx.HTTPStatusError as error:
+        if error.response.status_code != httpx.codes.CONFLICT:  # an earlier try has made it
+            raise
+
+
+def _connection(layout: Layout, ports: Ports, node: str) -> dict[str, Any]:
+    from quickstart.login_node import make_key, public_line
+
+    extra = {
+        "host_key": public_line(make_key(layout.host_key(node))),
+        "key_file": str(layout.client_key),
+    }
+    return {
+        "connection_id": node,
+        "conn_type": "hpc",
+        "description": f"The one-machine stack's login node '{node}'.",
+        "host": HOST,
+        "port": ports.login(node),
+        "login": login_user(),
+        "extra": json.dumps(extra),
+    }

@@ -1,0 +1,51 @@
+#!/bin/sh
+# Slurm, munge, MariaDB and sshd from Debian, for the clusters that the tests start themselves.
+# Does nothing where everything is there already; starts no service, on any kind of host.
+set -eu
+
+packages="slurmctld slurmd slurm-client slurmdbd munge mariadb-server openssh-server"
+programs="slurmctld slurmd sbatch sacct slurmdbd munged mariadbd mariadb-install-db sshd"
+
+PATH="$PATH:/usr/sbin:/sbin"
+missing=""
+for program in $programs; do
+    command -v "$program" >/dev/null || missing="$missing $program"
+done
+[ -n "$missing" ] || exit 0
+
+if ! command -v apt-get >/dev/null; then
+    echo "install.sh: missing:$missing; this script knows Debian only," \
+         "install these programs by other means" >&2
+    exit 1
+fi
+if [ "$(id -u)" -ne 0 ]; then
+    echo "install.sh: missing:$missing; run as root: sudo $0" >&2
+    exit 1
+fi
+
+# A package's service is started unless policy-rc.d says no (101). One that is there stays.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' > "$policy"
+    chmod 755 "$policy"
+    trap 'rm -f "$policy"' EXIT
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+install() {
+    # Configuration that an image brings along, such as /etc/ssh, stays as it is.
+    apt-get install --yes --quiet --quiet --no-install-recommends \
+        -o Dpkg::Options::=--force-confold -o DPkg::Lock::Timeout=120 $packages >/dev/null
+}
+# The package index of an image is often empty or stale: one refresh, then once more.
+if ! install 2>/dev/null; then
+    apt-get update --quiet --quiet
+    install
+fi
+
+for program in $programs; do
+    if ! command -v "$program" >/dev/null; then
+        echo "install.sh: $program is still missing after installing: $packages" >&2
+        exit 1
+    fi
+done

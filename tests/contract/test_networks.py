@@ -1,0 +1,142 @@
+"""What every network of the registry must do."""
+
+import numpy as np
+import pytest
+import torch
+from pydantic import TypeAdapter
+
+from hpc_jobs.contract.training import Network as NetworkSpec
+from hpc_jobs.learning.inputs import spectrum_of
+from hpc_jobs.learning.networks import NETWORKS
+from hpc_jobs.learning.networks.multitask_cnn import BatchedLinear, Heads, MultitaskCnn
+
+SHAPES = [(2, 3, 18, 10), (2, 1, 2, 3), (2, 3, 1, 1)]
+TARGETS = [f"MP{i}" for i in range(1, 9)]
+NOISE = 5e-4
+
+
+def build(kind, shape, *, seed=0, targets=TARGETS, **settings):
+    torch.manual_seed(seed)
+    spec = TypeAdapter(NetworkSpec).validate_python({"kind": kind, "components": 6} | settings)
+    return NETWORKS[kind](spec, shape, targets)
+
+
+def records(shape, count, seed=1):
+    """(count, values) strains whose signal is far above the noise, and (count, 8) targets."""
+    rng = np.random.default_rng(seed)
+    targets = rng.uniform(0, 1, (count, 8))
+    values = int(np.prod(shape))
+    strains = 0.05 + np.tanh(targets @ rng.normal(size=(8, values))) * 0.02
+    return strains.astype(np.float32), targets.astype(np.float32)
+
+
+def fitted(kind, shape, strains, **settings):
+    network = build(kind, shape, **settings)
+    network.inputs.fit(spectrum_of([strains], NOISE, 6))
+    return network
+
+
+def test_every_kind_of_the_contract_is_registered():
+    kinds = TypeAdapter(NetworkSpec).json_schema()["discriminator"]["mapping"]
+    assert set(kinds) == set(NETWORKS)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_shape_and_independence_of_the_batch(kind, shape):
+    strains, _ = records(shape, 20)
+    network = fitted(kind, shape, strains).eval()
+    x = torch.from_numpy(strains)
+    answers = network(x)
+    assert answers.shape == (20, 8) and torch.isfinite(answers).all()
+    torch.testing.assert_close(network(x[3:4]), answers[3:4], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_overfits_eight_samples(kind):
+    strains, targets = records(SHAPES[0], 8)
+    network = fitted(kind, SHAPES[0], strains, dropout=0.0)
+    x, y = torch.from_numpy(strains), torch.from_numpy(targets)
+    optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
+    for _ in range(150):
+        loss = (network(x) - y).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    assert loss < 1e-3 * y.var()
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_the_same_seed_gives_the_same_weights_another_seed_others(kind):
+    one, two, other = (build(kind, SHAPES[0], seed=seed).state_dict() for seed in (0, 0, 1))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_inputs_travel_with_the_weights(kind):
+    strains, _ = records(SHAPES[0], 20)
+    network = fitted(kind, SHAPES[0], strains).eval()
+    copy = build(kind, SHAPES[0], seed=5).eval()
+    copy.load_state_dict(network.state_dict())
+    x = torch.from_numpy(strains)
+    assert torch.equal(copy(x), network(x))
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_inputs_are_in_units_of_the_noise(kind):
+    """A feature that carries only noise must not matter, however small its spread."""
+    strains, _ = records(SHAPES[0], 40)
+    strains[:, 100] = 0.05 + 1e-6 * np.random.default_rng(0).normal(size=40)
+    network = fitted(kind, SHAPES[0], strains).eval()
+    x = torch.from_numpy(strains)
+    shaken = x.clone()
+    shaken[:, 100] += 3 * NOISE
+    everywhere = x + 3 * NOISE
+    moved = (network(shaken) - network(x)).abs().max()
+    assert moved < 0.02 * (network(everywhere) - network(x)).abs().max()
+
+
+def test_cnn_answers_come_in_the_order_of_the_targets():
+    """A deep head answers for its target: silencing the deep group changes its columns only."""
+    strains, _ = records(SHAPES[0], 8)
+    network = fitted("multitask_cnn", SHAPES[0], strains, deep_heads=["MP2", "MP7"]).eval()
+    assert isinstance(network, MultitaskCnn)
+    x = torch.from_numpy(strains)
+    before = network(x)
+    torch.nn.init.zeros_(network.heads[1].output.weight)
+    changed = (network(x) != before).any(0).nonzero().ravel().tolist()
+    assert changed == [1, 6]
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_grouped_heads_equal_separate_heads(depth):
+    torch.manual_seed(0)
+    grouped = Heads(3, depth, 8, 24, 0.0, torch.nn.SiLU).eval()
+    shared = torch.randn(5, 8, 24)
+    together = grouped(shared)
+    inner = grouped.convolutions[0].out_channels // 3
+    for head in range(3):
+        single = Heads(1, depth, 8, 24, 0.0, torch.nn.SiLU).eval()
+        state = single.state_dict()
+        for name, value in grouped.state_dict().items():
+            if name.startswith("convolutions"):
+                per_head = value.ndim > 0
+                value = value[head * inner : (head + 1) * inner] if per_head else value
+            else:
+                value = value[head : head + 1]
+            state[name] = value
+        single.load_state_dict(state)
+        torch.testing.assert_close(single(shared)[:, 0], together[:, head])
+
+
+def test_batched_linear_is_one_linear_layer_per_group():
+    layer = BatchedLinear(3, 5, 2)
+    x = torch.randn(4, 3, 5)
+    want = torch.stack([x[:, g] @ layer.weight[g] + layer.bias[g, 0] for g in range(3)], dim=1)
+    torch.testing.assert_close(layer(x), want)
+
+
+def test_the_cnn_of_the_paper_has_its_size():
+    network = build("multitask_cnn", SHAPES[0], channels=64, components=48)
+    assert 2e5 < sum(weight.numel() for weight in network.parameters()) < 5e5

@@ -1,0 +1,67 @@
+"""What the trigger form changes lands at the right key, and is refused where the contract would."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def forms(monkeypatch):
+    monkeypatch.syspath_prepend(str(CHECKOUT / "dags"))
+    import forms
+
+    yield forms
+    sys.modules.pop("forms", None)
+
+
+def test_an_untouched_form_changes_nothing(forms):
+    untouched = {name: param.value for name, param in forms.campaign_form().items()}
+    assert forms.overrides(untouched) == {}
+
+
+def test_every_field_overrides_a_key_that_the_contract_knows(forms):
+    from hpc_jobs.contract.campaign import Campaign
+    from hpc_jobs.contract.loading import load
+
+    filled = {
+        "train_records": 64,
+        "test_records": 16,
+        "seed": 5,
+        "angles_deg": [0, 30],
+        "end_displacement_mm": 0.8,
+        "epochs": 3,
+        "minimum_improvement": 0.1,
+        "overrides": {"training": {"batch_size": 16}},
+    }
+    assert set(filled) == set(forms.campaign_form()) - {"campaign"}
+    campaign = load(Campaign, CHECKOUT / "dags/campaigns/demo.yaml", forms.overrides(filled))
+    assert campaign.design.train_records == 64
+    assert campaign.design.test_records == 16
+    assert campaign.design.seed == 5
+    assert campaign.specimens.angles_deg == (0, 30)
+    assert campaign.specimens.end_displacement_mm == 0.8
+    assert campaign.training.epochs == 3
+    assert campaign.training.batch_size == 16
+    assert campaign.gate.minimum_improvement == 0.1
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("train_records", 0),
+        ("angles_deg", [0, 400]),
+        ("end_displacement_mm", -1),
+        ("epochs", 1.5),
+        ("campaign", "unheard-of"),
+        ("minimum_improvement", 1),
+    ],
+)
+def test_the_form_refuses_values_beyond_the_limits(forms, field, value):
+    from airflow.sdk.exceptions import ParamValidationError
+
+    param = forms.campaign_form()[field]
+    with pytest.raises(ParamValidationError):
+        param.resolve(value=value)

@@ -1,0 +1,152 @@
+"""What a test looks at while a campaign runs: the campaign's output, and the array's folders."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hpc_jobs.contract.workspace import JobFolder
+from quickstart.processes import Process, session_of
+from quickstart.stack.supervisor import Stack
+
+
+def wait_until(condition: Callable[[], Any], timeout_s: float, what: str) -> Any:
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"{what}: still not so after {timeout_s:.0f} s"
+        time.sleep(0.2)
+    return value
+
+
+@dataclass
+class Campaign:
+    """`python -m quickstart campaign demo`, as a process with its output in a file."""
+
+    stack: Stack
+    settings: tuple[str, ...]
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        flags = [f"--set={setting}" for setting in self.settings]
+        with self.output_file.open("wb") as output:
+            self.process = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "quickstart", f"--root={self.stack.layout.root}"),
+                    *("campaign", "demo", *flags),
+                ],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def output_file(self) -> Path:
+        return self.stack.layout.tmp / "campaign.out"
+
+    @property
+    def output(self) -> str:
+        return self.output_file.read_text()
+
+    @property
+    def run_id(self) -> str:
+        return str(re.search(r"/runs/(\S+)", self.output)[1])  # type: ignore[index]
+
+    def said(self, text: str, timeout_s: float) -> None:
+        def heard() -> bool:
+            code = self.process.poll()
+            assert text in self.output or code is None, f"ended with {code}:\n{self.output}"
+            return text in self.output
+
+        wait_until(heard, timeout_s, f"campaign says '{text}'")
+
+    def wait(self, timeout_s: float) -> str:
+        code = self.process.wait(timeout_s)
+        assert code == 0, self.output
+        return self.output
+
+
+@dataclass(frozen=True)
+class Array:
+    """The one array job of a task, in the workspace that both nodes share."""
+
+    folder: JobFolder[Path]
+
+    @classmethod
+    def of(cls, stack: Stack, task: str) -> "Array":
+        name = task.replace(".", "-").replace("_", "-")
+
+        def found() -> list[Path]:
+            return list(stack.layout.workspaces.glob(f"*/*/jobs/{name}-*"))
+
+        [folder] = wait_until(found, 300, f"{task} has a job folder")
+        return cls(JobFolder(folder))
+
+    @property
+    def elements(self) -> list[int]:
+        return [int(line) for line in self.folder.elements(0).read_text().split()]
+
+    @property
+    def locked(self) -> list[int]:
+        return sorted(int(lock.name) for lock in self.folder.locks.glob("[0-9]*"))
+
+    @property
+    def done(self) -> list[int]:
+        return sorted(int(result.stem) for result in self.folder.results.glob("[0-9]*.json"))
+
+    @property
+    def goes_on(self) -> bool:
+        return len(self.done) < len(self.elements)
+
+    def times_worked_on(self) -> list[int]:
+        """Count, by element, the processes that got past its lock: each begins with a first line
+        of progress."""
+        counts = [0] * len(self.elements)
+        for log in self.folder.logs.glob("*.out"):
+            index = int(re.search(r"_(\d+)\.out$", log.name)[1])  # type: ignore[index]
+            counts[index] += log.read_text().count(" INFO 0 of ")
+        return counts
+
+
+def get(stack: Stack, path: str) -> Any:
+    with stack.api() as api:
+        return api.get(path)
+
+
+def wait_for_run(stack: Stack, dag: str, run_id: str | None, timeout_s: float) -> dict[str, Any]:
+    """Return a run of a DAG, any if no id is given, once it is green; fail if it turns red."""
+
+    def green() -> dict[str, Any] | None:
+        runs: list[dict[str, Any]] = get(stack, f"dags/{dag}/dagRuns")["dag_runs"]
+        for run in runs:
+            if run_id in (None, run["dag_run_id"]) and run["state"] in ("success", "failed"):
+                assert run["state"] == "success", f"{dag}: {run}"
+                return run
+        return None
+
+    run: dict[str, Any] = wait_until(green, timeout_s, f"{dag} has a green run")
+    return run
+
+
+def kill_worker(stack: Stack, run_id: str, task: str) -> None:
+    """Kill the executor's worker that runs a task, as the kernel would when memory runs out."""
+    path = f"dags/hybrid_campaign/dagRuns/{run_id}/taskInstances/{task}"
+    scheduler = stack.roster.running("airflow-scheduler")
+    assert scheduler is not None
+
+    def worker() -> Process | None:
+        title = f"airflow worker -- LocalExecutor: {get(stack, path)['id']}"
+        titles = {process: _title(process.pid) for process in session_of(scheduler.process)}
+        return next((process for process, found in titles.items() if title in found), None)
+
+    wait_until(worker, 120, f"a worker runs {task}").signal(signal.SIGKILL)
+
+
+def _title(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""

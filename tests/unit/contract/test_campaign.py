@@ -1,0 +1,110 @@
+"""A campaign is accepted whole or refused with key, value and remedy."""
+
+import pytest
+
+from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.cluster import Cluster
+from hpc_jobs.contract.errors import ConfigurationError
+from hpc_jobs.contract.loading import load, merge
+
+
+def test_every_shipped_campaign_is_valid_and_names_existing_clusters(campaigns, clusters):
+    files = sorted(campaigns.glob("*.yaml"))
+    assert {file.stem for file in files} >= {"demo", "hlrs"}
+    for file in files:
+        campaign = load(Campaign, file)
+        assert campaign.name == file.stem
+        for name in (campaign.execution.cpu_cluster, campaign.execution.gpu_cluster):
+            assert load(Cluster, clusters / f"{name}.yaml").name == name
+
+
+def test_hlrs_has_the_size_of_the_case_study(campaigns):
+    campaign = load(Campaign, campaigns / "hlrs.yaml")
+    assert campaign.design.records == 4_941_258
+    assert campaign.design.shards() == 343
+
+
+def test_demo_is_at_least_the_size_it_promises(campaigns):
+    campaign = load(Campaign, campaigns / "demo.yaml")
+    assert campaign.design.records >= 1000
+    assert len(campaign.specimens.angles_deg) == 3
+    assert campaign.specimens.mesh.elements >= 120
+    assert campaign.specimens.strain_values == 1080
+    assert campaign.specimens.force_values == 30
+
+
+@pytest.mark.parametrize(
+    ("overrides", "key", "value", "remedy"),
+    [
+        ({"desing": {}}, "desing", "{}", "did you mean 'design'"),
+        (
+            {"execution": {"resources": {"train": {"walltime_s": -5}}}},
+            "execution.resources.train.walltime_s",
+            "-5",
+            "greater than 0",
+        ),
+        ({"specimens": {"angles_deg": [0, 400]}}, "specimens.angles_deg.1", "400", "at most 90"),
+        (
+            {"material": {"yield_function": "hil48"}},
+            "material.yield_function",
+            "hil48",
+            "yld2000_2d",
+        ),
+        ({"targets": {"MP9": "alpha1"}}, "targets", "9 targets", "remove 1"),
+        ({"targets": {"MP1": "alpha9"}}, "targets.MP1", "alpha9", "choose from alpha1"),
+        ({"targets": {"MP1": "alpha2"}}, "targets", "missing", "alpha1"),
+        ({"design": {"box": {"r_value_0": [2, 1]}}}, "r_value_0", "[2.0, 1.0]", "smaller one"),
+        (
+            {"training": {"networks": [{"kind": "multitask_cnn", "deep_heads": ["MP77"]}]}},
+            "deep_heads",
+            "MP77",
+            "choose from the targets",
+        ),
+        ({"material": {"hardening": {"law": "steel"}}}, "material.hardening", "steel", "'swift'"),
+        (
+            {"material": {"hardening": {"rate": 0}}},
+            "material.hardening.rate is 0",
+            "0",
+            "greater than 0",
+        ),
+        ({"specimens": {"geometry": {"notch_width_mm": 25}}}, "notch_width_mm", "25", "narrower"),
+        ({"noise": {"strain": float("nan")}}, "noise.strain", "nan", "finite number"),
+    ],
+)
+def test_a_wrong_campaign_is_refused(campaigns, overrides, key, value, remedy):
+    with pytest.raises(ConfigurationError) as refusal:
+        load(Campaign, campaigns / "demo.yaml", overrides)
+    message = str(refusal.value)
+    assert key in message and value in message and remedy in message
+
+
+def test_all_mistakes_are_named_at_once(campaigns):
+    overrides = {"name": "Ä", "description": "", "surprise": 1}
+    with pytest.raises(ConfigurationError) as refusal:
+        load(Campaign, campaigns / "demo.yaml", overrides)
+    assert len(str(refusal.value).splitlines()) == 3
+
+
+def test_a_missing_file_is_named_with_its_neighbours(campaigns):
+    with pytest.raises(ConfigurationError, match=r"no such file.*demo"):
+        load(Campaign, campaigns / "nightmare.yaml")
+
+
+@pytest.mark.parametrize("text", ["- a list", "key: [unclosed", ""])
+def test_rubbish_is_refused(tmp_path, text):
+    file = tmp_path / "rubbish.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigurationError, match=r"rubbish\.yaml"):
+        load(Campaign, file)
+
+
+def test_overrides_merge_mappings_and_replace_the_rest():
+    base = {"a": {"b": 1, "c": [1, 2]}, "d": 4}
+    assert merge(base, {"a": {"c": [3]}, "d": {"e": 5}}) == {"a": {"b": 1, "c": [3]}, "d": {"e": 5}}
+
+
+def test_the_fingerprint_follows_the_content(campaigns):
+    demo = load(Campaign, campaigns / "demo.yaml")
+    same = Campaign.model_validate_json(demo.model_dump_json())
+    other = load(Campaign, campaigns / "demo.yaml", {"design": {"seed": 1}})
+    assert demo.fingerprint == same.fingerprint != other.fingerprint

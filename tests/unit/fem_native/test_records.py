@@ -1,0 +1,126 @@
+"""What a record promises: independence, statuses, limits."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hpc_jobs.contract.material import Material, Swift
+from hpc_jobs.contract.records import RecordStatus
+from hpc_jobs.contract.specimen import Mesh, Specimens
+from hpc_jobs.fem.native.library import Library
+from hpc_jobs.fem.native.simulation import Control, NativeSimulation, load_steps, simulate
+from tests.unit.fem_native.conftest import ALPHA, sheet
+
+
+def random_points(seed: int, count: int, spread: float) -> np.ndarray:
+    return 1 + spread * np.random.default_rng(seed).uniform(-1, 1, (count, 8))
+
+
+def test_records_do_not_depend_on_order_or_company(library: Library, specimens: Specimens) -> None:
+    table = random_points(1, 8, 0.1)
+    forwards = [
+        r.strains
+        for r in NativeSimulation(sheet(), specimens, library=library).simulate_table(table)
+    ]
+    backwards = NativeSimulation(sheet(), specimens, library=library)
+    for i in reversed(range(8)):
+        assert np.array_equal(backwards.simulate(table[i]).strains, forwards[i], equal_nan=True)
+    alone = NativeSimulation(sheet(), specimens, library=library).simulate(table[3])
+    assert np.array_equal(alone.strains, forwards[3], equal_nan=True)
+
+
+def test_a_failure_leaves_no_trace_in_the_next_record(
+    library: Library, specimens: Specimens
+) -> None:
+    native = NativeSimulation(sheet(), specimens, library=library)
+    before = native.simulate(ALPHA)
+    impatient = NativeSimulation(sheet(), specimens, Control(time_limit_s=-1.0), library)
+    late = impatient.simulate(ALPHA)
+    assert late.status == "newton"
+    assert "out of time" in late.reason
+    for alpha in random_points(4, 6, 0.35):
+        native.simulate(alpha)
+    assert np.array_equal(native.simulate(ALPHA).strains, before.strains)
+
+
+def test_alpha_and_stress_scales_cancel(library: Library, specimens: Specimens) -> None:
+    """alpha -> c alpha with k(p) -> c k(c p) leaves strains and forces unchanged."""
+    c = 1.3
+    swift = Swift(law="swift", strength_mpa=646.0, prestrain=0.025, exponent=0.227)
+    scaled = Swift(
+        law="swift", strength_mpa=646.0 * c * c**0.227, prestrain=0.025 / c, exponent=0.227
+    )
+    control = Control(tolerance=1e-11, point_tolerance=1e-9, warm_start=False)
+
+    def run(hardening: Swift, alpha: np.ndarray) -> np.ndarray:
+        material = Material(
+            exponent=8, youngs_modulus_mpa=7e4, poisson_ratio=0.33, hardening=hardening
+        )
+        record = NativeSimulation(material, specimens, control, library).simulate(alpha)
+        assert record.status == "ok"
+        return np.concatenate([record.strains, record.forces / 1e4])
+
+    assert run(scaled, c * ALPHA) == pytest.approx(run(swift, ALPHA), abs=1e-9)
+
+
+def test_necking_is_recognised(library: Library) -> None:
+    specimens = Specimens(
+        angles_deg=(0.0,), mesh=Mesh(along=12, across=6), end_displacement_mm=6.0, output_times=12
+    )
+    record = NativeSimulation(sheet(), specimens, library=library).simulate(ALPHA)
+    assert record.status == "necked"
+    assert np.isnan(record.strains).all()
+    assert "stopped at" in record.reason
+
+
+def test_too_large_steps_are_cut(library: Library) -> None:
+    """One step to the end from nothing fails, and is reached in pieces."""
+    specimens = Specimens(
+        angles_deg=(45.0,), mesh=Mesh(along=12, across=6), output_times=1, steps_per_output=1
+    )
+    gentle = dataclasses.replace(Control(), warm_start=False)
+    native = NativeSimulation(sheet(), specimens, gentle, library)
+    assert native.simulate(ALPHA).status == "ok"
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    alpha=st.lists(st.floats(-3, 5), min_size=8, max_size=8),
+    exponent=st.sampled_from([2, 4, 6, 8]),
+    law=st.sampled_from(["swift", "voce", "hockett_sherby"]),
+)
+def test_extreme_parameters_end_with_a_status(
+    library: Library, alpha: list[float], exponent: int, law: str
+) -> None:
+    specimens = Specimens(
+        angles_deg=(0.0, 45.0), mesh=Mesh(along=8, across=4), output_times=3, steps_per_output=1
+    )
+    native = NativeSimulation(sheet(law, exponent), specimens, Control(time_limit_s=2.0), library)
+    record = native.simulate(np.array(alpha))
+    assert record.status in RecordStatus.NAMES
+    values = np.concatenate([record.strains, record.forces])
+    assert np.isfinite(values).all() if record.status == "ok" else np.isnan(values).all()
+    assert bool(record.reason) == (record.status != "ok")
+
+
+def test_steps_hit_the_output_times() -> None:
+    times, is_output = load_steps(Specimens(output_times=4, steps_per_output=3))
+    assert times[is_output] == pytest.approx([0.25, 0.5, 0.75, 1.0])
+    assert np.all(np.diff(times) > 0)
+    assert times[0] <= 0.01
+    assert np.diff(times).max() <= 1 / 12 + 1e-12
+
+
+def test_alpha_of_another_length_is_refused(specimens: Specimens, library: Library) -> None:
+    with pytest.raises(ValueError, match=r"alpha has shape \(7,\)"):
+        NativeSimulation(sheet(), specimens, library=library).simulate(np.ones(7))
+
+
+def test_the_function_is_the_class(library: Library, specimens: Specimens) -> None:
+    expected = NativeSimulation(sheet(), specimens, library=library).simulate(ALPHA)
+    assert np.array_equal(simulate(ALPHA, sheet(), specimens).strains, expected.strains)

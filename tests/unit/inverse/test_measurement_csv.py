@@ -1,0 +1,131 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hpc_jobs.contract.measurement import MeasurementHeader
+from hpc_jobs.inverse.measurement import Measurement, UnusableMeasurement, read_measurement
+from hpc_jobs.inverse.measurement_csv import read_csv, write_csv
+from hpc_jobs.jobs import import_measurement
+
+
+@pytest.fixture
+def csv_file(tmp_path: Path, measurement: Measurement) -> Path:
+    path = tmp_path / "bench.csv"
+    write_csv(path, measurement)
+    return path
+
+
+def test_csv_keeps_the_layout_and_the_digits(
+    csv_file: Path, header: MeasurementHeader, measurement: Measurement
+) -> None:
+    read = read_csv(csv_file, header)
+    np.testing.assert_allclose(read.strains, measurement.strains, atol=5.1e-7)
+    np.testing.assert_allclose(read.forces, measurement.forces, atol=0.051)
+
+
+def test_the_order_of_rows_and_columns_is_free(
+    csv_file: Path, tmp_path: Path, header: MeasurementHeader
+) -> None:
+    head, *rows = [line.split(",") for line in csv_file.read_text().splitlines()]
+    shuffled = [head, *(rows[i] for i in np.random.default_rng(1).permutation(len(rows)))]
+    turned = tmp_path / "turned.csv"
+    turned.write_text("\n".join(", ".join(reversed(row)) for row in shuffled))
+    one, other = read_csv(csv_file, header), read_csv(turned, header)
+    np.testing.assert_array_equal(one.strains, other.strains)
+    np.testing.assert_array_equal(one.forces, other.forces)
+
+
+def test_the_force_may_be_left_out(
+    tmp_path: Path, header: MeasurementHeader, changed: Callable[..., Measurement]
+) -> None:
+    write_csv(tmp_path / "bench.csv", changed(forces=None))
+    assert read_csv(tmp_path / "bench.csv", header).forces is None
+
+
+def _replace(line: int, new: str) -> Callable[[list[str]], list[str]]:
+    return lambda lines: [*lines[: line - 1], new, *lines[line:]]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda lines: [], ["is empty", "specimen,patch,time,exx,eyy"]),
+        (lambda lines: lines[:1], ["540 of 540 rows are missing"]),
+        (
+            lambda lines: lines[:7] + lines[8:],
+            ["1 of 540 rows are missing", "specimen 0, patch 1, time 7", "every patch"],
+        ),
+        (
+            lambda lines: [*lines, lines[4]],
+            ["line 542 repeats specimen 0, patch 1, time 4 of line 5", "keep one"],
+        ),
+        (_replace(1, "specimen,patch,time,exx"), ["column 'eyy' is missing"]),
+        (_replace(1, "specimen,patch,time,exx,eyy,kraft"), ["column 'kraft' is not known"]),
+        (_replace(1, "specimen,patch,time,exx,eyy,exx"), ["'exx' appears 2 times"]),
+        (_replace(2, "30,1,1,.004,-.002,5000"), ["line 2: specimen is 30", "0, 45, 90"]),
+        (_replace(2, "0,0,1,.004,-.002,5000"), ["line 2: patch is 0", "from 1 to 18"]),
+        (_replace(2, "0,1,1.5,.004,-.002,5000"), ["line 2: time is 1.5", "from 1 to 10"]),
+        (_replace(2, "0,1,1,,-.002,5000"), ["line 2: exx is ''", "give a number"]),
+        (_replace(2, "0,1,1,nan,-.002,5000"), ["line 2: exx is 'nan'", "fill the gap"]),
+        (_replace(2, "0;1;1;0,004;-0,002;5000"), ["line 2: 3 cells under 6 columns", "point"]),
+        (
+            _replace(2, "0,1,1,.004,-.002,5000"),
+            ["specimen 0 at time 1 is 5000 on line 2", "one force at a time"],
+        ),
+    ],
+)
+def test_rubbish_is_refused_by_line_value_and_remedy(
+    csv_file: Path,
+    header: MeasurementHeader,
+    spoil: Callable[[list[str]], list[str]],
+    words: list[str],
+) -> None:
+    csv_file.write_text("\n".join(spoil(csv_file.read_text().splitlines())))
+    with pytest.raises(UnusableMeasurement) as refusal:
+        read_csv(csv_file, header)
+    for word in ["bench.csv: ", *words]:
+        assert word in str(refusal.value)
+
+
+def test_a_file_of_rubbish_is_summarised(csv_file: Path, header: MeasurementHeader) -> None:
+    lines = csv_file.read_text().splitlines()
+    csv_file.write_text("\n".join([lines[0], *("x,1,1,1,1,1" for _ in lines[1:])]))
+    with pytest.raises(UnusableMeasurement) as refusal:
+        read_csv(csv_file, header)
+    assert len(str(refusal.value).splitlines()) == 21
+    assert "and 520 more mistakes" in str(refusal.value)
+
+
+def test_percent_is_recognised(
+    tmp_path: Path, header: MeasurementHeader, changed: Callable[..., Measurement]
+) -> None:
+    plain = changed()
+    write_csv(tmp_path / "bench.csv", changed(strains=100 * plain.strains))
+    with pytest.raises(UnusableMeasurement, match="percent"):
+        read_csv(tmp_path / "bench.csv", header)
+
+
+def test_import_from_the_command_line(
+    csv_file: Path,
+    tmp_path: Path,
+    measurement: Measurement,
+    demo: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "bench.h5"
+    options = ["--campaign", str(demo), "--source", "test bench 3", "--strain-noise", "1e-3"]
+    import_measurement.main([str(csv_file), str(out), *options])
+    read = read_measurement(out)
+    assert (read.header.source, read.header.noise.strain) == ("test bench 3", 1e-3)
+    assert read.header.noise.force_relative == measurement.header.noise.force_relative
+    assert "3 specimens, 18 patches, 10 times, with forces" in capsys.readouterr().out
+
+
+def test_a_refused_import_writes_nothing(csv_file: Path, tmp_path: Path, demo: Path) -> None:
+    csv_file.write_text(csv_file.read_text().replace("0,1,3,", "0,1,33,"))
+    out = tmp_path / "bench.h5"
+    with pytest.raises(SystemExit, match="time is 33"):
+        import_measurement.main([str(csv_file), str(out), "--campaign", str(demo), "--source", "x"])
+    assert not out.exists()

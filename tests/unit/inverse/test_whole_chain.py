@@ -1,0 +1,71 @@
+"""From parameter points to a verdict, every job as the cluster runs it, on a small campaign."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
+from hpc_jobs.contract.loading import load
+from hpc_jobs.contract.records import publish_model, read_model
+from hpc_jobs.contract.specimen import Mesh
+from hpc_jobs.contract.validation import Estimates, Verdict
+from hpc_jobs.contract.workspace import RunFolder
+from hpc_jobs.inverse.measurement import write_measurement
+from hpc_jobs.inverse.virtual_experiment import virtual_experiment
+
+ROOT = Path(__file__).parents[3]
+
+SMALL = {
+    "specimens": {"mesh": {"along": 8, "across": 4}, "output_times": 4, "end_displacement_mm": 0.4},
+    "design": {"train_records": 60, "test_records": 8, "records_per_shard": 68},
+    "training": {"networks": [{"kind": "mlp", "components": 8, "hidden": [32]}], "epochs": 20},
+    "validation": {"measurements": ["dp780", "aa2090"], "mesh_refinement": 2},
+}
+
+
+def job(run: RunFolder[Path], name: str, *options: str, index: int = 0) -> None:
+    environment = {**os.environ, "TASK_INDEX": str(index), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", f"hpc_jobs.jobs.{name}", str(run.root), *options]
+    done = subprocess.run(
+        command, env=environment, cwd=ROOT, text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 0, f"{name}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
+
+
+@pytest.mark.slow
+def test_every_job_from_points_to_verdict(tmp_path: Path, demo: Path) -> None:
+    campaign = load(Campaign, demo, SMALL)
+    run = RunFolder(tmp_path / "run")
+    frozen = FrozenCampaign(run_id="run", campaign=campaign, code_sha256="0" * 64)
+    publish_model(run.campaign, frozen)
+    for alloy in campaign.validation.measurements:
+        experiment = virtual_experiment(campaign, alloy, alloy, mesh=Mesh(along=32, across=16))
+        write_measurement(run.measurement(alloy), experiment)
+    job(run, "choose_points", "--round", "0")
+    job(run, "solve_shard", "--round", "0")
+    job(run, "publish_dataset")
+    job(run, "train", "--name", "small")
+    job(run, "identify", "--model", "small-mlp", "--validation", "first")
+    for index in range(2):
+        job(run, "resimulate", "--validation", "first", index=index)
+    job(run, "score", "--validation", "first")
+    _check(run)
+
+
+def _check(run: RunFolder[Path]) -> None:
+    estimates = {e.measurement: e for e in read_model(Estimates, run.estimates("first")).estimates}
+    verdict = read_model(Verdict, run.verdict("first"))
+    assert verdict.model == "small-mlp"
+    assert estimates["aa2090"].parameters is None
+    assert verdict.measurements["aa2090"].verdict == "outside"
+    answered = estimates["dp780"].parameters is not None
+    assert ("strain_rms" in verdict.measurements["dp780"].errors) is answered
+    for name in estimates:
+        assert run.figure("first", name).is_file()
+        manifest = json.loads(run.field("first", name).with_suffix(".json").read_text())
+        skipped = manifest["facts"]["status"] == "not_answered"
+        assert skipped is (estimates[name].parameters is None)

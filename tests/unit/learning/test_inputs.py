@@ -1,0 +1,51 @@
+"""Principal components in units of the noise."""
+
+import numpy as np
+import pytest
+import torch
+
+from hpc_jobs.learning.inputs import PrincipalInputs, spectrum_of
+
+NOISE = 5e-4
+
+
+@pytest.fixture
+def records():
+    """(400, 30) strains: three directions of 50, 5 and 0.2 times the noise, on a large mean."""
+    rng = np.random.default_rng(0)
+    directions, _ = np.linalg.qr(rng.normal(size=(30, 3)))
+    weights = rng.normal(size=(400, 3)) * (50, 5, 0.2)
+    return (0.3 + NOISE * weights @ directions.T).astype(np.float32)
+
+
+def test_the_spectrum_is_that_of_a_singular_value_decomposition_in_any_blocks(records):
+    whole = spectrum_of([records], NOISE, 3)
+    parts = spectrum_of(np.array_split(records, 7), NOISE, 3)
+    centred = (records.astype(np.float64) - records.mean(0, dtype=np.float64)) / NOISE
+    singular = np.linalg.svd(centred, compute_uv=False)[:3]
+    np.testing.assert_allclose(whole.variances, singular**2 / 400, rtol=1e-6)
+    np.testing.assert_allclose(parts.variances, whole.variances, rtol=1e-6)
+    np.testing.assert_allclose(whole.mean, records.mean(0, dtype=np.float64), rtol=1e-12)
+    np.testing.assert_allclose(whole.vectors.T @ whole.vectors, np.eye(3), atol=1e-10)
+
+
+@pytest.mark.parametrize("whitening", [0.0, 0.3, 1.0])
+def test_noisy_inputs_have_unit_mean_square_and_the_drowned_component_fades(records, whitening):
+    inputs = PrincipalInputs(30, 3, whitening)
+    inputs.fit(spectrum_of([records], NOISE, 3))
+    rng = np.random.default_rng(1)
+    noisy = torch.from_numpy(records + NOISE * rng.standard_normal(records.shape, np.float32))
+    seen = inputs(noisy)
+    assert seen.square().mean() == pytest.approx(1, rel=0.05)
+    assert inputs.field(noisy).square().mean() == pytest.approx(1, rel=0.05)
+    strong, weaker, drowned = seen.std(0).tolist()
+    assert drowned < 0.3 * weaker
+    assert strong / weaker == pytest.approx(10 ** (1 - whitening), rel=0.1)
+
+
+def test_the_field_keeps_the_signal_in_its_place(records):
+    inputs = PrincipalInputs(30, 3, whitening=0.0)
+    inputs.fit(spectrum_of([records], NOISE, 3))
+    field = inputs.field(torch.from_numpy(records)).numpy()
+    centred = records - records.mean(0)
+    assert np.corrcoef(field.ravel(), centred.ravel())[0, 1] > 0.999

@@ -1,0 +1,183 @@
+"""The loop: resumed it is the same to the last bit, stopped it says so, diverged it fails."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from hpc_jobs.contract.training import Cosine
+from hpc_jobs.learning.checkpoint import Checkpoints
+from hpc_jobs.learning.dataset import BatchSource, open_dataset, validation_examples
+from hpc_jobs.learning.errors import Diverged, Interrupted
+from hpc_jobs.learning.inputs import spectrum_of
+from hpc_jobs.learning.interruption import stop_on_signals
+from hpc_jobs.learning.networks import NETWORKS
+from hpc_jobs.learning.pack import publish_dataset
+from hpc_jobs.learning.train import Plan, Trainer
+
+EPOCHS, BATCH = 5, 64
+
+
+def trainer(run, campaign, *, network=0, seed=3, **changes):
+    dataset = open_dataset(run, 0.2)
+    facts = dataset.facts
+    spec = campaign.training.networks[network]
+    torch.manual_seed(seed)
+    built = NETWORKS[spec.kind](spec, facts.strain_shape, facts.scaler.targets)
+    built.inputs.fit(spectrum_of(dataset.blocks(), facts.noise_strain, spec.components))
+    settings = {
+        "epochs": EPOCHS,
+        "batch_size": BATCH,
+        "learning_rate": 1e-3,
+        "weight_decay": 0.01,
+        "schedule": campaign.training.schedule,
+        "seed": seed,
+        "settle_after": 0.5,
+        "checkpoint_every_epochs": 2,
+    }
+    source = BatchSource(
+        split=dataset.train,
+        rows=dataset.fit_rows,
+        scaler=facts.scaler,
+        noise=facts.noise_strain,
+        batch_size=BATCH,
+        seed=seed,
+    )
+    plan = Plan(**(settings | changes))
+    return Trainer(built, source, validation_examples(dataset), plan, torch.device("cpu"))
+
+
+def ignore(*_):
+    pass
+
+
+def after(steps):
+    """Stop before step number `steps`, counted over all epochs."""
+    calls = iter(range(10_000))
+    return lambda: next(calls) >= steps
+
+
+@pytest.fixture
+def packed(run, campaign):
+    publish_dataset(run, campaign)
+    return run
+
+
+def weights(one):
+    return {name: value.clone() for name, value in one.network.state_dict().items()}
+
+
+@pytest.mark.parametrize("network", [0, 1], ids=["cnn", "mlp"])
+def test_interrupted_equals_uninterrupted_bitwise(packed, campaign, tmp_path, network):
+    whole = trainer(packed, campaign, network=network)
+    whole.fit(Checkpoints(tmp_path / "whole", "a"), lambda: False, ignore)
+    steps = whole.source.steps
+    checkpoints = Checkpoints(tmp_path / "cut", "a")
+    for stop_after in (steps + 2, steps - 2, 4, 1):  # mid-epoch, between epochs, and at once
+        with pytest.raises(Interrupted, match="run again to resume from epoch-"):
+            trainer(packed, campaign, network=network).fit(checkpoints, after(stop_after), ignore)
+        torch.manual_seed(99)  # what another process would have left
+    cut = trainer(packed, campaign, network=network)
+    seen = []
+    cut.fit(checkpoints, lambda: False, lambda epoch, _: seen.append(epoch))
+    assert seen == [4, 5]
+    assert cut.progress.history == whole.progress.history
+    assert len(cut.progress.history) == EPOCHS
+    for name, value in weights(whole).items():
+        assert torch.equal(value, weights(cut)[name]), name
+
+
+def test_a_killed_training_loses_no_more_than_since_its_last_checkpoint(packed, campaign, tmp_path):
+    whole = trainer(packed, campaign)
+    whole.fit(Checkpoints(tmp_path / "whole", "a"), lambda: False, ignore)
+
+    def die(epoch, _):
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    checkpoints = Checkpoints(tmp_path / "killed", "a")
+    with pytest.raises(KeyboardInterrupt):
+        trainer(packed, campaign).fit(checkpoints, lambda: False, die)
+    again, seen = trainer(packed, campaign), []
+    again.fit(checkpoints, lambda: False, lambda epoch, _: seen.append(epoch))
+    assert seen == [3, 4, 5]
+    assert all(torch.equal(value, weights(again)[name]) for name, value in weights(whole).items())
+
+
+def test_two_checkpoints_are_kept_and_a_torn_one_is_passed_over(packed, campaign, tmp_path):
+    checkpoints = Checkpoints(tmp_path / "c", "a")
+    trainer(packed, campaign, checkpoint_every_epochs=1).fit(checkpoints, lambda: False, ignore)
+    older, newest = sorted((tmp_path / "c").iterdir())
+    assert newest.name.startswith("epoch-000005")
+    newest.write_bytes(newest.read_bytes()[:1000])
+    assert checkpoints.latest()["epoch"] == 4
+    older.write_bytes(b"not a checkpoint")
+    assert checkpoints.latest() is None
+
+
+def test_a_checkpoint_of_another_training_is_not_resumed(packed, campaign, tmp_path):
+    checkpoints = Checkpoints(tmp_path / "c", "a")
+    with pytest.raises(Interrupted):
+        trainer(packed, campaign).fit(checkpoints, after(3), ignore)
+    assert checkpoints.latest() is not None
+    assert Checkpoints(tmp_path / "c", "b").latest() is None
+
+
+def test_a_checkpoint_holds_no_code(packed, campaign, tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "executed"),))
+
+    folder = tmp_path / "c"
+    folder.mkdir()
+    torch.save({"identity": "a", "x": Evil()}, folder / "epoch-000001-step-00000000.pt")
+    assert Checkpoints(folder, "a").latest() is None
+    assert not (tmp_path / "executed").exists()
+
+
+def test_the_best_epoch_is_what_remains(packed, campaign, tmp_path):
+    one = trainer(packed, campaign, learning_rate=0.03, schedule=Cosine(kind="cosine"))
+    one.fit(Checkpoints(tmp_path / "c", "a"), lambda: False, ignore)
+    losses = {seen.epoch: seen.val_loss for seen in one.progress.history}
+    assert one.progress.best_loss == min(losses.values())
+    assert losses[one.progress.best_epoch] == one.progress.best_loss
+    again = float((one._answers() - one._targets).square().mean(0).sum())
+    assert again == pytest.approx(one.progress.best_loss, rel=1e-6)
+
+
+def test_training_learns(packed, campaign, tmp_path):
+    one = trainer(packed, campaign, network=1, epochs=60, learning_rate=3e-3)
+    one.fit(Checkpoints(tmp_path / "c", "a"), lambda: False, ignore)
+    first, last = one.progress.history[0], one.progress.history[-1]
+    variance = float(one._targets.var(0).sum())
+    assert last.val_loss < 0.3 * variance < first.val_loss
+
+
+def test_a_diverged_loss_fails_at_once_and_names_the_remedy(packed, campaign, tmp_path):
+    one = trainer(packed, campaign, network=1, learning_rate=1e30)
+    with pytest.raises(Diverged, match=r"lower training\.learning_rate"):
+        one.fit(Checkpoints(tmp_path / "c", "a"), lambda: False, ignore)
+
+
+def test_a_signal_only_sets_the_flag():
+    before = signal.getsignal(signal.SIGTERM)
+    with stop_on_signals() as stop:
+        assert not stop()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop() and stop.signal is signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_many_epochs_are_evaluated_two_hundred_times_at_most(packed, campaign):
+    plan = trainer(packed, campaign, epochs=1001).plan
+    assert plan.evaluate_every_epochs == 6
+    assert np.ceil(1001 / plan.evaluate_every_epochs) <= 200
+
+
+def test_a_network_may_have_its_own_pace(campaign):
+    own = campaign.training.networks[0].model_copy(update={"epochs": 7, "weight_decay": 0.0})
+    plan = Plan.of(campaign.training, own)
+    assert (plan.epochs, plan.weight_decay) == (7, 0.0)
+    assert (plan.batch_size, plan.learning_rate) == (32, campaign.training.learning_rate)

@@ -1,0 +1,105 @@
+"""The job from dataset to published model, as the cluster runs it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from hpc_jobs.contract.campaign import FrozenCampaign
+from hpc_jobs.contract.model import model_facts
+from hpc_jobs.contract.records import ElementResult, publish_model, read_manifest, read_model
+from hpc_jobs.learning.pack import publish_dataset
+from hpc_jobs.learning.predict import load_model
+from tests.unit.learning.records import solve
+
+
+def job(run, name, *options, index=0, **environment):
+    command = [sys.executable, "-W", "error", "-m", f"hpc_jobs.jobs.{name}"]
+    return subprocess.run(
+        [*command, str(run.root), *options],
+        env=os.environ | {"TASK_INDEX": str(index), "OMP_NUM_THREADS": "1"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize(("index", "network"), [(0, "multitask_cnn"), (1, "mlp")])
+def test_both_jobs_end_to_end(run, campaign, index, network):
+    done = job(run, "publish_dataset", HPC_TOKEN="pack")
+    assert done.returncode == 0, done.stdout + done.stderr
+    facts = read_model(ElementResult, run.job("pack").result(0)).facts
+    assert (facts["generation"], facts["by_status"]) == (1, {"newton": 12, "ok": 268})
+
+    done = job(run, "train", "--name", "first", index=index, HPC_TOKEN="t", HPC_JOB_ID="7")
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = read_model(ElementResult, run.job("t").result(index)).facts
+    assert result["model"] == f"first-{network}"
+    assert set(result["baselines"]) == {"mean", "pca_ridge", "pca_ridge_quadratic"}
+    assert result["test_sum_mse"] == pytest.approx(sum(result["test_mse"].values()))
+
+    folder = run.model(f"first-{network}")
+    manifest = read_manifest(folder / "manifest.json", "model")
+    assert model_facts(manifest).test_errors == pytest.approx(result["test_mse"])
+    assert model_facts(manifest).validation_error == pytest.approx(result["validation_loss"])
+    assert {entry.path for entry in manifest.files} == {
+        *("weights.pt", "model.json", "metrics.json", "input_example.json"),
+        *("figures/loss.png", "figures/errors.png", "figures/parity.png"),
+    }
+    assert not (folder / "checkpoints").exists()
+
+    lines = [
+        json.loads(line)
+        for line in (run.job("t").spool / f"first-{network}.jsonl").read_text().splitlines()
+    ]
+    assert lines[0]["kind"] == "run" and lines[0]["name"] == f"first-{network}"
+    assert lines[-1] == {"kind": "end", "status": "FINISHED"}
+    metrics = {(line["key"], line["step"]) for line in lines if line["kind"] == "metric"}
+    for key in ("train/loss", "val/loss", "val_mp1/mse", "val_mp8/mse"):
+        assert {step for name, step in metrics if name == key} == set(range(1, 7))
+    for line in lines:
+        if line["kind"] == "artifact":
+            assert (run.root / line["path"]).is_file()
+
+    model = load_model(folder)
+    truth = np.full((1, 8), 1.02)
+    answer = model.predict(solve(truth, campaign.specimens.strain_values))
+    assert answer.shape == (1, 8) and np.abs(answer - 1).max() < 0.3
+
+
+def test_a_network_that_the_campaign_does_not_have(run, campaign):
+    publish_dataset(run, campaign)
+    done = job(run, "train", "--name", "first", index=2, HPC_TOKEN="t")
+    assert done.returncode == 1
+    result = read_model(ElementResult, run.job("t").result(2))
+    assert result.outcome == "failed" and "choose 0 to 1" in result.message
+
+
+def test_a_terminated_training_leaves_a_checkpoint_and_resumes_from_it(run, campaign):
+    """Long enough that the signal finds it at work."""
+    publish_dataset(run, campaign)
+    frozen = read_model(FrozenCampaign, run.campaign)
+    training = campaign.training.model_copy(update={"epochs": 400})
+    longer = campaign.model_copy(update={"training": training})
+    publish_model(run.campaign, frozen.model_copy(update={"campaign": longer}))
+    command = [sys.executable, "-m", "hpc_jobs.jobs.train", str(run.root), "--name", "t"]
+    environment = os.environ | {"TASK_INDEX": "1", "HPC_TOKEN": "t", "OMP_NUM_THREADS": "1"}
+    spool = run.job("t").spool / "t-mlp.jsonl"
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while not (spool.exists() and "train/loss" in spool.read_text()):
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 1
+    result = read_model(ElementResult, run.job("t").result(1))
+    assert result.outcome == "failed" and "run again to resume" in result.message
+    assert json.loads(spool.read_text().splitlines()[-1])["status"] == "FAILED"
+    done = job(run, "train", "--name", "t", index=1)
+    assert done.returncode == 0 and "resuming after epoch" in done.stdout
+    assert load_model(run.model("t-mlp")).card.best_epoch > 1

@@ -1,0 +1,97 @@
+"""Looking at job folders: the real shell on real files, odd names and half-written ones."""
+
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from hpc_jobs.contract.records import ElementProgress, ElementResult, LockOwner, publish_model
+from hpc_jobs.contract.workspace import JobFolder
+from operators.cluster.errors import TransportError
+from operators.cluster.reply import Reply
+from operators.cluster.scan import (
+    Scan,
+    owners_command,
+    parse_owners,
+    parse_scan,
+    scan_command,
+    set_aside_command,
+)
+from operators.cluster.transports.local import LocalTransport
+
+
+def result(element: int, outcome: str) -> ElementResult:
+    return ElementResult(
+        element=element,
+        outcome="done" if outcome == "done" else "failed",
+        job_id=f"12_{element}",
+        host="node",
+        started=0.0,
+        wall_s=1.0,
+        cpu_s=1.0,
+        message='a message that says "outcome": "failed", {and "outcome": "done"}',
+        facts={"nested": {"outcome": "failed"}},
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> JobFolder[Path]:
+    made = JobFolder(tmp_path / "a folder; it's $(touch canary)\nhere")
+    for element, outcome in ((0, "done"), (1, "failed"), (12, "done")):
+        publish_model(made.result(element), result(element, outcome))
+    (made.results / ".13.json.k2j3").write_text("{half")
+    (made.results / "14.json.try-1").write_text('{"outcome": "failed"}')
+    for element in (0, 1, 3):
+        made.lock(element).mkdir(parents=True)
+        owner = LockOwner(job_id=f"12_{element}", host="node", pid=1)
+        publish_model(made.lock(element) / "owner.json", owner)
+    (made.locks / "4.try-1").mkdir()
+    (made.locks / ".lock-abc").mkdir()
+    for element, done in ((3, 40), (0, 100)):
+        progress = ElementProgress(done=done, total=100, unit="records of it")
+        publish_model(made.progress(element), progress)
+    return made
+
+
+def posix(folder: JobFolder[Path]) -> PurePosixPath:
+    return PurePosixPath(str(folder.root))
+
+
+def test_two_folders_in_one_command(folder: JobFolder[Path], tmp_path: Path) -> None:
+    run = LocalTransport(tmp_path).run
+    missing = PurePosixPath(tmp_path / "not there")
+    one, two = parse_scan(run(scan_command([missing, posix(folder)])), 2)
+    assert one == Scan()
+    assert two.done | two.failed == {0, 1, 12}
+    assert 1 in two.failed
+    assert two.locked == {0, 1, 3}
+    assert two.progress == (140, 200, "records of it")
+    assert not list(tmp_path.rglob("canary"))
+
+
+def test_a_message_about_failure_does_not_fail_an_element(
+    folder: JobFolder[Path], tmp_path: Path
+) -> None:
+    [seen] = parse_scan(LocalTransport(tmp_path).run(scan_command([posix(folder)])), 1)
+    assert seen.done == {0, 12}
+
+
+@pytest.mark.parametrize("text", ["", "@\nd 1\n", "@\nd 1\n@\n.\n", "d 1\n."])
+def test_a_cut_answer_is_no_answer(text: str) -> None:
+    with pytest.raises(TransportError, match="cut short"):
+        parse_scan(Reply(0, text, ""), 1)
+
+
+def test_owners(folder: JobFolder[Path], tmp_path: Path) -> None:
+    run = LocalTransport(tmp_path).run
+    assert parse_owners(run(owners_command(posix(folder)))) == {"12"}
+    assert parse_owners(run(owners_command(PurePosixPath(tmp_path / "none")))) == set()
+
+
+def test_set_aside_may_be_repeated(folder: JobFolder[Path], tmp_path: Path) -> None:
+    run = LocalTransport(tmp_path).run
+    for _ in range(2):
+        assert run(set_aside_command(posix(folder), [(1, 1), (3, 2), (77, 1)])).ok
+    assert not folder.result(1).exists() and not folder.lock(1).exists()
+    assert (folder.results / "1.json.try-1").exists()
+    assert (folder.locks / "3.try-2" / "owner.json").exists()
+    assert folder.result(0).exists() and folder.lock(0).exists()

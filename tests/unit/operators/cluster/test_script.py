@@ -1,0 +1,119 @@
+"""The job script: golden, and run by a real shell with the ugliest names."""
+
+import subprocess
+import sys
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from operators.cluster.script import JobScript
+
+GOLDEN = """\
+#!/bin/bash
+# Array job solve-0123456789: line (array index + 1) of the elements file is worked on.
+index="${BATCHQ_ARRAY_INDEX:-0}"
+TASK_INDEX="$(sed -n "$((index + 1))p" /ws/run/jobs/t/elements-0.txt)"
+if [ -z "$TASK_INDEX" ]; then
+  echo "no element for array index $index" >&2
+  exit 64
+fi
+export TASK_INDEX
+export HPC_TOKEN=solve-0123456789
+export HPC_JOB_ID="${BATCHQ_JOB_ID}_${index}"
+module load python/3.11
+export OMP_NUM_THREADS=2
+export OPENBLAS_NUM_THREADS=2
+export MKL_NUM_THREADS=2
+export NUMBA_NUM_THREADS=2
+export PYTHONUNBUFFERED=1
+export PYTHONPATH=/ws/code/abc
+export NUMBA_CACHE_DIR=/ws/code/kernels
+export LICENSE='27000@host; rm -rf /'
+cd /ws/run/jobs/t || exit 66
+exec python3 -m hpc_jobs.jobs.solve_shard /ws/run --round 0
+"""
+
+
+def test_golden() -> None:
+    script = JobScript(
+        token="solve-0123456789",
+        argv=("python3", "-m", "hpc_jobs.jobs.solve_shard", "/ws/run", "--round", "0"),
+        folder=PurePosixPath("/ws/run/jobs/t"),
+        code=PurePosixPath("/ws/code/abc"),
+        modules=("python/3.11",),
+        environment={"LICENSE": "27000@host; rm -rf /"},
+        cpus=2,
+    )
+    text = script.render(
+        PurePosixPath("/ws/run/jobs/t/elements-0.txt"),
+        "${BATCHQ_JOB_ID}",
+        "${BATCHQ_ARRAY_INDEX:-0}",
+    )
+    assert text == GOLDEN
+
+
+UGLY = [
+    "two words",
+    "it's",
+    'a "quoted" name',
+    "semi;touch canary;colon",
+    "$(touch canary)",
+    "`touch canary`",
+    "new\nline",
+    "-n",
+    "*",
+    "back\\slash",
+    "&& touch canary",
+    "ünïcode",
+]
+
+
+@pytest.mark.parametrize("ugly", UGLY)
+def test_ugly_values_arrive_whole(tmp_path: Path, ugly: str) -> None:
+    folder = tmp_path / ugly
+    folder.mkdir()
+    (folder / "elements").write_text("5\n17\n")
+    tell = (
+        "import os, sys, json;"
+        "names = ('TASK_INDEX', 'HPC_TOKEN', 'HPC_JOB_ID', 'PYTHONPATH', 'UGLY');"
+        "print(json.dumps([sys.argv[1], os.getcwd(), *(os.environ[n] for n in names)]))"
+    )
+    script = JobScript(
+        token=ugly,
+        argv=(sys.executable, "-c", tell, ugly),
+        folder=PurePosixPath(str(folder)),
+        code=PurePosixPath(str(folder)),
+        environment={"UGLY": ugly},
+    ).render(PurePosixPath(str(folder / "elements")), "${J}", "${I:-0}")
+    if "\n" in ugly:  # the comment holds the token, which never has a line's end: see job_token
+        script = script.replace(f"# Array job {ugly}", "# Array job")
+    path = tmp_path / "script.sh"
+    path.write_text(script)
+    done = subprocess.run(
+        ["bash", str(path)],
+        env={"J": "33", "I": "1", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    import json
+
+    expected = [ugly, str(folder), "17", ugly, "33_1", str(folder), ugly]
+    assert json.loads(done.stdout) == expected
+    assert not list(tmp_path.rglob("canary"))
+
+
+def test_an_index_without_an_element_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "elements").write_text("5\n")
+    script = JobScript(
+        token="t",
+        argv=("true",),
+        folder=PurePosixPath(str(tmp_path)),
+        code=PurePosixPath(str(tmp_path)),
+    ).render(PurePosixPath(str(tmp_path / "elements")), "${J}", "${I}")
+    done = subprocess.run(
+        ["bash", "-c", script], env={"I": "1", "PATH": "/usr/bin:/bin"}, capture_output=True
+    )
+    assert done.returncode == 64
+    assert b"no element for array index 1" in done.stderr

@@ -1,0 +1,256 @@
+"""A cluster for the tests: a real login node on loopback, the real batch queue, real elements.
+
+Only the work that an element does is made up (tiny_job.py); the script, the lock, the result and
+everything between are what runs in earnest.
+"""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
+from hpc_jobs.contract.loading import load
+from hpc_jobs.contract.workspace import RunFolder, Workspace
+from quickstart.login_node import make_key, public_line
+
+# Airflow settles on its home when it is first imported.
+AIRFLOW_HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
+os.environ.setdefault("AIRFLOW_HOME", AIRFLOW_HOME.name)
+os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
+os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+
+CHECKOUT = Path(__file__).parents[3]
+HERE = Path(__file__).parent
+USER = "researcher"
+CODE = "c" * 64
+
+
+def wait_until(condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"still not true after {timeout_s} s"
+        time.sleep(0.05)
+    return value
+
+
+class LoginNode:
+    """quickstart.login_node as a process; it can be stopped and started again on its port."""
+
+    def __init__(self, folder: Path, name: str = "cpu") -> None:
+        self.folder, self.name = folder, name
+        self.home = folder / f'{name} home; it\'s $(touch canary) "q"'  # paths a person may choose
+        self.state = folder / "queue"
+        self.home.mkdir(parents=True)
+        self.host_key = make_key(folder / f"{name}-host-key")
+        self.user_key = make_key(folder / f"{name}-user-key")
+        self.authorized = folder / f"{name}-authorized"
+        self.authorized.write_text(public_line(self.user_key) + "\n")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = int(free.getsockname()[1])
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        options = {
+            "--port": self.port,
+            "--user": USER,
+            "--host-key": self.folder / f"{self.name}-host-key",
+            "--authorized-keys": self.authorized,
+        }
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        environment = os.environ | {"PATH": path, "BATCHQ_STATE": str(self.state)}
+        environment.pop("AIRFLOW_CONN_CPU", None)
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "quickstart.login_node",
+                *(str(x) for o in options.items() for x in o),
+            ],
+            cwd=self.home,
+            env=environment | {"PYTHONPATH": str(CHECKOUT)},
+            stderr=subprocess.DEVNULL,
+        )
+        wait_until(self._answers)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def connection(self, **changed: Any) -> str:
+        extra = {
+            "host_key": public_line(self.host_key),
+            "private_key": self.user_key.export_private_key().decode(),
+        }
+        fields = {"conn_type": "hpc", "host": "127.0.0.1", "port": self.port, "login": USER}
+        return json.dumps(fields | {"extra": json.dumps(extra | changed)})
+
+    def _answers(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+class Queue:
+    """The batch queue's daemon."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, slots: int = 4) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "quickstart.batchq.cli", "serve", "--slots", str(slots)],
+            env=os.environ | {"BATCHQ_STATE": str(self.state)},
+            stderr=subprocess.DEVNULL,
+        )
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+    def jobs(self) -> list[dict[str, Any]]:
+        done = subprocess.run(
+            [sys.executable, "-m", "quickstart.batchq.cli", "status", "--json"],
+            env=os.environ | {"BATCHQ_STATE": str(self.state)},
+            capture_output=True,
+            check=True,
+        )
+        return list(json.loads(done.stdout)["jobs"])
+
+
+SITE = """
+schema_version: 1
+name: {name}
+description: A cluster on loopback, for tests.
+scheduler: local
+workspaces: {{kind: directory, root: "work spaces"}}
+python: {python}
+poll_interval_s: 2
+grace_s: 2
+inline_wait_s: {inline_wait_s}
+max_array_size: 4
+environment: {{UGLY: "it's $(touch canary); \\"quoted\\" \\nline"}}
+"""
+
+
+class Cluster:
+    """Login node, queue and one opened run."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.login = LoginNode(folder)
+        self.queue = Queue(self.login.state)
+        self.dags = folder / "dags"
+        self.describe()
+        monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(self.dags))
+        monkeypatch.setenv("AIRFLOW_CONN_CPU", self.login.connection())
+        self.workspace = self.login.home / "work spaces" / "w"
+        self.run: RunFolder[Path] = Workspace(self.workspace).run("demo-1")
+        self._ship()
+
+    def describe(self, inline_wait_s: float = 30.0) -> None:
+        (self.dags / "clusters").mkdir(parents=True, exist_ok=True)
+        text = SITE.format(name="cpu", python=sys.executable, inline_wait_s=inline_wait_s)
+        (self.dags / "clusters" / "cpu.yaml").write_text(text)
+
+    def _ship(self) -> None:
+        """The code folder holds the real contract and element, and a made-up job."""
+        code = Workspace(self.workspace).code(CODE) / "hpc_jobs"
+        for part in ("contract", "jobs"):
+            (code / part).mkdir(parents=True)
+            (code / part / "__init__.py").touch()
+        (code / "__init__.py").touch()
+        for source in (CHECKOUT / "hpc_jobs" / "contract").glob("*.py"):
+            shutil.copy(source, code / "contract")
+        shutil.copy(CHECKOUT / "hpc_jobs" / "jobs" / "element.py", code / "jobs")
+        shutil.copy(HERE / "tiny_job.py", code / "jobs" / "solve_shard.py")
+        campaign = load(Campaign, CHECKOUT / "dags" / "campaigns" / "demo.yaml")
+        frozen = FrozenCampaign(run_id="demo-1", campaign=campaign, code_sha256=CODE)
+        self.run.campaign.parent.mkdir(parents=True)
+        self.run.campaign.write_text(frozen.model_dump_json())
+
+    def handle(self, **changed: Any) -> dict[str, Any]:
+        """RunHandle as a task would return it."""
+        document = {
+            "run_id": "demo-1",
+            "campaign": "demo",
+            "code_sha256": CODE,
+            "sites": {"cpu": {"cluster": "cpu", "workspace": str(self.workspace)}},
+            "resources": {"solve_shard": {"walltime_s": 60, "memory_mib": 500}},
+            "networks": 2,
+            "measurements": 3,
+            "allowed_loss": 0.0,
+            "tries_per_element": 2,
+            "mlflow_experiment": "demo",
+            "mlflow_run_id": "0",
+        }
+        return document | changed
+
+    def start(self) -> None:
+        self.login.start()
+        self.queue.start()
+
+    def stop(self) -> None:
+        self.login.stop()
+        for job in self.queue.jobs():
+            subprocess.run(
+                [sys.executable, "-m", "quickstart.batchq.cli", "cancel", job["id"]],
+                env=os.environ | {"BATCHQ_STATE": str(self.login.state)},
+                check=False,
+                capture_output=True,
+            )
+        self.queue.stop()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    made = Cluster(tmp_path, monkeypatch)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.stop()
+        # Names of folders and variables hold "$(touch canary)": nobody may have run it.
+        assert not list(tmp_path.rglob("canary"))
+
+
+class StateStore(dict[str, Any]):
+    """Airflow's task state, as the operator uses it; survives tries and clears."""
+
+    def set(self, key: str, value: Any) -> None:
+        self[key] = json.loads(json.dumps(value))
+
+    def delete(self, key: str) -> None:
+        self.pop(key, None)
+
+
+@pytest.fixture
+def context() -> dict[str, Any]:
+    ti = SimpleNamespace(
+        dag_id="hybrid_campaign",
+        run_id="manual__2026; it's $(touch canary)",
+        task_id="simulate.solve_shard",
+        map_index=-1,
+        max_tries=3,
+    )
+    return {"ti": ti, "task_state_store": StateStore()}
+
+
+def posix(path: Path) -> PurePosixPath:
+    return PurePosixPath(str(path))
