@@ -28,6 +28,7 @@ class RecordStatus:
         "necked",
         "nonfinite",
         "rejected_material",
+        "time_limit",
     )
 
 

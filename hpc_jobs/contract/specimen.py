@@ -85,6 +85,9 @@ class Specimens(Frozen):
     steps_per_output: Annotated[
         int, Field(ge=1, le=1000, description="load increments between two output times")
     ] = 2
+    time_limit_s: Annotated[
+        Positive, Field(description="processor time of one record, after which it is given up")
+    ] = 60.0
 
     @property
     def strain_shape(self) -> tuple[int, int, int, int]:

@@ -43,3 +43,26 @@ def failed(
         steps=steps,
         iterations=iterations,
     )
+
+
+def stopped(
+    specimens: Specimens,
+    angle_deg: float,
+    status: str,
+    *,
+    steps: int,
+    time: float,
+    force: float,
+    largest: float,
+) -> str:
+    """Say where a specimen stopped: `steps` converged, to the fraction `time` of the end.
+
+    force (N) and the largest plastic strain are those of the last converged step, or of the one
+    that passed the peak.
+    """
+    end = specimens.end_displacement_mm
+    late = f"; the limit is {specimens.time_limit_s:g} s" if status == "time_limit" else ""
+    return (
+        f"specimen at {angle_deg:g} degrees stopped in step {steps + 1} after {time * end:.4g} of "
+        f"{end:g} mm, force {force:.5g} N, largest plastic strain {largest:.3g}{late}"
+    )

@@ -13,8 +13,8 @@ from hpc_jobs.fem.hardening import hardening_array
 from hpc_jobs.fem.materials import MATERIALS
 from hpc_jobs.fem.materials.base import YieldFunction
 from hpc_jobs.fem.mesh import FloatArray
-from hpc_jobs.fem.record import Record, failed
-from hpc_jobs.fem.solver import QUICK, TOLERANCE, pull
+from hpc_jobs.fem.record import Record, failed, stopped
+from hpc_jobs.fem.solver import QUICK, TOLERANCE, cpu_seconds, pull
 from hpc_jobs.fem.specimen import discretise
 
 __all__ = ["Record", "simulate", "simulate_table"]
@@ -60,6 +60,7 @@ def _run_all(
 ) -> Record:
     model = discretise(specimens)
     law = hardening_array(material.hardening)
+    deadline = cpu_seconds() + specimens.time_limit_s
     strains = np.full(specimens.strain_shape, np.nan)
     forces = np.full((len(specimens.angles_deg), specimens.output_times), np.nan)
     measured = np.empty((2, specimens.patches.count, specimens.output_times))
@@ -84,16 +85,14 @@ def _run_all(
             forces[i],
             tolerance,
             quick,
+            deadline,
         )
         largest, steps, iterations = max(largest, plastic), steps + stepped, iterations + iterated
         if code:
-            reached = time * specimens.end_displacement_mm
-            reason = (
-                f"specimen at {angle:g} degrees stopped at {reached:.4g} of "
-                f"{specimens.end_displacement_mm:g} mm, force {force:.5g} N, "
-                f"largest plastic strain {plastic:.3g}"
-            )
             name = RecordStatus.NAMES[code]
+            reason = stopped(
+                specimens, angle, name, steps=stepped, time=time, force=force, largest=plastic
+            )
             return failed(name, reason, specimens, largest, steps, iterations)
         strains[:, i] = measured
     return Record(

@@ -6,6 +6,7 @@ convergence the next one is doubled, up to the nominal length.
 """
 
 from math import sqrt
+from typing import Any
 
 import numpy as np
 from numba import float64, int64, types
@@ -17,6 +18,7 @@ from hpc_jobs.fem.point import INVERTED, STATE
 from hpc_jobs.fem.return_map import FAILED
 
 OK, RETURN_MAP, NEWTON, MIN_STEP, INVERTED_ELEMENT, NECKED, NONFINITE = range(7)
+TIME_LIMIT = 8
 """Status codes; the same numbers as in contract.records.RecordStatus."""
 
 TOLERANCE = 1e-5  # residual over reaction
@@ -30,6 +32,16 @@ PEAK_PASSED = 1e-6  # relative loss of force that counts as passing the peak
 _MODEL = (
     EVALUATE, VECTOR, VECTOR, VECTOR, float64[:, :, :, ::1], float64[:, ::1], int64[:, ::1],
 )  # fmt: skip
+
+
+_CLOCK: Any = types.ExternalFunction("clock", types.long_())  # of libc
+_TICKS_PER_S = 1e6  # POSIX's CLOCKS_PER_SEC
+
+
+@kernel(float64())
+def cpu_seconds():
+    """Processor time of this process: a busy or suspended machine costs no record its result."""
+    return _CLOCK() / _TICKS_PER_S
 
 
 @kernel(float64(VECTOR, int64, int64))
@@ -79,17 +91,19 @@ def elastic_direction(
 @kernel(
     types.Tuple((int64, int64))(
         *_MODEL, VECTOR, float64[:, :, ::1], int64, float64[:, ::1], VECTOR, float64[:, :, ::1],
-        float64[:, :, ::1], float64,
+        float64[:, :, ::1], float64, float64,
     )
 )  # fmt: skip
 def equilibrate(
     evaluate, c, law, elastic, gradients, volumes, dofs, displacement, state, first,
-    band, forces, new_state, strains, tolerance,
+    band, forces, new_state, strains, tolerance, deadline,
 ):  # fmt: skip
     """Iterate the free unknowns of `displacement` to equilibrium; returns (status, iterations)."""
     free = band.shape[0]
     before = 1e300
     for iteration in range(1, ITERATIONS + 1):
+        if cpu_seconds() > deadline:
+            return TIME_LIMIT, iteration - 1
         failed = assemble(
             evaluate, c, law, elastic, gradients, volumes, dofs, displacement, state, first,
             band, forces, new_state, strains,
@@ -119,20 +133,21 @@ def equilibrate(
 @kernel(
     types.Tuple((int64, float64, float64, float64, int64, int64))(
         *_MODEL, VECTOR, int64, int64, int64, int64, float64, float64[:, ::1],
-        float64[:, :, ::1], VECTOR, float64, int64,
+        float64[:, :, ::1], VECTOR, float64, int64, float64,
     )
 )  # fmt: skip
 def pull(
     evaluate, c, law, elastic, gradients, volumes, dofs, ends, first, free, width,
     steps_per_output, end_displacement, patch_weights, patch_strains, end_forces, tolerance, quick,
+    deadline,
 ):  # fmt: skip
     """Draw one specimen to its end displacement (mm).
 
     ends (all,) holds the prescribed unknowns per unit of end displacement, patch_weights
     (patches, points) averages. Writes patch_strains (2, patches, times), ln U along and across,
     and end_forces (times,), N. A step may grow if the last one took no more than `quick`
-    iterations. Returns status, time reached (1 is the end), force there, largest plastic strain,
-    steps and iterations.
+    iterations; none begins after `deadline`, on the clock of cpu_seconds. Returns status, time
+    reached (1 is the end), force there, largest plastic strain, steps and iterations.
     """
     outputs, points = end_forces.size, dofs.shape[0] * 4
     elements, size = dofs.shape[0], ends.size
@@ -158,11 +173,13 @@ def pull(
             extrapolate(history[:known], times[:known], new_time, displacement)
         status, spent = equilibrate(
             evaluate, c, law, elastic, gradients, volumes, dofs, displacement, state, first,
-            band, forces, new_state, strains, tolerance,
+            band, forces, new_state, strains, tolerance, deadline,
         )  # fmt: skip
         iterations += spent
         if status != OK:
             step = 0.5 * (new_time - time)
+            if status == TIME_LIMIT:
+                return TIME_LIMIT, time, force, largest, steps, iterations
             if iterations > BUDGET:
                 return NEWTON, time, force, largest, steps, iterations
             if step < SMALLEST_STEP:

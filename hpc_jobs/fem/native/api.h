@@ -11,10 +11,10 @@
 extern "C" {
 #endif
 
-#define YL_ABI 1
+#define YL_ABI 2
 
 /* Status of a record; the numbers are those of hpc_jobs.contract.records.RecordStatus. */
-enum yl_status { YL_OK, YL_RETURN_MAP, YL_NEWTON, YL_MIN_STEP, YL_INVERTED, YL_NECKED, YL_NONFINITE };
+enum yl_status { YL_OK, YL_RETURN_MAP, YL_NEWTON, YL_MIN_STEP, YL_INVERTED, YL_NECKED, YL_NONFINITE, YL_TIME_LIMIT = 8 };
 
 struct yl_setup {
     /* Mesh. A dof is an unknown in [0, unknowns), or one of the values below. */
@@ -46,7 +46,7 @@ struct yl_setup {
 enum { YL_FIXED = -1, YL_DRAWN = -2, YL_DRAWN_BACK = -3 }; /* dofs: zero, and +-half of the displacement */
 
 struct yl_report {
-    int status, timed_out;
+    int status;
     double time, force, largest_plastic_strain; /* where it ended: fraction, N */
     int steps, cut_backs, stiffnesses, residuals; /* residuals: evaluations without a stiffness */
 };
@@ -58,7 +58,7 @@ int yl_abi(void);
 int yl_best_path(void);
 /* Copies all it needs of `setup`; 0 if memory is short, the path unknown to this machine or warm-up fails. */
 struct yl_solver *yl_open(const struct yl_setup *setup, int path);
-/* alpha (8,); strains (2, patches, outputs) and forces (outputs,), N, are complete only if the status is YL_OK. */
+/* time_limit_s is processor time. alpha (8,); strains (2, patches, outputs) and forces (outputs,), N, are complete only if the status is YL_OK. */
 void yl_solve(struct yl_solver *solver, const double *alpha, double time_limit_s, double *strains, double *forces,
               struct yl_report *report);
 void yl_close(struct yl_solver *solver);

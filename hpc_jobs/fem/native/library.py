@@ -13,7 +13,7 @@ from hpc_jobs.fem.mesh import FloatArray
 from hpc_jobs.fem.native.build import BUILT, NotBuilt, library_path, machine
 from hpc_jobs.fem.native.symmetry import Part
 
-ABI = 1
+ABI = 2
 PATHS = ("portable", "avx2", "avx512")
 
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
@@ -47,7 +47,6 @@ class _Setup(ctypes.Structure):
 class _Report(ctypes.Structure):
     _fields_ = (
         ("status", ctypes.c_int),
-        ("timed_out", ctypes.c_int),
         *((name, ctypes.c_double) for name in ("time", "force", "largest_plastic_strain")),
         *((name, ctypes.c_int) for name in ("steps", "cut_backs", "stiffnesses", "residuals")),
     )
@@ -79,7 +78,6 @@ class Outcome:
     strains: FloatArray  # (2, patches, outputs)
     forces: FloatArray  # (outputs,), N
     status: int  # index into RecordStatus.NAMES
-    timed_out: bool
     time: float
     force: float
     largest_plastic_strain: float
@@ -158,7 +156,7 @@ class Solver:
             self._handle = None
 
     def solve(self, alpha: FloatArray, time_limit_s: float) -> Outcome:
-        """Draw the specimen to its end displacement, or as far as it goes."""
+        """Draw the specimen to its end displacement, or as far as it goes in that CPU time."""
         patches, outputs = self._shape
         strains, forces = np.full((2, patches, outputs), np.nan), np.full(outputs, np.nan)
         report = _Report()
@@ -172,7 +170,6 @@ class Solver:
             ctypes.byref(report),
         )
         facts: dict[str, Any] = {field[0]: getattr(report, field[0]) for field in _Report._fields_}
-        facts["timed_out"] = bool(facts["timed_out"])
         return Outcome(strains=strains, forces=forces, **facts)
 
 

@@ -13,9 +13,9 @@ from hpc_jobs.contract.records import RecordStatus
 from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.mesh import FloatArray
 from hpc_jobs.fem.native.admissible import defect
-from hpc_jobs.fem.native.library import Library, Outcome, Problem, Solver, load
+from hpc_jobs.fem.native.library import Library, Problem, Solver, load
 from hpc_jobs.fem.native.symmetry import solved_part, symmetry_at
-from hpc_jobs.fem.record import Record, failed
+from hpc_jobs.fem.record import Record, failed, stopped
 
 FIRST_STEP = 0.01  # of the end displacement; a larger one yields everywhere at once
 
@@ -29,7 +29,6 @@ class Control:
     cut_back: bool = True  # halve a step that fails
     tolerance: float = 1e-5  # residual over force
     point_tolerance: float = 1e-6  # of the return mapping before its last step, strain
-    time_limit_s: float = 60.0  # per record
     path: str | None = None  # of library.PATHS; the machine's widest by default
 
 
@@ -81,19 +80,28 @@ class NativeSimulation:
         reason = defect(self.library, alpha, self.material.exponent)
         if reason:
             return failed("rejected_material", reason, self.specimens)
-        deadline = time.monotonic() + self.control.time_limit_s
+        deadline = time.thread_time() + self.specimens.time_limit_s
         strains = np.empty(self.specimens.strain_shape)
         forces = np.empty((len(self._solvers), self.specimens.output_times))
         largest, steps, iterations = 0.0, 0, 0
         for i, (angle, solver) in enumerate(
             zip(self.specimens.angles_deg, self._solvers, strict=True)
         ):
-            outcome = solver.solve(alpha, deadline - time.monotonic())
+            outcome = solver.solve(alpha, deadline - time.thread_time())
             largest = max(largest, outcome.largest_plastic_strain)
             steps += outcome.steps
             iterations += outcome.stiffnesses + outcome.residuals
             if outcome.status:
-                reason, status = self._reason(angle, outcome), RecordStatus.NAMES[outcome.status]
+                status = RecordStatus.NAMES[outcome.status]
+                reason = stopped(
+                    self.specimens,
+                    angle,
+                    status,
+                    steps=outcome.steps,
+                    time=outcome.time,
+                    force=outcome.force,
+                    largest=outcome.largest_plastic_strain,
+                )
                 return failed(status, reason, self.specimens, largest, steps, iterations)
             strains[:, i], forces[i] = outcome.strains, outcome.forces
         return Record(
@@ -129,15 +137,6 @@ class NativeSimulation:
             point_tolerance=self.control.point_tolerance,
             cut_back=self.control.cut_back,
             warm=self.control.warm_start,
-        )
-
-    def _reason(self, angle_deg: float, outcome: Outcome) -> str:
-        end = self.specimens.end_displacement_mm
-        late = f", out of time after {self.control.time_limit_s:g} s" if outcome.timed_out else ""
-        return (
-            f"specimen at {angle_deg:g} degrees stopped at {outcome.time * end:.4g} of {end:g} mm, "
-            f"force {outcome.force:.5g} N, "
-            f"largest plastic strain {outcome.largest_plastic_strain:.3g}{late}"
         )
 
 

@@ -16,9 +16,10 @@ constexpr double SMALLEST_STEP = 1e-5;    // of the end displacement
 constexpr double PEAK_PASSED = 1e-6;      // relative loss of force that counts as passing the peak
 constexpr double CHORD_CONTRACTION = 0.2; // a slower fall of the residual asks for a new stiffness
 
+// Processor time of this thread: a busy or suspended machine costs no record its result.
 inline double now_s() {
     timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return t.tv_sec + 1e-9 * t.tv_nsec;
 }
 
@@ -200,6 +201,7 @@ inline int Solver::equilibrate() {
     double before = 1e300;
     bool stiff = true;  // this evaluation makes a stiffness
     for (int i = 0; i < ITERATIONS; ++i) {
+        if (now_s() > deadline) return YL_TIME_LIMIT;
         const int failed = stiff ? evaluate<true>() : evaluate<false>();
         if (failed) return failed;
         double square = 0;
@@ -208,10 +210,6 @@ inline int Solver::equilibrate() {
         if (!(residual < 1e300)) return YL_NONFINITE;
         if (residual <= tolerance * __builtin_fabs(axial_force())) return YL_OK;
         if (i > 3 && residual > 10 * before) return YL_NEWTON;
-        if (now_s() > deadline) {
-            report->timed_out = 1;
-            return YL_NEWTON;
-        }
         if (!stiff && residual > CHORD_CONTRACTION * before) {
             stiff = true;
             before = residual;
@@ -273,7 +271,7 @@ inline int Solver::pull(double *strains, double *forces) {
             if (status) {
                 ++report->cut_backs;
                 length = 0.5 * (next - time);
-                if (!cut_back || report->timed_out || report->stiffnesses + report->residuals > BUDGET) return status;
+                if (!cut_back || status == YL_TIME_LIMIT || report->stiffnesses + report->residuals > BUDGET) return status;
                 if (length < SMALLEST_STEP) return status == YL_NEWTON ? YL_MIN_STEP : status;
                 continue;
             }

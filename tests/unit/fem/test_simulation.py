@@ -111,9 +111,15 @@ def test_an_unphysical_material_is_a_row_of_nan_with_a_reason(
 def test_a_necked_specimen_says_so_and_where(dp780: Sheet) -> None:
     record = simulate(*dp780, COARSE.model_copy(update={"end_displacement_mm": 6.0}))
     assert record.status == "necked"
-    assert "specimen at 0 degrees stopped at" in record.reason
+    assert "specimen at 0 degrees stopped in step" in record.reason
     assert np.isnan(record.strains).all()
     assert record.largest_plastic_strain > 0.05
+
+
+def test_a_record_out_of_time_is_given_up(dp780: Sheet) -> None:
+    record = simulate(*dp780, COARSE.model_copy(update={"time_limit_s": 1e-6}))
+    assert record.status == "time_limit"
+    assert "the limit is 1e-06 s" in record.reason
 
 
 def test_a_table_keeps_its_failures_in_place(dp780: Sheet) -> None:
@@ -124,9 +130,9 @@ def test_a_table_keeps_its_failures_in_place(dp780: Sheet) -> None:
 
 
 def test_solver_codes_are_the_contract_s() -> None:
-    names = ["return_map", "newton", "min_step", "inverted", "necked", "nonfinite"]
+    names = ["return_map", "newton", "min_step", "inverted", "necked", "nonfinite", "time_limit"]
     codes = [
         solver.RETURN_MAP, solver.NEWTON, solver.MIN_STEP, solver.INVERTED_ELEMENT,
-        solver.NECKED, solver.NONFINITE,
+        solver.NECKED, solver.NONFINITE, solver.TIME_LIMIT,
     ]  # fmt: skip
     assert [RecordStatus.NAMES[code] for code in codes] == names
