@@ -9,12 +9,10 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecFromSubplotSpec, SubplotSpec
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from hpc_jobs.contract.specimen import Specimens
-from hpc_jobs.fem.mesh import half_width
-from hpc_jobs.inverse.figure_style import FAINT, INK, SPECIMEN_COLOURS, title
+from hpc_jobs.fem.patch_map import draw_patches
+from hpc_jobs.figure_style import FAINT, INK, specimen_colour, title
 from hpc_jobs.inverse.score import Case
 
 FloatArray = NDArray[np.float64]
@@ -31,7 +29,9 @@ def draw_maps(figure: Figure, cell: SubplotSpec, case: Case) -> None:
     for row, (values, mapped, label) in enumerate(_map_rows(case)):
         for column, angle in enumerate(specimens.angles_deg):
             axes = figure.add_subplot(inner[row, column + 1])
-            _map(axes, specimens, values[column], mapped)
+            draw_patches(
+                axes, specimens.geometry, specimens.patches, mapped.to_rgba(values[column])
+            )
             axes.text(0.02, 0.99, f"{angle:g}°", transform=axes.transAxes, size=8.5, va="top")
             if column == 0:
                 axes.text(
@@ -84,7 +84,7 @@ def draw_scatter(axes: Axes, case: Case) -> None:
     for i, angle in enumerate(specimens.angles_deg):
         axes.plot(
             measured[:, i].ravel(), simulated[:, i].ravel(), ".", ms=4, alpha=0.7, mew=0,
-            color=_colour(i), label=f"{angle:g}°",
+            color=specimen_colour(i), label=f"{angle:g}°",
         )  # fmt: skip
     axes.set(xlabel="measured", ylabel="re-simulated")
     axes.locator_params(nbins=5)
@@ -103,10 +103,12 @@ def draw_forces(axes: Axes, case: Case) -> None:
     for i, angle in enumerate(specimens.angles_deg):
         if case.measurement.forces is not None:
             force = case.measurement.forces.reshape(count, times)[i] / 1000
-            axes.plot(displacement, force, "o", ms=4, color=_colour(i), mew=0, label=f"{angle:g}°")
+            axes.plot(
+                displacement, force, "o", ms=4, color=specimen_colour(i), mew=0, label=f"{angle:g}°"
+            )
         if case.field.status == "ok":
             force = case.field.forces.reshape(count, times)[i] / 1000
-            axes.plot(displacement, force, color=_colour(i), lw=1.3)
+            axes.plot(displacement, force, color=specimen_colour(i), lw=1.3)
     axes.set(xlabel="end displacement, mm")
     if case.measurement.forces is None:
         axes.text(0.03, 0.95, "not measured", transform=axes.transAxes, va="top", color=FAINT)
@@ -126,32 +128,6 @@ def _histogram(axes: Axes, residual: FloatArray) -> None:
     axes.tick_params(labelsize=7, length=2)
     axes.set_title("residual / noise", size=7.5, color=FAINT, pad=2)
     axes.patch.set_alpha(0)
-
-
-def _colour(specimen: int) -> str:
-    return SPECIMEN_COLOURS[specimen % len(SPECIMEN_COLOURS)]
-
-
-def _map(axes: Axes, specimens: Specimens, values: FloatArray, mapped: ScalarMappable) -> None:
-    """One specimen's waist with its patches coloured; the tensile axis runs to the right."""
-    patches, geometry = specimens.patches, specimens.geometry
-    x = np.linspace(-0.62, 0.62, 121) * patches.region_length_mm
-    edge = half_width(geometry, x)
-    window = 0.58 * max(patches.region_width_mm, geometry.notch_width_mm)
-    axes.fill_between(x, -edge, edge, color="#eef1f4", lw=0)
-    axes.plot(x, edge, x, -edge, color="#9aa5b1", lw=0.8)
-    length = patches.region_length_mm / patches.along
-    width = patches.region_width_mm / patches.across
-    colours = mapped.to_rgba(values)
-    for patch, colour in enumerate(colours):
-        along, across = divmod(patch, patches.across)
-        corner = (
-            along * length - patches.region_length_mm / 2,
-            across * width - patches.region_width_mm / 2,
-        )
-        axes.add_patch(Rectangle(corner, length, width, facecolor=colour, ec="white", lw=0.6))
-    axes.set(xlim=(x[0], x[-1]), ylim=(-window, window), aspect="equal")
-    axes.axis("off")
 
 
 def _say_why(axes: Axes, case: Case) -> None:

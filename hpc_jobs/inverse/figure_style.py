@@ -1,42 +1,17 @@
-"""Colours, fonts and words that the panels of a page share."""
-
-from typing import Any
-
-from matplotlib.axes import Axes
+"""Colours and words that the panels of an inverse validation share."""
 
 from hpc_jobs.contract.measurement import Quantity
+from hpc_jobs.figure_style import BAD, DOUBTFUL, GOOD
 from hpc_jobs.inverse.score import Case
 
-INK = "#1d2733"
-FAINT = "#5d6b7a"
 RANGE = "#dfe5ec"
 TRAINED = "#cfe3f5"
 TOLERANCE = "#dcdfe3"
 DASHES = (0, (4, 1.6))
 TRUE = "#30404f"
 FOUND = "#e4572e"
-SPECIMEN_COLOURS = ("#2166ac", "#e08214", "#5aae61", "#762a83", "#8c510a", "#35978f")
-VERDICT_COLOURS = {"PASS": "#2e8b57", "FAIL": "#c0392b", "OUTSIDE": "#b7791f"}
+VERDICT_COLOURS = {"PASS": GOOD, "FAIL": BAD, "OUTSIDE": DOUBTFUL}
 LOCUS_SHEARS = (0.0, 0.3, 0.45)
-
-STYLE: dict[str, Any] = {
-    "font.size": 9,
-    "font.family": "DejaVu Sans",
-    "text.color": INK,
-    "axes.edgecolor": "#9aa5b1",
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": False,
-    "xtick.color": FAINT,
-    "ytick.color": FAINT,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-    "legend.handlelength": 2.2,
-}
 
 QUANTITY_LABELS: dict[Quantity, str] = {
     "stress_ratio_45": "σ45 / σ0",
@@ -47,11 +22,6 @@ QUANTITY_LABELS: dict[Quantity, str] = {
     "r_value_90": "r90",
     "r_value_biaxial": "rb",
 }
-
-
-def title(axes: Axes, text: str) -> None:
-    """Title a panel, left-aligned."""
-    axes.set_title(text, loc="left", size=10.5, weight="bold", color=INK, pad=8)
 
 
 def say(case: Case) -> str:

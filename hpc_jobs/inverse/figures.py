@@ -1,51 +1,40 @@
 """One page per measurement: the identified sheet against the true one, and what it explains."""
 
 from pathlib import Path
-from typing import Any, cast
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
-from PIL import Image
 
 from hpc_jobs.contract.campaign import Campaign
-from hpc_jobs.contract.records import publish
+from hpc_jobs.figure_style import DPI, FAINT, INK, badge, in_style, publish_page, title
 from hpc_jobs.inverse.anisotropy import Sheet
 from hpc_jobs.inverse.figure_fields import draw_forces, draw_maps, draw_scatter
 from hpc_jobs.inverse.figure_style import (
     DASHES,
-    FAINT,
     FOUND,
-    INK,
     LOCUS_SHEARS,
     QUANTITY_LABELS,
     RANGE,
-    STYLE,
     TOLERANCE,
     TRAINED,
     TRUE,
     VERDICT_COLOURS,
     say,
-    title,
 )
 from hpc_jobs.inverse.gate import QUANTITIES
 from hpc_jobs.inverse.score import Case
 
 SIZE_IN = (12.6, 9.0)
-DPI = 150
-PALETTE = 256  # colours
 FINE_ANGLES_DEG = np.linspace(0, 90, 91)
 
 
 def draw_case(path: Path, campaign: Campaign, case: Case) -> None:
     """Publish the page as PNG."""
-    with matplotlib.rc_context(cast(Any, STYLE)):
+    with in_style():
         figure = Figure(figsize=SIZE_IN, dpi=DPI)
-        canvas = FigureCanvasAgg(figure)
         page = GridSpec(
             4, 1, figure, height_ratios=(0.6, 3.4, 1.0, 3.2), hspace=0.42,
             left=0.05, right=0.975, top=0.975, bottom=0.065,
@@ -60,26 +49,14 @@ def draw_case(path: Path, campaign: Campaign, case: Case) -> None:
         draw_maps(figure, lower[0], case)
         draw_scatter(figure.add_subplot(lower[1]), case)
         draw_forces(figure.add_subplot(lower[2]), case)
-        _save(path, canvas)
-
-
-def _save(path: Path, canvas: FigureCanvasAgg) -> None:
-    """Publish what was drawn; a page has few colours, and a palette halves the file."""
-    cast(Any, canvas).draw()
-    page = Image.fromarray(np.asarray(cast(Any, canvas).buffer_rgba())).convert("RGB")
-    with publish(path) as temporary:
-        page.quantize(PALETTE).save(temporary, format="png", optimize=True, dpi=(DPI, DPI))
+        publish_page(path, figure)
 
 
 def _header(axes: Axes, case: Case) -> None:
     axes.axis("off")
     judgement = case.judgement
-    badge = {"pass": "PASS", "fail": "FAIL", "outside": "OUTSIDE"}[judgement.verdict]
     axes.text(0, 0.95, case.measurement.name.upper(), size=19, weight="bold", color=INK, va="top")
-    axes.text(
-        1, 0.9, badge, size=12, weight="bold", color="white", ha="right", va="top",
-        bbox={"boxstyle": "round,pad=0.45", "facecolor": VERDICT_COLOURS[badge], "lw": 0},
-    )  # fmt: skip
+    badge(axes, judgement.verdict.upper(), VERDICT_COLOURS[judgement.verdict.upper()])
     axes.text(0, 0.2, say(case), size=9.5, color=FAINT, va="top")
     keys = [Line2D([], [], color=TRAINED, lw=7, label="trained range")]
     if case.measurement.header.truth:
