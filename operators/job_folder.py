@@ -13,9 +13,9 @@ from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.run import RunHandle, Site
 from hpc_jobs.contract.workspace import RunFolder, Workspace
 from operators.cluster.client import Plan
-from operators.cluster.job import Resources
 from operators.cluster.script import JobScript
 from operators.hooks.hpc import HpcHook
+from operators.resources import resources_on
 
 
 def job_token(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
@@ -55,7 +55,7 @@ class Assignment:
     site: Site
     elements: int
     arguments: Sequence[Any] = ()
-    overrides: Mapping[str, int]
+    overrides: Mapping[str, Any]
 
     @property
     def cluster(self) -> str:
@@ -67,15 +67,9 @@ class Assignment:
         """The run's folder, as that cluster sees it."""
         return self._workspace.run(self.handle.run_id)
 
-    @property
-    def resources(self) -> Resources:
-        """What the campaign gives this job, or the task's own wish."""
-        given = self.handle.resources.get(self.job)
-        asked = given.model_dump() if given else {}
-        return Resources(**(asked | dict(self.overrides)))
-
     def plan(self, cluster: Cluster, token: str) -> Plan:
         """Everything that the cluster layer needs to know."""
+        resources = resources_on(cluster, self.handle.resources.get(self.job), self.overrides)
         argv = (cluster.python, "-m", f"hpc_jobs.jobs.{self.job}", str(self.run.root))
         script = JobScript(
             token=token,
@@ -84,15 +78,13 @@ class Assignment:
             code=self._workspace.code(self.handle.code_sha256),
             modules=cluster.modules,
             environment=cluster.environment,
-            cpus=self.resources.cpus,
+            cpus=resources.cpus,
         )
         return Plan(
             token=token,
             elements=self.elements,
-            resources=self.resources,
+            resources=resources,
             script=script,
-            partition=cluster.partition,
-            account=cluster.account,
             max_array_size=cluster.max_array_size,
             grace_s=cluster.grace_s,
         )

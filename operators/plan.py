@@ -13,6 +13,7 @@ from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.loading import load
 from operators.hooks.hpc import describe
+from operators.resources import refused_resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +78,17 @@ def flatten(campaign: Campaign) -> dict[str, str]:
 
 
 def _cluster_mistakes(campaign: Campaign) -> Iterator[str]:
+    sites = {}
     for key in ("cpu_cluster", "gpu_cluster"):
         name = getattr(campaign.execution, key)
         try:
-            site = describe(name)
+            sites[key] = describe(name)
         except ConfigurationError as error:
             yield f"execution.{key} is '{name}': {error}"
         else:
-            if site.name != name:
+            if sites[key].name != name:
                 yield (
                     f"execution.{key} is '{name}', but clusters/{name}.yaml calls itself "
-                    f"'{site.name}'; give both the same name"
+                    f"'{sites[key].name}'; give both the same name"
                 )
+    yield from refused_resources(campaign.execution, sites)

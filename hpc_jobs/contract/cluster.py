@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hpc_jobs.contract.base import Frozen, Slug
+from hpc_jobs.contract.execution import Constraint, NativeOption, SiteName
 
 
 class DirectoryWorkspaces(Frozen):
@@ -37,8 +38,15 @@ class Cluster(Frozen):
     ] = "python3"
     modules: tuple[str, ...] = ()
     environment: dict[Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")], str] = {}
-    partition: Annotated[str | None, Field(description="Slurm partition or PBS queue")] = None
-    account: str | None = None
+    partition: Annotated[SiteName | None, Field(description="Slurm partition or PBS queue")] = None
+    account: SiteName | None = None
+    qos: SiteName | None = None
+    constraint: Constraint | None = None
+    reservation: SiteName | None = None
+    options: Annotated[
+        tuple[NativeOption, ...],
+        Field(max_length=20, description="extra options of sbatch or qsub for every job, one each"),
+    ] = ()
     poll_interval_s: Annotated[
         float, Field(ge=2, le=3600, description="one status command for all jobs, this often")
     ] = 30.0

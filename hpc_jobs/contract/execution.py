@@ -1,8 +1,8 @@
 """Where the jobs of a campaign run, and what each one may use."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hpc_jobs.contract.base import Frozen, Slug
 
@@ -19,13 +19,60 @@ Job = Literal[
 """Every cluster job; each is a module of hpc_jobs.jobs."""
 
 
+ON_GPU_CLUSTER: frozenset[Job] = frozenset({"train", "identify"})
+"""Jobs that run on execution.gpu_cluster; all others run on execution.cpu_cluster."""
+
+# Values that reach a scheduler's command line. Quoting is the transport's business; these patterns
+# keep a value from meaning more there than it says: no blanks, no quotes, no leading "-".
+SiteName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.,@+-]{0,127}$")]
+Constraint = Annotated[str, Field(pattern=r"^[A-Za-z0-9_\[(][A-Za-z0-9_.,:=|&*()\[\]-]{0,255}$")]
+MailAddress = Annotated[
+    str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*@[A-Za-z0-9][A-Za-z0-9.-]*$")
+]
+JobId = Annotated[str, Field(pattern=r"^[0-9]+(\[\])?(\.[A-Za-z0-9.-]+)?$")]
+NativeOption = Annotated[str, Field(pattern=r"^-[!-~][ -~]{1,254}$")]
+
+
 class Resources(Frozen):
-    """What one array element asks the scheduler for."""
+    """What one array element asks the scheduler for; a cluster's own defaults fill the gaps."""
 
     walltime_s: Annotated[int, Field(gt=0, le=30 * 86400)] = 600
-    memory_mib: Annotated[int, Field(gt=0, le=4_000_000)] = 2000
-    cpus: Annotated[int, Field(gt=0, le=1024)] = 1
-    gpus: Annotated[int, Field(ge=0, le=64)] = 0
+    memory_mib: Annotated[int, Field(gt=0, le=4_000_000, description="of each node")] = 2000
+    cpus: Annotated[int, Field(gt=0, le=1024, description="of each task")] = 1
+    gpus: Annotated[int, Field(ge=0, le=64, description="of each node")] = 0
+    nodes: Annotated[int, Field(gt=0, le=4096)] = 1
+    tasks_per_node: Annotated[int, Field(gt=0, le=1024, description="processes, as for MPI")] = 1
+    partition: Annotated[SiteName | None, Field(description="Slurm partition or PBS queue")] = None
+    account: SiteName | None = None
+    qos: SiteName | None = None
+    constraint: Annotated[
+        Constraint | None, Field(description="Slurm features, or PBS resources of a node")
+    ] = None
+    reservation: SiteName | None = None
+    exclusive: Annotated[bool, Field(description="no other job on the same nodes")] = False
+    mail: Annotated[MailAddress | None, Field(description="hears of end and failure")] = None
+    signal_before_end_s: Annotated[
+        int | None, Field(gt=0, le=65535, description="SIGTERM so long before the walltime is over")
+    ] = None
+    running_at_most: Annotated[
+        int | None, Field(gt=0, le=1_000_000, description="elements of one array at a time")
+    ] = None
+    after: Annotated[
+        tuple[JobId, ...], Field(max_length=50, description="jobs that must have ended well first")
+    ] = ()
+    options: Annotated[
+        tuple[NativeOption, ...],
+        Field(max_length=20, description="extra options of sbatch or qsub, one each"),
+    ] = ()
+
+    @model_validator(mode="after")
+    def _signal_within_walltime(self) -> Self:
+        if self.signal_before_end_s and self.signal_before_end_s >= self.walltime_s:
+            raise ValueError(
+                f"signal_before_end_s is {self.signal_before_end_s}, not less than walltime_s, "
+                f"{self.walltime_s}; give a smaller one"
+            )
+        return self
 
 
 class Execution(Frozen):

@@ -49,8 +49,6 @@ class Plan:
     elements: int
     resources: Resources
     script: JobScript
-    partition: str | None = None
-    account: str | None = None
     max_array_size: int = 1000
     grace_s: float = 120.0
 
@@ -184,8 +182,6 @@ class ArrayJob:
             log_folder=self.folder.logs,
             elements=len(self.submissions[record.number].elements),
             resources=record.resources,
-            partition=self.plan.partition,
-            account=self.plan.account,
         )
         try:
             reply = self.transport.run(self.scheduler.submit_command(request))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import PurePosixPath
 
@@ -44,23 +44,48 @@ Queue = Mapping[str, Mapping[int, ElementState]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What one array element may use."""
+    """What one array element may use, and where it may wait for it.
+
+    memory_mib and gpus are those of each node, cpus those of each task. None, False and () leave
+    the choice to the scheduler.
+    """
 
     walltime_s: int = 600
     memory_mib: int = 2000
     cpus: int = 1
     gpus: int = 0
+    nodes: int = 1
+    tasks_per_node: int = 1
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    reservation: str | None = None
+    exclusive: bool = False
+    mail: str | None = None
+    signal_before_end_s: int | None = None
+    running_at_most: int | None = None
+    after: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("after", "options"):  # JSON knows lists only
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+
+    @property
+    def cores(self) -> int:
+        """CPU cores of one element, on all its nodes."""
+        return self.nodes * self.tasks_per_node * self.cpus
 
     def grown(self, causes: Iterable[ElementState]) -> "Resources":
         """More memory after OUT_OF_MEMORY, more time after TIMEOUT; by half each try."""
         causes = set(causes)
         memory = 1.5 if ElementState.OUT_OF_MEMORY in causes else 1.0
         walltime = 1.5 if ElementState.TIMEOUT in causes else 1.0
-        return Resources(
+        return replace(
+            self,
             walltime_s=round(self.walltime_s * walltime),
             memory_mib=round(self.memory_mib * memory),
-            cpus=self.cpus,
-            gpus=self.gpus,
         )
 
 
@@ -73,8 +98,6 @@ class ArrayRequest:
     log_folder: PurePosixPath
     elements: int
     resources: Resources
-    partition: str | None = None
-    account: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ Slurm's answers were given by a Slurm 22.05 (Debian), with and without accountin
 the queue of the one-machine stack.
 """
 
+import ast
+import itertools
 import json
 import subprocess
 import time
@@ -27,9 +29,13 @@ REQUEST = ArrayRequest(
     log_folder=PurePosixPath("/ws/it's 100%/jobs/t/logs"),
     elements=10,
     resources=Resources(walltime_s=601, memory_mib=1500, cpus=2),
-    partition="long",
-    account="materials",
 )
+WISHES: dict[str, Any] = {
+    **{"partition": "long", "account": "materials"},
+    **{"nodes": 3, "tasks_per_node": 4, "cpus": 2, "gpus": 1, "exclusive": True},
+    **{"constraint": "node_type=rome", "mail": "me@example.org", "running_at_most": 5},
+    **{"after": ("12", "13")},
+}
 
 
 def said(text: str, stderr: str = "", exit_code: int = 0) -> Reply:
@@ -45,8 +51,10 @@ class Expected:
     """What one dialect must say and understand."""
 
     submit: tuple[str, ...]
-    gpus: str | None
-    """the argument that asks for two GPUs; None: refused"""
+    wishes: dict[str, tuple[str, ...] | str]
+    """resource and value -> the arguments that ask for it, or why it is refused"""
+    options: dict[str, str]
+    """an extra option -> why it is refused, "" where it is taken"""
     job_ids: list[tuple[Reply, str]]
     refused: list[Reply]
     ambiguous: list[Reply]
@@ -87,7 +95,22 @@ LOCAL = Expected(
         *("--memory-mib", "1500", "--walltime-s", "601"),
         *("--log-dir", "/ws/it's 100%/jobs/t/logs"),
     ),
-    gpus=None,
+    wishes={
+        "gpus=2": "grants no GPU.*another cluster",
+        "nodes=2": "one machine",
+        "tasks_per_node=2": "one machine",
+        "partition='long'": "one machine",
+        "account='materials'": "one machine",
+        "qos='high'": "one machine",
+        "constraint='node_type=rome'": "one machine",
+        "reservation='course'": "one machine",
+        "exclusive=True": "one machine",
+        "mail='me@example.org'": "Airflow send mail",
+        "signal_before_end_s=60": "ends an element at once",
+        "running_at_most=5": "one machine",
+        "after=('12', '13')": "let Airflow order",
+    },
+    options={"--nice": "it has none"},
     job_ids=[(said("12\n"), "12")],
     refused=[
         failed("batchq: refused: it asks for 8 cpus, this queue has 2\n"),
@@ -141,9 +164,39 @@ SLURM = Expected(
         *("sbatch", "--parsable", "--job-name=solve-0123456789.0", "--array=0-9"),
         *("--nodes=1", "--ntasks=1", "--cpus-per-task=2", "--mem=1500M", "--time=11"),
         *("--output=/ws/it's 100%%/jobs/t/logs/%A_%a.out", "--requeue"),
-        *("--partition=long", "--account=materials", "/ws/it's 100%/jobs/t/script-0.sh"),
+        "/ws/it's 100%/jobs/t/script-0.sh",
     ),
-    gpus="--gres=gpu:2",
+    wishes={
+        "gpus=2": ("--gres=gpu:2",),
+        "nodes=2": ("--nodes=2", "--ntasks=2", "--ntasks-per-node=1"),
+        "tasks_per_node=2": ("--nodes=1", "--ntasks=2", "--ntasks-per-node=2"),
+        "partition='long'": ("--partition=long",),
+        "account='materials'": ("--account=materials",),
+        "qos='high'": ("--qos=high",),
+        "constraint='node_type=rome'": ("--constraint=node_type=rome",),
+        "reservation='course'": ("--reservation=course",),
+        "exclusive=True": ("--exclusive",),
+        "mail='me@example.org'": ("--mail-type=END,FAIL", "--mail-user=me@example.org"),
+        "signal_before_end_s=60": ("--signal=B:TERM@60",),
+        "running_at_most=5": ("--array=0-9%5",),
+        "after=('12', '13')": ("--dependency=afterok:12:13", "--kill-on-invalid-dep=yes"),
+    },
+    options={
+        "--switches=1@60": "",
+        "--nice": "",
+        "--hint=nomultithread": "",
+        "--mem-bind=local": "",
+        "--comment=two words; $(id)": "",
+        "--wrap=id": "--wrap is set by other means",
+        "--wra=id": "--wrap is set by other means",
+        "--job-name=x": "--job-name is set by other means",
+        "--array=0-99": "--array is set by other means",
+        "--time=1": "--time is set by other means",
+        "-J x": "write it as --name=value",
+        "-Jx": "write it as --name=value",
+        "--": "write it as --name=value",
+        "--nice --wrap=id": "write it as --name=value",
+    },
     job_ids=[(said("4\n"), "4"), (said("4711;vulcan\n"), "4711")],
     refused=[
         failed(
@@ -248,9 +301,42 @@ PBS = Expected(
     submit=(
         *("qsub", "-N", "solve-0123456789.0", "-j", "oe", "-o", "/ws/it's 100%/jobs/t/logs/"),
         *("-l", "select=1:ncpus=2:mem=1500mb", "-l", "walltime=00:10:01", "-J", "0-9"),
-        *("-q", "long", "-A", "materials", "/ws/it's 100%/jobs/t/script-0.sh"),
+        "/ws/it's 100%/jobs/t/script-0.sh",
     ),
-    gpus="select=1:ncpus=1:mem=2000mb:ngpus=2",
+    wishes={
+        "gpus=2": ("-l", "select=1:ncpus=1:mem=2000mb:ngpus=2"),
+        "nodes=2": (
+            *("-l", "select=2:ncpus=1:mpiprocs=1:ompthreads=1:mem=2000mb"),
+            *("-l", "place=scatter"),
+        ),
+        "tasks_per_node=2": ("-l", "select=1:ncpus=2:mpiprocs=2:ompthreads=1:mem=2000mb"),
+        "partition='long'": ("-q", "long"),
+        "account='materials'": ("-A", "materials"),
+        "qos='high'": "no quality of service: name a queue",
+        "constraint='node_type=rome'": ("-l", "select=1:ncpus=1:mem=2000mb:node_type=rome"),
+        "constraint='a&b'": "name resources of a node as in node_type=rome",
+        "constraint='a=1+9:ncpus=99'": "name resources of a node",
+        "reservation='R12'": ("-q", "R12"),
+        "exclusive=True": ("-l", "place=exclhost"),
+        "mail='me@example.org'": ("-m", "ae", "-M", "me@example.org"),
+        "signal_before_end_s=60": "give walltime_s a reserve",
+        "running_at_most=5": ("-W", "max_run_subjobs=5"),
+        "after=('12', '13')": ("-W", "depend=afterok:12:13"),
+    },
+    options={
+        "-l software=abaqus": "",
+        "-W umask=027": "",
+        "-r n": "",
+        "-l walltime=1": "none of select",
+        "-l software=a,walltime=1": "one resource at a time",
+        "-W depend=afterok:1": "none of select",
+        "-W block=true": "none of select",
+        "-J 0-99": "-J is set by other means",
+        "-N x": "-N is set by other means",
+        "-I": "write it as in",
+        "-lwalltime=1": "write it as in",
+        "--": "write it as in",
+    },
     job_ids=[(openpbs("qsub_array"), "0[].pbs1"), (openpbs("qsub_single"), "2.pbs1")],
     refused=[openpbs("qsub_bad_queue"), openpbs("qsub_bad_resource")],
     ambiguous=[said(""), said("qsub: waiting for job\n"), failed("qsub: End of File\n")],
@@ -309,21 +395,81 @@ def test_submit(case: Case) -> None:
     assert dialect.submit_command(REQUEST) == expected.submit
 
 
-def test_gpus(case: Case) -> None:
+def wanting(**wishes: Any) -> ArrayRequest:
+    return replace(REQUEST, resources=Resources(**wishes))
+
+
+def contains(argv: tuple[str, ...], part: tuple[str, ...]) -> bool:
+    """Whether the arguments are there, each beside its neighbour where it is an option's value."""
+    pairs = list(itertools.pairwise(argv))
+    if part and part[0] in ("-l", "-q", "-A", "-m", "-W"):
+        return all(pair in pairs for pair in zip(part[::2], part[1::2], strict=True))
+    return set(part) <= set(argv)
+
+
+def test_every_resource_is_asked_for_or_refused_with_a_remedy(case: Case) -> None:
     dialect, expected = case
-    asked = Resources(gpus=2)
-    request = ArrayRequest(
-        name="t.0",
-        script=REQUEST.script,
-        log_folder=REQUEST.log_folder,
-        elements=1,
-        resources=asked,
+    asked = {wish.partition("=")[0] for wish in expected.wishes}
+    sizes = {"walltime_s", "memory_mib", "cpus", "options"}  # in test_submit, and below
+    assert asked == set(Resources.__slots__) - sizes, "none is forgotten"
+    for wish, answer in expected.wishes.items():
+        key, _, value = wish.partition("=")
+        request = wanting(**{key: ast.literal_eval(value)})
+        if isinstance(answer, tuple):
+            assert contains(dialect.submit_command(request), answer), wish
+            assert dialect.refusals(request.resources) == []
+        else:
+            with pytest.raises(SubmissionRefused, match=f"{key} is .*{answer}"):
+                dialect.submit_command(request)
+
+
+def test_options_of_ones_own_never_change_what_is_set_here(case: Case) -> None:
+    dialect, expected = case
+    plain = dialect.submit_command(wanting())
+    for option, reason in expected.options.items():
+        request = wanting(options=(option,))
+        if reason:
+            with pytest.raises(SubmissionRefused) as refused:
+                dialect.submit_command(request)
+            assert reason in str(refused.value)
+        else:
+            argv = dialect.submit_command(request)
+            words = (option,) if option in argv else tuple(option.split(" ", 1))
+            start = next(i for i in range(len(argv)) if argv[i : i + len(words)] == words)
+            assert argv[:start] + argv[start + len(words) :] == plain
+
+
+@pytest.mark.parametrize(
+    ("name", "argv"),
+    [
+        (
+            "slurm",
+            """sbatch --parsable --job-name=solve-0123456789.0 --array=0-9%5 --nodes=3
+            --ntasks=12 --cpus-per-task=2 --mem=2000M --time=10
+            --output=LOGS/%A_%a.out --requeue --ntasks-per-node=4 --gres=gpu:1
+            --partition=long --account=materials --constraint=node_type=rome --exclusive
+            --mail-type=END,FAIL --mail-user=me@example.org
+            --dependency=afterok:12:13 --kill-on-invalid-dep=yes SCRIPT""",
+        ),
+        (
+            "pbs",
+            """qsub -N solve-0123456789.0 -j oe -o LOGS/
+            -l select=3:ncpus=8:mpiprocs=4:ompthreads=2:mem=2000mb:ngpus=1:node_type=rome
+            -l walltime=00:10:00 -J 0-9 -W max_run_subjobs=5 -l place=scatter:exclhost
+            -q long -A materials -m ae -M me@example.org -W depend=afterok:12:13 SCRIPT""",
+        ),
+    ],
+)
+def test_all_resources_at_once(name: str, argv: str) -> None:
+    request = replace(
+        wanting(**WISHES), script=PurePosixPath("SCRIPT"), log_folder=PurePosixPath("LOGS")
     )
-    if expected.gpus is None:
-        with pytest.raises(SubmissionRefused, match=r"GPU.*another cluster"):
-            dialect.submit_command(request)
-    else:
-        assert expected.gpus in dialect.submit_command(request)
+    assert SCHEDULERS[name]().submit_command(request) == tuple(argv.split())
+
+
+def test_all_that_is_refused_is_said_at_once() -> None:
+    refusals = SCHEDULERS["local"]().refusals(Resources(**WISHES))
+    assert len(refusals) == len(WISHES) - 1  # cpus it has
 
 
 def test_job_ids(case: Case) -> None:

@@ -1,6 +1,9 @@
 """The DAGs load: all of them, fast, and without dragging in what runs on the clusters."""
 
 import json
+from typing import get_args
+
+from hpc_jobs.contract.execution import ON_GPU_CLUSTER, Job
 
 DAGS = {
     "hybrid_campaign",
@@ -38,6 +41,11 @@ print("RESULT", json.dumps({
                 for name in inspect.signature(task.python_callable).parameters
                 if name in KNOWN_CONTEXT_KEYS
             }),
+            "sites": {
+                task.job: task.site
+                for task in dag.tasks
+                if isinstance(task, operators.array_job.HpcArrayJobOperator)
+            },
             "params": {name: dag.params.get_param(name).schema for name in dag.params},
         }
         for dag_id, dag in bag.dags.items()
@@ -82,3 +90,11 @@ def test_every_form_field_has_a_title_and_a_description(in_airflow):
         for name, schema in dag["params"].items():
             assert schema.get("title"), f"{dag_id}.{name}"
             assert schema.get("description_md"), f"{dag_id}.{name}"
+
+
+def test_jobs_run_where_the_contract_says(in_airflow):
+    """Resources are checked against the cluster that the contract names for each job."""
+    sites = {}
+    for dag in load(in_airflow)["dags"].values():
+        sites |= dag["sites"]
+    assert sites == {job: "gpu" if job in ON_GPU_CLUSTER else "cpu" for job in get_args(Job)}

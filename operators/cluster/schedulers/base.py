@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from operators.cluster.errors import AmbiguousReply, SubmissionRefused, TransportError
-from operators.cluster.job import ArrayRequest, ElementState, Queue
+from operators.cluster.job import ArrayRequest, ElementState, Queue, Resources
 from operators.cluster.reply import Reply
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,31 @@ class Scheduler(ABC):
     """Words by which the commands say that they did not reach the scheduler."""
     ambiguous: Sequence[str]
     """Words by which the submit command says that it does not know what happened."""
+    cannot: Mapping[str, str] = {}
+    """Resource that this scheduler does not have -> what to do instead."""
+
+    def refusals(self, wanted: Resources) -> list[str]:
+        """Say what of these resources cannot be expressed, each with a remedy; empty: nothing."""
+        usual = Resources()
+        return [
+            f"{key} is {getattr(wanted, key)!r}, which {self.name} cannot express; {remedy}"
+            for key, remedy in self.cannot.items()
+            if getattr(wanted, key) != getattr(usual, key)
+        ] + [
+            f"options names '{option}': {reason}"
+            for option in wanted.options
+            if (reason := self.option_refusal(option))
+        ]
+
+    def option_refusal(self, option: str) -> str:
+        """Say why an extra option of the submit command is not taken; "" if it is."""
+        return ""
+
+    def require_expressible(self, request: ArrayRequest) -> None:
+        """Raise SubmissionRefused for resources that this scheduler does not have."""
+        refusals = self.refusals(request.resources)
+        if refusals:
+            raise SubmissionRefused(f"{request.name}: {'; '.join(refusals)}")
 
     @abstractmethod
     def submit_command(self, request: ArrayRequest) -> Argv:

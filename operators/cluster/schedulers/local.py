@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from operators.cluster.errors import AmbiguousReply, SubmissionRefused, TransportError
+from operators.cluster.errors import AmbiguousReply, TransportError
 from operators.cluster.job import ArrayRequest, ElementState, Queue
 from operators.cluster.reply import Reply
 from operators.cluster.schedulers.base import Argv, Scheduler
@@ -21,6 +21,9 @@ NATIVE = (
 )
 
 
+ONE_MACHINE = "this queue is one machine: leave it out, or name another cluster"
+
+
 class Local(Scheduler):
     """batchq speaks JSON and forgets nothing quickly; it has no accounting of its own."""
 
@@ -30,15 +33,21 @@ class Local(Scheduler):
     states = {native: ElementState(native) for native in NATIVE}
     outage = ("not running", "cannot reach", "connection refused", "try again")
     ambiguous = ("timed out",)
+    cannot = {
+        "gpus": "it grants no GPU: set gpus to 0, or name another cluster",
+        **dict.fromkeys(("nodes", "tasks_per_node"), ONE_MACHINE),
+        **dict.fromkeys(("partition", "account", "qos", "constraint", "reservation"), ONE_MACHINE),
+        **dict.fromkeys(("exclusive", "running_at_most"), ONE_MACHINE),
+        "mail": "it sends none: leave it out, and let Airflow send mail",
+        "signal_before_end_s": "it ends an element at once: leave it out",
+        "after": "it knows no dependencies: let Airflow order the tasks",
+        "options": "it has none: leave them out",
+    }
 
     def submit_command(self, request: ArrayRequest) -> Argv:
         """Submit, with batchq."""
+        self.require_expressible(request)
         wanted = request.resources
-        if wanted.gpus:
-            raise SubmissionRefused(
-                f"the local queue has no GPUs, but {request.name} asks for {wanted.gpus}; "
-                "set gpus to 0 in execution.resources, or name another cluster"
-            )
         return (
             *("batchq", "submit", str(request.script), "--name", request.name),
             *("--array", f"0-{request.elements - 1}", "--cpus", str(wanted.cpus)),

@@ -7,17 +7,23 @@ The array's own Exit_status is 0 whatever its elements did, so only elements are
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
 from operators.cluster.errors import AmbiguousReply, TransportError
-from operators.cluster.job import ArrayRequest, ElementState, Queue
+from operators.cluster.job import ArrayRequest, ElementState, Queue, Resources
 from operators.cluster.reply import Reply
 from operators.cluster.schedulers.base import Argv, Scheduler
 
 S = ElementState
 UNKNOWN_JOB = 153
+CONSTRAINT = r"\w+=[\w.-]+(:\w+=[\w.-]+)*"
+OPTION_LETTERS = ("l", "W", "P", "p", "r", "v")
+OWN_RESOURCES = (
+    *("select", "nodes", "ncpus", "mem", "walltime", "place"),
+    *("depend", "max_run_subjobs", "block", "interactive"),
+)
 ENDED = "F"
 DELETED_SUBSTATE = 91
 EXIT_CAUSES = {
@@ -48,22 +54,49 @@ class Pbs(Scheduler):
     }
     outage = ("cannot connect to server", "connection refused", "pbs_iff", "server shutting down")
     ambiguous = ("timed out", "timeout", "end of file", "protocol")
+    cannot = {
+        "qos": "PBS has no quality of service: name a queue as partition",
+        "signal_before_end_s": "PBS sends SIGTERM at the end, kill_delay before SIGKILL, which the "
+        "site sets: leave it out, and give walltime_s a reserve",
+    }
 
     def submit_command(self, request: ArrayRequest) -> Argv:
         """Write qsub; an output path that is a folder gets files named by job id."""
+        self.require_expressible(request)
         wanted = request.resources
-        select = f"select=1:ncpus={wanted.cpus}:mem={wanted.memory_mib}mb"
-        if wanted.gpus:
-            select += f":ngpus={wanted.gpus}"
         options = ["-N", request.name, "-j", "oe", "-o", f"{request.log_folder}/"]
-        options += ["-l", select, "-l", f"walltime={_clock(wanted.walltime_s)}"]
+        options += ["-l", _select(wanted), "-l", f"walltime={_clock(wanted.walltime_s)}"]
         if request.elements > 1:
             options += ["-J", f"0-{request.elements - 1}"]
-        if request.partition:
-            options += ["-q", request.partition]
-        if request.account:
-            options += ["-A", request.account]
-        return ("qsub", *options, str(request.script))
+            if wanted.running_at_most:
+                options += ["-W", f"max_run_subjobs={wanted.running_at_most}"]
+        for option in wanted.options:
+            options += option.split(" ", 1)
+        return ("qsub", *options, *_wishes(wanted), str(request.script))
+
+    def refusals(self, wanted: Resources) -> list[str]:
+        """Add to what PBS does not have a constraint that is none of its resources."""
+        found = super().refusals(wanted)
+        if wanted.constraint and not re.fullmatch(CONSTRAINT, wanted.constraint):
+            found.append(
+                f"constraint is '{wanted.constraint}', which PBS cannot express; name resources "
+                "of a node as in node_type=rome:mem_type=hbm"
+            )
+        return found
+
+    def option_refusal(self, option: str) -> str:
+        """Such as "-l place=scatter"; only letters that change nothing of what is set here."""
+        match = re.fullmatch(r"-([A-Za-z]) (\S.*)", option)
+        if not match:
+            return "write it as in '-l software=abaqus'"
+        letter, value = match[1], match[2]
+        if letter not in OPTION_LETTERS:
+            letters = ", ".join(f"-{each}" for each in OPTION_LETTERS)
+            return f"-{letter} is set by other means; choose from {letters}"
+        key = re.match(r"\w*", value)
+        if (key and key[0] in OWN_RESOURCES) or "," in value:
+            return f"one resource at a time, and none of {', '.join(OWN_RESOURCES)}"
+        return ""
 
     def parse_job_id(self, reply: Reply) -> str:
         """Read "0[].server" or "2.server"."""
@@ -131,6 +164,34 @@ class Pbs(Scheduler):
         if "Exit_status" in job:
             return EXIT_CAUSES.get(int(job["Exit_status"]), S.FAILED)
         return S.CANCELLED if job.get("substate") == DELETED_SUBSTATE else S.UNKNOWN
+
+
+def _select(wanted: Resources) -> str:
+    """One chunk a node; its memory and GPUs are the node's."""
+    chunk = f"select={wanted.nodes}:ncpus={wanted.tasks_per_node * wanted.cpus}"
+    if wanted.nodes * wanted.tasks_per_node > 1:
+        chunk += f":mpiprocs={wanted.tasks_per_node}:ompthreads={wanted.cpus}"
+    chunk += f":mem={wanted.memory_mib}mb"
+    if wanted.gpus:
+        chunk += f":ngpus={wanted.gpus}"
+    return f"{chunk}:{wanted.constraint}" if wanted.constraint else chunk
+
+
+def _wishes(wanted: Resources) -> Iterator[str]:
+    """Options for what is asked for, and none for what is not."""
+    place = ["scatter"] if wanted.nodes > 1 else []  # else two chunks may share a node
+    place += ["exclhost"] if wanted.exclusive else []
+    if place:
+        yield from ("-l", f"place={':'.join(place)}")
+    queue = wanted.reservation or wanted.partition  # a reservation is a queue of its own
+    if queue:
+        yield from ("-q", queue)
+    if wanted.account:
+        yield from ("-A", wanted.account)
+    if wanted.mail:
+        yield from ("-m", "ae", "-M", wanted.mail)
+    if wanted.after:
+        yield from ("-W", f"depend=afterok:{':'.join(wanted.after)}")
 
 
 def _clock(seconds: int) -> str:

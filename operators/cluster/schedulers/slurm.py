@@ -9,12 +9,19 @@ import re
 from collections.abc import Iterator, Sequence
 
 from operators.cluster.errors import AmbiguousReply, TransportError
-from operators.cluster.job import ArrayRequest, ElementState, Queue, expand
+from operators.cluster.job import ArrayRequest, ElementState, Queue, Resources, expand
 from operators.cluster.reply import Reply
 from operators.cluster.schedulers.base import Argv, Scheduler, log
 
 S = ElementState
 RECENTLY = "now-7days"
+OWN_OPTIONS = (
+    *("job-name", "array", "nodes", "ntasks", "ntasks-per-node", "cpus-per-task", "mem", "time"),
+    *("output", "error", "requeue", "gres", "gpus", "partition", "account", "qos", "constraint"),
+    *("reservation", "exclusive", "mail-type", "mail-user", "signal", "dependency", "parsable"),
+    *("kill-on-invalid-dep", "wrap", "wait", "test-only", "clusters", "cluster", "chdir", "quiet"),
+    *("hold", "help", "usage", "version", "uid", "gid", "input"),
+)
 
 
 class Slurm(Scheduler):
@@ -50,26 +57,32 @@ class Slurm(Scheduler):
 
     def submit_command(self, request: ArrayRequest) -> Argv:
         """Write sbatch; the time limit is rounded up to Slurm's minutes."""
+        self.require_expressible(request)
         wanted = request.resources
-        options = [
-            f"--job-name={request.name}",
-            f"--array=0-{request.elements - 1}",
-            "--nodes=1",
-            "--ntasks=1",
+        throttle = f"%{wanted.running_at_most}" if wanted.running_at_most else ""
+        return (
+            *("sbatch", "--parsable", f"--job-name={request.name}"),
+            f"--array=0-{request.elements - 1}{throttle}",
+            f"--nodes={wanted.nodes}",
+            f"--ntasks={wanted.nodes * wanted.tasks_per_node}",
             f"--cpus-per-task={wanted.cpus}",
             f"--mem={wanted.memory_mib}M",
             f"--time={-(-wanted.walltime_s // 60)}",
             f"--output={_pattern(request.log_folder)}/%A_%a.out",
             # A requeue by Slurm after a node failure keeps job id and lock: it is the same element.
             "--requeue",
-        ]
-        if wanted.gpus:
-            options.append(f"--gres=gpu:{wanted.gpus}")
-        if request.partition:
-            options.append(f"--partition={request.partition}")
-        if request.account:
-            options.append(f"--account={request.account}")
-        return ("sbatch", "--parsable", *options, str(request.script))
+            *_wishes(wanted),
+            *wanted.options,
+            str(request.script),
+        )
+
+    def option_refusal(self, option: str) -> str:
+        """Long options only, and none that is set here; sbatch takes any unique beginning."""
+        match = re.fullmatch(r"--([a-z][a-z0-9-]*)(=.*)?", option)
+        if not match:
+            return "write it as --name=value"
+        taken = next((name for name in OWN_OPTIONS if name.startswith(match[1])), None)
+        return f"--{taken} is set by other means; leave it out" if taken else ""
 
     def parse_job_id(self, reply: Reply) -> str:
         """Read the id, or "id;cluster" in a federation."""
@@ -158,6 +171,27 @@ class Slurm(Scheduler):
                 yield fields
             elif line.strip():
                 log.warning("Slurm answered '%s'; not understood, left out", line[:200])
+
+
+def _wishes(wanted: Resources) -> Iterator[str]:
+    """Options for what is asked for, and none for what is not."""
+    if wanted.nodes * wanted.tasks_per_node > 1:
+        yield f"--ntasks-per-node={wanted.tasks_per_node}"
+    if wanted.gpus:
+        yield f"--gres=gpu:{wanted.gpus}"
+    for key in ("partition", "account", "qos", "constraint", "reservation"):
+        if getattr(wanted, key):
+            yield f"--{key}={getattr(wanted, key)}"
+    if wanted.exclusive:
+        yield "--exclusive"
+    if wanted.mail:
+        yield from ("--mail-type=END,FAIL", f"--mail-user={wanted.mail}")
+    if wanted.signal_before_end_s:
+        # B: to the script's own process, which has become the element; else only steps hear it.
+        yield f"--signal=B:TERM@{wanted.signal_before_end_s}"
+    if wanted.after:
+        # One that can never be met would otherwise wait for ever.
+        yield from (f"--dependency=afterok:{':'.join(wanted.after)}", "--kill-on-invalid-dep=yes")
 
 
 _SQUEUE = ("--me", "--array", "--states=all", "--noheader")

@@ -70,6 +70,13 @@ def transport(cluster: SlurmCluster) -> Iterator[SshTransport]:
     made.close()
 
 
+@pytest.fixture
+def transport_to_alpha(alpha: SlurmCluster) -> Iterator[SshTransport]:
+    made = SshTransport(lambda: client(alpha))
+    yield made
+    made.close()
+
+
 def client(cluster: SlurmCluster) -> paramiko.SSHClient:
     """A client that knows the login node's host key, and no other."""
     login = cluster.login

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -52,11 +53,11 @@ def array_job(
     elements: int,
     *arguments: str,
     resources: Resources = RESOURCES,
-    partition: str | None = None,
+    name: str = "trial",
 ) -> ArrayJob:
     remote = RunFolder(PurePosixPath(run.root))
     # A test's own name: whoever submits it again is led to the job that has it.
-    token = f"trial-{run.root.parent.name.split()[-1]}"
+    token = f"{name}-{run.root.parent.name.split()[-1]}"
     folder = remote.job(token)
     script = JobScript(
         token=token,
@@ -69,7 +70,6 @@ def array_job(
         elements=elements,
         resources=resources,
         script=script,
-        partition=partition,
         max_array_size=LARGEST_ARRAY[cluster.name],
         grace_s=15,
     )
@@ -238,7 +238,7 @@ def test_too_little_memory_is_answered_with_more(
 def test_a_refusal_is_said_in_the_schedulers_words(
     cluster: SlurmCluster, transport: SshTransport, run: RunFolder[Path]
 ) -> None:
-    job = array_job(cluster, transport, run, 2, partition="nowhere")
+    job = array_job(cluster, transport, run, 2, resources=replace(RESOURCES, partition="nowhere"))
     with pytest.raises(SubmissionRefused, match="invalid partition specified: nowhere"):
         job.attach()
     assert in_queue(job) == {}

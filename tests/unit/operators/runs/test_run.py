@@ -67,6 +67,10 @@ def test_another_campaign_under_the_same_id_is_refused(bench):
         ({"design": {"train_recods": 5}}, "train_recods"),
         ({"execution": {"resources": {"train": {"walltime_s": -1}}}}, "walltime_s is -1"),
         ({"execution": {"gpu_cluster": "vulcano"}}, r"vulcano\.yaml: no such file"),
+        (
+            {"execution": {"resources": {"train": {"gpus": 1}}}},
+            "of train on cluster 'ai': gpus is 1, which batchq cannot express; .*another cluster",
+        ),
         ({"validation": {"measurements": ["unheard"]}}, "there are: aa2090, dp780, tr1180"),
     ],
 )

@@ -1,0 +1,75 @@
+"""Resources on a cluster: the campaign's wishes, the site's defaults, and what is refused."""
+
+from pathlib import Path
+
+from hpc_jobs.contract.cluster import Cluster
+from hpc_jobs.contract.execution import Execution
+from hpc_jobs.contract.execution import Resources as Asked
+from operators.cluster.job import Resources
+from operators.resources import refused_resources, resources_on
+
+SITE = Cluster.model_validate(
+    {
+        "name": "here",
+        "description": "a site",
+        "scheduler": "slurm",
+        "workspaces": {"kind": "directory", "root": "ws"},
+        "partition": "normal",
+        "account": "materials",
+        "options": ["--switches=1"],
+    }
+)
+
+
+def test_the_campaign_comes_before_the_site() -> None:
+    asked = Asked(walltime_s=900, partition="long", options=("--nice",), after=("12",))
+    assert resources_on(SITE, asked) == Resources(
+        walltime_s=900,
+        partition="long",
+        account="materials",
+        options=("--switches=1", "--nice"),
+        after=("12",),
+    )
+    assert resources_on(SITE, asked, {"walltime_s": 60}).walltime_s == 60
+    assert resources_on(SITE, None).partition == "normal"
+
+
+def test_what_a_cluster_lacks_is_said_once_with_the_jobs_and_a_remedy() -> None:
+    local = SITE.model_copy(update={"scheduler": "local", "options": (), "account": None})
+    execution = Execution(
+        cpu_cluster="here",
+        gpu_cluster="there",
+        workspace="w",
+        resources={"train": Asked(gpus=1), "solve_shard": Asked(nodes=2)},
+    )
+    gpu_site = SITE.model_copy(update={"name": "there", "scheduler": "pbs", "qos": "high"})
+    sites = {"cpu_cluster": local, "gpu_cluster": gpu_site}
+    lines = list(refused_resources(execution, sites))
+    assert sorted(line.partition(":")[0] for line in lines) == [
+        "execution.resources of solve_shard on cluster 'here'",
+        "execution.resources of train, identify on cluster 'there'",
+        "execution.resources of train, identify on cluster 'there'",
+        "execution.resources of warm_kernels, choose_points, solve_shard, publish_dataset, "
+        "resimulate, score on cluster 'here'",
+    ]
+    text = "\n".join(lines)
+    assert "nodes is 2, which batchq cannot express; this queue is one machine" in text
+    assert "partition is 'normal', which batchq cannot express" in text
+    assert "qos is 'high', which PBS cannot express; PBS has no quality of service" in text
+    assert "options names '--switches=1': write it as in '-l software=abaqus'" in text
+    assert "gpus" not in text, "the GPU cluster has them"
+    assert list(refused_resources(execution, {"cpu_cluster": SITE})) == []
+
+
+def test_every_shipped_campaign_fits_its_clusters() -> None:
+    from hpc_jobs.contract.campaign import Campaign
+    from hpc_jobs.contract.loading import load
+
+    dags = Path(__file__).parents[3] / "dags"
+    for file in (dags / "campaigns").glob("*.yaml"):
+        execution = load(Campaign, file).execution
+        sites = {
+            key: load(Cluster, dags / "clusters" / f"{getattr(execution, key)}.yaml")
+            for key in ("cpu_cluster", "gpu_cluster")
+        }
+        assert list(refused_resources(execution, sites)) == []
