@@ -12,8 +12,8 @@ from hpc_jobs.contract.cluster import Cluster
 from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.run import RunHandle, Site
 from hpc_jobs.contract.workspace import RunFolder, Workspace
-from operators.cluster.client import Plan
 from operators.cluster.script import JobScript
+from operators.cluster.submission import Plan
 from operators.hooks.hpc import HpcHook
 from operators.resources import resources_on
 

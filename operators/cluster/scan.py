@@ -55,6 +55,13 @@ for pair; do
 done
 """
 
+# A hard link is made by one process only; where a filesystem has none, renaming comes close.
+FIRST_WINS = r"""
+ln -- "$1" "$2" 2>/dev/null && { rm -f -- "$1"; exit 0; }
+if [ -e "$2" ]; then rm -f -- "$1"; exit 17; fi
+mv -- "$1" "$2"
+"""
+
 
 class Folder(Protocol):
     """Where an array job's files are; hpc_jobs.contract.workspace.JobFolder is one."""
@@ -130,6 +137,11 @@ def parse_owners(reply: Reply) -> set[str]:
 def results_command(folder: PurePosixPath) -> tuple[str, ...]:
     """Read all results, one JSON document after the other."""
     return ("sh", "-c", RESULTS, "results", str(folder))
+
+
+def first_wins_command(draft: PurePosixPath, path: PurePosixPath) -> tuple[str, ...]:
+    """Publish a draft unless the file is there already; then exit 17."""
+    return ("sh", "-c", FIRST_WINS, "first", str(draft), str(path))
 
 
 def set_aside_command(folder: PurePosixPath, tries: Iterable[tuple[int, int]]) -> tuple[str, ...]:

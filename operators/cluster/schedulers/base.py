@@ -77,6 +77,13 @@ class Scheduler(ABC):
     def parse_status(self, reply: Reply) -> Queue:
         """States by job id; jobs that the scheduler does not know are absent."""
 
+    def parse_reasons(self, reply: Reply) -> dict[str, str]:
+        """Job id -> why it waits, in plain words, read from the answer to the status command.
+
+        Only what a person should know: a job that merely waits for its turn is absent.
+        """
+        return {}
+
     def history_command(self, job_ids: Sequence[str]) -> Argv | None:
         """Ask the accounting for jobs that left the queue; None where status knows them too."""
         return None

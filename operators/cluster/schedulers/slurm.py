@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from operators.cluster.errors import AmbiguousReply, TransportError
-from operators.cluster.job import ArrayRequest, ElementState, Queue, Resources, expand
+from operators.cluster.job import ArrayRequest, ElementState, Queue, Resources
 from operators.cluster.reply import Reply
-from operators.cluster.schedulers.base import Argv, Scheduler, log
+from operators.cluster.schedulers.base import Argv, Scheduler
+from operators.cluster.schedulers.slurm_replies import fields, left_out, plain_reason, queue_of
 
 S = ElementState
 RECENTLY = "now-7days"
@@ -22,6 +23,20 @@ OWN_OPTIONS = (
     *("kill-on-invalid-dep", "wrap", "wait", "test-only", "clusters", "cluster", "chdir", "quiet"),
     *("hold", "help", "usage", "version", "uid", "gid", "input"),
 )
+UNCUT = ("env", "SLURM_BITSTR_LEN=0")
+REFUSED = ["FAILED", "BadConstraints"]
+# An accounting that is down has not answered; one that the site does not run never will.
+FIND = f"""
+squeue --me --states=all --noheader --format='%F|%j|%T|%r' --name="$1" || exit
+said=$(sacct --allocations --noheader --parsable2 --format=JobID,JobName --name="$1" \\
+  --starttime={RECENTLY} 2>&1) ||
+  case $said in
+    *disabled* | *'not found'*) said= ;;
+    *) echo "$said" >&2; exit 1 ;;
+  esac
+echo "$said"
+echo .
+"""
 
 
 class Slurm(Scheduler):
@@ -92,17 +107,23 @@ class Slurm(Scheduler):
         return match[1]
 
     def status_command(self, job_ids: Sequence[str]) -> Argv:
-        """Ask squeue for all our jobs: asking by id fails as a whole when one id is forgotten."""
-        return ("squeue", *_SQUEUE, "--format=%F|%K|%T")
+        """Ask squeue for all our jobs: asking by id fails as a whole when one id is forgotten.
+
+        Elements that wait come as one line, "3,7-9%2", which is cut short unless told otherwise.
+        """
+        return (*UNCUT, "squeue", "--me", "--states=all", "--noheader", "--format=%F|%K|%T|%r")
 
     def parse_status(self, reply: Reply) -> Queue:
-        """Lines "job|index|STATE"; a pending rest may come as "job|3-9%2|PENDING"."""
+        """Lines "job|index|STATE|reason"."""
         self.require_answer(reply)
-        queue: dict[str, dict[int, ElementState]] = {}
-        for job_id, indices, native in self._fields(reply.stdout, 3):
-            for index in _indices(indices):
-                queue.setdefault(job_id, {})[index] = self.state(native)
-        return queue
+        lines = fields(reply.stdout, 4)
+        return queue_of(((job, index, native) for job, index, native, _ in lines), self.state)
+
+    def parse_reasons(self, reply: Reply) -> dict[str, str]:
+        """Read reasons beyond "not yet its turn"; one of them where elements differ."""
+        waiting = re.findall(r"^(\d+)\|[^|]+\|PENDING\|(.+)$", reply.stdout, re.MULTILINE)
+        told = ((job_id, plain_reason(native)) for job_id, native in dict.fromkeys(waiting))
+        return {job_id: words for job_id, words in told if words}
 
     def history_command(self, job_ids: Sequence[str]) -> Argv | None:
         """Ask sacct by id; without a window, which with --jobs begins at the epoch.
@@ -110,8 +131,7 @@ class Slurm(Scheduler):
         Old releases have no --array, and shorten "[0,2,4,...]" unless told otherwise.
         """
         return (
-            *("env", "SLURM_BITSTR_LEN=0"),
-            *("sacct", "--allocations", "--noheader", "--parsable2"),
+            *(*UNCUT, "sacct", "--allocations", "--noheader", "--parsable2"),
             *("--format=JobID,State", f"--jobs={','.join(job_ids)}"),
         )
 
@@ -121,33 +141,26 @@ class Slurm(Scheduler):
             if "disabled" in reply.words.lower():  # no accounting here: nothing more to know
                 return {}
             raise TransportError(f"sacct did not answer: {reply.words}")
-        queue: dict[str, dict[int, ElementState]] = {}
-        for identity, native in self._fields(reply.stdout, 2):
-            match = re.fullmatch(r"(\d+)(?:_\[?([\d,%:-]+)\]?)?", identity)
-            if not match:
-                log.warning("sacct names a job '%s'; not understood, left out", identity)
-                continue
-            for index in _indices(match[2] or "0"):
-                queue.setdefault(match[1], {})[index] = self.state(native.split()[0].rstrip("+"))
-        return queue
+        return queue_of(_accounts(reply.stdout), self.state)
 
     def find_command(self, name: str) -> Argv:
-        """Ask squeue for what is live, then sacct, where there is one, for what has ended."""
-        script = (
-            'squeue --me --array --states=all --noheader --format="%F|%j" --name="$1" || exit; '
-            'sacct --allocations --noheader --parsable2 --format=JobID,JobName --name="$1" '
-            f"--starttime={RECENTLY} 2>/dev/null || true; echo ."
-        )
-        return ("sh", "-c", script, "find", name)
+        """Ask squeue, which also knows what has just ended, then sacct, where there is one."""
+        return ("sh", "-c", FIND, "find", name)
 
     def parse_find(self, reply: Reply, name: str) -> list[str]:
-        """Lines "123|name" and "123_4|name"; a last "." says that the answer is whole."""
+        """Lines "123|name|STATE|reason" and "123_4|name"; a last "." says that all were told.
+
+        What sbatch refused may stay in the queue under its name; it never was a job.
+        """
         self.require_answer(reply)
-        lines = reply.stdout.split()
+        lines = reply.stdout.splitlines()
         if lines[-1:] != ["."]:
             raise TransportError("squeue was cut short")
+        entries = (line.split("|") for line in lines)
         found = {
-            line.split("|")[0].split("_")[0] for line in lines if line.partition("|")[2] == name
+            entry[0].partition("_")[0]
+            for entry in entries
+            if entry[1:2] == [name] and entry[2:] != REFUSED
         }
         return sorted(found, key=int)
 
@@ -158,19 +171,11 @@ class Slurm(Scheduler):
     def parse_names(self, reply: Reply) -> dict[str, str]:
         """Lines "job|name"."""
         self.require_answer(reply)
-        return {job_id: name for job_id, name in self._fields(reply.stdout, 2)}
+        return {job_id: name for job_id, name in fields(reply.stdout, 2)}
 
     def cancel_command(self, job_ids: Sequence[str]) -> Argv:
         """Call scancel; --quiet says nothing of jobs that have ended."""
         return ("scancel", "--quiet", *job_ids)
-
-    def _fields(self, text: str, count: int) -> Iterator[list[str]]:
-        for line in text.splitlines():
-            fields = [field.strip() for field in line.split("|")]
-            if len(fields) == count and all(fields):
-                yield fields
-            elif line.strip():
-                log.warning("Slurm answered '%s'; not understood, left out", line[:200])
 
 
 def _wishes(wanted: Resources) -> Iterator[str]:
@@ -194,14 +199,13 @@ def _wishes(wanted: Resources) -> Iterator[str]:
         yield from (f"--dependency=afterok:{':'.join(wanted.after)}", "--kill-on-invalid-dep=yes")
 
 
-_SQUEUE = ("--me", "--array", "--states=all", "--noheader")
-
-
-def _indices(text: str) -> list[int]:
-    """Read indices: "4", "3-9%2", "[1,5-7]", "0-198:2" or "N/A", as squeue writes them."""
-    if text == "N/A":
-        return [0]
-    return expand(text.strip("[]").partition("%")[0])
+def _accounts(text: str) -> Iterator[tuple[str, str, str]]:
+    for identity, native in fields(text, 2):
+        job_id, _, indices = identity.partition("_")
+        if job_id.isdecimal():
+            yield job_id, indices or "0", native.split()[0].rstrip("+")
+        else:
+            left_out(f"{identity}|{native}")
 
 
 def _pattern(path: object) -> str:

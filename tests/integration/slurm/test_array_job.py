@@ -12,12 +12,13 @@ from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.records import publish_model
 from hpc_jobs.contract.workspace import RunFolder, Workspace
-from operators.cluster.client import ArrayJob, Plan
+from operators.cluster.client import ArrayJob
 from operators.cluster.errors import AmbiguousReply, SubmissionRefused, TransportError
 from operators.cluster.job import ElementState, Queue, Resources
 from operators.cluster.ledger import Ledger, Snapshot
 from operators.cluster.schedulers.slurm import Slurm
 from operators.cluster.script import JobScript
+from operators.cluster.submission import Plan
 from operators.cluster.transports.ssh import SshTransport
 from tests.clusters.hpc_site import Site
 from tests.clusters.slurm import SlurmCluster
@@ -255,7 +256,6 @@ def test_a_cancelled_job_ends_and_says_so(
     assert solved(run) == []
 
 
-@pytest.mark.xfail(reason="the look-up takes what was refused for submitted", strict=True)
 def test_a_refused_job_is_submitted_once_its_request_was_mended(
     cluster: SlurmCluster, transport: SshTransport, run: RunFolder[Path]
 ) -> None:

@@ -9,6 +9,8 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from operators.array_job import HpcArrayJobOperator, job_token
+from operators.cluster.job import Resources
+from operators.cluster.submission import Record
 from tests.unit.operators.conftest import Cluster
 
 
@@ -112,10 +114,9 @@ def test_an_intent_without_a_job_id_finds_a_job_that_has_ended(
 ) -> None:
     report = operator(cluster).execute(context)
     folder = cluster.run.job(report["token"])
-    for path in (folder.finished, folder.submission(0)):
-        path.unlink()
-    record = {"number": 0, "submitted": time.time(), "job_ids": [], "resources": {}}
-    folder.submission(0).write_text(json.dumps(record))
+    folder.finished.unlink()
+    record = json.loads(folder.submission(0).read_text())
+    folder.submission(0).write_text(json.dumps(record | {"job_ids": []}))
     context["task_state_store"].clear()
     again = operator(cluster).execute(context)
     assert again["job_ids"] == report["job_ids"], "batchq still knows the finished one"
@@ -128,10 +129,10 @@ def test_an_intent_that_was_never_submitted_is_submitted(
     ti = context["ti"]
     folder = cluster.run.job(job_token(ti.dag_id, ti.run_id, ti.task_id))
     folder.root.mkdir(parents=True)
-    folder.elements(0).write_text("0\n1\n2\n")
-    record = {"number": 0, "submitted": time.time(), "job_ids": [], "resources": {}}
-    folder.submission(0).write_text(json.dumps(record))  # then the worker died, before sbatch
-    folder.script(0).write_text("#!/bin/sh\nexit 1\n")
+    record = Record(
+        number=0, name="x.0-1", submitted=0.0, elements=(0, 1, 2), resources=Resources()
+    )
+    folder.submission(0).write_bytes(record.encode())  # then the worker died, before sbatch
     report = operator(cluster, arguments=["--note", "x"]).execute(context)
     assert report["done"] == 3 and ran(cluster) == ["0", "1", "2"]
     assert len(report["job_ids"]) == 1

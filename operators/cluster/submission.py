@@ -1,0 +1,196 @@
+"""One array's way into the queue, effectively once.
+
+1. The record is written before anything is submitted, by whoever comes first: the intent. Of two
+   processes that mean the same array, the second learns it here and waits.
+2. It holds a name for the job that was never used before, so that what is found under that name,
+   and nothing else, came from this record: not from an attempt that the scheduler refused and
+   still shows, nor from an earlier run of the same token.
+3. A record without job ids, met later, means that a submit may have happened: the queue, the
+   accounting and the locks are asked, until the scheduler has surely had time, before another.
+"""
+
+import json
+import logging
+import secrets
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from operators.cluster.errors import AmbiguousReply, SubmissionRefused, TransportError
+from operators.cluster.job import ArrayRequest, Resources, Submission, compress, expand
+from operators.cluster.scan import Folder, first_wins_command, owners_command, parse_owners
+from operators.cluster.schedulers.base import Scheduler
+from operators.cluster.script import JobScript
+
+if TYPE_CHECKING:
+    from operators.cluster.transports.base import Transport
+
+LOOK_AGAIN_S = 3.0
+SECOND = 17
+"""Exit code of first_wins_command for whoever comes second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What an array job is, before anything of it exists."""
+
+    token: str
+    elements: int
+    resources: Resources
+    script: JobScript
+    max_array_size: int = 1000
+    grace_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """submission-<n>.json: an intent while it has no job ids."""
+
+    number: int
+    name: str
+    submitted: float
+    """Unix time of the control host"""
+    elements: tuple[int, ...]
+    """ascending; a place in it is an array index"""
+    resources: Resources
+    job_ids: tuple[str, ...] = ()
+
+    @property
+    def submission(self) -> Submission:
+        """As the ledger sees it."""
+        return Submission(self.number, self.job_ids, self.elements)
+
+    def encode(self) -> bytes:
+        """JSON."""
+        document = {name: getattr(self, name) for name in Record.__slots__}
+        document["elements"] = compress(self.elements)
+        document["resources"] = {n: getattr(self.resources, n) for n in Resources.__slots__}
+        return json.dumps(document, indent=1).encode()
+
+    @classmethod
+    def decode(cls, content: bytes) -> "Record":
+        """From JSON."""
+        document = json.loads(content)
+        return cls(
+            number=int(document["number"]),
+            name=str(document["name"]),
+            submitted=float(document["submitted"]),
+            elements=tuple(expand(document["elements"])),
+            resources=Resources(**document["resources"]),
+            job_ids=tuple(document["job_ids"]),
+        )
+
+
+@dataclass
+class Submitter:
+    """Writes records, submits, looks up; blocking, on one transport."""
+
+    transport: "Transport"
+    scheduler: Scheduler
+    folder: Folder
+    plan: Plan
+    log: Any = field(default_factory=lambda: logging.getLogger(__name__))
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.time
+
+    def read(self) -> list[Record]:
+        """Read what was meant and submitted, in order."""
+        try:
+            names = set(self.transport.list(str(self.folder.root)))
+        except FileNotFoundError:
+            return []
+        records: list[Record] = []
+        while self.folder.submission(len(records)).name in names:
+            path = self.folder.submission(len(records))
+            records.append(Record.decode(self.transport.read(str(path))))
+        return records
+
+    def intend(self, number: int, elements: Sequence[int], resources: Resources) -> Record:
+        """Write a record, first; raises AmbiguousReply if another process has just done so."""
+        mark = secrets.token_hex(3)
+        record = Record(
+            number=number,
+            name=f"{self.plan.token}.{number}-{mark}",
+            submitted=self.clock(),
+            elements=tuple(sorted(elements)),
+            resources=resources,
+        )
+        path = self.folder.submission(number)
+        draft = path.with_name(f".{path.name}.{mark}")
+        self.transport.write(str(draft), record.encode())
+        reply = self.transport.run(first_wins_command(draft, path))
+        if reply.exit_code == SECOND:
+            raise AmbiguousReply(f"another process is submitting {self.plan.token}.{number}")
+        if not reply.ok:
+            raise TransportError(f"writing {path}: {reply.words}")
+        return record
+
+    def send(self, record: Record) -> Record:
+        """Submit what was never submitted; raises SubmissionRefused, leaving no record."""
+        try:
+            reply = self.transport.run(self.scheduler.submit_command(self._prepare(record)))
+            found = [self.scheduler.parse_submit(reply)]
+        except SubmissionRefused as refusal:
+            found = self._live(record.name)  # the queue outranks words
+            if not found:
+                path = str(self.folder.submission(record.number))
+                self.transport.run(("rm", "-f", "--", path))
+                raise
+            self.log.warning("%s is in the queue all the same: %s", record.name, refusal)
+        count = len(record.elements)
+        self.log.info("Submitted %s as job %s: %d elements", record.name, found[0], count)
+        return self._known(record, found)
+
+    def find(self, record: Record, known: Collection[str]) -> Record | None:
+        """Find what may have been submitted; `known` job ids are not it."""
+        found = self._look_up(record.name, known)
+        if not found:
+            return None
+        self.log.info("Found %s in the queue as job %s", record.name, ", ".join(found))
+        return self._known(record, found)
+
+    def _prepare(self, record: Record) -> ArrayRequest:
+        """Write the files that the array reads."""
+        elements, script = self.folder.elements(record.number), self.folder.script(record.number)
+        text = self.plan.script.render(
+            elements, self.scheduler.job_id_variable, self.scheduler.array_index_variable
+        )
+        lines = "".join(f"{element}\n" for element in record.elements)
+        self.transport.write(str(elements), lines.encode())
+        self.transport.write(str(script), text.encode())
+        reply = self.transport.run(("mkdir", "-p", "--", str(self.folder.logs)))
+        if not reply.ok:
+            raise TransportError(f"making the log folder: {reply.words}")
+        return ArrayRequest(
+            name=record.name,
+            script=script,
+            log_folder=self.folder.logs,
+            elements=len(record.elements),
+            resources=record.resources,
+        )
+
+    def _known(self, record: Record, job_ids: Sequence[str]) -> Record:
+        known = replace(record, job_ids=tuple(job_ids))
+        self.transport.write(str(self.folder.submission(record.number)), known.encode())
+        return known
+
+    def _live(self, name: str) -> list[str]:
+        names = self.scheduler.parse_names(self.transport.run(self.scheduler.names_command()))
+        return [job_id for job_id, found in names.items() if found == name]
+
+    def _look_up(self, name: str, known: Collection[str]) -> list[str]:
+        """Job ids of that name, asked again until the scheduler has surely had time."""
+        patience_s = self.plan.grace_s
+        until = self.clock() + patience_s
+        self.log.info("%s may have been submitted; looking for up to %g s", name, patience_s)
+        while True:
+            reply = self.transport.run(self.scheduler.find_command(name))
+            found = self.scheduler.parse_find(reply, name) or self._unknown_owners(known)
+            if found or self.clock() >= until:
+                return found
+            self.sleep(min(LOOK_AGAIN_S, max(0.0, until - self.clock())))
+
+    def _unknown_owners(self, known: Collection[str]) -> list[str]:
+        owners = parse_owners(self.transport.run(owners_command(self.folder.root)))
+        return sorted(owners - set(known) - {"by-hand"})
