@@ -34,7 +34,10 @@ UNITS = {
     ShardFields.PARAMETERS: ("1", "in the order of the file's attribute `targets`"),
     ShardFields.STATUS: ("1", "index into the file's attribute `status_names`"),
     ShardFields.POINT: ("1", "row of the round's design"),
+    ShardFields.IS_TEST: ("1", "whether the record is kept for tests"),
+    ShardFields.REASON: ("1", "UTF-8, empty where the status is ok"),
     ShardFields.PLASTIC_STRAIN: ("1", "largest equivalent plastic strain reached anywhere"),
+    ShardFields.ITERATIONS: ("1", "Newton iterations of all specimens"),
 }
 
 
@@ -108,8 +111,7 @@ def _write(path: Path, attributes: dict[str, Any], work: Assignment, parts: Part
         }
         for name, column in columns.items():
             dataset = file.create_dataset(name, data=column, track_times=False)
-            if name in UNITS:
-                dataset.attrs["unit"], dataset.attrs["layout"] = UNITS[name]
+            dataset.attrs["unit"], dataset.attrs["layout"] = UNITS[name]
 
 
 def _attributes(frozen: FrozenCampaign, work: Assignment, solver: str) -> dict[str, Any]:
