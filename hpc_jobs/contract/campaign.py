@@ -40,6 +40,11 @@ class Campaign(Frozen):
     @model_validator(mode="after")
     def _targets_exist(self) -> Self:
         known = self.material.parameters
+        if not known:
+            raise ValueError(
+                f"material.yield_function {self.material.yield_function} has no parameter to "
+                "identify; choose hill48, barlat89 or yld2000_2d (simulate works with all)"
+            )
         if len(self.targets) > len(known):
             raise ValueError(
                 f"targets names {len(self.targets)} targets, but {self.material.yield_function} "

@@ -8,7 +8,11 @@ from hpc_jobs.contract.base import Frozen, Interval
 
 
 class MechanicalBox(Frozen):
-    """Ranges of what a materials engineer measures; stresses relative to the rolling direction."""
+    """Ranges of what a materials engineer measures; stresses relative to the rolling direction.
+
+    The points of a yld2000_2d campaign fill all seven, those of hill48 and barlat89 the r-values
+    at 0, 45 and 90 degrees; sheets whose other values, which follow, lie outside are left out.
+    """
 
     stress_ratio_45: Interval = (0.9, 1.1)
     stress_ratio_90: Interval = (0.9, 1.1)

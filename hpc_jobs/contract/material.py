@@ -1,21 +1,30 @@
 """What the simulated sheet is made of: yield function, hardening, elasticity."""
 
-from typing import Annotated, Literal
+from itertools import pairwise
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from hpc_jobs.contract.base import Frozen, Positive
+from hpc_jobs.contract.base import Fraction, Frozen, Positive
 
-YIELD_PARAMETERS: dict[str, tuple[str, ...]] = {
+YieldFunctionName = Literal["von_mises", "hill48", "barlat89", "yld2000_2d"]
+YIELD_PARAMETERS: dict[YieldFunctionName, tuple[str, ...]] = {
+    "von_mises": (),
+    "hill48": ("r0", "r45", "r90"),
+    "barlat89": ("r0", "r45", "r90"),
     "yld2000_2d": tuple(f"alpha{i}" for i in range(1, 9)),
 }
 """Yield function -> the parameters that a campaign can identify, in the order of the arrays."""
+
+SMALLEST_EXPONENT, LARGEST_EXPONENT = 2.0, 20.0
+QUADRATIC: tuple[YieldFunctionName, ...] = ("von_mises", "hill48")
+"""Yield functions whose exponent is 2 by definition."""
 
 
 class Swift(Frozen):
     """k(p) = K (e0 + p)^n."""
 
-    law: Literal["swift"]
+    law: Literal["swift"] = "swift"
     strength_mpa: Positive
     prestrain: Positive
     exponent: Annotated[float, Field(gt=0, lt=1)]
@@ -24,7 +33,7 @@ class Swift(Frozen):
 class Voce(Frozen):
     """k(p) = s0 + Q (1 - exp(-b p))."""
 
-    law: Literal["voce"]
+    law: Literal["voce"] = "voce"
     yield_stress_mpa: Positive
     saturation_mpa: Positive
     rate: Positive
@@ -33,26 +42,88 @@ class Voce(Frozen):
 class HockettSherby(Frozen):
     """k(p) = s_inf - (s_inf - s0) exp(-m p^q)."""
 
-    law: Literal["hockett_sherby"]
+    law: Literal["hockett_sherby"] = "hockett_sherby"
     saturation_stress_mpa: Positive
     yield_stress_mpa: Positive
     rate: Positive
     exponent: Annotated[float, Field(gt=0, le=1)]
 
 
-Hardening = Annotated[Swift | Voce | HockettSherby, Field(discriminator="law")]
+class Mixed(Frozen):
+    """k(p) = w k_swift(p) + (1 - w) k_voce(p)."""
+
+    law: Literal["mixed"] = "mixed"
+    swift_share: Annotated[Fraction, Field(description="w: 1 is Swift alone, 0 Voce alone")]
+    swift: Swift
+    voce: Voce
+
+
+class Tabulated(Frozen):
+    """k(p) through measured points, e.g. of a bulge test.
+
+    In between it is the monotone, once continuously differentiable cubic of Fritsch and Carlson
+    (PCHIP); beyond the last point it goes on along its last slope.
+    """
+
+    law: Literal["tabulated"] = "tabulated"
+    plastic_strains: Annotated[
+        tuple[float, ...], Field(min_length=2, max_length=1000, description="increasing from 0")
+    ]
+    stresses_mpa: Annotated[
+        tuple[Positive, ...], Field(min_length=2, max_length=1000, description="never falling")
+    ]
+
+    @model_validator(mode="after")
+    def _is_a_curve(self) -> Self:
+        strains, stresses = self.plastic_strains, self.stresses_mpa
+        if len(strains) != len(stresses):
+            raise ValueError(
+                f"plastic_strains has {len(strains)} values and stresses_mpa {len(stresses)}; "
+                "give one stress per strain"
+            )
+        if strains[0] != 0:
+            raise ValueError(f"plastic_strains begins at {strains[0]:g}; begin at 0, first yield")
+        for i, (one, other) in enumerate(pairwise(strains), 1):
+            if not one < other < float("inf"):
+                raise ValueError(
+                    f"plastic_strains.{i} is {other:g} after {one:g}; each must exceed the last"
+                )
+        for i, (one, other) in enumerate(pairwise(stresses), 1):
+            if other < one:
+                raise ValueError(
+                    f"stresses_mpa.{i} is {other:g} after {one:g}; a softening curve has no "
+                    "unique solution, so cut it at its maximum"
+                )
+        return self
+
+
+Hardening = Annotated[Swift | Voce | HockettSherby | Mixed | Tabulated, Field(discriminator="law")]
 
 
 class Material(Frozen):
     """The part of the material that is known: everything but the targets."""
 
-    yield_function: Literal["yld2000_2d"] = "yld2000_2d"
+    yield_function: YieldFunctionName = "yld2000_2d"
     exponent: Annotated[
-        Literal[2, 4, 6, 8], Field(description="of the yield function: 6 for bcc, 8 for fcc")
+        float,
+        Field(
+            ge=SMALLEST_EXPONENT,
+            le=LARGEST_EXPONENT,
+            description="of the yield function: 6 for bcc, 8 for fcc; even ones up to 8 are fast",
+        ),
     ]
     youngs_modulus_mpa: Positive
     poisson_ratio: Annotated[float, Field(gt=0, lt=0.5)]
     hardening: Hardening
+
+    @model_validator(mode="after")
+    def _quadratic_has_exponent_2(self) -> Self:
+        if self.yield_function in QUADRATIC and self.exponent != 2:
+            raise ValueError(
+                f"exponent is {self.exponent:g}, but {self.yield_function} is quadratic; set "
+                "exponent: 2, or choose barlat89 or yld2000_2d"
+            )
+        return self
 
     @property
     def parameters(self) -> tuple[str, ...]:

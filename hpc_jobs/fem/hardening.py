@@ -1,55 +1,77 @@
-"""Hardening laws: the flow stress k(p) of the equivalent plastic strain p, and its slope."""
+"""Hardening laws as the arrays that the kernels read.
 
-from math import exp
+A code and its numbers: flow_stress.py and native/hardening.hpp evaluate them.
+"""
 
 import numpy as np
-from numba import float64, types
 from numpy.typing import NDArray
 
-from hpc_jobs.contract.material import Hardening, HockettSherby, Swift
-from hpc_jobs.fem.kernel import VECTOR, kernel
+from hpc_jobs.contract.material import Hardening, HockettSherby, Mixed, Swift, Tabulated, Voce
 
-SWIFT, VOCE, HOCKETT_SHERBY = 0, 1, 2
-FLOOR = 1e-8
-"""Below this plastic strain the curve is continued by its tangent: Hockett-Sherby with q < 1
-starts with an infinite slope, which no Newton iteration survives."""
+SWIFT, VOCE, HOCKETT_SHERBY, MIXED, TABULATED = range(5)
+
+FloatArray = NDArray[np.float64]
 
 
-def hardening_array(law: Hardening) -> NDArray[np.float64]:
-    """Code of the law and its four parameters, as the kernel below reads them."""
-    if isinstance(law, Swift):
-        values = (SWIFT, law.strength_mpa, law.prestrain, law.exponent, 0.0)
-    elif isinstance(law, HockettSherby):
-        values = (
-            HOCKETT_SHERBY,
-            law.saturation_stress_mpa,
-            law.yield_stress_mpa,
-            law.rate,
-            law.exponent,
-        )
-    else:
-        values = (VOCE, law.yield_stress_mpa, law.saturation_mpa, law.rate, 0.0)
+def hardening_array(law: Hardening) -> FloatArray:
+    """Code of the law and its numbers: stresses in MPa, plastic strains and slopes dk/dp in MPa.
+
+    Swift K, e0, n; Voce s0, Q, b; Hockett-Sherby s_inf, s0, m, q; mixed w, Swift's, Voce's;
+    tabulated the number of points, then all strains, all stresses and all slopes.
+    """
+    values: tuple[float, ...]
+    match law:
+        case Swift():
+            values = (SWIFT, *_swift(law))
+        case Voce():
+            values = (VOCE, *_voce(law))
+        case HockettSherby():
+            initial, final = law.yield_stress_mpa, law.saturation_stress_mpa
+            values = (HOCKETT_SHERBY, final, initial, law.rate, law.exponent)
+        case Mixed():
+            values = (MIXED, law.swift_share, *_swift(law.swift), *_voce(law.voce))
+        case Tabulated():
+            strains, stresses = np.array(law.plastic_strains), np.array(law.stresses_mpa)
+            slopes = monotone_slopes(strains, stresses)
+            values = (TABULATED, len(strains), *strains, *stresses, *slopes)
     return np.array(values, dtype=np.float64)
 
 
-@kernel(types.UniTuple(float64, 2)(VECTOR, float64))
-def flow_stress(law, p):
-    """Flow stress k (MPa) and slope dk/dp at plastic strain p.
+def _swift(law: Swift) -> tuple[float, float, float]:
+    return law.strength_mpa, law.prestrain, law.exponent
 
-    Swift K (e0 + p)^n; Voce s0 + Q (1 - exp(-b p)); Hockett-Sherby
-    s_inf - (s_inf - s0) exp(-m p^q).
+
+def _voce(law: Voce) -> tuple[float, float, float]:
+    return law.yield_stress_mpa, law.saturation_mpa, law.rate
+
+
+def monotone_slopes(x: FloatArray, y: FloatArray) -> FloatArray:
+    """Slopes (n,) of the monotone piecewise cubic through (x, y): no overshoot, C1.
+
+    Inside the weighted harmonic mean of the neighbouring secants, zero where they differ in sign;
+    at the ends a parabola's, limited. Fritsch and Butland, SIAM J. Sci. Stat. Comput. 5 (1984)
+    300-304 (the "PCHIP" of Matlab and SciPy).
     """
-    x = max(p, FLOOR)
-    if law[0] == SWIFT:
-        k = law[1] * (law[2] + x) ** law[3]
-        slope = law[3] * k / (law[2] + x)
-    elif law[0] == VOCE:
-        decay = law[2] * exp(-law[3] * x)
-        k = law[1] + law[2] - decay
-        slope = law[3] * decay
-    else:
-        exponent = law[3] * x ** law[4]
-        decay = (law[1] - law[2]) * exp(-exponent)
-        k = law[1] - decay
-        slope = decay * law[4] * exponent / x
-    return k + slope * (p - x), slope
+    steps = np.diff(x)
+    secants = np.diff(y) / steps
+    slopes = np.empty(len(x))
+    if len(x) == 2:
+        slopes[:] = secants[0]
+        return slopes
+    left, right = secants[:-1], secants[1:]
+    w_left, w_right = 2 * steps[1:] + steps[:-1], steps[1:] + 2 * steps[:-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = (w_left + w_right) / (w_left / left + w_right / right)
+    slopes[1:-1] = np.where(left * right > 0, mean, 0.0)
+    slopes[0] = _end_slope(*steps[:2], *secants[:2])
+    slopes[-1] = _end_slope(*steps[:-3:-1], *secants[:-3:-1])
+    return slopes
+
+
+def _end_slope(step: float, next_step: float, secant: float, next_secant: float) -> float:
+    slope = ((2 * step + next_step) * secant - step * next_secant) / (step + next_step)
+    if slope * secant <= 0:
+        return 0.0
+    if secant * next_secant <= 0 and abs(slope) > 3 * abs(secant):
+        return 3 * secant
+    return slope

@@ -15,7 +15,7 @@ from math import sqrt
 
 from numba import float64, int64, types
 
-from hpc_jobs.fem.hardening import flow_stress
+from hpc_jobs.fem.flow_stress import flow_stress
 from hpc_jobs.fem.kernel import EVALUATE, EVALUATION, VECTOR, kernel
 
 OK, FAILED = 0, 1

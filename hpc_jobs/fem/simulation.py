@@ -12,6 +12,7 @@ from hpc_jobs.fem.admissible import defect
 from hpc_jobs.fem.hardening import hardening_array
 from hpc_jobs.fem.materials import MATERIALS
 from hpc_jobs.fem.materials.base import YieldFunction
+from hpc_jobs.fem.materials.linear_forms import evaluate
 from hpc_jobs.fem.mesh import FloatArray
 from hpc_jobs.fem.record import Record, failed, stopped
 from hpc_jobs.fem.solver import QUICK, TOLERANCE, cpu_seconds, pull
@@ -67,7 +68,7 @@ def _run_all(
     largest, steps, iterations = 0.0, 0, 0
     for i, angle in enumerate(specimens.angles_deg):
         code, time, force, plastic, stepped, iterated = pull(
-            yield_function.evaluate,
+            evaluate,
             yield_function.coefficients,
             law,
             _elastic(material, angle),

@@ -2,37 +2,42 @@
 
 With s(theta) = (cos^2, sin^2, cos sin) and n the gradient there,
 
-    sigma_theta / sigma_0 = sigma_bar(s(0)) / sigma_bar(s(theta))
+    sigma_theta / k = 1 / sigma_bar(s(theta))
     r_theta = (n_x sin^2 + n_y cos^2 - n_t sin cos) / -(n_x + n_y)
     r_b = n_y / n_x at equibiaxial tension.
+
+All stresses are over the hardening curve's k, so most sheets have 1 in the rolling direction:
+
+    >>> from hpc_jobs.fem.materials import MATERIALS
+    >>> steel = MATERIALS["barlat89"]((1.8, 1.3, 2.1), exponent=6)
+    >>> r_value(steel, [0, 45, 90]).round(3)
+    array([1.8, 1.3, 2.1])
+    >>> yield_stress(steel, [0, 45, 90]).round(3)
+    array([1.   , 1.1  , 1.027])
+
+docs/notebook-api.md shows more.
 """
 
 import numpy as np
-from numba import types
 from numpy.typing import ArrayLike, NDArray
 
+from hpc_jobs.contract.measurement import Quantity
 from hpc_jobs.fem.errors import UnsupportedMaterial
-from hpc_jobs.fem.kernel import EVALUATE, VECTOR, kernel
-from hpc_jobs.fem.materials.base import YieldFunction
-from hpc_jobs.fem.materials.yld2000_2d import COEFFICIENTS, EXPONENTS, evaluate, linear_forms
-from hpc_jobs.fem.mesh import FloatArray
+from hpc_jobs.fem.materials.base import FloatArray, YieldFunction, check_exponent
 
-NEWTON_ITERATIONS = 40
-
-
-@kernel(types.void(EVALUATE, VECTOR, types.float64[:, ::1], types.float64[:, ::1]))
-def _evaluate_all(evaluate, c, stresses, results):
-    for i in range(stresses.shape[0]):
-        values = evaluate(c, stresses[i, 0], stresses[i, 1], stresses[i, 2])
-        for j in range(10):
-            results[i, j] = values[j]
+BISECTIONS = 60
 
 
 def derivatives(material: YieldFunction, stresses: ArrayLike) -> FloatArray:
-    """Evaluate at stresses (n, 3): rows (n, 10) of sigma_bar, gradient and Hessian."""
+    """Evaluate at stresses (n, 3): rows (n, 10) of sigma_bar, gradient and Hessian.
+
+    In the order of materials.linear_forms.evaluate; stresses xx, yy, xy in any unit.
+    """
+    from hpc_jobs.fem.materials.linear_forms import evaluate_all
+
     points = np.ascontiguousarray(stresses, dtype=np.float64).reshape(-1, 3)
     results = np.empty((len(points), 10))
-    _evaluate_all(material.evaluate, material.coefficients, points, results)
+    evaluate_all(material.coefficients, points, results)
     return results
 
 
@@ -44,15 +49,20 @@ def uniaxial(angles_deg: ArrayLike) -> FloatArray:
 
 
 def yield_stress(material: YieldFunction, angles_deg: ArrayLike) -> FloatArray:
-    """Uniaxial yield stresses (n,) over the hardening curve's k: sigma_theta / sigma_bar."""
+    """Uniaxial yield stresses (n,) over k at angles to the rolling direction, degrees."""
     return 1 / derivatives(material, uniaxial(angles_deg))[:, 0]
 
 
 def r_value(material: YieldFunction, angles_deg: ArrayLike) -> FloatArray:
-    """Width over thickness strain increment (n,) in uniaxial tension at angles."""
+    """Width over thickness strain increment (n,) in uniaxial tension at angles, degrees."""
     s = uniaxial(angles_deg)
-    _, n_x, n_y, n_t = derivatives(material, s)[:, :4].T
-    width = n_x * s[:, 1] + n_y * s[:, 0] - n_t * s[:, 2]
+    return width_over_thickness(s, derivatives(material, s)[:, 1:4])
+
+
+def width_over_thickness(tension: FloatArray, gradients: FloatArray) -> FloatArray:
+    """r-values (n,) from the gradients (n, 3) at uniaxial stresses (n, 3)."""
+    n_x, n_y, n_t = gradients.T
+    width = n_x * tension[:, 1] + n_y * tension[:, 0] - n_t * tension[:, 2]
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(width / -(n_x + n_y))
 
@@ -63,85 +73,61 @@ def biaxial(material: YieldFunction) -> tuple[float, float]:
     return float(1 / bar), float(n_y / n_x)
 
 
+def mechanical_values(material: YieldFunction) -> dict[Quantity, float]:
+    """Return the seven values by which a campaign's box describes a sheet, stresses over s(0)."""
+    tension, r = yield_stress(material, [0, 45, 90]), r_value(material, [0, 45, 90])
+    stress_biaxial, r_biaxial = biaxial(material)
+    return {
+        "stress_ratio_45": float(tension[1] / tension[0]),
+        "stress_ratio_90": float(tension[2] / tension[0]),
+        "stress_ratio_biaxial": float(stress_biaxial / tension[0]),
+        "r_value_0": float(r[0]),
+        "r_value_45": float(r[1]),
+        "r_value_90": float(r[2]),
+        "r_value_biaxial": r_biaxial,
+    }
+
+
+def plane_strain(material: YieldFunction) -> tuple[float, float]:
+    """Yield point (s_xx, s_yy) over k of plane-strain tension along the rolling direction.
+
+    There the sheet does not contract across: n_y = 0, s_xy = 0. An isotropic von Mises sheet
+    gives (1.1547, 0.5774).
+    """
+    low, high = -0.5 * np.pi, 0.5 * np.pi  # n_y grows with the stress's angle: convexity
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + high)
+        n_y = derivatives(material, [(np.cos(middle), np.sin(middle), 0.0)])[0, 2]
+        low, high = (middle, high) if n_y < 0 else (low, middle)
+    stress = np.array((np.cos(low), np.sin(low), 0.0))
+    s_xx, s_yy, _ = (stress / derivatives(material, stress)[0, 0]).tolist()
+    return s_xx, s_yy
+
+
+def pure_shear(material: YieldFunction) -> float:
+    """Yield stress s_xy over k of pure shear in the rolling axes (von Mises: 0.5774)."""
+    return float(1 / derivatives(material, [(0.0, 0.0, 1.0)])[0, 0])
+
+
 def contour(material: YieldFunction, shear: float, points: int = 181) -> FloatArray:
     """Trace the yield locus at fixed s_xy = shear: points (points, 2) of (s_xx, s_yy) over k.
 
-    Empty where the shear stress alone exceeds the yield stress.
+    shear is over k, too. Empty where the shear stress alone exceeds the yield stress.
     """
-    limit = 1 / derivatives(material, [(0.0, 0.0, 1.0)])[0, 0]
-    if abs(shear) >= limit:
+    if abs(shear) >= pure_shear(material):
         return np.empty((0, 2))
     angle = np.linspace(0, 2 * np.pi, points)
     direction = np.stack((np.cos(angle), np.sin(angle), np.zeros(points)), axis=-1)
     low, high = np.zeros(points), np.full(points, 1e3)
-    for _ in range(60):  # sigma_bar is convex and below one inside: bisection cannot miss
+    for _ in range(BISECTIONS):  # sigma_bar is convex and below one inside: it cannot miss
         middle = 0.5 * (low + high)
         inside = derivatives(material, middle[:, None] * direction + (0, 0, shear))[:, 0] < 1
         low, high = np.where(inside, middle, low), np.where(inside, high, middle)
     return np.asarray(low[:, None] * direction[:, :2])
 
 
-@kernel(types.void(VECTOR, types.float64, VECTOR, VECTOR, VECTOR))
-def _test_residuals(alpha, exponent, tests, c, residuals):
-    """Eight equations, smooth in alpha: sigma at 0, 45, 90, b, then r at 0, 45, 90, b."""
-    linear_forms(alpha, exponent, c)
-    for i in range(4):
-        x, y, t = 1.0, 0.0, 0.0
-        if i == 1:
-            x, y, t = 0.5, 0.5, 0.5
-        elif i == 2:
-            x, y = 0.0, 1.0
-        elif i == 3:
-            y = 1.0
-        bar, n_x, n_y, n_t, _, _, _, _, _, _ = evaluate(c, x, y, t)
-        residuals[i] = bar * tests[i] - 1
-        if i < 3:
-            residuals[4 + i] = n_x * y + n_y * x - n_t * t + tests[4 + i] * (n_x + n_y)
-        else:
-            residuals[7] = n_y - tests[7] * n_x
-
-
-@kernel(types.boolean(VECTOR, types.float64, VECTOR))
-def _solve_tests(tests, exponent, alpha):
-    """Newton from all ones with backtracking; the Jacobian by forward differences."""
-    c, residuals, moved = np.empty(COEFFICIENTS), np.empty(8), np.empty(8)
-    jacobian, trial = np.empty((8, 8)), np.empty(8)
-    alpha[:] = 1.0
-    _test_residuals(alpha, exponent, tests, c, residuals)
-    merit = np.sum(residuals**2)
-    for _ in range(NEWTON_ITERATIONS):
-        if merit < 1e-24:
-            return True
-        for j in range(8):
-            trial[:] = alpha
-            trial[j] += 1e-7
-            _test_residuals(trial, exponent, tests, c, moved)
-            jacobian[:, j] = (moved - residuals) / 1e-7
-        if not abs(np.linalg.det(jacobian)) > 1e-12:
-            return False
-        step = np.linalg.solve(jacobian, residuals)
-        length = 1.0
-        while length > 1e-4:
-            trial[:] = alpha - length * step
-            _test_residuals(trial, exponent, tests, c, moved)
-            found = np.sum(moved**2)
-            if found < merit:
-                break
-            length *= 0.5
-        if not found < merit:
-            return False
-        alpha[:], residuals[:], merit = trial, moved, found
-    return merit < 1e-24
-
-
-@kernel("void(float64[:, ::1], float64, float64[:, ::1], boolean[::1])")
-def _solve_all_tests(tests, exponent, alpha, solved):
-    for i in range(tests.shape[0]):
-        solved[i] = _solve_tests(tests[i], exponent, alpha[i])
-
-
 def alpha_from_tests(
-    stress_ratios: ArrayLike, r_values: ArrayLike, exponent: int
+    stress_ratios: ArrayLike, r_values: ArrayLike, exponent: float
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
     """Yld2000-2d's alpha from mechanical tests.
 
@@ -150,8 +136,9 @@ def alpha_from_tests(
     with alpha7 and alpha8 positive (their signs do not matter), and solved (n,).
     Raises UnsupportedMaterial.
     """
-    if exponent not in EXPONENTS:
-        raise UnsupportedMaterial(f"exponent is {exponent}; choose one of {EXPONENTS}")
+    from hpc_jobs.fem.materials.newton_on_tests import solve_all_tests
+
+    check_exponent(exponent, "yld2000_2d")
     stresses = np.atleast_2d(np.asarray(stress_ratios, dtype=np.float64))
     ratios = np.atleast_2d(np.asarray(r_values, dtype=np.float64))
     if stresses.shape != ratios.shape or stresses.shape[1] != 4:
@@ -160,7 +147,7 @@ def alpha_from_tests(
         )
     tests = np.ascontiguousarray(np.hstack((stresses, ratios)))
     alpha, solved = np.empty_like(tests), np.empty(len(tests), dtype=np.bool_)
-    _solve_all_tests(tests, float(exponent), alpha, solved)
+    solve_all_tests(tests, float(exponent), alpha, solved)
     alpha[~solved] = np.nan
     alpha[:, 6:] = np.abs(alpha[:, 6:])
     return alpha, solved

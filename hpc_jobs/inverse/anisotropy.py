@@ -12,7 +12,13 @@ from hpc_jobs.contract.measurement import Curves, Quantity, Truth
 from hpc_jobs.fem.admissible import defect
 from hpc_jobs.fem.materials import MATERIALS
 from hpc_jobs.fem.materials.base import YieldFunction
-from hpc_jobs.fem.yield_locus import biaxial, contour, derivatives, r_value, yield_stress
+from hpc_jobs.fem.yield_locus import (
+    contour,
+    derivatives,
+    mechanical_values,
+    r_value,
+    yield_stress,
+)
 
 FloatArray = NDArray[np.float64]
 
@@ -47,18 +53,7 @@ class Sheet:
 
     def quantities(self) -> dict[Quantity, float]:
         """Return the seven mechanical values."""
-        angles = np.array([0.0, 45.0, 90.0])
-        stress, r = self.stress_ratio(angles), self.r_value(angles)
-        stress_biaxial, r_biaxial = biaxial(self.function)
-        return {
-            "stress_ratio_45": float(stress[1]),
-            "stress_ratio_90": float(stress[2]),
-            "stress_ratio_biaxial": float(stress_biaxial / yield_stress(self.function, [0.0])[0]),
-            "r_value_0": float(r[0]),
-            "r_value_45": float(r[1]),
-            "r_value_90": float(r[2]),
-            "r_value_biaxial": float(r_biaxial),
-        }
+        return mechanical_values(self.function)
 
     def curves(self) -> Curves:
         """Return both curves at every fifth degree."""

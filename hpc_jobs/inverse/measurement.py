@@ -10,7 +10,15 @@ from pydantic import ValidationError
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ContractError
-from hpc_jobs.contract.material import HockettSherby, Material, Swift, Voce
+from hpc_jobs.contract.material import (
+    Hardening,
+    HockettSherby,
+    Material,
+    Mixed,
+    Swift,
+    Tabulated,
+    Voce,
+)
 from hpc_jobs.contract.measurement import MeasurementFields, MeasurementHeader
 from hpc_jobs.contract.records import publish
 from hpc_jobs.contract.specimen import Specimens
@@ -126,14 +134,18 @@ def physical_mistakes(measurement: Measurement) -> list[str]:
     return mistakes
 
 
-def initial_yield_stress(material: Material) -> float:
+def initial_yield_stress(law: Hardening) -> float:
     """k(0) in MPa."""
-    law = material.hardening
     match law:
         case Swift():
             return float(law.strength_mpa * law.prestrain**law.exponent)
         case Voce() | HockettSherby():
             return law.yield_stress_mpa
+        case Mixed():
+            swift = initial_yield_stress(law.swift)
+            return law.swift_share * swift + (1 - law.swift_share) * law.voce.yield_stress_mpa
+        case Tabulated():
+            return law.stresses_mpa[0]
 
 
 def _size_mistakes(name: str, values: NDArray[np.float64], expected: int) -> list[str]:
@@ -178,7 +190,9 @@ def _force_mistakes(
     forces: NDArray[np.float64], specimens: Specimens, material: Material
 ) -> list[str]:
     geometry = specimens.geometry
-    scale = geometry.notch_width_mm * geometry.thickness_mm * initial_yield_stress(material)
+    scale = (
+        geometry.notch_width_mm * geometry.thickness_mm * initial_yield_stress(material.hardening)
+    )
     lowest, highest = (factor * scale for factor in FORCE_RANGE)
     peaks = forces.reshape(len(specimens.angles_deg), -1).max(axis=1)
     return [

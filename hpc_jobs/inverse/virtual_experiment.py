@@ -28,6 +28,12 @@ def virtual_experiment(
 
     The mesh must be at least twice as fine as the campaign's. Raises ImpossibleExperiment.
     """
+    if campaign.material.yield_function != "yld2000_2d":
+        raise ImpossibleExperiment(
+            f"{alloy}: published as a yld2000_2d sheet, but campaign '{campaign.name}' identifies "
+            f"{campaign.material.yield_function}; use a yld2000_2d campaign, or import a "
+            "measurement of your own"
+        )
     parameters, origin = yield_parameters(ALLOYS[alloy], campaign.material.exponent)
     sheet = Sheet.of(parameters, campaign.material)
     specimens = _fine(campaign.specimens, mesh)
@@ -57,14 +63,14 @@ def virtual_experiment(
     return Measurement(header=header, strains=strains, forces=forces)
 
 
-def yield_parameters(alloy: PublishedAlloy, exponent: int) -> tuple[dict[str, float], str]:
+def yield_parameters(alloy: PublishedAlloy, exponent: float) -> tuple[dict[str, float], str]:
     """Alpha by name, and where it comes from: published, or solved from the alloy's tests.
 
     An alloy published for another exponent keeps its mechanical values, not its alpha.
     """
     names = [f"alpha{i}" for i in range(1, 9)]
     if alloy.exponent == exponent:
-        return dict(zip(names, alloy.alpha, strict=True)), f"published alpha, exponent {exponent}"
+        return dict(zip(names, alloy.alpha, strict=True)), f"published alpha, exponent {exponent:g}"
     tests = alloy.tests
     stresses = [1.0, *(tests[q] for q in ("stress_ratio_45", "stress_ratio_90"))]
     r_values = [tests[q] for q in ("r_value_0", "r_value_45", "r_value_90")]
@@ -75,10 +81,10 @@ def yield_parameters(alloy: PublishedAlloy, exponent: int) -> tuple[dict[str, fl
     )
     if not solved[0]:
         raise ImpossibleExperiment(
-            f"{alloy.title}: no alpha with exponent {exponent} gives its published mechanical "
+            f"{alloy.title}: no alpha with exponent {exponent:g} gives its published mechanical "
             f"values; use a campaign with exponent {alloy.exponent}"
         )
-    origin = f"alpha for exponent {exponent} from the published mechanical values"
+    origin = f"alpha for exponent {exponent:g} from the published mechanical values"
     return dict(zip(names, alpha[0].tolist(), strict=True)), origin
 
 

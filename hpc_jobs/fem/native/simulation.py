@@ -8,9 +8,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.contract.material import Hardening, HockettSherby, Material, Swift
+from hpc_jobs.contract.material import Material, Mixed, Tabulated
 from hpc_jobs.contract.records import RecordStatus
 from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.fem.errors import UnsupportedMaterial
+from hpc_jobs.fem.hardening import hardening_array
 from hpc_jobs.fem.mesh import FloatArray
 from hpc_jobs.fem.native.admissible import defect
 from hpc_jobs.fem.native.library import Library, Problem, Solver, load
@@ -65,6 +67,7 @@ class NativeSimulation:
         control: Control | None = None,
         library: Library | None = None,
     ) -> None:
+        _check(material)
         self.material, self.specimens = material, specimens
         self.control = control or Control()
         self.library = library or load()
@@ -77,7 +80,7 @@ class NativeSimulation:
     def simulate(self, parameters: FloatArray) -> Record:
         """Run all virtual tests of one parameter point; a failure is a status with its reason."""
         alpha = np.ascontiguousarray(parameters, dtype=np.float64)
-        reason = defect(self.library, alpha, self.material.exponent)
+        reason = defect(self.library, alpha, int(self.material.exponent))
         if reason:
             return failed("rejected_material", reason, self.specimens)
         deadline = time.thread_time() + self.specimens.time_limit_s
@@ -128,8 +131,8 @@ class NativeSimulation:
             youngs_modulus_mpa=self.material.youngs_modulus_mpa,
             poisson_ratio=self.material.poisson_ratio,
             angle_deg=angle_deg,
-            exponent=self.material.exponent,
-            hardening=hardening_array(self.material.hardening),
+            exponent=int(self.material.exponent),
+            hardening=np.resize(hardening_array(self.material.hardening), 5),
             end_displacement_mm=self.specimens.end_displacement_mm,
             times=times,
             is_output=is_output,
@@ -150,13 +153,11 @@ def simulate(parameters: FloatArray, material: Material, specimens: Specimens) -
     return _prepared(material, specimens).simulate(parameters)
 
 
-def hardening_array(law: Hardening) -> FloatArray:
-    """Code of the law and its four parameters, as hardening.hpp reads them."""
-    values: tuple[float, ...]
-    if isinstance(law, Swift):
-        values = (0, law.strength_mpa, law.prestrain, law.exponent, 0)
-    elif isinstance(law, HockettSherby):
-        values = (2, law.saturation_stress_mpa, law.yield_stress_mpa, law.rate, law.exponent)
-    else:
-        values = (1, law.yield_stress_mpa, law.saturation_mpa, law.rate, 0)
-    return np.array(values, dtype=np.float64)
+def _check(material: Material) -> None:
+    even = material.exponent in (2, 4, 6, 8)
+    known = not isinstance(material.hardening, Mixed | Tabulated)
+    if not (material.yield_function == "yld2000_2d" and even and known):
+        raise UnsupportedMaterial(
+            "the native solver knows yld2000_2d with exponent 2, 4, 6 or 8 and Swift, Voce or "
+            "Hockett-Sherby hardening; set solver: reference"
+        )

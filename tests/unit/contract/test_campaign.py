@@ -1,11 +1,14 @@
 """A campaign is accepted whole or refused with key, value and remedy."""
 
+import re
+
 import pytest
+import yaml
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.cluster import Cluster
 from hpc_jobs.contract.errors import ConfigurationError
-from hpc_jobs.contract.loading import load, merge
+from hpc_jobs.contract.loading import load, merge, parse
 
 
 def test_every_shipped_campaign_is_valid_and_names_existing_clusters(campaigns, clusters):
@@ -50,6 +53,20 @@ def test_demo_is_at_least_the_size_it_promises(campaigns):
             "hil48",
             "yld2000_2d",
         ),
+        (
+            {"material": {"yield_function": "hill48"}},
+            "material: exponent",
+            "is 6",
+            "exponent: 2",
+        ),
+        (
+            {"material": {"yield_function": "von_mises", "exponent": 2}},
+            "material.yield_function",
+            "von_mises",
+            "choose hill48",
+        ),
+        ({"material": {"exponent": 21}}, "material.exponent", "21", "less than or equal to 20"),
+        ({"material": {"exponent": 1.5}}, "material.exponent", "1.5", "greater than or equal to 2"),
         ({"targets": {"MP9": "alpha1"}}, "targets", "9 targets", "remove 1"),
         ({"targets": {"MP1": "alpha9"}}, "targets.MP1", "alpha9", "choose from alpha1"),
         ({"targets": {"MP1": "alpha2"}}, "targets", "missing", "alpha1"),
@@ -76,6 +93,25 @@ def test_a_wrong_campaign_is_refused(campaigns, overrides, key, value, remedy):
         load(Campaign, campaigns / "demo.yaml", overrides)
     message = str(refusal.value)
     assert key in message and value in message and remedy in message
+
+
+@pytest.mark.parametrize(
+    ("strains", "stresses", "said"),
+    [
+        ([0, 0.1], [300, 350, 360], "2 values and stresses_mpa 3; give one"),
+        ([0.01, 0.1], [300, 350], "begins at 0.01; begin at 0"),
+        ([0, 0.1, 0.1], [300, 350, 360], "plastic_strains.2 is 0.1 after 0.1"),
+        ([0, 0.1, 0.2], [300, 350, 340], "stresses_mpa.2 is 340 after 350; a softening"),
+        ([0, float("nan")], [300, 350], "plastic_strains.1 is nan"),
+        ([0, 0.1], [0, 350], "stresses_mpa.0 is 0: should be greater than 0"),
+    ],
+)
+def test_a_table_that_is_no_hardening_curve_is_refused(campaigns, strains, stresses, said):
+    table = {"law": "tabulated", "plastic_strains": strains, "stresses_mpa": stresses}
+    document = yaml.safe_load((campaigns / "demo.yaml").read_text())
+    document["material"]["hardening"] = table
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        parse(Campaign, document, source="demo")
 
 
 def test_all_mistakes_are_named_at_once(campaigns):

@@ -4,17 +4,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
-from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.workspace import RunFolder, manifest_of
 from hpc_jobs.design.errors import EmptyBox, MissingRecords
-from hpc_jobs.design.mechanical import AXES, draw, in_box, parameters_of
+from hpc_jobs.design.mechanical import axes, draw, in_box, parameters_of
 from hpc_jobs.design.rounds import choose_round, read_round
 from hpc_jobs.design.sobol import TEST, TRAIN, sobol_points
+from hpc_jobs.fem.materials import MATERIALS
 from hpc_jobs.fem.materials.yld2000_2d import Yld2000
-from hpc_jobs.fem.yield_locus import biaxial, r_value, yield_stress
+from hpc_jobs.fem.shards import Assignment, solve_shard
+from hpc_jobs.fem.yield_locus import biaxial, mechanical_values, r_value, yield_stress
 
 DEMO = Path(__file__).parents[3] / "dags" / "campaigns" / "demo.yaml"
 
@@ -57,13 +60,11 @@ def test_first_round_has_exactly_what_was_asked(run: RunFolder[Path], campaign: 
 
 def test_points_have_the_mechanical_values_they_were_drawn_for(campaign: Campaign) -> None:
     drawn = draw(campaign, TRAIN, 0, 10)
-    unit = sobol_points(campaign.design.seed, TRAIN, len(AXES), 0, drawn.stop)
-    parameters, reasons = parameters_of(campaign, in_box(campaign.design.box, unit))
+    unit = sobol_points(campaign.design.seed, TRAIN, len(axes(campaign)), 0, drawn.stop)
+    parameters, reasons = parameters_of(campaign, in_box(campaign, unit))
     accepted = [row for row, reason in enumerate(reasons) if not reason]
     assert np.array_equal(parameters[accepted], drawn.parameters)
-    for row, tests in zip(
-        drawn.parameters, in_box(campaign.design.box, unit[accepted]), strict=True
-    ):
+    for row, tests in zip(drawn.parameters, in_box(campaign, unit[accepted]), strict=True):
         material = Yld2000(row[list(campaign.columns)], 6)
         sigma_b, r_b = biaxial(material)
         found = (*yield_stress(material, [45, 90]), sigma_b, *r_value(material, [0, 45, 90]), r_b)
@@ -132,3 +133,51 @@ def test_a_box_without_materials_is_refused(campaign: Campaign) -> None:
     design = campaign.design.model_copy(update={"box": box})
     with pytest.raises(EmptyBox, match=r"design\.box"):
         draw(campaign.model_copy(update={"design": design}), TRAIN, 0, 10)
+
+
+@pytest.mark.parametrize(("family", "exponent"), [("barlat89", 6.5), ("hill48", 2)])
+def test_a_campaign_of_another_yield_function_runs(
+    tmp_path: Path, family: str, exponent: float
+) -> None:
+    """From its file's words to a shard of records: targets are r-values, drawn in the box."""
+    document = yaml.safe_load(DEMO.read_text()) | {
+        "targets": {"MP1": "r90", "MP2": "r0", "MP3": "r45"},
+        "solver": "reference",
+        "specimens": {"mesh": {"along": 8, "across": 4}, "output_times": 2},
+        "design": {
+            "box": {"r_value_0": [0.7, 1.4], "r_value_45": [0.8, 1.5], "r_value_90": [0.7, 1.4]},
+            "train_records": 8, "test_records": 8, "records_per_shard": 3,
+        },
+    }  # fmt: skip
+    document["material"] |= {"yield_function": family, "exponent": exponent}
+    (tmp_path / "other.yaml").write_text(yaml.safe_dump(document))
+    campaign = load(Campaign, tmp_path / "other.yaml")
+    run = RunFolder(tmp_path)
+    choose_round(run, campaign, 0, None)
+    chosen = read_round(run, 0)
+    for r90, r0, r45 in chosen.parameters:
+        values = mechanical_values(MATERIALS[family]((r0, r45, r90), exponent))
+        assert [values[f"r_value_{angle}"] for angle in (0, 45, 90)] == pytest.approx(
+            [r0, r45, r90]
+        )
+        for name, value in values.items():
+            low, high = getattr(campaign.design.box, name)
+            assert low - 1e-9 <= value <= high + 1e-9
+    frozen = FrozenCampaign(run_id="run", campaign=campaign, code_sha256="0" * 64)
+    work = Assignment(
+        round=0, index=0, parameters=chosen.parameters[:3], is_test=chosen.is_test[:3],
+        point=chosen.point[:3],
+    )  # fmt: skip
+    assert solve_shard(run, frozen, work, lambda *_: None).facts["by_status"] == {"ok": 3}
+
+
+def test_a_derived_stress_ratio_outside_the_box_is_passed_over(campaign: Campaign) -> None:
+    """Hill's r_b is r0/r90: a box that excludes it excludes the sheet, and says so."""
+    material = campaign.material.model_copy(update={"yield_function": "hill48", "exponent": 2.0})
+    targets = {"MP1": "r0", "MP2": "r45", "MP3": "r90"}
+    box = campaign.design.box.model_copy(update={"r_value_biaxial": (0.9, 1.1)})
+    design = campaign.design.model_copy(update={"box": box})
+    hill = campaign.model_copy(update={"material": material, "targets": targets, "design": design})
+    drawn = draw(hill, TRAIN, 0, 20)
+    assert drawn.rejected["outside_box"] > 0
+    assert np.all(np.abs(drawn.parameters[:, 0] / drawn.parameters[:, 2] - 1) < 0.1 + 1e-9)

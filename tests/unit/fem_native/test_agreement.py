@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.specimen import Mesh, Specimens
-from hpc_jobs.fem import admissible, hardening, simulation
+from hpc_jobs.fem import admissible, simulation
 from hpc_jobs.fem.materials.yld2000_2d import Yld2000
 from hpc_jobs.fem.native.admissible import defect
 from hpc_jobs.fem.native.library import Library
-from hpc_jobs.fem.native.simulation import Control, NativeSimulation, hardening_array
-from tests.unit.fem_native.conftest import ALPHA, LAWS, sheet
+from hpc_jobs.fem.native.simulation import Control, NativeSimulation
+from tests.unit.fem_native.conftest import ALPHA, sheet
 
 TIGHT = Control(tolerance=1e-11, point_tolerance=1e-9, warm_start=False)
 
@@ -95,8 +95,3 @@ def test_the_same_materials_are_refused_in_the_same_words(library: Library) -> N
     assert found == expected
     assert sum(map(bool, found)) > 100
     assert not all(found)
-
-
-@pytest.mark.parametrize("law", LAWS)
-def test_hardening_is_coded_alike(law: str) -> None:
-    assert np.array_equal(hardening_array(LAWS[law]), hardening.hardening_array(LAWS[law]))

@@ -53,6 +53,13 @@ def test_an_experiment_on_the_campaigns_mesh_is_refused(small: Campaign) -> None
         virtual_experiment(small, "dp780", "dp780", mesh=Mesh(along=12, across=8))
 
 
+def test_an_alloy_of_another_family_is_refused(small: Campaign) -> None:
+    material = small.material.model_copy(update={"yield_function": "barlat89"})
+    other = small.model_copy(update={"material": material})
+    with pytest.raises(ImpossibleExperiment, match=r"dp780: published as .* identifies barlat89"):
+        virtual_experiment(other, "dp780", "dp780", mesh=FINE)
+
+
 def test_an_isotropic_reference_shows_most_of_the_mesh_bias(small: Campaign) -> None:
     """What is left of a sheet's own bias is much smaller than the bias."""
     quiet = small.model_copy(
