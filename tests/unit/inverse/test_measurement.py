@@ -77,7 +77,7 @@ def test_a_measurement_of_another_campaign_is_refused_field_by_field(
             "patches": header.specimens.patches.model_copy(update={"region_length_mm": 11.0}),
         }
     )
-    material = header.material.model_copy(update={"exponent": 8})
+    material = header.material.model_copy(update={"exponent": 8.0})
     foreign = changed(
         header=header.model_copy(update={"specimens": specimens, "material": material})
     )
@@ -88,7 +88,7 @@ def test_a_measurement_of_another_campaign_is_refused_field_by_field(
     assert len(lines) == 3
     assert "specimens.angles_deg is (0.0, 30.0, 90.0)" in lines[0]
     assert "specimens.patches.region_length_mm is 11.0" in lines[1]
-    assert "material.exponent is 8, campaign 'demo' simulates 6" in lines[2]
+    assert "material.exponent is 8.0, campaign 'demo' simulates 6.0" in lines[2]
 
 
 def test_the_mesh_may_differ_from_the_campaigns(
