@@ -1,7 +1,6 @@
 """Records of an unfinished shard, in small files that survive the process that solved them."""
 
 import logging
-import shutil
 import time
 import zipfile
 from pathlib import Path
@@ -73,10 +72,6 @@ class Parts:
         self._unsaved.append(row)
         if time.monotonic() - self._saved > self._interval:
             self._save()
-
-    def remove(self) -> None:
-        """Delete the parts: the shard holds everything now."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _save(self) -> None:
         rows = np.array(self._unsaved)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ def solve_shard(
     path = run.shard(work.round, work.index)
     published = _published(path)
     if published:
+        _tidy(path)
         return published
     campaign = frozen.campaign
     solver, backend = backend_of(campaign.solver)
@@ -86,8 +88,17 @@ def solve_shard(
     manifest = publish_manifest(
         manifest_of(path), KIND, [path], records=total, by_status=dict(sorted(statuses.items()))
     )
-    parts.remove()
+    _tidy(path)
     return manifest
+
+
+def _tidy(path: Path) -> None:
+    """Remove what this and interrupted attempts left: the parts, and drafts never published."""
+    for left in path.parent.glob(f".{path.stem}.*"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def _published(path: Path) -> Manifest | None:
