@@ -9,7 +9,7 @@ from hpc_jobs.contract.base import Frozen, Slug
 from hpc_jobs.contract.design import Design
 from hpc_jobs.contract.execution import Execution
 from hpc_jobs.contract.material import Material
-from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.contract.specimen import MESH_LEVELS, Specimens
 from hpc_jobs.contract.training import MultitaskCnn, Noise, Training
 from hpc_jobs.contract.validation import Gate, Validation
 
@@ -78,6 +78,23 @@ class Campaign(Frozen):
                         f"choose from the targets {', '.join(self.targets)}"
                     )
         return self
+
+    @model_validator(mode="after")
+    def _levels_differ(self) -> Self:
+        level = self.specimens.mesh.level
+        if level in self.design.mesh_shares:
+            raise ValueError(
+                f"design.mesh_shares names '{level}', which is specimens.mesh already; remove it: "
+                "all other points are simulated on that mesh anyway"
+            )
+        return self
+
+    @property
+    def levels(self) -> tuple[Specimens, ...]:
+        """The specimens on each mesh that records have: specimens.mesh, then design.mesh_shares."""
+        others = (MESH_LEVELS[name] for name in self.design.mesh_shares)
+        copies = (self.specimens.model_copy(update={"mesh": mesh}) for mesh in others)
+        return (self.specimens, *copies)
 
     @property
     def columns(self) -> tuple[int, ...]:

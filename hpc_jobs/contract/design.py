@@ -4,7 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hpc_jobs.contract.base import Frozen, Interval
+from hpc_jobs.contract.base import Fraction, Frozen, Interval
+from hpc_jobs.contract.specimen import mesh_level
 
 
 class MechanicalBox(Frozen):
@@ -42,6 +43,24 @@ class Design(Frozen):
     train_records: Annotated[int, Field(ge=8, le=100_000_000)]
     test_records: Annotated[int, Field(ge=8, le=10_000_000)]
     records_per_shard: Annotated[int, Field(ge=1, le=100_000)]
+    mesh_shares: Annotated[
+        dict[str, Annotated[Fraction, Field(gt=0)]],
+        Field(description="mesh level -> share of each round's training points on that mesh"),
+    ] = {}
+
+    @model_validator(mode="after")
+    def _shares_of_levels(self) -> Self:
+        for name in self.mesh_shares:
+            try:
+                mesh_level(name)
+            except ValueError as error:
+                raise ValueError(f"mesh_shares: {error}") from None
+        if sum(self.mesh_shares.values()) >= 1:
+            raise ValueError(
+                f"mesh_shares {self.mesh_shares} leave nothing to specimens.mesh; let their sum be "
+                "below 1"
+            )
+        return self
 
     @property
     def records(self) -> int:

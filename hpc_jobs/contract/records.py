@@ -41,6 +41,7 @@ class ShardFields:
     STATUS = "status"  # (n,) uint8, index into RecordStatus.NAMES
     POINT = "point"  # (n,) int64, row of the round's design
     IS_TEST = "is_test"  # (n,) bool
+    MESH_LEVEL = "mesh_level"  # (n,) uint8, index into Campaign.levels
     REASON = "reason"  # (n,) UTF-8 bytes, why the status is not ok
     PLASTIC_STRAIN = "largest_plastic_strain"  # (n,) reached anywhere
     ITERATIONS = "iterations"  # (n,) int32, Newton iterations of all specimens

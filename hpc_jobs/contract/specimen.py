@@ -1,46 +1,83 @@
-"""The virtual tensile tests of one record, and the layout of what they measure."""
+"""The virtual tests of one record, and the layout of what they measure."""
 
-from typing import Annotated, Self
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from hpc_jobs.contract.base import Frozen, Positive
+from hpc_jobs.contract.base import Frozen, Positive, Slug
 
 Angle = Annotated[float, Field(ge=0, le=90, description="specimen axis to rolling direction, deg")]
 
 
 class Geometry(Frozen):
-    """A strip with a cosine-shaped waist: half-width w/2 - d (1 + cos(2 pi x / l)) for |x| < l/2.
+    """A strip, straight or with a symmetric notch; x runs along it from its centre.
 
-    d is a quarter of width minus notch width; x runs along the strip from its centre.
+    With the notch's length l and its depth d, half of width minus notch width, the half-width for
+    |x| < l/2 is, elsewhere w/2:
+    cosine  w/2 - d/2 (1 + cos(2 pi x/l)), a waist without a corner;
+    arc     w/2 - d + R - sqrt(R^2 - x^2) of the radius R = l^2/(8 d) + d/2.
     """
 
+    name: Annotated[Slug, Field(description="tells several geometries of a record apart")] = "strip"
+    shape: Literal["cosine", "arc", "straight"] = "cosine"
     length_mm: Positive = 60.0
     width_mm: Positive = 20.0
     notch_width_mm: Annotated[Positive, Field(description="smallest width, at the centre")] = 10.0
     notch_length_mm: Positive = 30.0
     thickness_mm: Positive = 1.0
 
+    @property
+    def notch_depth_mm(self) -> float:
+        """How far each edge is cut in."""
+        return (self.width_mm - self.notch_width_mm) / 2
+
+    @property
+    def notch_radius_mm(self) -> float:
+        """Radius of the arc that has the notch's length and depth."""
+        return self.notch_length_mm**2 / (8 * self.notch_depth_mm) + self.notch_depth_mm / 2
+
+    @model_validator(mode="before")
+    @classmethod
+    def _straight_by_itself(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or given.get("shape") != "straight":
+            return given
+        sizes = {name: given.get(name, cls.model_fields[name].default) for name in _STRAIGHT}
+        return {_STRAIGHT[name]: size for name, size in sizes.items()} | dict(given)
+
     @model_validator(mode="after")
     def _notch_fits(self) -> Self:
-        if self.notch_width_mm > self.width_mm:
+        for whole, notch in _STRAIGHT.items():
+            size, limit = getattr(self, notch), getattr(self, whole)
+            if self.shape == "straight" and size != limit:
+                raise ValueError(
+                    f"{notch} is {size}, but a straight strip has no notch; leave it out, or "
+                    "choose shape cosine or arc"
+                )
+            if size > limit:
+                raise ValueError(
+                    f"{notch} is {size}, larger than the strip's {whole}, {limit}; make the notch "
+                    "the smaller one"
+                )
+        if self.shape == "arc" and not 0 < self.notch_depth_mm <= self.notch_length_mm / 2:
             raise ValueError(
-                f"notch_width_mm is {self.notch_width_mm}, wider than the strip "
-                f"(width_mm {self.width_mm}); make the notch the narrower one"
-            )
-        if self.notch_length_mm > self.length_mm:
-            raise ValueError(
-                f"notch_length_mm is {self.notch_length_mm}, longer than the strip "
-                f"(length_mm {self.length_mm}); make the notch the shorter one"
+                f"notch_length_mm is {self.notch_length_mm}, but an arc that cuts "
+                f"{self.notch_depth_mm:g} mm deep is at least {2 * self.notch_depth_mm:g} mm long "
+                "and deeper than 0; make it longer, or choose shape straight"
             )
         return self
+
+
+_STRAIGHT = {"width_mm": "notch_width_mm", "length_mm": "notch_length_mm"}
 
 
 class Mesh(Frozen):
     """Structured quadrilaterals, elements along and across the strip."""
 
-    along: Annotated[int, Field(ge=4, le=400, multiple_of=2)] = 24
-    across: Annotated[int, Field(ge=2, le=200, multiple_of=2)] = 12
+    level: Annotated[Slug, Field(description="what records call this mesh")] = "explicit"
+    along: Annotated[int, Field(ge=4, le=400, multiple_of=2)]
+    across: Annotated[int, Field(ge=2, le=200, multiple_of=2)]
     grading: Annotated[
         float,
         Field(gt=0, le=1, description="element length at the centre over the mean length along"),
@@ -50,6 +87,29 @@ class Mesh(Frozen):
     def elements(self) -> int:
         """Number of elements of one specimen."""
         return self.along * self.across
+
+
+MESH_LEVELS = {
+    mesh.level: mesh
+    for mesh in (
+        Mesh(level="coarse", along=24, across=12, grading=0.3),
+        Mesh(level="production", along=40, across=18, grading=0.35),
+        Mesh(level="fine", along=64, across=32, grading=0.35),
+    )
+}
+"""Meshes that campaigns name; docs/mesh-convergence.md says what each costs in accuracy."""
+
+
+def mesh_level(given: Any) -> Any:
+    """Replace the name of a level by its mesh; raises ValueError for an unknown one."""
+    if not isinstance(given, str):
+        return given
+    if given not in MESH_LEVELS:
+        raise ValueError(
+            f"'{given}' is no mesh level; choose {', '.join(MESH_LEVELS)}, or describe a mesh in "
+            "specimens.mesh by along, across and grading"
+        )
+    return MESH_LEVELS[given]
 
 
 class Patches(Frozen):
@@ -69,16 +129,29 @@ class Patches(Frozen):
         return self.along * self.across
 
 
+@dataclass(frozen=True, slots=True)
+class TensileTest:
+    """One virtual test: what the layouts below call a specimen."""
+
+    geometry: Geometry
+    angle_deg: float
+    label: str  # angle in degrees, after the geometry's name where there are several
+
+
 class Specimens(Frozen):
-    """All virtual tests of one record.
+    """All virtual tests of one record: every geometry at every angle.
 
     Strains are ln U in specimen axes, laid out [component, specimen, patch, time] with time
     fastest: the x strains fill the first half. Forces are [specimen, time].
     """
 
     angles_deg: Annotated[tuple[Angle, ...], Field(min_length=1, max_length=8)] = (0.0, 45.0, 90.0)
-    geometry: Geometry = Geometry()
-    mesh: Mesh = Mesh()
+    geometries: Annotated[tuple[Geometry, ...], Field(min_length=1, max_length=8)] = (Geometry(),)
+    mesh: Annotated[
+        Mesh,
+        BeforeValidator(mesh_level),
+        Field(description="a level by its name, or along, across and grading"),
+    ] = MESH_LEVELS["production"]
     patches: Patches = Patches()
     output_times: Annotated[int, Field(ge=1, le=200)] = 10
     end_displacement_mm: Positive = 1.0
@@ -90,9 +163,24 @@ class Specimens(Frozen):
     ] = 60.0
 
     @property
+    def tests(self) -> tuple[TensileTest, ...]:
+        """The specimens in the order of their layout: all angles of the first geometry first."""
+        several = len(self.geometries) > 1
+        return tuple(
+            TensileTest(geometry, angle, f"{geometry.name} {angle:g}" if several else f"{angle:g}")
+            for geometry in self.geometries
+            for angle in self.angles_deg
+        )
+
+    @property
     def strain_shape(self) -> tuple[int, int, int, int]:
         """[component, specimen, patch, time]."""
-        return (2, len(self.angles_deg), self.patches.count, self.output_times)
+        return (2, *self.force_shape[:1], self.patches.count, self.output_times)
+
+    @property
+    def force_shape(self) -> tuple[int, int]:
+        """[specimen, time]."""
+        return (len(self.geometries) * len(self.angles_deg), self.output_times)
 
     @property
     def strain_values(self) -> int:
@@ -103,20 +191,30 @@ class Specimens(Frozen):
     @property
     def force_values(self) -> int:
         """Length of a flattened force record; 30 by default."""
-        return len(self.angles_deg) * self.output_times
+        specimens, times = self.force_shape
+        return specimens * times
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len(set(self.angles_deg)) != len(self.angles_deg):
+            raise ValueError(f"angles_deg {self.angles_deg} repeats an angle; name each one once")
+        names = [geometry.name for geometry in self.geometries]
+        if len(set(names)) != len(names):
+            raise ValueError(f"geometries have the names {', '.join(names)}; give each one its own")
+        return self
 
     @model_validator(mode="after")
     def _patches_on_the_sheet(self) -> Self:
-        if len(set(self.angles_deg)) != len(self.angles_deg):
-            raise ValueError(f"angles_deg {self.angles_deg} repeats an angle; name each one once")
-        if self.patches.region_width_mm > self.geometry.notch_width_mm:
-            raise ValueError(
-                f"patches.region_width_mm is {self.patches.region_width_mm}, wider than the notch "
-                f"(geometry.notch_width_mm {self.geometry.notch_width_mm}); make it narrower"
-            )
-        if self.patches.region_length_mm > self.geometry.length_mm:
-            raise ValueError(
-                f"patches.region_length_mm is {self.patches.region_length_mm}, longer than the "
-                f"strip (geometry.length_mm {self.geometry.length_mm}); make it shorter"
-            )
+        patches = self.patches
+        for index, geometry in enumerate(self.geometries):
+            for region, size, edge, limit in (
+                ("width", patches.region_width_mm, "notch_width_mm", geometry.notch_width_mm),
+                ("length", patches.region_length_mm, "length_mm", geometry.length_mm),
+            ):
+                if size > limit:
+                    raise ValueError(
+                        f"patches.region_{region}_mm is {size}, larger than "
+                        f"geometries.{index}.{edge}, {limit}, of '{geometry.name}'; make the "
+                        "region smaller"
+                    )
         return self

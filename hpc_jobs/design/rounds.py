@@ -13,6 +13,7 @@ from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.records import Manifest, publish, publish_manifest, read_manifest
 from hpc_jobs.contract.workspace import RunFolder, manifest_of
 from hpc_jobs.design.errors import MissingRecords
+from hpc_jobs.design.levels import mesh_levels
 from hpc_jobs.design.mechanical import draw
 from hpc_jobs.design.sobol import TEST, TRAIN
 
@@ -27,6 +28,7 @@ class Round:
     parameters: NDArray[np.float64]  # (n, targets), in the order of Campaign.targets
     is_test: NDArray[np.bool_]
     point: NDArray[np.int64]  # row number
+    level: NDArray[np.uint8]  # index into Campaign.levels: the mesh
     seed: int
     sobol_start: int  # of the training stream
     sobol_stop: int
@@ -71,6 +73,7 @@ def read_round(run: RunFolder[Path], number: int) -> Round:
             parameters=stored["parameters"],
             is_test=stored["is_test"],
             point=stored["point"],
+            level=stored["level"],
             seed=int(stored["seed"]),
             sobol_start=int(stored["sobol_start"]),
             sobol_stop=int(stored["sobol_stop"]),
@@ -82,10 +85,12 @@ def read_round(run: RunFolder[Path], number: int) -> Round:
 def _round(campaign: Campaign, start: int, train_records: int, test_records: int) -> Round:
     train = draw(campaign, TRAIN, start, train_records)
     test = draw(campaign, TEST, 0, test_records)
+    is_test = np.repeat([False, True], [train_records, test_records])
     return Round(
         parameters=np.vstack((train.parameters, test.parameters)),
-        is_test=np.repeat([False, True], [train_records, test_records]),
-        point=np.arange(train_records + test_records, dtype=np.int64),
+        is_test=is_test,
+        point=np.arange(len(is_test), dtype=np.int64),
+        level=mesh_levels(tuple(campaign.design.mesh_shares.values()), is_test),
         seed=campaign.design.seed,
         sobol_start=train.start,
         sobol_stop=train.stop,
@@ -101,6 +106,7 @@ def _save(path: Path, chosen: Round) -> None:
             parameters=chosen.parameters,
             is_test=chosen.is_test,
             point=chosen.point,
+            level=chosen.level,
             seed=chosen.seed,
             sobol_start=chosen.sobol_start,
             sobol_stop=chosen.sobol_stop,

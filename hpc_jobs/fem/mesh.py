@@ -1,4 +1,4 @@
-"""The specimen's mesh: structured quadrilaterals mapped onto the notched strip."""
+"""The specimen's mesh: structured quadrilaterals mapped onto the strip."""
 
 from dataclasses import dataclass
 
@@ -28,10 +28,17 @@ class Quadrilaterals:
 
 def half_width(geometry: Geometry, x: FloatArray) -> FloatArray:
     """Half of the strip's width at x, mm; see Geometry."""
-    depth = (geometry.width_mm - geometry.notch_width_mm) / 4
-    inside = np.abs(x) < geometry.notch_length_mm / 2
-    wave = 1 + np.cos(2 * np.pi * x / geometry.notch_length_mm)
-    return geometry.width_mm / 2 - np.where(inside, depth * wave, 0.0)
+    depth, length = geometry.notch_depth_mm, geometry.notch_length_mm
+    inside = np.clip(x, -length / 2, length / 2)
+    match geometry.shape:
+        case "cosine":
+            cut = depth / 2 * (1 + np.cos(2 * np.pi * inside / length))
+        case "arc":
+            radius = geometry.notch_radius_mm
+            cut = depth - radius + np.sqrt(radius**2 - inside**2)
+        case "straight":
+            cut = np.zeros_like(inside)
+    return np.asarray(geometry.width_mm / 2 - cut)
 
 
 def notched_strip(geometry: Geometry, mesh: Mesh) -> Quadrilaterals:

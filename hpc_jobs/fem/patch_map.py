@@ -1,4 +1,4 @@
-"""A specimen's waist with its measurement patches coloured."""
+"""A specimen's notch with its measurement patches coloured."""
 
 import numpy as np
 from matplotlib.axes import Axes

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.contract.specimen import Specimens, TensileTest
 from hpc_jobs.fem.mesh import FloatArray
 
 
@@ -47,7 +47,7 @@ def failed(
 
 def stopped(
     specimens: Specimens,
-    angle_deg: float,
+    test: TensileTest,
     status: str,
     *,
     steps: int,
@@ -63,6 +63,6 @@ def stopped(
     end = specimens.end_displacement_mm
     late = f"; the limit is {specimens.time_limit_s:g} s" if status == "time_limit" else ""
     return (
-        f"specimen at {angle_deg:g} degrees stopped in step {steps + 1} after {time * end:.4g} of "
+        f"specimen {test.label} deg stopped in step {steps + 1} after {time * end:.4g} of "
         f"{end:g} mm, force {force:.5g} N, largest plastic strain {largest:.3g}{late}"
     )

@@ -56,11 +56,11 @@ def _header(axes: Axes, shard: ShardFile) -> None:
     said = shard.attributes
     name = f"{said['campaign']}, round {said['round']}, shard {said['shard']}"
     axes.text(0, 0.95, name.upper(), size=17, weight="bold", color=INK, va="top")
-    mesh = shard.specimens.mesh
+    meshes = ", ".join(f"{mesh.level} ({mesh.along} x {mesh.across})" for mesh in shard.meshes)
     axes.text(
         0, 0.1,
         f"{len(shard.columns[ShardFields.STATUS])} records by solver '{said['solver']}', "
-        f"{mesh.elements} elements per specimen, campaign {said['campaign_fingerprint'][:12]}, "
+        f"mesh {meshes}, campaign {said['campaign_fingerprint'][:12]}, "
         f"code {said['code_sha256'][:12]}",
         size=9.5, color=FAINT, va="top",
     )  # fmt: skip
@@ -69,13 +69,13 @@ def _header(axes: Axes, shard: ShardFile) -> None:
 
 def _forces(figure: Figure, cell: SubplotSpec, shard: ShardFile) -> None:
     """Median force of the good records, and the bands of all and of nine tenths of them."""
-    tests = shard.specimens.angles_deg
+    tests = shard.specimens.tests
     inner = cell.subgridspec(1, len(tests), wspace=0.08)
     displacement = np.asarray(shard.attributes["end_displacement_mm"])
     first: Axes | None = None
-    for i, angle in enumerate(tests):
+    for i, test in enumerate(tests):
         axes = figure.add_subplot(inner[i], sharey=first)
-        axes.text(0.06, 0.97, f"{angle:g}°", transform=axes.transAxes, va="top", weight="bold")
+        axes.text(0.06, 0.97, f"{test.label}°", transform=axes.transAxes, va="top", weight="bold")
         axes.set(xlabel="end displacement, mm" if i == len(tests) // 2 else "")
         axes.tick_params(labelleft=first is None)
         colour, forces = specimen_colour(i), shard.forces[:, i] / 1000
@@ -150,13 +150,13 @@ def _field(
 ) -> None:
     """One map per specimen of values [specimen, patch], and the scale of all."""
     specimens = shard.specimens
-    tests = specimens.angles_deg
+    tests = specimens.tests
     inner = cell.subgridspec(1, len(tests) + 1, width_ratios=[10] * len(tests) + [0.5], wspace=0.07)
     limits = Normalize(min(0.0, float(values.min())), max(0.0, float(values.max())))
     mapped = ScalarMappable(limits, colormaps[colours].resampled(12))
-    for i, angle in enumerate(tests):
+    for i, test in enumerate(tests):
         axes = figure.add_subplot(inner[i])
-        draw_patches(axes, specimens.geometry, specimens.patches, mapped.to_rgba(values[i]))
-        axes.text(0.02, 0.99, f"{angle:g}°", transform=axes.transAxes, size=8.5, va="top")
+        draw_patches(axes, test.geometry, specimens.patches, mapped.to_rgba(values[i]))
+        axes.text(0.02, 0.99, f"{test.label}°", transform=axes.transAxes, size=8.5, va="top")
     bar = figure.colorbar(mapped, cax=figure.add_subplot(inner[-1]))
     bar.outline.set_visible(False)

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.records import FileEntry, Manifest, ShardFields, read_model, sha256_of
-from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.contract.specimen import Mesh, Specimens
 from hpc_jobs.contract.workspace import manifest_of
 from hpc_jobs.fem.shards import KIND
 
@@ -23,6 +23,7 @@ ONE_PER_RECORD = (
     ShardFields.STATUS,
     ShardFields.POINT,
     ShardFields.IS_TEST,
+    ShardFields.MESH_LEVEL,
     ShardFields.REASON,
     ShardFields.PLASTIC_STRAIN,
     ShardFields.ITERATIONS,
@@ -50,6 +51,7 @@ class ShardFile:
     attributes: Mapping[str, Any]
     columns: Mapping[str, NDArray[Any]]
     specimens: Specimens
+    meshes: tuple[Mesh, ...]  # what MESH_LEVEL counts
     material: Material
     targets: Mapping[str, str]  # neutral name -> parameter
     status_names: tuple[str, ...]
@@ -98,6 +100,7 @@ def read_shard(path: Path) -> ShardFile:
             attributes=attributes,
             columns=columns,
             specimens=_value(path, attributes, "specimens", Specimens),
+            meshes=_value(path, attributes, "meshes", tuple[Mesh, ...]),
             material=_value(path, attributes, "material", Material),
             targets=_value(path, attributes, "targets", dict[str, str]),
             status_names=_value(path, attributes, "status_names", tuple[str, ...]),
@@ -204,6 +207,11 @@ def _checked(shard: ShardFile) -> ShardFile:
         raise CorruptFile(
             f"{path}: status {columns[ShardFields.STATUS].max()}, but status_names has "
             f"{len(shard.status_names)}; {AGAIN}"
+        )
+    if columns[ShardFields.MESH_LEVEL].max(initial=0) >= len(shard.meshes):
+        raise CorruptFile(
+            f"{path}: mesh level {columns[ShardFields.MESH_LEVEL].max()}, but meshes has "
+            f"{len(shard.meshes)}; {AGAIN}"
         )
     good = shard.ended("ok")
     for name in (ShardFields.STRAINS, ShardFields.FORCES):

@@ -35,19 +35,23 @@ def _origin(shard: ShardFile) -> Iterator[str]:
 
 def _virtual_tests(shard: ShardFile) -> Iterator[str]:
     specimens, material = shard.specimens, shard.material
-    mesh, geometry = specimens.mesh, specimens.geometry
+    levels = np.bincount(shard.columns[ShardFields.MESH_LEVEL], minlength=len(shard.meshes))
     angles = ", ".join(f"{angle:g}" for angle in specimens.angles_deg)
     law = material.hardening.model_dump()
     yield _line("specimens", f"at {angles} degrees to the rolling direction")
-    yield _line(
-        "geometry",
-        f"{geometry.length_mm:g} x {geometry.width_mm:g} x {geometry.thickness_mm:g} mm, notch "
-        f"{geometry.notch_width_mm:g} mm wide and {geometry.notch_length_mm:g} mm long",
-    )
-    yield _line(
-        "mesh",
-        f"{mesh.along} x {mesh.across} = {mesh.elements} elements, grading {mesh.grading:g}",
-    )
+    for geometry in specimens.geometries:
+        yield _line(
+            "geometry",
+            f"{geometry.name}: {geometry.length_mm:g} x {geometry.width_mm:g} x "
+            f"{geometry.thickness_mm:g} mm, {geometry.shape}, notch "
+            f"{geometry.notch_width_mm:g} mm wide and {geometry.notch_length_mm:g} mm long",
+        )
+    for mesh, records in zip(shard.meshes, levels, strict=True):
+        yield _line(
+            "mesh",
+            f"{mesh.level}: {mesh.along} x {mesh.across} = {mesh.elements} elements, grading "
+            f"{mesh.grading:g}; {records} records",
+        )
     yield _line(
         "measured",
         f"{specimens.patches.count} patches, {specimens.output_times} times up to "

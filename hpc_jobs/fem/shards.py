@@ -35,6 +35,7 @@ UNITS = {
     ShardFields.PARAMETERS: ("1", "in the order of the file's attribute `targets`"),
     ShardFields.STATUS: ("1", "index into the file's attribute `status_names`"),
     ShardFields.POINT: ("1", "row of the round's design"),
+    ShardFields.MESH_LEVEL: ("1", "index into the file's attribute `meshes`"),
     ShardFields.IS_TEST: ("1", "whether the record is kept for tests"),
     ShardFields.REASON: ("1", "UTF-8, empty where the status is ok"),
     ShardFields.PLASTIC_STRAIN: ("1", "largest equivalent plastic strain reached anywhere"),
@@ -51,6 +52,7 @@ class Assignment:
     parameters: NDArray[np.float64]  # (n, targets), in the order of Campaign.targets
     is_test: NDArray[np.bool_]
     point: NDArray[np.int64]
+    level: NDArray[np.uint8]  # index into Campaign.levels: the mesh
 
 
 def solve_shard(
@@ -71,7 +73,7 @@ def solve_shard(
         return published
     campaign = frozen.campaign
     solver, backend = backend_of(campaign.solver)
-    points = work.parameters.tobytes().hex()
+    points = (work.parameters.tobytes() + work.level.tobytes()).hex()
     identity = f"{campaign.fingerprint} {frozen.code_sha256} {solver} {points}"
     total = len(work.point)
     parts = Parts(run.parts(work.round, work.index), identity, total, campaign.specimens)
@@ -79,7 +81,8 @@ def solve_shard(
     progress(int(parts.solved.sum()), total)
     for row in np.flatnonzero(~parts.solved):
         parameters = work.parameters[row, list(campaign.columns)]
-        record = backend.simulate(parameters, campaign.material, campaign.specimens)
+        specimens = campaign.levels[work.level[row]]
+        record = backend.simulate(parameters, campaign.material, specimens)
         parts.add(int(row), record)
         progress(int(parts.solved.sum()), total)
     with publish(path) as temporary:
@@ -118,6 +121,7 @@ def _write(path: Path, attributes: dict[str, Any], work: Assignment, parts: Part
             ShardFields.PARAMETERS: work.parameters,
             ShardFields.IS_TEST: work.is_test,
             ShardFields.POINT: work.point,
+            ShardFields.MESH_LEVEL: work.level,
             **parts.columns,
         }
         for name, column in columns.items():
@@ -141,9 +145,10 @@ def _attributes(frozen: FrozenCampaign, work: Assignment, solver: str) -> dict[s
         "strain_measure": "ln U (Hencky strain), area average over the patch, undeformed area",
         "strain_axes": "specimen axes: x along the specimen, y across",
         "strain_shape": specimens.strain_shape,
-        "angles_deg": specimens.angles_deg,
+        "angles_deg": [test.angle_deg for test in specimens.tests],
+        "geometries": [test.geometry.name for test in specimens.tests],
         "end_displacement_mm": specimens.end_displacement_mm * times,
-        "mesh_elements": (specimens.mesh.along, specimens.mesh.across),
+        "meshes": json.dumps([level.mesh.model_dump() for level in campaign.levels]),
         "specimens": specimens.model_dump_json(),
         "material": campaign.material.model_dump_json(),
         "targets": json.dumps(campaign.targets),

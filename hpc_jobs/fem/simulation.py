@@ -59,19 +59,19 @@ def _run_all(
     tolerance: float,
     quick: int,
 ) -> Record:
-    model = discretise(specimens)
     law = hardening_array(material.hardening)
     deadline = cpu_seconds() + specimens.time_limit_s
     strains = np.full(specimens.strain_shape, np.nan)
-    forces = np.full((len(specimens.angles_deg), specimens.output_times), np.nan)
+    forces = np.full(specimens.force_shape, np.nan)
     measured = np.empty((2, specimens.patches.count, specimens.output_times))
     largest, steps, iterations = 0.0, 0, 0
-    for i, angle in enumerate(specimens.angles_deg):
+    for i, test in enumerate(specimens.tests):
+        model = discretise(test.geometry, specimens.mesh, specimens.patches)
         code, time, force, plastic, stepped, iterated = pull(
             evaluate,
             yield_function.coefficients,
             law,
-            _elastic(material, angle),
+            _elastic(material, test.angle_deg),
             model.gradients,
             model.volumes,
             model.dofs,
@@ -92,7 +92,7 @@ def _run_all(
         if code:
             name = RecordStatus.NAMES[code]
             reason = stopped(
-                specimens, angle, name, steps=stepped, time=time, force=force, largest=plastic
+                specimens, test, name, steps=stepped, time=time, force=force, largest=plastic
             )
             return failed(name, reason, specimens, largest, steps, iterations)
         strains[:, i] = measured

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.contract.specimen import Geometry, Mesh, Patches
 from hpc_jobs.fem.mesh import FloatArray, gradients_and_areas, notched_strip
 from hpc_jobs.fem.patches import patch_weights
 
@@ -25,10 +25,10 @@ class Discretisation:
     patch_weights: FloatArray  # (patches, elements * 4)
 
 
-@lru_cache(maxsize=8)
-def discretise(specimens: Specimens) -> Discretisation:
-    """Discretise the specimens' common geometry; both ends clamped, drawn apart by halves."""
-    mesh = notched_strip(specimens.geometry, specimens.mesh)
+@lru_cache(maxsize=16)
+def discretise(geometry: Geometry, grid: Mesh, patches: Patches) -> Discretisation:
+    """Discretise a strip; both ends clamped, drawn apart by halves."""
+    mesh = notched_strip(geometry, grid)
     gradients, areas = gradients_and_areas(mesh)
     column = 2 * mesh.per_column
     unknowns = 2 * len(mesh.nodes)
@@ -36,11 +36,11 @@ def discretise(specimens: Specimens) -> Discretisation:
     ends[0:column:2], ends[unknowns - column :: 2] = -0.5, 0.5
     return Discretisation(
         gradients=gradients,
-        volumes=areas * specimens.geometry.thickness_mm,
+        volumes=areas * geometry.thickness_mm,
         dofs=mesh.dofs,
         ends=ends,
         first=column,
         free=unknowns - 2 * column,
         band_width=column + 4,
-        patch_weights=patch_weights(mesh, specimens.patches),
+        patch_weights=patch_weights(mesh, patches),
     )

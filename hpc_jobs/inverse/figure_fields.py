@@ -22,17 +22,15 @@ RESIDUAL_LIMIT = 4.0  # in noise: what a colour scale centred on zero spans
 def draw_maps(figure: Figure, cell: SubplotSpec, case: Case) -> None:
     """Draw each specimen's axial strain at the last time, and below it what was not explained."""
     specimens = case.measurement.header.specimens
-    count = len(specimens.angles_deg)
+    count = len(specimens.tests)
     inner = GridSpecFromSubplotSpec(
         2, count + 2, cell, width_ratios=[0.7, *[10] * count, 0.5], hspace=0.1, wspace=0.06
     )
     for row, (values, mapped, label) in enumerate(_map_rows(case)):
-        for column, angle in enumerate(specimens.angles_deg):
+        for column, test in enumerate(specimens.tests):
             axes = figure.add_subplot(inner[row, column + 1])
-            draw_patches(
-                axes, specimens.geometry, specimens.patches, mapped.to_rgba(values[column])
-            )
-            axes.text(0.02, 0.99, f"{angle:g}°", transform=axes.transAxes, size=8.5, va="top")
+            draw_patches(axes, test.geometry, specimens.patches, mapped.to_rgba(values[column]))
+            axes.text(0.02, 0.99, f"{test.label}°", transform=axes.transAxes, size=8.5, va="top")
             if column == 0:
                 axes.text(
                     -0.02, 0.5, label, transform=axes.transAxes, size=8, color=FAINT,
@@ -81,10 +79,10 @@ def draw_scatter(axes: Axes, case: Case) -> None:
     simulated = case.field.strains.reshape(specimens.strain_shape)
     low, high = float(measured.min()), float(measured.max())
     axes.plot([low, high], [low, high], color=FAINT, lw=0.8, zorder=0)
-    for i, angle in enumerate(specimens.angles_deg):
+    for i, test in enumerate(specimens.tests):
         axes.plot(
             measured[:, i].ravel(), simulated[:, i].ravel(), ".", ms=4, alpha=0.7, mew=0,
-            color=specimen_colour(i), label=f"{angle:g}°",
+            color=specimen_colour(i), label=f"{test.label}°",
         )  # fmt: skip
     axes.set(xlabel="measured", ylabel="re-simulated")
     axes.locator_params(nbins=5)
@@ -98,13 +96,19 @@ def draw_forces(axes: Axes, case: Case) -> None:
     """Force over displacement, measured as dots and re-simulated as lines."""
     title(axes, "Force, kN")
     specimens = case.measurement.header.specimens
-    times, count = specimens.output_times, len(specimens.angles_deg)
+    count, times = specimens.force_shape
     displacement = specimens.end_displacement_mm * np.arange(1, times + 1) / times
-    for i, angle in enumerate(specimens.angles_deg):
+    for i, test in enumerate(specimens.tests):
         if case.measurement.forces is not None:
             force = case.measurement.forces.reshape(count, times)[i] / 1000
             axes.plot(
-                displacement, force, "o", ms=4, color=specimen_colour(i), mew=0, label=f"{angle:g}°"
+                displacement,
+                force,
+                "o",
+                ms=4,
+                color=specimen_colour(i),
+                mew=0,
+                label=f"{test.label}°",
             )
         if case.field.status == "ok":
             force = case.field.forces.reshape(count, times)[i] / 1000

@@ -171,17 +171,17 @@ def _strain_mistakes(strains: NDArray[np.float64], specimens: Specimens) -> list
             "elastic, or the unit is wrong; give natural logarithmic strains (0.05, not 0.0005)"
         ]
     mistakes = []
-    for i, angle in enumerate(specimens.angles_deg):
+    for i, test in enumerate(specimens.tests):
         axial, lateral = (float(np.median(strains[component, i, :, -1])) for component in (0, 1))
         if axial <= 0:
             mistakes.append(
-                f"specimen {angle:g}: the median exx at the last time is {axial:.4g}; x is the "
+                f"specimen {test.label}: the median exx at the last time is {axial:.4g}; x is the "
                 "tensile axis and must stretch: are exx and eyy swapped, or the sign turned?"
             )
         elif lateral >= 0:
             mistakes.append(
-                f"specimen {angle:g}: the median eyy at the last time is {lateral:.4g}; the width "
-                "must shrink: is it shear, or the sign turned?"
+                f"specimen {test.label}: the median eyy at the last time is {lateral:.4g}; the "
+                "width must shrink: is it shear, or the sign turned?"
             )
     return mistakes
 
@@ -189,18 +189,17 @@ def _strain_mistakes(strains: NDArray[np.float64], specimens: Specimens) -> list
 def _force_mistakes(
     forces: NDArray[np.float64], specimens: Specimens, material: Material
 ) -> list[str]:
-    geometry = specimens.geometry
-    scale = (
-        geometry.notch_width_mm * geometry.thickness_mm * initial_yield_stress(material.hardening)
-    )
-    lowest, highest = (factor * scale for factor in FORCE_RANGE)
-    peaks = forces.reshape(len(specimens.angles_deg), -1).max(axis=1)
-    return [
-        f"specimen {angle:g}: the largest force is {peak:.4g} N, expected {lowest:.0f} to "
-        f"{highest:.0f} N for this notch and yield stress; give newtons, tension positive"
-        for angle, peak in zip(specimens.angles_deg, peaks, strict=True)
-        if not lowest <= peak <= highest
-    ]
+    mistakes, stress = [], initial_yield_stress(material.hardening)
+    for test, curve in zip(specimens.tests, forces.reshape(specimens.force_shape), strict=True):
+        scale = test.geometry.notch_width_mm * test.geometry.thickness_mm * stress
+        lowest, highest = (factor * scale for factor in FORCE_RANGE)
+        if not lowest <= curve.max() <= highest:
+            mistakes.append(
+                f"specimen {test.label}: the largest force is {curve.max():.4g} N, expected "
+                f"{lowest:.0f} to {highest:.0f} N for this notch and yield stress; give newtons, "
+                "tension positive"
+            )
+    return mistakes
 
 
 def _leaves(key: str, found: object, expected: object) -> list[tuple[str, object, object]]:
@@ -209,4 +208,8 @@ def _leaves(key: str, found: object, expected: object) -> list[tuple[str, object
         return [
             pair for name in found for pair in _leaves(f"{key}.{name}", found[name], expected[name])
         ]
+    if isinstance(found, tuple) and isinstance(expected, tuple) and len(found) == len(expected):
+        pairs = zip(found, expected, strict=True)
+        if all(isinstance(value, dict) for value in (*found, *expected)):
+            return [pair for i, (a, b) in enumerate(pairs) for pair in _leaves(f"{key}.{i}", a, b)]
     return [(key, found, expected)]

@@ -6,6 +6,7 @@ One row per specimen, patch and time: specimen,patch,time,exx,eyy and, if measur
 import csv
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def write_csv(path: Path, measurement: Measurement) -> None:
         writer.writerow([*COLUMNS, *([FORCE] if measurement.forces is not None else [])])
         for specimen, patch, time in np.ndindex(*specimens.strain_shape[1:]):
             exx, eyy = strains[:, specimen, patch, time]
-            row = [f"{specimens.angles_deg[specimen]:g}", str(patch + 1), str(time + 1)]
+            row = [specimens.tests[specimen].label, str(patch + 1), str(time + 1)]
             row += [f"{exx:.6f}", f"{eyy:.6f}"]
             if measurement.forces is not None:
                 row.append(f"{measurement.forces[specimen * specimens.output_times + time]:.1f}")
@@ -130,7 +131,7 @@ def _row(
         return value
 
     place = (
-        _specimen(number("specimen"), specimens),
+        _specimen(cells[columns["specimen"]], specimens),
         _counted("patch", number("patch"), specimens.patches.count),
         _counted("time", number("time"), specimens.output_times),
     )
@@ -138,14 +139,17 @@ def _row(
     return Row(line, place, number("exx"), number("eyy"), force)
 
 
-def _specimen(value: float, specimens: Specimens) -> int:
-    for index, angle in enumerate(specimens.angles_deg):
-        if math.isclose(value, angle, abs_tol=1e-6):
-            return index
-    angles = ", ".join(f"{angle:g}" for angle in specimens.angles_deg)
+def _specimen(text: str, specimens: Specimens) -> int:
+    labels = [test.label for test in specimens.tests]
+    *name, angle = text.split() or [""]
+    with suppress(ValueError):
+        label = " ".join([*name, f"{float(angle):g}"])
+        if label in labels:
+            return labels.index(label)
+    before = "" if len(specimens.geometries) == 1 else "its geometry's name, a space and "
     raise ValueError(
-        f"specimen is {value:g}; give its angle to the rolling direction in degrees, one of "
-        f"{angles}"
+        f"specimen is {text.strip()}; give {before}its angle to the rolling direction in degrees: "
+        f"one of {', '.join(labels)}"
     )
 
 
@@ -184,9 +188,9 @@ def _force_disagreements(rows: list[Row], specimens: Specimens) -> list[str]:
         other = first.setdefault((row.place[0], row.place[2]), row)
         assert other.force is not None
         if not math.isclose(row.force, other.force, rel_tol=FORCE_AGREEMENT, abs_tol=1e-9):
-            angle = specimens.angles_deg[row.place[0]]
+            label = specimens.tests[row.place[0]].label
             mistakes.append(
-                f"line {row.line}: the force {row.force:g} of specimen {angle:g} at time "
+                f"line {row.line}: the force {row.force:g} of specimen {label} at time "
                 f"{row.place[2] + 1} is {other.force:g} on line {other.line}; a specimen has one "
                 "force at a time: repeat it on every patch"
             )
@@ -196,7 +200,7 @@ def _force_disagreements(rows: list[Row], specimens: Specimens) -> list[str]:
 def _assemble(rows: list[Row], has_force: bool, header: MeasurementHeader) -> Measurement:
     specimens = header.specimens
     strains: NDArray[np.float64] = np.empty(specimens.strain_shape)
-    forces: NDArray[np.float64] = np.empty((len(specimens.angles_deg), specimens.output_times))
+    forces: NDArray[np.float64] = np.empty(specimens.force_shape)
     for row in rows:
         strains[(slice(None), *row.place)] = row.exx, row.eyy
         if row.force is not None:
@@ -207,7 +211,7 @@ def _assemble(rows: list[Row], has_force: bool, header: MeasurementHeader) -> Me
 
 
 def _named(place: tuple[int, ...], specimens: Specimens) -> str:
-    return f"specimen {specimens.angles_deg[place[0]]:g}, patch {place[1] + 1}, time {place[2] + 1}"
+    return f"specimen {specimens.tests[place[0]].label}, patch {place[1] + 1}, time {place[2] + 1}"
 
 
 def _shortened(mistakes: list[str]) -> list[str]:

@@ -44,7 +44,7 @@ def import_csv(arguments: argparse.Namespace) -> str:
     write_measurement(arguments.out, measurement)
     forces = "with forces" if measurement.forces is not None else "without forces"
     return (
-        f"{arguments.out}: {len(campaign.specimens.angles_deg)} specimens, "
+        f"{arguments.out}: {len(campaign.specimens.tests)} specimens, "
         f"{campaign.specimens.patches.count} patches, {campaign.specimens.output_times} times, "
         f"{forces}; name '{header.name}' in validation.measurements of the campaign"
     )

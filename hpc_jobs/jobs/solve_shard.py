@@ -31,6 +31,7 @@ def work(task: element.Element) -> Mapping[str, Any]:
         parameters=points.parameters[rows],
         is_test=points.is_test[rows],
         point=points.point[rows],
+        level=points.level[rows],
     )
 
     def progress(done: int, total: int) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.material import Material, Mixed, Tabulated
 from hpc_jobs.contract.records import RecordStatus
-from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.contract.specimen import Specimens, TensileTest
 from hpc_jobs.fem.errors import UnsupportedMaterial
 from hpc_jobs.fem.hardening import hardening_array
 from hpc_jobs.fem.mesh import FloatArray
@@ -73,8 +73,8 @@ class NativeSimulation:
         self.library = library or load()
         times, is_output = load_steps(specimens)
         self._solvers = [
-            Solver(self.library, self._problem(angle, times, is_output), self.control.path)
-            for angle in specimens.angles_deg
+            Solver(self.library, self._problem(test, times, is_output), self.control.path)
+            for test in specimens.tests
         ]
 
     def simulate(self, parameters: FloatArray) -> Record:
@@ -85,11 +85,9 @@ class NativeSimulation:
             return failed("rejected_material", reason, self.specimens)
         deadline = time.thread_time() + self.specimens.time_limit_s
         strains = np.empty(self.specimens.strain_shape)
-        forces = np.empty((len(self._solvers), self.specimens.output_times))
+        forces = np.empty(self.specimens.force_shape)
         largest, steps, iterations = 0.0, 0, 0
-        for i, (angle, solver) in enumerate(
-            zip(self.specimens.angles_deg, self._solvers, strict=True)
-        ):
+        for i, (test, solver) in enumerate(zip(self.specimens.tests, self._solvers, strict=True)):
             outcome = solver.solve(alpha, deadline - time.thread_time())
             largest = max(largest, outcome.largest_plastic_strain)
             steps += outcome.steps
@@ -98,7 +96,7 @@ class NativeSimulation:
                 status = RecordStatus.NAMES[outcome.status]
                 reason = stopped(
                     self.specimens,
-                    angle,
+                    test,
                     status,
                     steps=outcome.steps,
                     time=outcome.time,
@@ -123,14 +121,14 @@ class NativeSimulation:
             yield self.simulate(parameters)
 
     def _problem(
-        self, angle_deg: float, times: FloatArray, is_output: NDArray[np.bool_]
+        self, test: TensileTest, times: FloatArray, is_output: NDArray[np.bool_]
     ) -> Problem:
-        symmetry = symmetry_at(angle_deg) if self.control.use_symmetry else "none"
+        symmetry = symmetry_at(test.angle_deg) if self.control.use_symmetry else "none"
         return Problem(
-            part=solved_part(self.specimens, symmetry),
+            part=solved_part(test.geometry, self.specimens.mesh, self.specimens.patches, symmetry),
             youngs_modulus_mpa=self.material.youngs_modulus_mpa,
             poisson_ratio=self.material.poisson_ratio,
-            angle_deg=angle_deg,
+            angle_deg=test.angle_deg,
             exponent=int(self.material.exponent),
             hardening=np.resize(hardening_array(self.material.hardening), 5),
             end_displacement_mm=self.specimens.end_displacement_mm,
@@ -143,7 +141,7 @@ class NativeSimulation:
         )
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)  # a shard may mix meshes
 def _prepared(material: Material, specimens: Specimens) -> NativeSimulation:
     return NativeSimulation(material, specimens)
 

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.contract.specimen import Geometry, Mesh, Patches
 from hpc_jobs.fem.mesh import FloatArray, gradients_and_areas, notched_strip
 from hpc_jobs.fem.patches import patch_weights
 
@@ -52,17 +52,17 @@ def symmetry_at(angle_deg: float) -> Symmetry:
     return "mirrors" if angle_deg % 90 == 0 else "half_turn"
 
 
-@lru_cache(maxsize=8)
-def solved_part(specimens: Specimens, symmetry: Symmetry) -> Part:
-    """Cut the specimens' common mesh down to what a symmetry leaves to solve."""
-    mesh = notched_strip(specimens.geometry, specimens.mesh)
-    along, across = specimens.mesh.along, specimens.mesh.across
+@lru_cache(maxsize=16)
+def solved_part(geometry: Geometry, grid: Mesh, patches: Patches, symmetry: Symmetry) -> Part:
+    """Cut a strip's mesh down to what a symmetry leaves to solve."""
+    mesh = notched_strip(geometry, grid)
+    along, across = grid.along, grid.across
     gradients, areas = gradients_and_areas(mesh)
     kept = np.zeros((along, across), dtype=np.bool_)
     kept[
         0 if symmetry == "none" else along // 2 :, across // 2 if symmetry == "mirrors" else 0 :
     ] = True
-    weights = patch_weights(mesh, specimens.patches).reshape(-1, along, across, 4)
+    weights = patch_weights(mesh, patches).reshape(-1, along, across, 4)
     folded = np.zeros_like(weights)
     for back, flipped, points in _IMAGES[symmetry]:
         image = weights[:, :: -1 if back else 1, :: -1 if flipped else 1]
@@ -74,7 +74,7 @@ def solved_part(specimens: Specimens, symmetry: Symmetry) -> Part:
     spread = np.where(free >= 0, free, unknowns).min(axis=1)
     return Part(
         gradients=np.ascontiguousarray(gradients[kept.ravel()]),
-        volumes=np.ascontiguousarray(areas[kept.ravel()] * specimens.geometry.thickness_mm),
+        volumes=np.ascontiguousarray(areas[kept.ravel()] * geometry.thickness_mm),
         dofs=np.ascontiguousarray(dofs, dtype=np.int32),
         signs=np.ascontiguousarray(node_signs[elements]),
         unknowns=unknowns,

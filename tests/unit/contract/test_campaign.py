@@ -84,7 +84,12 @@ def test_demo_is_at_least_the_size_it_promises(campaigns):
             "0",
             "greater than 0",
         ),
-        ({"specimens": {"geometry": {"notch_width_mm": 25}}}, "notch_width_mm", "25", "narrower"),
+        (
+            {"specimens": {"geometries": [{"notch_width_mm": 25}]}},
+            "specimens.geometries.0: notch_width_mm",
+            "25",
+            "smaller one",
+        ),
         ({"noise": {"strain": float("nan")}}, "noise.strain", "nan", "finite number"),
     ],
 )

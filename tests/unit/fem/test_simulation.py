@@ -111,7 +111,7 @@ def test_an_unphysical_material_is_a_row_of_nan_with_a_reason(
 def test_a_necked_specimen_says_so_and_where(dp780: Sheet) -> None:
     record = simulate(*dp780, COARSE.model_copy(update={"end_displacement_mm": 6.0}))
     assert record.status == "necked"
-    assert "specimen at 0 degrees stopped in step" in record.reason
+    assert "specimen 0 deg stopped in step" in record.reason
     assert np.isnan(record.strains).all()
     assert record.largest_plastic_strain > 0.05
 

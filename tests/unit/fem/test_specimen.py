@@ -10,7 +10,7 @@ from hpc_jobs.fem.element import assemble
 from hpc_jobs.fem.hardening import hardening_array
 from hpc_jobs.fem.materials.linear_forms import evaluate
 from hpc_jobs.fem.materials.yld2000_2d import Yld2000
-from hpc_jobs.fem.mesh import gradients_and_areas, notched_strip, shape_functions
+from hpc_jobs.fem.mesh import gradients_and_areas, half_width, notched_strip, shape_functions
 from hpc_jobs.fem.patches import patch_weights
 from hpc_jobs.fem.point import STATE
 from hpc_jobs.fem.specimen import discretise
@@ -25,6 +25,24 @@ def test_the_notch_is_where_it_should_be() -> None:
     assert columns[[0, -1], -1] == pytest.approx(np.array([(-30.0, 10.0), (30.0, 10.0)]))
     lengths = np.diff(columns[:, 0, 0])
     assert lengths[8] < 0.4 * lengths.mean() < lengths[0]
+
+
+@pytest.mark.parametrize(("depth", "length"), [(5.0, 10.0), (5.0, 14.0), (1.0, 14.0)])
+def test_an_arc_is_a_circle_through_both_corners(depth: float, length: float) -> None:
+    strip = Geometry(shape="arc", notch_width_mm=20 - 2 * depth, notch_length_mm=length)
+    x = np.linspace(-length / 2, length / 2, 41)
+    y = half_width(strip, x)
+    assert y[[0, 20, 40]] == pytest.approx([10.0, 10 - depth, 10.0])
+    centre = 10 - depth + strip.notch_radius_mm
+    assert np.hypot(x, y - centre) == pytest.approx(np.full(41, strip.notch_radius_mm))
+    assert half_width(strip, np.array([-20.0, 29.0])) == pytest.approx([10.0, 10.0])
+
+
+def test_a_straight_strip_is_a_rectangle() -> None:
+    strip = Geometry(shape="straight", length_mm=40, width_mm=12.5)
+    _, areas = gradients_and_areas(notched_strip(strip, Mesh(along=8, across=4)))
+    assert half_width(strip, np.linspace(-20, 20, 9)) == pytest.approx(np.full(9, 6.25))
+    assert areas.sum() == pytest.approx(40 * 12.5)
 
 
 def test_area_of_the_notched_strip() -> None:
@@ -72,7 +90,7 @@ def test_assembled_tangent_against_finite_differences(dp780: Sheet, angle_deg: f
     """At large plastic strain with rotation, from a plastically strained state."""
     sheet, material = Yld2000(dp780[0], 6), dp780[1]
     specimens = Specimens(mesh=Mesh(along=4, across=2))
-    model = discretise(specimens)
+    model = discretise(specimens.geometries[0], specimens.mesh, specimens.patches)
     law = hardening_array(material.hardening)
     twice = 2 * np.deg2rad(angle_deg)
     elastic = np.array([2e5, 0.33, np.cos(twice), np.sin(twice)])
@@ -89,7 +107,7 @@ def test_assembled_tangent_against_finite_differences(dp780: Sheet, angle_deg: f
         assert status == 0
         return band, forces[model.first : model.first + model.free]
 
-    nodes = notched_strip(specimens.geometry, specimens.mesh).nodes
+    nodes = notched_strip(specimens.geometries[0], specimens.mesh).nodes
     generator = np.random.default_rng(0)
     stretched = nodes @ np.array([[0.05, 0.02], [-0.01, -0.02]])
     displacement = stretched.ravel()

@@ -74,6 +74,7 @@ def test_a_measurement_of_another_campaign_is_refused_field_by_field(
     specimens = header.specimens.model_copy(
         update={
             "angles_deg": (0.0, 30.0, 90.0),
+            "geometries": (header.specimens.geometries[0].model_copy(update={"width_mm": 22.0}),),
             "patches": header.specimens.patches.model_copy(update={"region_length_mm": 11.0}),
         }
     )
@@ -85,10 +86,11 @@ def test_a_measurement_of_another_campaign_is_refused_field_by_field(
     with pytest.raises(UnusableMeasurement) as refusal:
         read_for(campaign, tmp_path / "bench.h5")
     lines = str(refusal.value).splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 4
     assert "specimens.angles_deg is (0.0, 30.0, 90.0)" in lines[0]
-    assert "specimens.patches.region_length_mm is 11.0" in lines[1]
-    assert "material.exponent is 8.0, campaign 'demo' simulates 6.0" in lines[2]
+    assert "specimens.geometries.0.width_mm is 22.0" in lines[1]
+    assert "specimens.patches.region_length_mm is 11.0" in lines[2]
+    assert "material.exponent is 8.0, campaign 'demo' simulates 6.0" in lines[3]
 
 
 def test_the_mesh_may_differ_from_the_campaigns(

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.measurement import MeasurementHeader
+from hpc_jobs.contract.specimen import Geometry
 from hpc_jobs.inverse.measurement import Measurement, UnusableMeasurement, read_measurement
 from hpc_jobs.inverse.measurement_csv import read_csv, write_csv
 from hpc_jobs.jobs import import_measurement
@@ -35,6 +36,26 @@ def test_the_order_of_rows_and_columns_is_free(
     one, other = read_csv(csv_file, header), read_csv(turned, header)
     np.testing.assert_array_equal(one.strains, other.strains)
     np.testing.assert_array_equal(one.forces, other.forces)
+
+
+def test_several_geometries_are_told_apart_by_name(
+    tmp_path: Path, measurement: Measurement, changed: Callable[..., Measurement]
+) -> None:
+    specimens = measurement.header.specimens
+    geometries = (Geometry(), Geometry(name="arc", shape="arc", notch_length_mm=14))
+    both = measurement.header.model_copy(
+        update={"specimens": specimens.model_copy(update={"geometries": geometries})}
+    )
+    strains = measurement.strains.reshape(specimens.strain_shape)
+    strains = np.concatenate((strains, 1.01 * strains), axis=1).ravel()
+    forces = np.concatenate((measurement.forces, 1.01 * measurement.forces))
+    path = tmp_path / "bench.csv"
+    write_csv(path, changed(header=both, strains=strains, forces=forces))
+    assert path.read_text().splitlines()[541].startswith("arc 0,1,1,")
+    np.testing.assert_allclose(read_csv(path, both).strains, strains, atol=5.1e-7)
+    path.write_text(path.read_text().replace("arc 45,", "45,"))
+    with pytest.raises(UnusableMeasurement, match=r"specimen is 45; give its geometry's name.*arc"):
+        read_csv(path, both)
 
 
 def test_the_force_may_be_left_out(

@@ -45,6 +45,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
         parameters=parameters,
         is_test=np.arange(ROWS) >= ROWS - 2,
         point=np.arange(84, 84 + ROWS),
+        level=np.zeros(ROWS, np.uint8),
     )
     frozen = FrozenCampaign(run_id="small", campaign=campaign, code_sha256="ab" * 32)
     solve_shard(run, frozen, work, lambda done, total: None)
@@ -71,7 +72,7 @@ def test_the_job_tells_and_draws(published: Path, tmp_path: Path) -> None:
         f"demo, fingerprint {campaign.fingerprint[:12]}",
         "code        abababababab, solver native",
         "at 0, 45, 90 degrees",
-        "8 x 4 = 32 elements",
+        "explicit: 8 x 4 = 32 elements, grading 0.3; 12 records",
         "exponent 6, E 200000 MPa, nu 0.33",
         "saturation_stress_mpa 1125.76",
         "12: 10 training, 2 test; points 84 to 95",
