@@ -27,7 +27,12 @@ def solve(root: Path, log: Path) -> None:
     run = RunFolder(root)
     points = read_round(run, 0)
     work = Assignment(
-        round=0, index=0, parameters=points.parameters, is_test=points.is_test, point=points.point
+        round=0,
+        index=0,
+        parameters=points.parameters,
+        is_test=points.is_test,
+        point=points.point,
+        level=points.level,
     )
     with log.open("a", buffering=1) as lines:
         solve_shard(
