@@ -5,8 +5,6 @@ from typing import Any
 
 def get_provider_info() -> dict[str, Any]:
     """Entry point of group apache_airflow_provider."""
-    text = {"type": ["string", "null"]}
-    secret = {"type": ["string", "null"], "format": "password"}
     return {
         "package-name": "yieldloop",
         "name": "HPC clusters",
@@ -19,25 +17,7 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": "operators.hooks.hpc.HpcHook",
                 "hook-name": "HPC cluster",
                 "connection-type": "hpc",
-                "conn-fields": {
-                    "host_key": {
-                        "label": "Host key",
-                        "description": "Pinned: 'type base64', a line of ssh-keyscan without the "
-                        "host name, compared with what the site publishes.",
-                        "schema": text,
-                    },
-                    "key_file": {
-                        "label": "Private key file",
-                        "description": "Path on the control host; or paste the key itself below.",
-                        "schema": text,
-                    },
-                    "private_key": {
-                        "label": "Private key",
-                        "description": "The whole key, with its BEGIN and END lines.",
-                        "schema": secret,
-                    },
-                    "private_key_passphrase": {"label": "Passphrase", "schema": secret},
-                },
+                "conn-fields": _fields(),
                 "ui-field-behaviour": {
                     "hidden-fields": ["schema"],
                     "relabeling": {"host": "Login node", "login": "User"},
@@ -45,4 +25,53 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         ],
+    }
+
+
+def _fields() -> dict[str, Any]:
+    """Return the form's own fields: label, what it means, and whether it is a secret."""
+    fields = {
+        "host_key": (
+            "Host key",
+            "Pinned: a line of ssh-keyscan, compared with what the site publishes.",
+        ),
+        "key_file": (
+            "Private key file",
+            "Path on the control host; or paste the key itself below.",
+        ),
+        "private_key": ("Private key", "The whole key, with its BEGIN and END lines."),
+        "private_key_passphrase": ("Passphrase", "Of the private key, if it has one."),
+        "certificate": (
+            "Certificate",
+            "Where the site signs keys: the content of *-cert.pub, or its path on the control "
+            "host. When it expires, tasks wait and say so.",
+        ),
+        "proxy_jump": (
+            "Jump host",
+            "The id of another Connection of this type: the host to go through, with its own user, "
+            "key and pinned host key.",
+        ),
+        "control_socket": (
+            "Control socket",
+            "For one-time passwords: the socket of a connection that you open by hand with "
+            "ssh -M -S; the whole command is in the task's log when it is needed.",
+        ),
+        "scheduler": (
+            "Scheduler",
+            "slurm, pbs or local; must agree with the cluster's file. May stay empty.",
+        ),
+        "poll_interval_s": (
+            "Poll interval, s",
+            "Instead of the one in the cluster's file: how often the scheduler is asked.",
+        ),
+    }
+    kinds = {"private_key": "password", "private_key_passphrase": "password"}
+    return {
+        name: {
+            "label": label,
+            "description": description,
+            "schema": {"type": ["string", "null"]}
+            | ({"format": kinds[name]} if name in kinds else {}),
+        }
+        for name, (label, description) in fields.items()
     }

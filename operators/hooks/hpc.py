@@ -1,32 +1,30 @@
 """HpcHook: one cluster, by the Airflow Connection of its name and its file in dags/clusters."""
 
-import contextlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook
 from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowNotFoundException
 
 from hpc_jobs.contract.cluster import Cluster, HpcWorkspaces
-from hpc_jobs.contract.loading import load
-from operators.cluster.errors import ClusterError, HostKeyRefused, NeedsLogin
+from hpc_jobs.contract.errors import ConfigurationError
+from hpc_jobs.contract.loading import load, parse
+from operators.cluster.errors import ClusterError
 from operators.cluster.reply import Reply
 from operators.cluster.schedulers import SCHEDULERS
 from operators.cluster.schedulers.base import Scheduler
 from operators.cluster.workspaces import WORKSPACES
 from operators.cluster.workspaces.base import Lease, WorkspaceDialect
+from operators.hooks.connection import login_of, login_of_async
 
 if TYPE_CHECKING:
     import paramiko
 
-    from operators.cluster.transports.base import Transport
-    from operators.cluster.transports.ssh import AsyncSshTransport
-
-SSH_PORT = 22
-CONNECT_TIMEOUT_S = 20
-KEEPALIVE_S = 15
+    from operators.cluster.transports.base import AsyncTransport, Transport
+    from operators.cluster.transports.login import Login
 
 
 def clusters_folder() -> Path:
@@ -37,6 +35,24 @@ def clusters_folder() -> Path:
 def describe(cluster: str) -> Cluster:
     """Read a cluster's file; raises ConfigurationError, which says what is wrong."""
     return load(Cluster, clusters_folder() / f"{cluster}.yaml")
+
+
+def with_hints(site: Cluster) -> Cluster:
+    """Let the Connection's poll interval count; raise ConfigurationError where they disagree."""
+    try:
+        extra = BaseHook.get_connection(site.name).extra_dejson
+    except AirflowNotFoundException:  # logging in will say so
+        return site
+    scheduler = extra.get("scheduler") or site.scheduler
+    if scheduler != site.scheduler:
+        raise ConfigurationError(
+            f"Connection '{site.name}' says scheduler '{scheduler}', its file in dags/clusters "
+            f"says '{site.scheduler}'; correct one of them"
+        )
+    if not extra.get("poll_interval_s"):
+        return site
+    changed = site.model_dump(mode="json") | {"poll_interval_s": extra["poll_interval_s"]}
+    return parse(Cluster, changed, f"Connection '{site.name}'")
 
 
 def scheduler_of(site: Cluster) -> Scheduler:
@@ -69,8 +85,8 @@ class HpcHook(BaseHook):
 
     @cached_property
     def site(self) -> Cluster:
-        """How the cluster is described."""
-        return describe(self.cluster)
+        """How the cluster is described, with what its Connection says of it."""
+        return with_hints(describe(self.cluster))
 
     @cached_property
     def scheduler(self) -> Scheduler:
@@ -78,11 +94,19 @@ class HpcHook(BaseHook):
         return scheduler_of(self.site)
 
     @cached_property
+    def login(self) -> "Login":
+        """How the Connection says to log in; raises HostKeyRefused where it pins no host key."""
+        return login_of(self.cluster)
+
+    @cached_property
     def transport(self) -> "Transport":
-        """The connection itself."""
+        """The connection itself; made when it is first used."""
+        from operators.cluster.transports.openssh import OpenSshTransport
         from operators.cluster.transports.ssh import SshTransport
 
-        return SshTransport(self._connect)
+        if self.login.control_socket:
+            return OpenSshTransport(self.login)
+        return SshTransport(lambda: self._connect())
 
     def run(self, argv: Sequence[str], timeout_s: float = 60) -> Reply:
         """Run a command in the login's home folder; a non-zero exit is a reply, not an error."""
@@ -133,28 +157,22 @@ class HpcHook(BaseHook):
         return self.transport
 
     def test_connection(self) -> tuple[bool, str]:
-        """Try the login, then the scheduler and the workspaces; say what was tried."""
-        tried = []
+        """Try login, scheduler and workspaces; say what was tried, step by step."""
+        from operators.checks.login import check_login
+        from operators.checks.step import Steps
+
+        steps = Steps()
         try:
-            tried.append("login")
-            name = self.run(["hostname"]).stdout.strip()
-            tried.append("description")
-            site = self.site
-            tried.append(f"scheduler {site.scheduler}")
-            jobs = len(self.queue())
-            tried.append(f"workspaces {site.workspaces.kind}")
-            leases = len(self.workspace().list())
-        except NeedsLogin as error:
-            return False, f"{' -> '.join(tried)}: {error}"
-        except Exception as error:
-            return False, f"{' -> '.join(tried)} failed: {error}"
+            check_login(self, steps)
         finally:
             self.close()
-        return True, f"{name}: {' -> '.join(tried)}; {jobs} live jobs, {leases} workspaces"
+        return steps.good, steps.in_words()
 
     def _connect(self) -> "paramiko.SSHClient":
-        _pinned(self.cluster, self.get_connection(self.cluster).extra_dejson)
-        return _pinned_hook(self.cluster).get_conn()
+        from operators.cluster.transports.login import connect
+
+        self.__dict__.pop("login", None)  # a renewed key or certificate is read anew
+        return connect(self.login)
 
 
 class Workspaces:
@@ -192,84 +210,12 @@ class Workspaces:
         return self.dialect.parse_list(self._hook.run(self.dialect.list_command()))
 
 
-async def connect_async(cluster: str) -> "AsyncSshTransport":
+async def connect_async(cluster: str) -> "AsyncTransport":
     """Make the triggerer's connection to a cluster."""
-    from airflow.providers.common.compat.connection import (
-        get_async_connection,
-        get_async_extra_dejson,
-    )
-
+    from operators.cluster.transports.openssh import AsyncOpenSshTransport
     from operators.cluster.transports.ssh import AsyncSshTransport
 
-    connection = await get_async_connection(cluster)
-    extra = await get_async_extra_dejson(connection)
-    return await AsyncSshTransport.connect(
-        host=connection.host or "",
-        port=connection.port or SSH_PORT,
-        username=connection.login or "",
-        password=connection.password,
-        private_key=extra.get("private_key"),
-        key_file=extra.get("key_file"),
-        passphrase=extra.get("private_key_passphrase"),
-        host_key=_pinned(cluster, extra),
-    )
-
-
-def _pinned(cluster: str, extra: dict[str, Any]) -> str:
-    """Key type and key of the host, from the Connection; raises HostKeyRefused without one."""
-    parts = str(extra.get("host_key") or "").split()
-    if len(parts) < 2:
-        raise HostKeyRefused(
-            f"Connection '{cluster}' pins no host key; put a line of `ssh-keyscan HOST`, without "
-            "the host name and after comparing it with the site's, into its extra 'host_key'"
-        )
-    return " ".join(parts[:2])
-
-
-def _pinned_hook(cluster: str) -> Any:
-    """Make an SSHHook that knows one host key, and asks neither agents nor known_hosts."""
-    import paramiko
-    from airflow.providers.ssh.hooks.ssh import SSHHook
-    from airflow.sdk.exceptions import AirflowException, AirflowNotFoundException
-
-    class PinnedSSHHook(SSHHook):
-        def get_conn(self) -> paramiko.SSHClient:
-            assert self.host_key is not None
-            client = paramiko.SSHClient()
-            name = (
-                self.remote_host if self.port == SSH_PORT else f"[{self.remote_host}]:{self.port}"
-            )
-            client.get_host_keys().add(name, self.host_key.get_name(), self.host_key)
-            client.set_missing_host_key_policy(paramiko.RejectPolicy())
-            try:
-                client.connect(
-                    hostname=self.remote_host,
-                    port=self.port,
-                    username=self.username,
-                    password=self.password or None,
-                    pkey=self.pkey,
-                    key_filename=self.key_file or None,
-                    sock=self.host_proxy,
-                    allow_agent=False,
-                    look_for_keys=False,
-                    timeout=CONNECT_TIMEOUT_S,
-                    banner_timeout=CONNECT_TIMEOUT_S,
-                    auth_timeout=CONNECT_TIMEOUT_S,
-                )
-                transport = client.get_transport()
-                if transport is not None:
-                    transport.set_keepalive(self.keepalive_interval)
-            except BaseException:
-                with contextlib.suppress(Exception):
-                    client.close()
-                raise
-            return client
-
-    try:
-        return PinnedSSHHook(ssh_conn_id=cluster, keepalive_interval=KEEPALIVE_S)
-    except (ValueError, paramiko.SSHException) as error:
-        raise HostKeyRefused(f"Connection '{cluster}': host_key is no key: {error}") from error
-    except AirflowNotFoundException:
-        raise
-    except AirflowException as error:
-        raise NeedsLogin(f"Connection '{cluster}': {error}") from error
+    login = await login_of_async(cluster)
+    if login.control_socket:
+        return AsyncOpenSshTransport(login)
+    return await AsyncSshTransport.connect(login)

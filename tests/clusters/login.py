@@ -28,6 +28,8 @@ class LoginNode:
         (folder / "home").mkdir()
         self._host_key = folder / "host_key"
         generate_key(self._host_key)
+        self._user_ca = folder / "user_ca"
+        generate_key(self._user_ca)
         self.authorized_keys = folder / "authorized_keys"
         shutil.copy(public_key(key), self.authorized_keys)
         self._known_hosts = folder / "known_hosts"
@@ -118,6 +120,13 @@ class LoginNode:
             yield
         finally:
             self.authorized_keys.write_bytes(content)
+
+    def sign(self, key: Path, validity: str) -> Path:
+        """Sign a key's public half for our user, as a site's authority does; ssh-keygen's -V."""
+        argv = ["ssh-keygen", "-q", "-s", str(self._user_ca), "-I", "test", "-n", self.user]
+        argv += ["-V", validity, str(public_key(key))]
+        subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
+        return key.with_name(f"{key.name}-cert.pub")
 
     @contextlib.contextmanager
     def command(self, name: str, script: str) -> Iterator[Path]:

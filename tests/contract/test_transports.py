@@ -1,9 +1,9 @@
 """One suite for all transports that reach a machine; the recorded one answers as it was taught."""
 
 import asyncio
-import base64
 import json
 import os
+import shlex
 import socket
 import subprocess
 import sys
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import paramiko
 import pytest
@@ -20,6 +21,9 @@ from operators.cluster.reply import Reply
 from operators.cluster.transports import TRANSPORTS
 from operators.cluster.transports.base import AsyncTransport, Transport
 from operators.cluster.transports.local import AsyncLocalTransport, LocalTransport
+from operators.cluster.transports.login import Login
+from operators.cluster.transports.login import connect as connect_to
+from operators.cluster.transports.openssh import AsyncOpenSshTransport, Master, OpenSshTransport
 from operators.cluster.transports.recorded import RecordedTransport, read_transcript
 from operators.cluster.transports.ssh import AsyncSshTransport, SshTransport
 from quickstart.login_node import make_key, public_line
@@ -75,26 +79,32 @@ class Host:
     def home(self) -> Path:
         return self.folder / "home"
 
-    def client(self, *, user: str = "u", host_key: str | None = None) -> paramiko.SSHClient:
-        client = paramiko.SSHClient()
-        _, data = (host_key or public_line(self.host_key)).split()
-        pinned = paramiko.Ed25519Key(data=base64.b64decode(data))
-        client.get_host_keys().add(f"[127.0.0.1]:{self.port}", "ssh-ed25519", pinned)
-        client.set_missing_host_key_policy(paramiko.RejectPolicy())
-        key = paramiko.Ed25519Key.from_private_key_file(str(self.folder / "user"))
-        client.connect(
-            "127.0.0.1", self.port, user, pkey=key, allow_agent=False, look_for_keys=False
-        )
-        return client
-
-    async def connect(self, *, user: str = "u", host_key: str | None = None) -> AsyncSshTransport:
-        return await AsyncSshTransport.connect(
+    def login(self, *, user: str = "u", host_key: str | None = None, **more: Any) -> Login:
+        return Login(
             host="127.0.0.1",
             port=self.port,
-            username=user,
-            key_file=str(self.folder / "user"),
+            user=user,
             host_key=host_key or public_line(self.host_key),
+            **{"key_file": str(self.folder / "user")} | more,
         )
+
+    def client(self, **changed: Any) -> paramiko.SSHClient:
+        return connect_to(self.login(**changed))
+
+    async def connect(self, **changed: Any) -> AsyncSshTransport:
+        return await AsyncSshTransport.connect(self.login(**changed))
+
+    def open_master(self) -> Login:
+        """What a person types, and the key that a person would have."""
+        login = self.login(control_socket=str(self.folder / "master"))
+        typed = shlex.split(Master(login).command_to_type)
+        key = ["-i", str(self.folder / "user"), "-F", "none", "-o", "IdentityAgent=none"]
+        subprocess.run([typed[0], *key, *typed[1:]], check=True, timeout=20)
+        return login
+
+
+def close_master(login: Login) -> None:
+    subprocess.run(Master(login).argv("-O", "exit"), check=False, capture_output=True)
 
 
 @pytest.fixture(scope="module")
@@ -105,14 +115,25 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     made.stop()
 
 
-REAL = ["ssh", "local"]
+REAL = ["ssh", "openssh", "local"]
+
+
+@pytest.fixture(scope="module")
+def master(host: Host) -> Iterator[Login]:
+    login = host.open_master()
+    yield login
+    close_master(login)
 
 
 @pytest.fixture(params=REAL)
 def transport(request: pytest.FixtureRequest, host: Host) -> Iterator[Transport]:
-    made: Transport = (
-        SshTransport(host.client) if request.param == "ssh" else LocalTransport(host.home)
-    )
+    made: Transport
+    if request.param == "ssh":
+        made = SshTransport(host.client)
+    elif request.param == "openssh":
+        made = OpenSshTransport(request.getfixturevalue("master"))
+    else:
+        made = LocalTransport(host.home)
     yield made
     made.close()
 
@@ -122,7 +143,10 @@ def connect(request: pytest.FixtureRequest, host: Host) -> Callable[[], object]:
     async def local() -> AsyncTransport:
         return AsyncLocalTransport(host.home)
 
-    return host.connect if request.param == "ssh" else local
+    async def openssh() -> AsyncTransport:
+        return AsyncOpenSshTransport(request.getfixturevalue("master"))
+
+    return {"ssh": host.connect, "openssh": openssh, "local": local}[request.param]
 
 
 def test_every_transport_is_in_this_suite() -> None:
@@ -237,6 +261,66 @@ def test_who_is_refused(host: Host, tmp_path: Path) -> None:
         asyncio.run(host.connect(user="nobody"))
     with pytest.raises(HostKeyRefused, match="pinned"):
         asyncio.run(host.connect(host_key=other))
+
+
+def test_without_a_master_a_person_is_told_what_to_type(host: Host, tmp_path: Path) -> None:
+    login = host.login(control_socket=str(tmp_path / "none"))
+    transport = OpenSshTransport(login)
+    for ask in (
+        lambda: transport.run(["true"]),
+        lambda: transport.read("x"),
+        lambda: transport.write("x", b""),
+        lambda: asyncio.run(AsyncOpenSshTransport(login).run(["true"])),
+    ):
+        with pytest.raises(NeedsLogin) as needs:
+            ask()
+        assert str(needs.value).endswith(Master(login).command_to_type)
+
+
+def test_a_master_that_ends_is_missed_and_found_again(tmp_path: Path) -> None:
+    host = Host(tmp_path)
+    host.start()
+    login = host.open_master()
+    try:
+        transport = OpenSshTransport(login)
+        assert transport.run(["sh", "-c", "exit 255"]).exit_code == 255, "the command's own"
+        close_master(login)
+        with pytest.raises(NeedsLogin, match="type on the control host: ssh -fNM -S"):
+            transport.run(["true"])
+        host.open_master()
+        assert transport.run(["echo", "back"]).stdout == "back\n"
+    finally:
+        close_master(login)
+        host.stop()
+
+
+def test_a_master_is_not_opened_to_a_stranger(host: Host, tmp_path: Path) -> None:
+    other = public_line(make_key(tmp_path / "another"))
+    login = host.login(control_socket=str(tmp_path / "master"), host_key=other)
+    typed = shlex.split(Master(login).command_to_type)
+    key = ["-i", str(host.folder / "user"), "-F", "none", "-o", "BatchMode=yes"]
+    done = subprocess.run([typed[0], *key, *typed[1:]], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 255 and "HOST IDENTIFICATION HAS CHANGED" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "words"),
+    [
+        ({"host_key": "ssh-ed25519 nonsense"}, HostKeyRefused, "is no key"),
+        ({"host_key": "ssh-dss AAAA"}, HostKeyRefused, "is no key"),
+        ({"key_file": "/nosuch"}, NeedsLogin, "key file /nosuch: No such file"),
+        ({"private_key": "nonsense"}, NeedsLogin, "BEGIN and END"),
+        ({"certificate": "/nosuch"}, NeedsLogin, "certificate /nosuch: No such file"),
+        ({"certificate": "ssh-ed25519 nonsense"}, NeedsLogin, "certificate cannot be read"),
+    ],
+)
+def test_what_cannot_prove_anything(
+    host: Host, changed: dict[str, str], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        SshTransport(lambda: host.client(**changed)).run(["true"])
+    with pytest.raises(error, match=words if "private_key" not in changed else "refused"):
+        asyncio.run(host.connect(**changed))
 
 
 def test_recorded_answers_word_for_word(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from operators.cluster.transports.base import Transport
 from operators.cluster.transports.local import LocalTransport
+from operators.cluster.transports.openssh import OpenSshTransport
 from operators.cluster.transports.recorded import RecordedTransport
 from operators.cluster.transports.ssh import SshTransport
 
 TRANSPORTS: dict[str, type[Transport]] = {
     "ssh": SshTransport,
+    "openssh": OpenSshTransport,
     "local": LocalTransport,
     "recorded": RecordedTransport,
 }

@@ -1,13 +1,12 @@
 """SSH: paramiko for the worker's blocking calls, asyncssh for the triggerer's one connection.
 
-How the client is made (host, key, pinned host key) is the hook's business; here is what is done
-with it, and what its failures mean.
+How the client is made is login.py's business; here is what is done with it, and what its failures
+mean.
 """
 
 import asyncio
 import contextlib
 import logging
-import os
 import posixpath
 import secrets
 import selectors
@@ -28,10 +27,10 @@ from operators.cluster.reply import Reply, command_line
 from operators.cluster.transports.base import (
     COMMAND_TIMEOUT_S,
     CONNECT_TIMEOUT_S,
-    KEEPALIVE_S,
     AsyncTransport,
     Transport,
 )
+from operators.cluster.transports.login import Login, connect_async
 
 READ_BYTES = 65536
 
@@ -161,42 +160,17 @@ PINNED = "the host key pinned in the Connection is another one; ask the site bef
 class AsyncSshTransport(AsyncTransport):
     """One asyncssh connection for everything that one triggerer asks of one cluster."""
 
-    def __init__(self, connection: asyncssh.SSHClientConnection) -> None:
-        self._connection = connection
+    def __init__(self, hops: Sequence[asyncssh.SSHClientConnection]) -> None:
+        self._hops = list(hops)
+        self._connection = self._hops[-1]
 
     @classmethod
-    async def connect(
-        cls,
-        *,
-        host: str,
-        port: int,
-        username: str,
-        private_key: str | None = None,
-        key_file: str | None = None,
-        passphrase: str | None = None,
-        password: str | None = None,
-        host_key: str,
-    ) -> "AsyncSshTransport":
-        """Connect; the host must show `host_key` ("type base64"), and nothing else is believed."""
+    async def connect(cls, login: Login) -> "AsyncSshTransport":
+        """Log in; the host must show its pinned key, and nothing else is believed."""
         try:
-            keys = _client_keys(private_key, key_file, passphrase)
-            pinned = asyncssh.import_public_key(host_key)
-            connection = await asyncssh.connect(
-                host,
-                port,
-                username=username,
-                client_keys=keys or None,
-                password=password,
-                known_hosts=([pinned], [], []),
-                agent_path=None,
-                connect_timeout=CONNECT_TIMEOUT_S,
-                login_timeout=CONNECT_TIMEOUT_S,
-                keepalive_interval=KEEPALIVE_S,
-                keepalive_count_max=3,
-            )
+            return cls(await connect_async(login))
         except Exception as error:
-            raise _meaning(error, f"connecting to {host}:{port}") from error
-        return cls(connection)
+            raise _meaning(error, f"connecting to {login.host}:{login.port}") from error
 
     async def run(self, argv: Sequence[str], timeout_s: float = COMMAND_TIMEOUT_S) -> Reply:
         """Run a command."""
@@ -214,19 +188,10 @@ class AsyncSshTransport(AsyncTransport):
 
     async def close(self) -> None:
         """Let the connection go."""
-        self._connection.close()
-        with contextlib.suppress(Exception):
-            await asyncio.wait_for(self._connection.wait_closed(), 5)
-
-
-def _client_keys(
-    private_key: str | None, key_file: str | None, passphrase: str | None
-) -> list[asyncssh.SSHKey]:
-    if private_key:
-        return [asyncssh.import_private_key(private_key, passphrase)]
-    if key_file:
-        return [asyncssh.read_private_key(os.path.expanduser(key_file), passphrase)]
-    return []
+        for hop in reversed(self._hops):
+            hop.close()
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(hop.wait_closed(), 5)
 
 
 def _meaning(error: Exception, doing: str) -> Exception:

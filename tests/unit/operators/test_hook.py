@@ -7,7 +7,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from hpc_jobs.contract.errors import ConfigurationError
-from operators.cluster.errors import HostKeyRefused, NeedsLogin
+from operators.cluster.errors import ClusterError, HostKeyRefused, NeedsLogin
 from operators.hooks.hpc import HpcHook
 from operators.provider import get_provider_info
 from operators.workspace import AllocateWorkspaceOperator, ReleaseWorkspaceOperator
@@ -33,22 +33,81 @@ def test_the_connection_test_tells_what_it_tried(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     good, words = HpcHook("cpu").test_connection()
-    assert good and "login -> description -> scheduler local -> workspaces directory" in words
+    assert good, words
+    assert [line.split(":")[0].split() for line in words.splitlines()] == [
+        *(["ok", name] for name in ("connection", "network", "login", "shell", "description")),
+        *(["ok", name] for name in ("scheduler", "workspaces")),
+    ]
+    assert (
+        f"researcher@127.0.0.1:{cluster.login.port} by a key; host key ssh-ed25519 SHA256:" in words
+    )
     stranger = make_key(tmp_path / "stranger")
     key = stranger.export_private_key().decode()
     monkeypatch.setenv("AIRFLOW_CONN_CPU", cluster.login.connection(private_key=key))
     good, words = HpcHook("cpu").test_connection()
-    assert not good and words.startswith("login: ") and "refused" in words
+    assert not good and "FAILED   login: log in and run hostname: " in words
+    assert "the login was refused" in words and "-> try the same user and key by hand" in words
+    assert "skipped  scheduler" in words
     assert key.splitlines()[1] not in words
     monkeypatch.setenv("AIRFLOW_CONN_CPU", cluster.login.connection())
     (cluster.dags / "clusters" / "cpu.yaml").unlink()
     good, words = HpcHook("cpu").test_connection()
-    assert not good and words.startswith("login -> description failed: cpu.yaml: no such file")
+    assert not good and "FAILED   description: read clusters/cpu.yaml: cpu.yaml: no such" in words
+    assert "-> correct the cluster's file" in words
     with pytest.raises(ConfigurationError):
         HpcHook("cpu").site  # noqa: B018
     cluster.login.stop()
     good, words = HpcHook("cpu").test_connection()
-    assert not good and words.startswith("login failed: ")
+    assert not good and "FAILED   network: " in words and "correct the port" in words
+    monkeypatch.delenv("AIRFLOW_CONN_CPU")
+    good, words = HpcHook("cpu").test_connection()
+    assert not good and "FAILED   connection: " in words and "of type 'HPC cluster'" in words
+
+
+def test_a_noisy_login_shell_is_found(cluster: Cluster) -> None:
+    hook = HpcHook("cpu")
+    run = hook.transport.run
+    noisy = {"transport": NoisyTransport(run)}
+    hook.__dict__.update(noisy)
+    good, words = hook.test_connection()
+    assert not good and "adds output of its own: 'Welcome to the cluster!'" in words
+    assert "only when interactive" in words
+
+
+class NoisyTransport:
+    """A real login whose shell greets, as one with an echo in ~/.bashrc does."""
+
+    def __init__(self, run: Any) -> None:
+        self._run = run
+
+    def run(self, argv: Any, timeout_s: float = 60) -> Any:
+        return self._run(["sh", "-c", 'echo "Welcome to the cluster!"; exec "$@"', "x", *argv])
+
+    def close(self) -> None:
+        pass
+
+
+def test_the_connections_hints(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    def site(**hints: Any) -> Any:
+        monkeypatch.setenv("AIRFLOW_CONN_CPU", cluster.login.connection(**hints))
+        return HpcHook("cpu").site
+
+    assert site().poll_interval_s == 2
+    assert site(poll_interval_s="90", scheduler="local").poll_interval_s == 90
+    with pytest.raises(ConfigurationError, match=r"Connection 'cpu': poll_interval_s is '0\.1'"):
+        site(poll_interval_s="0.1")
+    with pytest.raises(ConfigurationError, match=r"says scheduler .pbs.*correct one of them"):
+        site(scheduler="pbs")
+
+
+def test_jump_hosts_do_not_go_in_circles(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_CPU", cluster.login.connection(proxy_jump="gate"))
+    monkeypatch.setenv("AIRFLOW_CONN_GATE", cluster.login.connection())
+    with HpcHook("cpu") as hook:
+        assert hook.login.jump is not None and hook.login.jump.host == "127.0.0.1"
+    monkeypatch.setenv("AIRFLOW_CONN_GATE", cluster.login.connection(proxy_jump="cpu"))
+    with pytest.raises(ClusterError, match="cpu -> gate -> cpu; name another host"):
+        HpcHook("cpu").login  # noqa: B018
 
 
 def test_strangers_are_refused(
@@ -58,7 +117,7 @@ def test_strangers_are_refused(
     for host_key, error in (
         (other, "pinned"),
         ("", "pins no host key"),
-        ("ssh-ed25519 nonsense", "is no key"),
+        ("127.0.0.1 ssh-ed25519 nonsense", "is no key"),
         ("ssh-dss AAAA", "is no key"),
     ):
         monkeypatch.setenv("AIRFLOW_CONN_CPU", cluster.login.connection(host_key=host_key))

@@ -1,0 +1,99 @@
+"""From the Connection to the scheduler: the steps of "test connection"."""
+
+import base64
+import hashlib
+import socket
+from typing import TYPE_CHECKING
+
+from operators.checks.step import Steps, Trouble
+
+if TYPE_CHECKING:
+    from operators.cluster.transports.login import Login
+    from operators.hooks.hpc import HpcHook
+
+NETWORK_TIMEOUT_S = 10.0
+MARK = "yieldloop; it's quiet here"
+
+
+def check_login(hook: "HpcHook", steps: Steps) -> bool:
+    """Try login, shell, description, scheduler and workspaces, in this order."""
+    name = hook.cluster
+    steps.attempt("connection", f"read Connection '{name}'", lambda: _describe(hook.login))
+    steps.attempt("network", "reach the first host", lambda: _reach(_first(hook.login)))
+    steps.attempt("login", "log in and run hostname", lambda: _hostname(hook))
+    steps.attempt("shell", "run a command and compare its output", lambda: _quiet(hook))
+    steps.attempt("description", f"read clusters/{name}.yaml", lambda: hook.site.description)
+    steps.attempt("scheduler", "ask the scheduler for our jobs", lambda: _queue(hook))
+    steps.attempt("workspaces", "list our workspaces", lambda: _leases(hook))
+    return steps.good
+
+
+def _describe(login: "Login") -> str:
+    kind, key = login.host_key.split()
+    try:
+        digest = hashlib.sha256(base64.b64decode(key)).digest()
+    except ValueError:
+        remedy = "put a line of `ssh-keyscan HOST` into the field 'Host key'"
+        raise Trouble(f"its host key, '{kind} {key[:20]}...', is no key", remedy) from None
+    fingerprint = base64.b64encode(digest).decode().rstrip("=")
+    proofs = {
+        "a master connection": login.control_socket,
+        "a certificate": login.certificate,
+        "a key": login.private_key or login.key_file,
+        "a password": login.password,
+    }
+    proof = next((words for words, given in proofs.items() if given), "")
+    if not proof:
+        remedy = "give a private key, a certificate, or the socket of a master connection"
+        raise Trouble(f"{login} has nothing to log in with", remedy)
+    through = f" through {login.jump}" if login.jump else ""
+    return f"{login} by {proof}{through}; host key {kind} SHA256:{fingerprint}"
+
+
+def _first(login: "Login") -> "Login":
+    """Return the host that is reached directly: those behind it are reached through it."""
+    return _first(login.jump) if login.jump else login
+
+
+def _reach(login: "Login") -> str:
+    if login.control_socket:
+        return "left to the person who opened the master connection"
+    with socket.create_connection((login.host, login.port), NETWORK_TIMEOUT_S) as connection:
+        connection.settimeout(NETWORK_TIMEOUT_S)
+        banner = connection.recv(100).decode(errors="replace").strip()
+    if not banner.startswith("SSH-"):
+        remedy = "correct host and port in the Connection: something else answers there"
+        raise Trouble(f"no SSH server answers, but '{banner[:60]}'", remedy)
+    return f"{login.host}:{login.port} says {banner}"
+
+
+def _hostname(hook: "HpcHook") -> str:
+    return hook.run(["hostname"]).stdout.strip()
+
+
+def _quiet(hook: "HpcHook") -> str:
+    """Compare what came back: a login shell that prints garbles every reply, and SFTP."""
+    reply = hook.run(["printf", "%s", MARK])
+    if reply.stdout != MARK:
+        said = (reply.stdout.replace(MARK, "") or reply.words).strip()
+        raise Trouble(
+            f"the login shell adds output of its own: '{said[:80]}'",
+            "let ~/.bashrc and the like print only when interactive: case $- in *i*) ...; esac",
+        )
+    return "as it should be"
+
+
+def _queue(hook: "HpcHook") -> str:
+    reply = hook.run(hook.scheduler.names_command())
+    if reply.exit_code == 127 or "not found" in reply.stderr:
+        raise Trouble(
+            f"{hook.scheduler.name}'s commands are not found: {reply.words[-200:]}",
+            "correct `scheduler` in the cluster's file, or put the commands on the PATH of "
+            "non-interactive logins (~/.bashrc)",
+        )
+    return f"{hook.scheduler.name} answers, {len(hook.scheduler.parse_names(reply))} live jobs"
+
+
+def _leases(hook: "HpcHook") -> str:
+    leases = hook.workspace().list()
+    return f"{hook.site.workspaces.kind}, {len(leases)} of ours"

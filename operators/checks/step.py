@@ -1,0 +1,92 @@
+"""One step of a check: what was tried, what came back, and what to do if that was not well."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from operators.checks.words import remedy_for
+
+log = logging.getLogger(__name__)
+
+
+class Outcome(StrEnum):
+    """How a step ended; one that is skipped needs an earlier one that failed."""
+
+    OK = "ok"
+    NOTE = "note"
+    FAILED = "FAILED"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A line of the report."""
+
+    name: str
+    outcome: Outcome
+    tried: str
+    found: str = ""
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        line = f"{self.outcome:<8} {self.name}: {self.tried}"
+        line += f": {self.found}" if self.found else ""
+        return line + (f"\n         -> {self.remedy}" if self.remedy else "")
+
+
+class Trouble(Exception):
+    """A step that came back with something wrong, and the remedy."""
+
+    def __init__(self, found: str, remedy: str) -> None:
+        super().__init__(found)
+        self.remedy = remedy
+
+
+@dataclass
+class Steps:
+    """The report as it grows; each step is told as soon as it is over."""
+
+    steps: list[Step] = field(default_factory=list)
+    tell: Callable[[Step], None] = lambda step: log.info("%s", step)
+
+    @property
+    def good(self) -> bool:
+        """Whether nothing failed and nothing had to be skipped."""
+        return all(step.outcome in (Outcome.OK, Outcome.NOTE) for step in self.steps)
+
+    def attempt(self, name: str, tried: str, action: Callable[[], str]) -> bool:
+        """Do one thing that says what it found; after a failure, what comes later is skipped."""
+        if not self.good:
+            self.add(Step(name, Outcome.SKIPPED, tried))
+        else:
+            self.add(_result(name, tried, action))
+        return self.good
+
+    def always(self, name: str, tried: str, action: Callable[[], str]) -> None:
+        """Do one thing whatever came before: tidying up."""
+        self.add(_result(name, tried, action))
+
+    def add(self, step: Step) -> None:
+        """Tell a step."""
+        self.steps.append(step)
+        self.tell(step)
+
+    def rows(self) -> list[dict[str, str]]:
+        """Return the report as an XCom holds it."""
+        keys = ("name", "outcome", "tried", "found", "remedy")
+        return [{key: str(getattr(step, key)) for key in keys} for step in self.steps]
+
+    def in_words(self) -> str:
+        """Return the report as a person reads it."""
+        return "\n".join(map(str, self.steps))
+
+
+def _result(name: str, tried: str, action: Callable[[], str]) -> Step:
+    try:
+        return Step(name, Outcome.OK, tried, action())
+    except Trouble as trouble:
+        return Step(name, Outcome.FAILED, tried, str(trouble), trouble.remedy)
+    except Exception as error:
+        found = str(error) or type(error).__name__
+        return Step(name, Outcome.FAILED, tried, found, remedy_for(error))
