@@ -5,7 +5,6 @@ worker, the triggerer or the whole control host may die at any moment: whoever c
 `execute` or `execute_complete`, finds what was submitted, and goes on.
 """
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
@@ -18,30 +17,21 @@ from hpc_jobs.contract.records import ElementResult
 from hpc_jobs.contract.run import RunHandle, Site
 from operators.cluster.client import ArrayJob
 from operators.cluster.errors import ArrayFailed
-from operators.cluster.job import ElementState, expand
+from operators.cluster.job import ElementState
 from operators.cluster.ledger import Snapshot, by_results
 from operators.hooks.hpc import HpcHook
-from operators.job_folder import (
-    Assignment,
-    current_token,
-    first_unfinished,
-    generation,
-    job_token,
-)
+from operators.job_folder import Assignment, first_unfinished, generation
+from operators.lease import require_lease
 from operators.links import MlflowRunLink
 from operators.patience import PATIENCE_S, patiently
-from operators.report import summary
-from operators.triggers.array_job import ArrayJobTrigger
-
-__all__ = ["HpcArrayJobOperator", "current_token", "job_token"]
-
-Context = Any  # airflow.sdk.Context is a TypedDict that tests would have to fill whole
+from operators.report import few, summary
+from operators.task_memory import Context, TaskMemory
+from operators.triggers.array_job import ArrayJobTrigger, causes_of
 
 INLINE_POLL_S = 1.0
 DEADLINE_S = 7 * 86400.0
 FIRST_POLL_S = 10.0
 TAILS = 3
-STATE_KEY = "array_job"
 
 
 class HpcArrayJobOperator(BaseOperator):
@@ -137,23 +127,24 @@ class HpcArrayJobOperator(BaseOperator):
         self, context: Context, hook: HpcHook, event: Mapping[str, Any] | None
     ) -> dict[str, Any]:
         """Attach, wait, try again, conclude; may be repeated from the start at any time."""
-        job = self._open(context, hook)
+        memory, cluster = TaskMemory(context), self._assignment.cluster
+        job = self._open(memory, hook)
         if job.plan.elements == 0:
             return self._summary(job, {}, [])
-        self._remember(context, job)
+        memory.remember(job, cluster)
         job.attach()
-        self._remember(context, job)
-        causes = _causes(event, len(job.submissions)) if event else {}
+        memory.remember(job, cluster)
+        causes = causes_of(event, len(job.submissions)) if event else {}
         while True:
             snapshot = self._wait(job, hook, causes)
             if not snapshot.settled:
                 self._defer(job, hook)
             again = self._worth_another_try(job, snapshot)
             if not again:
-                return self._conclude(context, job, snapshot)
+                return self._conclude(memory, job, snapshot)
             self._show(job, again, "trying again")
             job.try_again(again)
-            self._remember(context, job)
+            memory.remember(job, cluster)
             causes = {}
 
     def _wait(self, job: ArrayJob, hook: HpcHook, causes: Mapping[int, ElementState]) -> Snapshot:
@@ -199,7 +190,7 @@ class HpcArrayJobOperator(BaseOperator):
         most = self._assignment.handle.tries_per_element
         return {e: cause for e, cause in snapshot.failed.items() if ledger.tries(e) < most}
 
-    def _conclude(self, context: Context, job: ArrayJob, snapshot: Snapshot) -> dict[str, Any]:
+    def _conclude(self, memory: TaskMemory, job: ArrayJob, snapshot: Snapshot) -> dict[str, Any]:
         results = [ElementResult.model_validate(document) for document in job.results()]
         failed = dict(snapshot.failed)
         report = self._summary(job, failed, results)
@@ -208,23 +199,24 @@ class HpcArrayJobOperator(BaseOperator):
         allowed = int(self._assignment.handle.allowed_loss * job.plan.elements)
         if len(failed) > allowed:
             job.finish("failed")
-            self._forget(context)
+            memory.forget()
             error = ArrayFailed(
                 f"{len(failed)} of {job.plan.elements} elements of {self.job} failed for good, "
-                f"{allowed} may be lost (execution.allowed_loss): {_few(failed)}",
+                f"{allowed} may be lost (execution.allowed_loss): {few(failed)}",
                 failed,
             )
             raise AirflowFailException(str(error)) from error
         job.finish("done")
-        self._forget(context, finished=context["ti"].max_tries)
+        memory.succeeded()
         return report
 
     def _give_up(self, context: Context, hook: HpcHook) -> dict[str, Any]:
-        job = self._open(context, hook)
+        memory = TaskMemory(context)
+        job = self._open(memory, hook)
         job.attach()
         job.cancel()
         job.finish("deadline")
-        self._forget(context)
+        memory.forget()
         raise AirflowFailException(self._too_late(job))
 
     # ---- what is read and remembered -------------------------------------------------------
@@ -240,41 +232,28 @@ class HpcArrayJobOperator(BaseOperator):
             overrides=self.overrides,
         )
 
-    def _open(self, context: Context, hook: HpcHook) -> ArrayJob:
-        """Find the job of this task: the first generation that is not history."""
-        ti, assignment = context["ti"], self._assignment
-        token = job_token(ti.dag_id, ti.run_id, ti.task_id, _map_index(ti))
-        number = first_unfinished(hook, assignment.run, token)
-        if number and self._recall(context).get("finished") == ti.max_tries:
-            # Airflow did not hear of the success before the worker died: this is a retry of a
-            # finished task, not a clear, which would have moved max_tries. Report once more.
-            number -= 1
-        token = generation(token, number)
-        plan = assignment.plan(hook.site, token)
-        folder = assignment.run.job(token)
+    def _open(self, memory: TaskMemory, hook: HpcHook) -> ArrayJob:
+        """Find the job of this task: the first generation that is ours and not history."""
+        run, token = self._assignment.run, memory.token
+        number = first_unfinished(hook, run, token)
+        if number and memory.unheard_success:
+            number -= 1  # it has ended: report it once more
+        job = self._job(hook, generation(token, number))
+        intent = str(run.job(job.plan.token).intent)
+        owned = memory.owns(hook, intent)
+        if owned is False:
+            self.log.warning("%s was left by a DAG run that is gone; cancelling it", job.plan.token)
+            job.abandon()
+            return self._open(memory, hook)
+        if owned is None and job.plan.elements:
+            handle = self._assignment.handle
+            require_lease(hook, handle.sites[self.site].workspace, job.plan.resources.walltime_s)
+            memory.take(hook, intent, self.job)
+        return job
+
+    def _job(self, hook: HpcHook, token: str) -> ArrayJob:
+        plan, folder = self._assignment.plan(hook.site, token), self._assignment.run.job(token)
         return ArrayJob(hook.transport, hook.scheduler, folder, plan, log=self.log)
-
-    def _remember(self, context: Context, job: ArrayJob) -> None:
-        """Keep the intent, then the job ids, in Airflow's task state and beside the job."""
-        ti, root = context["ti"], job.folder.root
-        state = {"token": job.plan.token, "cluster": self._assignment.cluster, "folder": str(root)}
-        if self._recall(context).get("finished") != ti.max_tries:
-            context["task_state_store"].set(STATE_KEY, state | {"job_ids": job.job_ids})
-        if not job.submissions:
-            whose = {name: getattr(ti, name) for name in ("dag_id", "run_id", "task_id")}
-            document = whose | {"map_index": _map_index(ti), "job": self.job}
-            intent = str(self._assignment.run.job(job.plan.token).intent)
-            job.transport.write(intent, json.dumps(document, indent=1).encode())
-
-    def _recall(self, context: Context) -> dict[str, Any]:
-        return dict(context["task_state_store"].get(STATE_KEY) or {})
-
-    def _forget(self, context: Context, **rest: Any) -> None:
-        """Whatever runs this task from now on begins anew."""
-        if rest:
-            context["task_state_store"].set(STATE_KEY, rest)
-        else:
-            context["task_state_store"].delete(STATE_KEY)
 
     # ---- words -----------------------------------------------------------------------------
 
@@ -303,30 +282,10 @@ class HpcArrayJobOperator(BaseOperator):
     def _show(self, job: ArrayJob, failed: Mapping[int, ElementState], fate: str) -> None:
         """Name failed elements, and let a few speak for themselves."""
         self.log.warning(
-            "%d elements of %s failed, %s: %s", len(failed), self.job, fate, _few(failed)
+            "%d elements of %s failed, %s: %s", len(failed), self.job, fate, few(failed)
         )
         for element in sorted(failed)[:TAILS]:
             self.log.warning("End of the output of element %d:\n%s", element, job.log_tail(element))
 
     def _too_late(self, job: ArrayJob) -> str:
         return f"{self.job}: not done {self.deadline_s:g} s after its submission; cancelled"
-
-
-def _causes(event: Mapping[str, Any], submissions: int) -> dict[int, ElementState]:
-    """Read what the trigger saw; of no use if more has been submitted since."""
-    if event["submissions"] != submissions:
-        return {}
-    return {
-        element: ElementState(cause)
-        for cause, ranges in event["causes"].items()
-        for element in expand(ranges)
-    }
-
-
-def _few(failed: Mapping[int, ElementState]) -> str:
-    named = [f"{element} ({cause})" for element, cause in sorted(failed.items())[:20]]
-    return ", ".join(named) + (" ..." if len(failed) > 20 else "")
-
-
-def _map_index(ti: Any) -> int:
-    return -1 if ti.map_index is None else int(ti.map_index)

@@ -27,6 +27,7 @@ EXTEND_BY_DAYS = 30
 RUNS = 200
 ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 NONE = "nothing to do"
+HISTORY = "history"
 
 Row = dict[str, str]
 TaskState = Callable[[Mapping[str, Any]], str | None]
@@ -131,19 +132,31 @@ def _cancel(
 ) -> list[Row]:
     rows = []
     for job_id, name in sorted(hook.queue().items()):
-        token = name.rpartition(".")[0]  # behind it, the number of the submission
+        token = name.rpartition(".")[0]  # behind it, which submission
         job = _folder(hook, folders, token) if token else None
         if job is None:
             continue  # not one of ours
         intent = json.loads(hook.read(str(job.intent)))
-        state = state_of(intent)
+        state = HISTORY if _is_history(hook, job, name) else state_of(intent)
         row = {"cluster": hook.cluster, "job": job_id, "token": token, "task": str(state)}
-        if state in ENDED or state == "gone":
+        if state in ENDED or state in ("gone", HISTORY):
             hook.cancel([job_id])
             rows.append(row | {"action": "cancelled"})
         else:
             rows.append(row | {"action": NONE})
     return rows
+
+
+def _is_history(hook: HpcHook, job: JobFolder[PurePosixPath], name: str) -> bool:
+    """Whether a live job's books are closed, or name another job in its place."""
+    if hook.exists(str(job.finished)):
+        return True
+    number = name.rpartition(".")[2].partition("-")[0]
+    try:
+        record = json.loads(hook.read(str(job.submission(int(number)))))
+    except (FileNotFoundError, ValueError):
+        return False
+    return bool(record.get("name") != name)
 
 
 def _folder(

@@ -59,3 +59,9 @@ def _add(sums: dict[str, Any], facts: Mapping[str, Any]) -> None:
             before = sums.get(key, 0)
             if not isinstance(before, dict):
                 sums[key] = before + value
+
+
+def few(failed: Mapping[int, str]) -> str:
+    """Name some failed elements, each with its cause."""
+    named = [f"{element} ({cause})" for element, cause in sorted(failed.items())[:NAMED_FAILURES]]
+    return ", ".join(named) + (" ..." if len(failed) > NAMED_FAILURES else "")

@@ -108,13 +108,14 @@ class ArrayJob:
     def look(self, ledger: Ledger) -> Snapshot:
         """Ask the scheduler, then the folder."""
         ids = self.job_ids
-        queue = self.scheduler.parse_status(self.transport.run(self.scheduler.status_command(ids)))
+        reply = self.transport.run(self.scheduler.status_command(ids))
+        queue, reasons = self.scheduler.parse_status(reply), self.scheduler.parse_reasons(reply)
         unseen = ledger.unseen(queue, Scan())
         command = self.scheduler.history_command(unseen) if unseen else None
         if command:
             history = self.scheduler.parse_history(self.transport.run(command))
             queue = merged(queue, history)
-        return ledger.update(queue, self.scan(), time.monotonic())
+        return ledger.update(queue, self.scan(), time.monotonic(), reasons)
 
     @property
     def submissions(self) -> list[Submission]:
@@ -159,6 +160,15 @@ class ArrayJob:
             reply = self.transport.run(self.scheduler.cancel_command(self.job_ids))
             if not reply.ok:
                 self.log.warning("Cancelling said: %s", reply.words)
+
+    def abandon(self) -> None:
+        """Cancel what an earlier run of this token left, and close its books."""
+        self.records = self._submitter.read()
+        for number, record in enumerate(self.records):
+            if not record.job_ids:
+                self.records[number] = self._submitter.find(record, self.job_ids) or record
+        self.cancel()
+        self.finish("abandoned")
 
     def finish(self, outcome: str) -> None:
         """Close the books: a later run of the same task begins anew, in another folder."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from operators.cluster.job import ElementState, Queue, Submission
 from operators.cluster.scan import Scan
 
+NO_REASONS: Mapping[str, str] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -25,6 +27,8 @@ class Snapshot:
     pending: int
     unknown: int
     progress: tuple[int, int, str] | None = None
+    waits: str = ""
+    """why elements are pending, where a person should know"""
 
     @property
     def settled(self) -> bool:
@@ -40,7 +44,7 @@ class Snapshot:
         parts += [f"{count} {name}" for name, count in counts.items() if count]
         if self.progress:
             parts.append("{} of {} {}".format(*self.progress).strip())
-        return ", ".join(parts)
+        return ", ".join(parts) + (f"; pending: {self.waits}" if self.waits else "")
 
 
 class Ledger:
@@ -62,8 +66,10 @@ class Ledger:
         """Forget how long elements have been missing: the scheduler could not be asked."""
         self._missing_since_s.clear()
 
-    def update(self, queue: Queue, scan: Scan, now_s: float) -> Snapshot:
-        """Judge every element.
+    def update(
+        self, queue: Queue, scan: Scan, now_s: float, reasons: Mapping[str, str] = NO_REASONS
+    ) -> Snapshot:
+        """Judge every element; `reasons` are Scheduler.parse_reasons'.
 
         The scan must be younger than the queue: an element that ended before the scheduler was
         asked has written its result before we looked.
@@ -94,7 +100,12 @@ class Ledger:
             pending=counts["pending"],
             unknown=counts["unknown"],
             progress=scan.progress,
+            waits=self._waits(reasons) if counts["pending"] else "",
         )
+
+    def _waits(self, reasons: Mapping[str, str]) -> str:
+        ours = (job_id for submission in self.submissions for job_id in submission.job_ids)
+        return "; ".join(sorted({reasons[job_id] for job_id in ours if job_id in reasons}))
 
     def unseen(self, queue: Queue, scan: Scan) -> list[str]:
         """Jobs that the queue no longer knows, with elements that have no result: ask history."""

@@ -155,7 +155,7 @@ class Poller:
         await self._prepare(due)
         ids = sorted({i for w in due for submission in w.job_ids for i in submission})
         reply = await self._run(self.scheduler.status_command(ids))
-        queue = self.scheduler.parse_status(reply)
+        queue, reasons = self.scheduler.parse_status(reply), self.scheduler.parse_reasons(reply)
         reply = await self._run(scan_command([watch.folder.root for watch in due]))
         scans = parse_scan(reply, len(due))
         ledgers = [watch.ledger for watch in due if watch.ledger is not None]
@@ -169,7 +169,7 @@ class Poller:
         everything = merged(queue, history)
         now = time.monotonic()
         for watch, ledger, scan in zip(due, ledgers, scans, strict=True):
-            watch.reports.put_nowait(Report(ledger.update(everything, scan, now)))
+            watch.reports.put_nowait(Report(ledger.update(everything, scan, now, reasons)))
         self.polls += 1
 
     async def _history(self, job_ids: Sequence[str]) -> Queue:

@@ -13,7 +13,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from hpc_jobs.contract.cluster import Cluster
 from hpc_jobs.contract.workspace import JobFolder
 from operators.cluster.errors import ClusterError
-from operators.cluster.job import ElementState, compress
+from operators.cluster.job import ElementState, compress, expand
 from operators.cluster.ledger import Snapshot
 from operators.cluster.poller import Report, Watch
 from operators.triggers.polling import poller_of
@@ -133,3 +133,14 @@ class ArrayJobTrigger(BaseTrigger):
         count = len(self.job_ids)
         payload = {"status": status, "submissions": count, "causes": causes}
         return TriggerEvent(payload)  # type: ignore[no-untyped-call]
+
+
+def causes_of(event: Mapping[str, Any], submissions: int) -> dict[int, ElementState]:
+    """Read what the trigger saw; of no use if more has been submitted since."""
+    if event["submissions"] != submissions:
+        return {}
+    return {
+        element: ElementState(cause)
+        for cause, ranges in event["causes"].items()
+        for element in expand(ranges)
+    }

@@ -25,17 +25,19 @@ OWN_OPTIONS = (
 )
 UNCUT = ("env", "SLURM_BITSTR_LEN=0")
 REFUSED = ["FAILED", "BadConstraints"]
-# An accounting that is down has not answered; one that the site does not run never will.
+# The accounting is asked for what the queue has forgotten. One that is down has not answered; one
+# that the site does not run never will.
 FIND = f"""
-squeue --me --states=all --noheader --format='%F|%j|%T|%r' --name="$1" || exit
-said=$(sacct --allocations --noheader --parsable2 --format=JobID,JobName --name="$1" \\
-  --starttime={RECENTLY} 2>&1) ||
-  case $said in
-    *disabled* | *'not found'*) said= ;;
-    *) echo "$said" >&2; exit 1 ;;
-  esac
-echo "$said"
-echo .
+queue=$(squeue --me --states=all --noheader --format='%F|%j|%T|%r' --name="$1") || exit
+if ! printf '%s\\n' "$queue" | grep -v '|FAILED|BadConstraints$' | grep -q .; then
+  said=$(sacct --allocations --noheader --parsable2 --format=JobID,JobName --name="$1" \\
+    --starttime={RECENTLY} 2>&1) ||
+    case $said in
+      *disabled* | *'not found'*) said= ;;
+      *) echo "$said" >&2; exit 1 ;;
+    esac
+fi
+printf '%s\\n' "$queue" "$said" .
 """
 
 

@@ -2,18 +2,28 @@
 
 import base64
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import paramiko
 import pytest
 
+from hpc_jobs.contract.workspace import RunFolder
 from operators.cluster.transports.ssh import SshTransport
 from tests.clusters import services
 from tests.clusters.hpc_site import Site
 from tests.clusters.slurm import SlurmCluster
+from tests.integration.slurm.control_host import ControlHost
+from tests.integration.slurm.trials import open_run
 
 HERE = Path(__file__).parent
+
+# Airflow settles on its home when it is first imported.
+AIRFLOW_HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
+os.environ.setdefault("AIRFLOW_HOME", AIRFLOW_HOME.name)
+os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
+os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -64,6 +74,11 @@ def folder(site: Site, request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture
+def run(folder: Path) -> RunFolder[Path]:
+    return open_run(folder)
+
+
+@pytest.fixture
 def transport(cluster: SlurmCluster) -> Iterator[SshTransport]:
     made = SshTransport(lambda: client(cluster))
     yield made
@@ -75,6 +90,14 @@ def transport_to_alpha(alpha: SlurmCluster) -> Iterator[SshTransport]:
     made = SshTransport(lambda: client(alpha))
     yield made
     made.close()
+
+
+@pytest.fixture
+def control(
+    alpha: SlurmCluster, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> ControlHost:
+    """What Airflow does about alpha, short of Airflow's own processes."""
+    return ControlHost(alpha, folder, tmp_path, monkeypatch)
 
 
 def client(cluster: SlurmCluster) -> paramiko.SSHClient:

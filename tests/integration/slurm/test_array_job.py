@@ -1,120 +1,31 @@
 """Array jobs of the control plane on both clusters: through sshd, by Slurm, to result files."""
 
-import shutil
-import sys
 import time
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 
-from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
-from hpc_jobs.contract.loading import load
-from hpc_jobs.contract.records import publish_model
-from hpc_jobs.contract.workspace import RunFolder, Workspace
-from operators.cluster.client import ArrayJob
+from hpc_jobs.contract.workspace import RunFolder
 from operators.cluster.errors import AmbiguousReply, SubmissionRefused, TransportError
-from operators.cluster.job import ElementState, Queue, Resources
-from operators.cluster.ledger import Ledger, Snapshot
-from operators.cluster.schedulers.slurm import Slurm
-from operators.cluster.script import JobScript
-from operators.cluster.submission import Plan
+from operators.cluster.job import ElementState, Resources
 from operators.cluster.transports.ssh import SshTransport
 from tests.clusters.hpc_site import Site
 from tests.clusters.slurm import SlurmCluster
+from tests.integration.slurm.trials import (
+    RESOURCES,
+    array_job,
+    follow,
+    history,
+    in_queue,
+    solved,
+    until_running,
+)
 
-HERE = Path(__file__).parent
-CAMPAIGNS = HERE.parents[2] / "dags" / "campaigns"
-CODE = "0" * 64
-LARGEST_ARRAY = {"alpha": 1000, "beta": 10}
-RESOURCES = Resources(walltime_s=300, memory_mib=150)
 TIMED_OUT = """
 echo 'sbatch: error: Batch job submission failed: Socket timed out on send/recv operation' >&2
 exit 1
 """
-
-
-@pytest.fixture
-def run(folder: Path) -> RunFolder[Path]:
-    """A run folder that knows its campaign, beside shipped code."""
-    workspace = Workspace(folder)
-    run = workspace.run("trial")
-    campaign = load(Campaign, CAMPAIGNS / "demo.yaml")
-    frozen = FrozenCampaign(run_id="trial", campaign=campaign, code_sha256=CODE)
-    publish_model(run.campaign, frozen)
-    workspace.code(CODE).mkdir(parents=True)
-    shutil.copy(HERE / "trial_job.py", workspace.code(CODE))
-    return run
-
-
-def array_job(
-    cluster: SlurmCluster,
-    transport: SshTransport,
-    run: RunFolder[Path],
-    elements: int,
-    *arguments: str,
-    resources: Resources = RESOURCES,
-    name: str = "trial",
-) -> ArrayJob:
-    remote = RunFolder(PurePosixPath(run.root))
-    # A test's own name: whoever submits it again is led to the job that has it.
-    token = f"{name}-{run.root.parent.name.split()[-1]}"
-    folder = remote.job(token)
-    script = JobScript(
-        token=token,
-        argv=(sys.executable, "-m", "trial_job", str(run.root), *arguments),
-        folder=folder.root,
-        code=PurePosixPath(run.root.parent / "code" / CODE),
-    )
-    plan = Plan(
-        token=token,
-        elements=elements,
-        resources=resources,
-        script=script,
-        max_array_size=LARGEST_ARRAY[cluster.name],
-        grace_s=15,
-    )
-    return ArrayJob(transport, Slurm(), folder, plan)
-
-
-def follow(job: ArrayJob, timeout_s: float = 120) -> Snapshot:
-    """Look until all has ended; an outage is waited out, and its time does not count."""
-    ledger, deadline = job.ledger(), time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        try:
-            snapshot = job.look(ledger)
-        except TransportError:
-            ledger.interrupted()
-        else:
-            if snapshot.settled:
-                return snapshot
-        time.sleep(0.5)
-    raise TimeoutError(f"not settled: {job.look(ledger).line}")
-
-
-def until_running(job: ArrayJob, timeout_s: float = 60) -> Ledger:
-    ledger, deadline = job.ledger(), time.monotonic() + timeout_s
-    while not (snapshot := job.look(ledger)).running:
-        assert time.monotonic() < deadline, snapshot.line
-        time.sleep(0.2)
-    return ledger
-
-
-def solved(run: RunFolder[Path]) -> list[int]:
-    """Every element as often as it was solved."""
-    path = run.root / "solved"
-    return sorted(map(int, path.read_text().split())) if path.exists() else []
-
-
-def in_queue(job: ArrayJob) -> dict[str, str]:
-    scheduler = job.scheduler
-    return scheduler.parse_names(job.transport.run(scheduler.names_command()))
-
-
-def history(job: ArrayJob) -> Queue:
-    command = job.scheduler.history_command(job.job_ids)
-    assert command is not None
-    return job.scheduler.parse_history(job.transport.run(command))
 
 
 def test_every_element_is_solved_once_and_tells_so(

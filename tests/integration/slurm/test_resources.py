@@ -12,9 +12,7 @@ from operators.cluster.errors import SubmissionRefused
 from operators.cluster.job import Resources
 from operators.cluster.transports.ssh import SshTransport
 from tests.clusters.slurm import SlurmCluster
-from tests.integration.slurm.test_array_job import RESOURCES, array_job, follow, in_queue, run
-
-__all__ = ["run"]  # the fixture
+from tests.integration.slurm.trials import RESOURCES, array_job, follow, in_queue
 
 
 def granted(cluster: SlurmCluster, job_id: str) -> dict[str, str]:

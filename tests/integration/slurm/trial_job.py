@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -11,14 +13,36 @@ from hpc_jobs.jobs import element
 
 def work(this: element.Element) -> dict[str, Any]:
     """Write down in one file what was solved: a line too many is an element solved twice."""
-    eaten = b"1" * (this.arguments.eat_mib << 20)
-    time.sleep(this.arguments.sleep_s + bool(eaten))
-    mark = this.run.root / f"failed-{this.index}"
-    if this.index in this.arguments.fail and not mark.exists():
-        mark.touch()
-        raise RuntimeError("told to fail once")
+    asked = this.arguments
+    began = this.run.root / f"began-{this.index}"
+    first = not began.exists()
+    began.touch()
+    while asked.gate and not Path(asked.gate).exists():
+        time.sleep(0.1)
+    if asked.huge_output:
+        os.ftruncate(sys.stdout.fileno(), asked.huge_output)
+        os.lseek(sys.stdout.fileno(), 0, os.SEEK_END)
+        print("the last words", flush=True)
+    if first:
+        fail(this.index, asked)
+    eaten = b"1" * (asked.eat_mib << 20)
+    time.sleep(asked.sleep_s + bool(eaten))
     note(this.run.root / "solved", this.index)
-    return {"records": 1}
+    return {"records": 1, "argv": sys.argv[2:]}
+
+
+def fail(index: int, asked: argparse.Namespace) -> None:
+    """End in the way that was asked for."""
+    if index in asked.fail:
+        raise RuntimeError("told to fail once")
+    if index in asked.exit:
+        os._exit(3)
+    if index in asked.killed:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if index in asked.hang:
+        time.sleep(600)
+    if index in asked.greedy:
+        time.sleep(len(b"1" * (300 << 20)))
 
 
 def note(path: Path, index: int) -> None:
@@ -30,7 +54,11 @@ def note(path: Path, index: int) -> None:
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sleep-s", type=float, default=0)
     parser.add_argument("--eat-mib", type=int, default=0)
-    parser.add_argument("--fail", type=int, nargs="*", default=())
+    parser.add_argument("--gate", default="", help="a file to wait for")
+    parser.add_argument("--huge-output", type=int, default=0, help="bytes, none of them written")
+    parser.add_argument("--note", default="")
+    for way in ("fail", "exit", "killed", "hang", "greedy"):
+        parser.add_argument(f"--{way}", type=int, nargs="*", default=(), help="the first time")
 
 
 if __name__ == "__main__":

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
-from operators.array_job import HpcArrayJobOperator, job_token
+from operators.array_job import HpcArrayJobOperator
 from operators.cluster.job import Resources
 from operators.cluster.submission import Record
+from operators.job_folder import job_token
 from tests.unit.operators.conftest import Cluster
 
 
@@ -117,7 +118,7 @@ def test_an_intent_without_a_job_id_finds_a_job_that_has_ended(
     folder.finished.unlink()
     record = json.loads(folder.submission(0).read_text())
     folder.submission(0).write_text(json.dumps(record | {"job_ids": []}))
-    context["task_state_store"].clear()
+    context["task_state_store"]["array_job"].pop("finished")
     again = operator(cluster).execute(context)
     assert again["job_ids"] == report["job_ids"], "batchq still knows the finished one"
 

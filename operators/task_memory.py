@@ -1,0 +1,86 @@
+"""What Airflow remembers of a task's array job, and whose a job folder is.
+
+Task state belongs to one DAG run and is deleted with it. A run that is deleted and created again
+under the same id therefore has another claim than the folder that its predecessor left, although
+both have the same token.
+"""
+
+import json
+import secrets
+from typing import Any
+
+from operators.cluster.client import ArrayJob
+from operators.hooks.hpc import HpcHook
+from operators.job_folder import job_token
+
+Context = Any  # airflow.sdk.Context is a TypedDict that tests would have to fill whole
+
+STATE_KEY = "array_job"
+
+
+class TaskMemory:
+    """One task instance's entry in Airflow's task state; survives retries and clears."""
+
+    def __init__(self, context: Context) -> None:
+        self._ti = context["ti"]
+        self._store = context["task_state_store"]
+
+    @property
+    def token(self) -> str:
+        """Token of the task's first job."""
+        ti = self._ti
+        return job_token(ti.dag_id, ti.run_id, ti.task_id, self.map_index)
+
+    @property
+    def map_index(self) -> int:
+        """-1 where the task is not mapped."""
+        return -1 if self._ti.map_index is None else int(self._ti.map_index)
+
+    @property
+    def unheard_success(self) -> bool:
+        """Whether this is a retry of a finished task, of which Airflow did not hear.
+
+        A clear, which means "run again", would have moved max_tries.
+        """
+        return bool(self._recall().get("finished") == self._ti.max_tries)
+
+    @property
+    def claim(self) -> str:
+        """A random word that this DAG run's folders bear; stored before it is used."""
+        state = self._recall()
+        if "claim" not in state:
+            state["claim"] = secrets.token_hex(8)
+            self._store.set(STATE_KEY, state)
+        return str(state["claim"])
+
+    def remember(self, job: ArrayJob, cluster: str) -> None:
+        """Keep what will be or was submitted, unless it is history."""
+        if not self.unheard_success:
+            state: dict[str, Any] = {"token": job.plan.token, "cluster": cluster}
+            state |= {"folder": str(job.folder.root), "claim": self.claim, "job_ids": job.job_ids}
+            self._store.set(STATE_KEY, state)
+
+    def succeeded(self) -> None:
+        """From now on, a retry reports once more, and a clear begins anew."""
+        self._store.set(STATE_KEY, {"claim": self.claim, "finished": self._ti.max_tries})
+
+    def forget(self) -> None:
+        """Whatever runs this task from now on begins anew."""
+        self._store.delete(STATE_KEY)
+
+    def owns(self, hook: HpcHook, intent: str) -> bool | None:
+        """Whether a job folder is this run's; None while it is nobody's."""
+        try:
+            document = json.loads(hook.read(intent))
+        except FileNotFoundError:
+            return None
+        return bool(document.get("claim") == self.claim)
+
+    def take(self, hook: HpcHook, intent: str, job: str) -> None:
+        """Write into a job folder whose it is; housekeeping asks Airflow about that task."""
+        whose = {name: getattr(self._ti, name) for name in ("dag_id", "run_id", "task_id")}
+        document = whose | {"map_index": self.map_index, "job": job, "claim": self.claim}
+        hook.write(intent, json.dumps(document, indent=1).encode())
+
+    def _recall(self) -> dict[str, Any]:
+        return dict(self._store.get(STATE_KEY) or {})
