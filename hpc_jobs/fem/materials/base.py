@@ -38,6 +38,8 @@ COEFFICIENTS = 9
 class YieldFunction(ABC):
     """A yield function with its parameters, in the order of contract.material.YIELD_PARAMETERS.
 
+    All parameters one is the isotropic sheet of that exponent.
+
     Raises UnsupportedMaterial for what cannot be evaluated: a wrong number of parameters, or an
     exponent out of range. Unphysical values are for hpc_jobs.fem.admissible to name.
     """

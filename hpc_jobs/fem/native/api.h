@@ -1,7 +1,7 @@
 /* The library's C interface: plain structures and three functions, so that it needs no Python headers and
  * any C++17 compiler builds it on any cluster. hpc_jobs/fem/native/library.py mirrors it with ctypes.
  *
- * A solver belongs to one specimen and one material but for its alpha; it is used by one thread at a time.
+ * A solver belongs to one specimen and one material but for its yield function; it is used by one thread at a time.
  * What it returns depends on its set-up and on the arguments of that call alone.
  */
 #ifndef YIELDLOOP_API_H
@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define YL_ABI 2
+#define YL_ABI 3
 
 /* Status of a record; the numbers are those of hpc_jobs.contract.records.RecordStatus. */
 enum yl_status { YL_OK, YL_RETURN_MAP, YL_NEWTON, YL_MIN_STEP, YL_INVERTED, YL_NECKED, YL_NONFINITE, YL_TIME_LIMIT = 8 };
@@ -27,10 +27,11 @@ struct yl_setup {
     /* Measurement: ln U along and across, weighted over all points. */
     int patches;
     const double *patch_weights; /* (patches, elements * 4) */
-    /* Material but for alpha; hardening as in hpc_jobs/fem/hardening.py. */
+    /* Material but for its yield function. */
     double young, poisson, cos2, sin2; /* MPa; twice the angle from rolling direction to specimen */
-    int exponent, law;
-    double hardening[4];
+    int hardening_values;
+    const double *hardening;           /* (hardening_values,) as in hpc_jobs/fem/hardening.py */
+    const double *isotropic;           /* (9,) coefficients of the isotropic sheet of the same exponent */
     /* Loading: step ends as fractions of end_displacement, increasing to 1; is_output marks those measured. */
     double end_displacement; /* mm */
     int steps;
@@ -40,7 +41,7 @@ struct yl_setup {
     double tolerance;       /* residual over force */
     double point_tolerance; /* of the return mapping, strain */
     int cut_back;           /* halve steps that fail; otherwise the first failure ends the record */
-    int warm;               /* start from the trajectory of an isotropic sheet */
+    int warm;               /* start from the trajectory of the isotropic sheet */
 };
 
 enum { YL_FIXED = -1, YL_DRAWN = -2, YL_DRAWN_BACK = -3 }; /* dofs: zero, and +-half of the displacement */
@@ -58,12 +59,14 @@ int yl_abi(void);
 int yl_best_path(void);
 /* Copies all it needs of `setup`; 0 if memory is short, the path unknown to this machine or warm-up fails. */
 struct yl_solver *yl_open(const struct yl_setup *setup, int path);
-/* time_limit_s is processor time. alpha (8,); strains (2, patches, outputs) and forces (outputs,), N, are complete only if the status is YL_OK. */
-void yl_solve(struct yl_solver *solver, const double *alpha, double time_limit_s, double *strains, double *forces,
+/* coefficients (9,): exponent and linear forms of the yield function, as in hpc_jobs/fem/materials/base.py.
+ * time_limit_s is processor time. strains (2, patches, outputs) and forces (outputs,), N, are complete only
+ * if the status is YL_OK. */
+void yl_solve(struct yl_solver *solver, const double *coefficients, double time_limit_s, double *strains, double *forces,
               struct yl_report *report);
 void yl_close(struct yl_solver *solver);
 /* sigma_bar and its gradient (xx, yy, engineering shear), results (count, 4), at stresses (count, 3). */
-void yl_yield(const double *alpha, int exponent, int count, const double *stresses, double *results);
+void yl_yield(const double *coefficients, int count, const double *stresses, double *results);
 
 #ifdef __cplusplus
 }

@@ -50,13 +50,13 @@ YL_EXPORT yl_solver *yl_open(const yl_setup *setup, int path) {
     return solver;
 }
 
-YL_EXPORT void yl_solve(yl_solver *s, const double *alpha, double time_limit_s, double *strains, double *forces,
+YL_EXPORT void yl_solve(yl_solver *s, const double *coefficients, double time_limit_s, double *strains, double *forces,
                         yl_report *report) {
-    s->kernel->solve(s->solver, alpha, time_limit_s, strains, forces, report);
+    s->kernel->solve(s->solver, coefficients, time_limit_s, strains, forces, report);
 }
 
-YL_EXPORT void yl_yield(const double *alpha, int exponent, int count, const double *stresses, double *results) {
-    portable::kernel.yield(alpha, exponent, count, stresses, results);
+YL_EXPORT void yl_yield(const double *coefficients, int count, const double *stresses, double *results) {
+    portable::kernel.yield(coefficients, count, stresses, results);
 }
 
 YL_EXPORT void yl_close(yl_solver *s) {

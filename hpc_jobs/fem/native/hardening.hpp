@@ -3,41 +3,103 @@
 //     Swift           K (e0 + p)^n
 //     Voce            s0 + Q (1 - exp(-b p))
 //     Hockett-Sherby  s_inf - (s_inf - s0) exp(-m p^q)
+//     mixed           w Swift + (1 - w) Voce
+//     tabulated       a monotone cubic through points, its last slope beyond them
 //
-// The readable counterpart is hpc_jobs/fem/hardening.py; codes and parameters are its array.
+// The readable counterpart is hpc_jobs/fem/flow_stress.py; codes and numbers are those of hardening.py there.
 #pragma once
 #include "simd.hpp"
 
 namespace YL_ARCH {
 
-enum Law { SWIFT = 0, VOCE = 1, HOCKETT_SHERBY = 2 };
+enum Law { SWIFT = 0, VOCE = 1, HOCKETT_SHERBY = 2, MIXED = 3, TABULATED = 4 };
 
 struct Hardening {
     int law;
-    double parameter[4];
+    double parameter[7];
+    int points;                              // of a table
+    const double *strains, *stresses, *slopes;
 };
+
+// From the array of hardening.py, which must outlive it if it is a table.
+inline Hardening hardening_law(const double *values) {
+    constexpr int NUMBERS[] = {3, 3, 4, 7, 0};
+    Hardening h = {};
+    h.law = static_cast<int>(values[0]);
+    for (int i = 0; i < NUMBERS[h.law]; ++i) h.parameter[i] = values[1 + i];
+    if (h.law == TABULATED) {
+        h.points = static_cast<int>(values[1]);
+        h.strains = values + 2, h.stresses = h.strains + h.points, h.slopes = h.stresses + h.points;
+    }
+    return h;
+}
 
 // Below this plastic strain a curve is continued by its tangent: Hockett-Sherby with q < 1 starts
 // with an infinite slope, which no Newton iteration survives.
 constexpr double PLASTIC_FLOOR = 1e-8;
 
 template <class T>
+YL_INLINE void swift(const double *c, T x, T &k, T &slope) {
+    const T base = c[1] + x;
+    k = c[0] * exp(c[2] * log(base));
+    slope = c[2] * k / base;
+}
+
+template <class T>
+YL_INLINE void voce(const double *c, T x, T &k, T &slope) {
+    const T decay = c[1] * exp(-c[2] * x);
+    k = c[0] + c[1] - decay;
+    slope = c[2] * decay;
+}
+
+// Hermite's cubic between two points; a straight line beyond the last one.
+static __attribute__((noinline)) void tabulated(const Hardening &h, double x, double &k, double &slope) {
+    int i = 0, above = h.points;  // the last point at or below x
+    while (above - i > 1) {
+        const int middle = (i + above) / 2;
+        (h.strains[middle] <= x ? i : above) = middle;
+    }
+    const double r = x - h.strains[i], k0 = h.stresses[i], m0 = h.slopes[i];
+    if (i == h.points - 1) {
+        k = k0 + m0 * r, slope = m0;
+        return;
+    }
+    const double step = h.strains[i + 1] - h.strains[i], m1 = h.slopes[i + 1];
+    const double secant = (h.stresses[i + 1] - k0) / step;
+    const double second = (3 * secant - 2 * m0 - m1) / step, third = (m0 + m1 - 2 * secant) / (step * step);
+    k = k0 + r * (m0 + r * (second + r * third));
+    slope = m0 + r * (2 * second + r * 3 * third);
+}
+
+static __attribute__((noinline)) void tabulated(const Hardening &h, const Vec &x, Vec &k, Vec &slope) {
+    for (int lane = 0; lane < LANES; ++lane) {
+        double one, other;
+        tabulated(h, x[lane], one, other);
+        k[lane] = one, slope[lane] = other;
+    }
+}
+
+template <class T>
 YL_INLINE void flow_stress(const Hardening &h, T p, T &k, T &slope) {
     const double *c = h.parameter;
     const T x = max(p, T{} + PLASTIC_FLOOR);
     if (h.law == SWIFT) {
-        const T base = c[1] + x;
-        k = c[0] * exp(c[2] * log(base));
-        slope = c[2] * k / base;
+        swift(c, x, k, slope);
     } else if (h.law == VOCE) {
-        const T decay = c[1] * exp(-c[2] * x);
-        k = c[0] + c[1] - decay;
-        slope = c[2] * decay;
-    } else {
+        voce(c, x, k, slope);
+    } else if (h.law == HOCKETT_SHERBY) {
         const T power = c[2] * exp(c[3] * log(x));
         const T decay = (c[0] - c[1]) * exp(-power);
         k = c[0] - decay;
         slope = c[3] * decay * power / x;
+    } else if (h.law == MIXED) {
+        T k_voce, slope_voce;
+        swift(c + 1, x, k, slope);
+        voce(c + 4, x, k_voce, slope_voce);
+        k = c[0] * k + (1 - c[0]) * k_voce;
+        slope = c[0] * slope + (1 - c[0]) * slope_voce;
+    } else {
+        tabulated(h, x, k, slope);
     }
     k = k + slope * (p - x);
 }

@@ -16,8 +16,8 @@ static void *open(const yl_setup *setup) {
     return nullptr;
 }
 
-static void solve(void *solver, const double *alpha, double limit_s, double *strains, double *forces, yl_report *report) {
-    static_cast<Solver *>(solver)->solve(alpha, limit_s, strains, forces, report);
+static void solve(void *solver, const double *coefficients, double limit_s, double *strains, double *forces, yl_report *report) {
+    static_cast<Solver *>(solver)->solve(coefficients, limit_s, strains, forces, report);
 }
 
 static void close(void *solver) {
@@ -25,8 +25,8 @@ static void close(void *solver) {
     free(solver);
 }
 
-static void yield(const double *alpha, int exponent, int count, const double *stresses, double *results) {
-    const Yld2000 y = yld2000(alpha, exponent, 1);
+static void yield(const double *coefficients, int count, const double *stresses, double *results) {
+    const LinearForms y = linear_forms(coefficients, 1);
     for (int i = 0; i < count; ++i) {
         const double *s = stresses + 3 * i;
         const Triple<double> stress = {0.5 * (s[0] + s[1]), 0.5 * (s[0] - s[1]), s[2]};

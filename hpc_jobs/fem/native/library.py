@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpc_jobs.fem.materials.base import YieldFunction
 from hpc_jobs.fem.mesh import FloatArray
 from hpc_jobs.fem.native.build import BUILT, NotBuilt, library_path, machine
 from hpc_jobs.fem.native.symmetry import Part
 
-ABI = 2
+ABI = 3
 PATHS = ("portable", "avx2", "avx512")
 
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
@@ -30,9 +31,9 @@ class _Setup(ctypes.Structure):
         ("patches", ctypes.c_int),
         ("patch_weights", _DOUBLES),
         *((name, ctypes.c_double) for name in ("young", "poisson", "cos2", "sin2")),
-        ("exponent", ctypes.c_int),
-        ("law", ctypes.c_int),
-        ("hardening", ctypes.c_double * 4),
+        ("hardening_values", ctypes.c_int),
+        ("hardening", _DOUBLES),
+        ("isotropic", _DOUBLES),
         ("end_displacement", ctypes.c_double),
         ("steps", ctypes.c_int),
         ("times", _DOUBLES),
@@ -54,21 +55,21 @@ class _Report(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Problem:
-    """One specimen of one material but for alpha, and how to load it."""
+    """One specimen of one material but for its yield function, and how to load it."""
 
     part: Part
     youngs_modulus_mpa: float
     poisson_ratio: float
     angle_deg: float
-    exponent: int
-    hardening: FloatArray  # (5,), code and parameters
+    isotropic: FloatArray  # (9,) coefficients of the isotropic sheet of the same exponent
+    hardening: FloatArray  # fem.hardening's array
     end_displacement_mm: float
     times: FloatArray  # (steps,) ends of the load steps, increasing to 1
     is_output: NDArray[np.bool_]  # (steps,)
     tolerance: float  # residual over force
     point_tolerance: float  # of the return mapping, strain
     cut_back: bool  # halve steps that fail
-    warm: bool  # start from the trajectory of an isotropic sheet
+    warm: bool  # start from the trajectory of the isotropic sheet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,7 +107,7 @@ class Library:
             ctypes.POINTER(_Report),
         )
         dll.yl_yield.restype = None
-        dll.yl_yield.argtypes = (_DOUBLES, ctypes.c_int, ctypes.c_int, _DOUBLES, _DOUBLES)
+        dll.yl_yield.argtypes = (_DOUBLES, ctypes.c_int, _DOUBLES, _DOUBLES)
         dll.yl_close.restype = None
         dll.yl_close.argtypes = (ctypes.c_void_p,)
         self.dll = dll
@@ -116,12 +117,11 @@ class Library:
         """Widest instruction set of this machine."""
         return PATHS[self.dll.yl_best_path()]
 
-    def yield_function(self, alpha: FloatArray, exponent: int, stresses: FloatArray) -> FloatArray:
-        """Yld2000-2d at stresses (n, 3): rows (n, 4) of sigma_bar and its gradient."""
+    def derivatives(self, material: YieldFunction, stresses: FloatArray) -> FloatArray:
+        """Evaluate at stresses (n, 3): rows (n, 4) of sigma_bar and its gradient."""
         points, results = np.ascontiguousarray(stresses), np.empty((len(stresses), 4))
-        self.dll.yl_yield(
-            _pointer(_eight(alpha)), exponent, len(points), _pointer(points), _pointer(results)
-        )
+        coefficients = _pointer(material.coefficients)
+        self.dll.yl_yield(coefficients, len(points), _pointer(points), _pointer(results))
         return results
 
 
@@ -138,7 +138,7 @@ def load(root: Path = BUILT) -> Library:
 
 
 class Solver:
-    """One problem, solved for one alpha after the other; use it from one thread at a time."""
+    """One problem, solved for one yield function after the other; for one thread at a time."""
 
     def __init__(self, library: Library, problem: Problem, path: str | None = None) -> None:
         self._dll, self._handle = library.dll, None
@@ -155,15 +155,14 @@ class Solver:
             self._dll.yl_close(self._handle)
             self._handle = None
 
-    def solve(self, alpha: FloatArray, time_limit_s: float) -> Outcome:
+    def solve(self, material: YieldFunction, time_limit_s: float) -> Outcome:
         """Draw the specimen to its end displacement, or as far as it goes in that CPU time."""
         patches, outputs = self._shape
         strains, forces = np.full((2, patches, outputs), np.nan), np.full(outputs, np.nan)
         report = _Report()
-        values = _eight(alpha)
         self._dll.yl_solve(
             self._handle,
-            _pointer(values),
+            _pointer(material.coefficients),
             time_limit_s,
             _pointer(strains),
             _pointer(forces),
@@ -171,13 +170,6 @@ class Solver:
         )
         facts: dict[str, Any] = {field[0]: getattr(report, field[0]) for field in _Report._fields_}
         return Outcome(strains=strains, forces=forces, **facts)
-
-
-def _eight(alpha: FloatArray) -> FloatArray:
-    values = np.ascontiguousarray(alpha, dtype=np.float64)
-    if values.shape != (8,):
-        raise ValueError(f"alpha has shape {values.shape}; Yld2000-2d takes (8,)")
-    return values
 
 
 def _pointer(array: NDArray[Any]) -> Any:
@@ -193,6 +185,8 @@ def _setup(problem: Problem) -> tuple[_Setup, list[NDArray[Any]]]:
         "dofs": np.ascontiguousarray(part.dofs, dtype=np.intc),
         "signs": np.ascontiguousarray(part.signs, dtype=np.float64),
         "patch_weights": np.ascontiguousarray(part.patch_weights, dtype=np.float64),
+        "hardening": np.ascontiguousarray(problem.hardening, dtype=np.float64),
+        "isotropic": np.ascontiguousarray(problem.isotropic, dtype=np.float64),
         "times": np.ascontiguousarray(problem.times, dtype=np.float64),
         "is_output": np.ascontiguousarray(problem.is_output, dtype=np.ubyte),
     }
@@ -206,9 +200,7 @@ def _setup(problem: Problem) -> tuple[_Setup, list[NDArray[Any]]]:
         poisson=problem.poisson_ratio,
         cos2=np.cos(twice),
         sin2=np.sin(twice) if problem.angle_deg % 90 else 0.0,
-        exponent=problem.exponent,
-        law=int(problem.hardening[0]),
-        hardening=(ctypes.c_double * 4)(*problem.hardening[1:]),
+        hardening_values=len(problem.hardening),
         end_displacement=problem.end_displacement_mm,
         steps=len(problem.times),
         tolerance=problem.tolerance,

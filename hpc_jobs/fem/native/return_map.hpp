@@ -9,15 +9,15 @@
 //     ddp = (rho - n Xi R) / (n Xi n + k'),    ds = -Xi (R + ddp n),
 //
 // and the tangent Xi - b Xi n (Xi n)^T, b = 1/(n Xi n + k'). Simo and Hughes 1998, ch. 3.
-// In the basis (m, d, t) of yld2000.hpp the compliance is diagonal.
+// In the basis (m, d, t) of linear_forms.hpp the compliance is diagonal.
 #pragma once
 #include "hardening.hpp"
-#include "yld2000.hpp"
+#include "linear_forms.hpp"
 
 namespace YL_ARCH {
 
 struct Material {
-    Yld2000 yield;
+    LinearForms yield;
     Hardening hardening;
     double young, poisson;
     double stiff_m, stiff_d;    // of (m, d): stress over its conjugate strain; t has that of d

@@ -25,6 +25,7 @@ typedef long long Mask __attribute__((vector_size(8 * LANES)));  // all ones whe
 
 YL_INLINE Vec broadcast(double x) { return Vec{} + x; }
 YL_INLINE Vec load(const double *p) { return *reinterpret_cast<const Vec *>(p); }
+YL_INLINE Mask below(Vec a, Vec b) { return a < b; }
 YL_INLINE Vec select(Mask m, Vec a, Vec b) { return m ? a : b; }
 YL_INLINE Vec max(Vec a, Vec b) { return a < b ? b : a; }  // not a number, if a is none
 YL_INLINE Vec abs(Vec a) { return reinterpret_cast<Vec>(reinterpret_cast<Mask>(a) & 0x7fffffffffffffffLL); }
@@ -59,6 +60,7 @@ YL_INLINE double sum(Vec a) {
 }
 
 // The same names for a single double, so that a law is written once and runs on both.
+YL_INLINE bool below(double a, double b) { return a < b; }
 YL_INLINE double select(bool m, double a, double b) { return m ? a : b; }
 YL_INLINE double max(double a, double b) { return a < b ? b : a; }
 YL_INLINE double abs(double a) { return __builtin_fabs(a); }

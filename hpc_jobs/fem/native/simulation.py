@@ -8,13 +8,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.contract.material import Material, Mixed, Tabulated
+from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.records import RecordStatus
 from hpc_jobs.contract.specimen import Specimens, TensileTest
-from hpc_jobs.fem.errors import UnsupportedMaterial
+from hpc_jobs.fem.admissible import defect
 from hpc_jobs.fem.hardening import hardening_array
+from hpc_jobs.fem.materials import MATERIALS
+from hpc_jobs.fem.materials.base import YieldFunction
 from hpc_jobs.fem.mesh import FloatArray
-from hpc_jobs.fem.native.admissible import defect
 from hpc_jobs.fem.native.library import Library, Problem, Solver, load
 from hpc_jobs.fem.native.symmetry import solved_part, symmetry_at
 from hpc_jobs.fem.record import Record, failed, stopped
@@ -55,7 +56,7 @@ def load_steps(specimens: Specimens) -> tuple[FloatArray, NDArray[np.bool_]]:
 
 
 class NativeSimulation:
-    """All virtual tests of one material but for its alpha; not for several threads at a time.
+    """All virtual tests of one material but for its parameters; not for several threads at once.
 
     A record depends on its own parameters only, not on what was simulated before.
     """
@@ -67,7 +68,6 @@ class NativeSimulation:
         control: Control | None = None,
         library: Library | None = None,
     ) -> None:
-        _check(material)
         self.material, self.specimens = material, specimens
         self.control = control or Control()
         self.library = library or load()
@@ -79,8 +79,8 @@ class NativeSimulation:
 
     def simulate(self, parameters: FloatArray) -> Record:
         """Run all virtual tests of one parameter point; a failure is a status with its reason."""
-        alpha = np.ascontiguousarray(parameters, dtype=np.float64)
-        reason = defect(self.library, alpha, int(self.material.exponent))
+        sheet = self._sheet(parameters)
+        reason = defect(sheet, self.library.derivatives)
         if reason:
             return failed("rejected_material", reason, self.specimens)
         deadline = time.thread_time() + self.specimens.time_limit_s
@@ -88,7 +88,7 @@ class NativeSimulation:
         forces = np.empty(self.specimens.force_shape)
         largest, steps, iterations = 0.0, 0, 0
         for i, (test, solver) in enumerate(zip(self.specimens.tests, self._solvers, strict=True)):
-            outcome = solver.solve(alpha, deadline - time.thread_time())
+            outcome = solver.solve(sheet, deadline - time.thread_time())
             largest = max(largest, outcome.largest_plastic_strain)
             steps += outcome.steps
             iterations += outcome.stiffnesses + outcome.residuals
@@ -120,6 +120,9 @@ class NativeSimulation:
         for parameters in table:
             yield self.simulate(parameters)
 
+    def _sheet(self, parameters: FloatArray) -> YieldFunction:
+        return MATERIALS[self.material.yield_function].of(parameters, self.material)
+
     def _problem(
         self, test: TensileTest, times: FloatArray, is_output: NDArray[np.bool_]
     ) -> Problem:
@@ -129,8 +132,8 @@ class NativeSimulation:
             youngs_modulus_mpa=self.material.youngs_modulus_mpa,
             poisson_ratio=self.material.poisson_ratio,
             angle_deg=test.angle_deg,
-            exponent=int(self.material.exponent),
-            hardening=np.resize(hardening_array(self.material.hardening), 5),
+            isotropic=self._sheet(np.ones(len(self.material.parameters))).coefficients,
+            hardening=hardening_array(self.material.hardening),
             end_displacement_mm=self.specimens.end_displacement_mm,
             times=times,
             is_output=is_output,
@@ -149,13 +152,3 @@ def _prepared(material: Material, specimens: Specimens) -> NativeSimulation:
 def simulate(parameters: FloatArray, material: Material, specimens: Specimens) -> Record:
     """Simulate one parameter point with the native kernel; raises NotBuilt where there is none."""
     return _prepared(material, specimens).simulate(parameters)
-
-
-def _check(material: Material) -> None:
-    even = material.exponent in (2, 4, 6, 8)
-    known = not isinstance(material.hardening, Mixed | Tabulated)
-    if not (material.yield_function == "yld2000_2d" and even and known):
-        raise UnsupportedMaterial(
-            "the native solver knows yld2000_2d with exponent 2, 4, 6 or 8 and Swift, Voce or "
-            "Hockett-Sherby hardening; set solver: reference"
-        )

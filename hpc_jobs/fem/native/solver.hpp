@@ -33,19 +33,19 @@ struct Trajectory {  // displacements of the last converged steps, newest last
 struct Solver {
     Specimen specimen;
     Material material;
-    Array<double> times, direction, trial, reference;  // reference: (steps, unknowns), of an isotropic sheet
+    Array<double> times, hardening, direction, trial, reference;  // reference: (steps, unknowns), of an isotropic sheet
     Array<unsigned char> is_output;
     Trajectory past;
-    int steps, exponent;
+    int steps;
     double end_displacement, tolerance, force_factor, deadline;
     bool cut_back, has_reference, recording, cold;
     yl_report *report;
 
     bool open(const yl_setup &s);
-    void solve(const double *alpha, double time_limit_s, double *strains, double *forces, yl_report *out);
+    void solve(const double *coefficients, double time_limit_s, double *strains, double *forces, yl_report *out);
 
   private:
-    void set_alpha(const double *alpha);
+    void set_yield_function(const double *coefficients);
     bool elastic_direction();
     void record_reference();
     void reset();
@@ -62,10 +62,10 @@ struct Solver {
 
 inline bool Solver::open(const yl_setup &s) {
     if (!specimen.build(s)) return false;
-    steps = s.steps, exponent = s.exponent, end_displacement = s.end_displacement;
+    steps = s.steps, end_displacement = s.end_displacement;
     tolerance = s.tolerance, force_factor = s.force_factor, cut_back = s.cut_back != 0;
     const size_t n = s.unknowns;
-    if (!(times.allocate(steps) && is_output.allocate(steps) && direction.allocate(n) && trial.allocate(n) &&
+    if (!(times.allocate(steps) && hardening.allocate(s.hardening_values) && is_output.allocate(steps) && direction.allocate(n) && trial.allocate(n) &&
           reference.allocate(n * steps)))
         return false;
     for (auto &row : past.displacement)
@@ -75,23 +75,23 @@ inline bool Solver::open(const yl_setup &s) {
     material.young = s.young, material.poisson = s.poisson, material.tolerance = s.point_tolerance;
     material.stiff_m = s.young / (2 * (1 - s.poisson)), material.stiff_d = s.young / (2 * (1 + s.poisson));
     material.soft_m = 1 / material.stiff_m, material.soft_d = 1 / material.stiff_d;
-    material.hardening = {s.law, {s.hardening[0], s.hardening[1], s.hardening[2], s.hardening[3]}};
-    const double isotropic[8] = {1, 1, 1, 1, 1, 1, 1, 1};
-    set_alpha(isotropic);
+    memcpy(hardening.data, s.hardening, s.hardening_values * sizeof(double));
+    material.hardening = hardening_law(hardening.data);
+    set_yield_function(s.isotropic);
     has_reference = recording = false;
     if (!elastic_direction()) return false;
     if (s.warm) record_reference();
     return true;
 }
 
-inline void Solver::set_alpha(const double *alpha) {
+inline void Solver::set_yield_function(const double *coefficients) {
     double k, slope;
     flow_stress(material.hardening, 0.01, k, slope);
-    material.yield = yld2000(alpha, exponent, k);
+    material.yield = linear_forms(coefficients, k);
     double first, last;
     flow_stress(material.hardening, 0.0, first, slope);
     flow_stress(material.hardening, 1e3, last, slope);  // a law may soften
-    material.never_yields = power(exponent, max(first < last ? first : last, 0.0) / k);
+    material.never_yields = power(material.yield.exponent, max(first < last ? first : last, 0.0) / k);
     material.unit = 1 / (equivalent_stress(material.yield, Triple<double>{0.5, 0.5, 0}) * material.young);
 }
 
@@ -291,11 +291,11 @@ inline int Solver::pull(double *strains, double *forces) {
     return YL_OK;
 }
 
-inline void Solver::solve(const double *alpha, double time_limit_s, double *strains, double *forces, yl_report *out) {
+inline void Solver::solve(const double *coefficients, double time_limit_s, double *strains, double *forces, yl_report *out) {
     *out = yl_report{};
     report = out;
     deadline = now_s() + time_limit_s;
-    set_alpha(alpha);
+    set_yield_function(coefficients);
     out->status = pull(strains, forces);
 }
 

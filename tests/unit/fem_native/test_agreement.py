@@ -1,22 +1,44 @@
 """The native kernel against the readable one: same steps, same numbers."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.specimen import Mesh, Specimens
-from hpc_jobs.fem import admissible, simulation
+from hpc_jobs.fem import simulation
+from hpc_jobs.fem.admissible import defect
+from hpc_jobs.fem.materials.barlat89 import Barlat89
 from hpc_jobs.fem.materials.yld2000_2d import Yld2000
-from hpc_jobs.fem.native.admissible import defect
-from hpc_jobs.fem.native.library import Library
+from hpc_jobs.fem.native.library import PATHS, Library
 from hpc_jobs.fem.native.simulation import Control, NativeSimulation
-from tests.unit.fem_native.conftest import ALPHA, sheet
+from tests.unit.fem_native.conftest import ALPHA, LAWS, sheet
 
 TIGHT = Control(tolerance=1e-11, point_tolerance=1e-9, warm_start=False)
 
 
-def points(seed: int, count: int, spread: float = 0.06) -> np.ndarray:
+CENTRES = {"von_mises": (), "hill48": (1.2, 0.8, 1.4), "barlat89": (1.2, 0.8, 1.4)}
+
+
+def points(seed: int, count: int, family: str = "yld2000_2d", spread: float = 0.06) -> np.ndarray:
+    centre = np.array(CENTRES.get(family, ALPHA))
     random = np.random.default_rng(seed)
-    return ALPHA * (1 + spread * random.uniform(-1, 1, (count, 8)))
+    return centre * (1 + spread * random.uniform(-1, 1, (count, len(centre))))
+
+
+def compare(
+    library: Library, material: Material, specimens: Specimens, control: Control, table: np.ndarray
+) -> None:
+    """Same steps, same strains to 1e-9, same forces."""
+    native = NativeSimulation(material, specimens, control, library)
+    for parameters in table:
+        found = native.simulate(parameters)
+        expected = simulation.simulate(parameters, material, specimens, tolerance=1e-11, quick=99)
+        assert (found.status, expected.status) == ("ok", "ok")
+        assert found.steps == expected.steps
+        assert found.strains == pytest.approx(expected.strains, rel=0, abs=1e-9)
+        assert found.forces == pytest.approx(expected.forces, rel=1e-8)
 
 
 @pytest.mark.parametrize("use_symmetry", [True, False])
@@ -27,21 +49,54 @@ def points(seed: int, count: int, spread: float = 0.06) -> np.ndarray:
 def test_strains_and_forces_at_equal_steps(
     library: Library, specimens: Specimens, law: str, exponent: int, use_symmetry: bool
 ) -> None:
-    material = sheet(law, exponent)
-    control = Control(
-        tolerance=TIGHT.tolerance,
-        point_tolerance=TIGHT.point_tolerance,
-        warm_start=False,
-        use_symmetry=use_symmetry,
+    control = dataclasses.replace(TIGHT, use_symmetry=use_symmetry)
+    compare(library, sheet(law, exponent), specimens, control, points(seed=exponent, count=2))
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize(
+    ("family", "exponent", "law"),
+    [
+        ("von_mises", 2, "mixed"),
+        ("hill48", 2, "tabulated"),
+        ("barlat89", 8, "swift"),
+        ("barlat89", 6.5, "mixed"),
+        ("yld2000_2d", 3, "tabulated"),
+        ("yld2000_2d", 5.3, "hockett_sherby"),
+        ("yld2000_2d", 14, "voce"),
+    ],
+)
+def test_every_family_and_law_on_every_path(
+    library: Library,
+    paths: tuple[str, ...],
+    specimens: Specimens,
+    path: str,
+    family: str,
+    exponent: float,
+    law: str,
+) -> None:
+    if path not in paths:
+        pytest.skip(f"this processor has no {path}")
+    control = dataclasses.replace(TIGHT, path=path)
+    compare(library, sheet(law, exponent, family), specimens, control, points(3, 1, family))
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_the_isotropic_sheet_of_any_family_is_one(
+    library: Library, specimens: Specimens, law: str
+) -> None:
+    """Parameters of one are Hosford's law of that exponent, whatever their number."""
+    one, other = (
+        NativeSimulation(sheet(law, 7.3, family), specimens, TIGHT, library).simulate(np.ones(n))
+        for family, n in (("barlat89", 3), ("yld2000_2d", 8))
     )
-    native = NativeSimulation(material, specimens, control, library)
-    for alpha in points(seed=exponent, count=2):
-        found = native.simulate(alpha)
-        expected = simulation.simulate(alpha, material, specimens, tolerance=1e-11, quick=99)
-        assert (found.status, expected.status) == ("ok", "ok")
-        assert found.steps == expected.steps
-        assert found.strains == pytest.approx(expected.strains, rel=0, abs=1e-9)
-        assert found.forces == pytest.approx(expected.forces, rel=1e-8)
+    assert one.strains == pytest.approx(other.strains, rel=0, abs=1e-12)
+    quadratic = [
+        NativeSimulation(sheet(law, 2, family), specimens, TIGHT, library).simulate(np.ones(n))
+        for family, n in (("von_mises", 0), ("hill48", 3), ("barlat89", 3), ("yld2000_2d", 8))
+    ]
+    for record in quadratic[1:]:
+        assert record.strains == pytest.approx(quadratic[0].strains, rel=0, abs=1e-12)
 
 
 def test_odd_angles_and_production_mesh(library: Library) -> None:
@@ -89,9 +144,10 @@ def test_the_same_materials_are_refused_in_the_same_words(library: Library) -> N
     random = np.random.default_rng(11)
     table = 1 + 0.6 * random.uniform(-1, 1, (300, 8))
     table[0, 3] = np.nan
-    found = [defect(library, alpha, 6) for alpha in table]
+    sheets = [Yld2000(alpha, 6) for alpha in table]
+    sheets += [Barlat89(3 * row[:3] - 2, 6.3) for row in table]
+    found = [defect(one, library.derivatives) for one in sheets]
     with np.errstate(all="ignore"):
-        expected = [admissible.defect(Yld2000(alpha, 6)) for alpha in table]
-    assert found == expected
+        assert found == [defect(one) for one in sheets]
     assert sum(map(bool, found)) > 100
     assert not all(found)

@@ -40,7 +40,7 @@ def test_any_change_of_the_sources_asks_for_another_library(
         (tmp_path / path.name).write_bytes(path.read_bytes())
     monkeypatch.setattr(builder, "SOURCES", tmp_path)
     before = builder.source_hash()
-    with (tmp_path / "yld2000.hpp").open("a") as file:
+    with (tmp_path / "linear_forms.hpp").open("a") as file:
         file.write("// changed\n")
     assert builder.source_hash() != before
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from hpc_jobs.contract.material import Material, Swift
 from hpc_jobs.contract.records import RecordStatus
 from hpc_jobs.contract.specimen import Mesh, Specimens
+from hpc_jobs.fem.errors import UnsupportedMaterial
 from hpc_jobs.fem.native.library import Library
 from hpc_jobs.fem.native.simulation import Control, NativeSimulation, load_steps, simulate
-from tests.unit.fem_native.conftest import ALPHA, sheet
+from tests.unit.fem_native.conftest import ALPHA, LAWS, sheet
 
 
 def random_points(seed: int, count: int, spread: float) -> np.ndarray:
@@ -87,22 +88,25 @@ def test_too_large_steps_are_cut(library: Library) -> None:
 
 
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
-    alpha=st.lists(st.floats(-3, 5), min_size=8, max_size=8),
-    exponent=st.sampled_from([2, 4, 6, 8]),
-    law=st.sampled_from(["swift", "voce", "hockett_sherby"]),
+    values=st.lists(st.floats(-3, 5) | st.floats(), min_size=8, max_size=8),
+    family=st.sampled_from(["hill48", "barlat89", "yld2000_2d", "yld2000_2d"]),
+    exponent=st.sampled_from([2.0, 4.0, 6.0, 8.0]) | st.floats(2, 20),
+    law=st.sampled_from(sorted(LAWS)),
 )
 def test_extreme_parameters_end_with_a_status(
-    library: Library, alpha: list[float], exponent: int, law: str
+    library: Library, values: list[float], family: str, exponent: float, law: str
 ) -> None:
+    material = sheet(law, 2.0 if family == "hill48" else exponent, family)
+    parameters = np.array(values[: len(material.parameters)])
     specimens = Specimens(
         angles_deg=(0.0, 45.0), mesh=Mesh(along=8, across=4), output_times=3, steps_per_output=1,
         time_limit_s=2,
     )  # fmt: skip
-    native = NativeSimulation(sheet(law, exponent), specimens, library=library)
-    record = native.simulate(np.array(alpha))
+    native = NativeSimulation(material, specimens, library=library)
+    record = native.simulate(parameters)
     assert record.status in RecordStatus.NAMES
     values = np.concatenate([record.strains, record.forces])
     assert np.isfinite(values).all() if record.status == "ok" else np.isnan(values).all()
@@ -118,7 +122,7 @@ def test_steps_hit_the_output_times() -> None:
 
 
 def test_alpha_of_another_length_is_refused(specimens: Specimens, library: Library) -> None:
-    with pytest.raises(ValueError, match=r"alpha has shape \(7,\)"):
+    with pytest.raises(UnsupportedMaterial, match=r"shape \(7,\); yld2000_2d takes 8"):
         NativeSimulation(sheet(), specimens, library=library).simulate(np.ones(7))
 
 
