@@ -44,6 +44,8 @@ class ShardFields:
     MESH_LEVEL = "mesh_level"  # (n,) uint8, index into Campaign.levels
     REASON = "reason"  # (n,) UTF-8 bytes, why the status is not ok
     PLASTIC_STRAIN = "largest_plastic_strain"  # (n,) reached anywhere
+    THICKNESS = "thickness"  # (n, output_values) mm; where it is one of Specimens.outputs
+    PATCH_PLASTIC_STRAIN = "plastic_strain"  # (n, output_values); as above
     ITERATIONS = "iterations"  # (n,) int32, Newton iterations of all specimens
 
 

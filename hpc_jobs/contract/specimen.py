@@ -8,6 +8,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from hpc_jobs.contract.base import Frozen, Positive, Slug
 
+Output = Literal["thickness", "plastic_strain"]
+"""Patch averages at the output times: of the thickness, mm, and the equivalent plastic strain."""
+
 Angle = Annotated[float, Field(ge=0, le=90, description="specimen axis to rolling direction, deg")]
 
 
@@ -142,7 +145,8 @@ class Specimens(Frozen):
     """All virtual tests of one record: every geometry at every angle.
 
     Strains are ln U in specimen axes, laid out [component, specimen, patch, time] with time
-    fastest: the x strains fill the first half. Forces are [specimen, time].
+    fastest: the x strains fill the first half. Forces are [specimen, time], each of the outputs
+    [specimen, patch, time].
     """
 
     angles_deg: Annotated[tuple[Angle, ...], Field(min_length=1, max_length=8)] = (0.0, 45.0, 90.0)
@@ -154,6 +158,10 @@ class Specimens(Frozen):
     ] = MESH_LEVELS["production"]
     patches: Patches = Patches()
     output_times: Annotated[int, Field(ge=1, le=200)] = 10
+    outputs: Annotated[
+        tuple[Output, ...],
+        Field(description="kept beside strains and forces; not measured, so not learned from"),
+    ] = ()
     end_displacement_mm: Positive = 1.0
     steps_per_output: Annotated[
         int, Field(ge=1, le=1000, description="load increments between two output times")
@@ -189,6 +197,11 @@ class Specimens(Frozen):
         return components * specimens * patches * times
 
     @property
+    def output_values(self) -> int:
+        """Length of each flattened output; 540 by default."""
+        return self.strain_values // 2
+
+    @property
     def force_values(self) -> int:
         """Length of a flattened force record; 30 by default."""
         specimens, times = self.force_shape
@@ -198,6 +211,8 @@ class Specimens(Frozen):
     def _each_once(self) -> Self:
         if len(set(self.angles_deg)) != len(self.angles_deg):
             raise ValueError(f"angles_deg {self.angles_deg} repeats an angle; name each one once")
+        if len(set(self.outputs)) != len(self.outputs):
+            raise ValueError(f"outputs {self.outputs} repeat a name; name each one once")
         names = [geometry.name for geometry in self.geometries]
         if len(set(names)) != len(names):
             raise ValueError(f"geometries have the names {', '.join(names)}; give each one its own")

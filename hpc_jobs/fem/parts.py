@@ -36,6 +36,10 @@ class Parts:
             ShardFields.REASON: np.zeros(rows, f"S{REASON_BYTES}"),
             ShardFields.PLASTIC_STRAIN: np.zeros(rows, np.float32),
             ShardFields.ITERATIONS: np.zeros(rows, np.int32),
+            **{
+                name: np.full((rows, specimens.output_values), np.nan, np.float32)
+                for name in specimens.outputs
+            },
         }
         self._unsaved: list[int] = []
         self._interval = FIRST_INTERVAL_S
@@ -65,6 +69,7 @@ class Parts:
             ShardFields.REASON: record.reason.encode()[:REASON_BYTES],
             ShardFields.PLASTIC_STRAIN: record.largest_plastic_strain,
             ShardFields.ITERATIONS: record.iterations,
+            **record.outputs,
         }
         for name, value in values.items():
             self.columns[name][row] = value

@@ -1,6 +1,6 @@
 """What a simulation returns, whichever kernel did it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -13,7 +13,8 @@ class Record:
     """One row of a shard; NaN in all strains and forces unless the status is ok.
 
     strains are ln U in specimen axes, flattened [component, specimen, patch, time]; forces in N,
-    [specimen, time]; the layouts of contract.specimen.Specimens.
+    [specimen, time]; outputs by name, each [specimen, patch, time]; the layouts of
+    contract.specimen.Specimens.
     """
 
     status: str
@@ -23,6 +24,41 @@ class Record:
     largest_plastic_strain: float
     steps: int
     iterations: int
+    outputs: dict[str, FloatArray] = field(default_factory=dict)
+
+
+def quantities(specimens: Specimens) -> int:
+    """How many patch averages a solver takes: ln U xx and yy, or also those of the outputs."""
+    return 4 if specimens.outputs else 2
+
+
+def finished(
+    specimens: Specimens,
+    values: FloatArray,
+    forces: FloatArray,
+    *,
+    largest: float,
+    steps: int,
+    iterations: int,
+) -> Record:
+    """Return the record of a point whose tests all reached their end.
+
+    values (quantities, specimens, patches, times): ln U xx and yy and, if there are outputs,
+    thickness over initial thickness and equivalent plastic strain. forces (specimens, times), N.
+    """
+    thickness = np.array([test.geometry.thickness_mm for test in specimens.tests])
+    units = {"thickness": (2, thickness[:, None, None]), "plastic_strain": (3, 1.0)}
+    chosen = {name: units[name] for name in specimens.outputs}
+    return Record(
+        status="ok",
+        reason="",
+        strains=values[:2].ravel(),
+        forces=forces.ravel(),
+        largest_plastic_strain=largest,
+        steps=steps,
+        iterations=iterations,
+        outputs={name: (unit * values[row]).ravel() for name, (row, unit) in chosen.items()},
+    )
 
 
 def failed(
@@ -42,6 +78,7 @@ def failed(
         largest_plastic_strain=largest,
         steps=steps,
         iterations=iterations,
+        outputs={name: np.full(specimens.output_values, np.nan) for name in specimens.outputs},
     )
 
 

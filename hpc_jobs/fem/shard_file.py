@@ -190,10 +190,11 @@ def _checked(shard: ShardFile) -> ShardFile:
         if name not in shard.attributes:
             raise CorruptFile(f"{path}: no attribute '{name}'; not a shard of this version")
     records = len(columns.get(ShardFields.STATUS, ()))
-    shapes = {
+    shapes: dict[str, tuple[int, ...]] = {
         ShardFields.STRAINS: (records, specimens.strain_values),
         ShardFields.FORCES: (records, specimens.force_values),
         ShardFields.PARAMETERS: (records, len(shard.targets)),
+        **{name: (records, specimens.output_values) for name in specimens.outputs},
         **{name: (records,) for name in ONE_PER_RECORD},
     }
     for name, shape in shapes.items():
@@ -214,7 +215,7 @@ def _checked(shard: ShardFile) -> ShardFile:
             f"{len(shard.meshes)}; {AGAIN}"
         )
     good = shard.ended("ok")
-    for name in (ShardFields.STRAINS, ShardFields.FORCES):
+    for name in (ShardFields.STRAINS, ShardFields.FORCES, *specimens.outputs):
         if not (np.isfinite(columns[name][good]).all() and np.isnan(columns[name][~good]).all()):
             raise CorruptFile(
                 f"{path}: '{name}' must be finite where the status is ok and NaN elsewhere; {AGAIN}"

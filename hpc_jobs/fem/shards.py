@@ -39,6 +39,11 @@ UNITS = {
     ShardFields.IS_TEST: ("1", "whether the record is kept for tests"),
     ShardFields.REASON: ("1", "UTF-8, empty where the status is ok"),
     ShardFields.PLASTIC_STRAIN: ("1", "largest equivalent plastic strain reached anywhere"),
+    ShardFields.THICKNESS: ("mm", "[specimen, patch, output time]"),
+    ShardFields.PATCH_PLASTIC_STRAIN: (
+        "1",
+        "[specimen, patch, output time], equivalent plastic strain",
+    ),
     ShardFields.ITERATIONS: ("1", "Newton iterations of all specimens"),
 }
 

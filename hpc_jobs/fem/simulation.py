@@ -14,7 +14,7 @@ from hpc_jobs.fem.materials import MATERIALS
 from hpc_jobs.fem.materials.base import YieldFunction
 from hpc_jobs.fem.materials.linear_forms import evaluate
 from hpc_jobs.fem.mesh import FloatArray
-from hpc_jobs.fem.record import Record, failed, stopped
+from hpc_jobs.fem.record import Record, failed, finished, quantities, stopped
 from hpc_jobs.fem.solver import QUICK, TOLERANCE, cpu_seconds, pull
 from hpc_jobs.fem.specimen import discretise
 
@@ -61,9 +61,9 @@ def _run_all(
 ) -> Record:
     law = hardening_array(material.hardening)
     deadline = cpu_seconds() + specimens.time_limit_s
-    strains = np.full(specimens.strain_shape, np.nan)
-    forces = np.full(specimens.force_shape, np.nan)
-    measured = np.empty((2, specimens.patches.count, specimens.output_times))
+    values = np.empty((quantities(specimens), *specimens.strain_shape[1:]))
+    measured = np.empty((len(values), *specimens.strain_shape[2:]))
+    forces = np.empty(specimens.force_shape)
     largest, steps, iterations = 0.0, 0, 0
     for i, test in enumerate(specimens.tests):
         model = discretise(test.geometry, specimens.mesh, specimens.patches)
@@ -95,16 +95,8 @@ def _run_all(
                 specimens, test, name, steps=stepped, time=time, force=force, largest=plastic
             )
             return failed(name, reason, specimens, largest, steps, iterations)
-        strains[:, i] = measured
-    return Record(
-        status="ok",
-        reason="",
-        strains=strains.ravel(),
-        forces=forces.ravel(),
-        largest_plastic_strain=largest,
-        steps=steps,
-        iterations=iterations,
-    )
+        values[:, i] = measured
+    return finished(specimens, values, forces, largest=largest, steps=steps, iterations=iterations)
 
 
 def _elastic(material: Material, angle_deg: float) -> FloatArray:

@@ -5,7 +5,7 @@ converged ones; the outputs' times are hit exactly. A step that fails is halved,
 convergence the next one is doubled, up to the nominal length.
 """
 
-from math import sqrt
+from math import exp, sqrt
 from typing import Any
 
 import numpy as np
@@ -131,6 +131,37 @@ def equilibrate(
 
 
 @kernel(
+    types.void(
+        VECTOR,
+        float64[:, :, ::1],
+        float64[:, :, ::1],
+        float64[:, ::1],
+        types.Array(float64, 2, "A"),
+    )
+)
+def measure(elastic, state, strains, patch_weights, values):
+    """Average over the patches: values (2 or 4, patches).
+
+    Rows 0 and 1 are ln U along and across; 2 the thickness over the initial one,
+    exp(-nu/E (T_xx + T_yy) - Ep_xx - Ep_yy); 3 the equivalent plastic strain.
+    """
+    values[:] = 0.0
+    for e in range(strains.shape[0]):
+        for q in range(4):
+            thickness = 0.0
+            if values.shape[0] > 2:
+                elastic_part = elastic[1] / elastic[0] * (state[e, q, 4] + state[e, q, 5])
+                thickness = exp(-elastic_part - state[e, q, 0] - state[e, q, 1])
+            for patch in range(values.shape[1]):
+                weight = patch_weights[patch, 4 * e + q]
+                values[0, patch] += weight * strains[e, q, 0]
+                values[1, patch] += weight * strains[e, q, 1]
+                if values.shape[0] > 2:
+                    values[2, patch] += weight * thickness
+                    values[3, patch] += weight * state[e, q, 3]
+
+
+@kernel(
     types.Tuple((int64, float64, float64, float64, int64, int64))(
         *_MODEL, VECTOR, int64, int64, int64, int64, float64, float64[:, ::1],
         float64[:, :, ::1], VECTOR, float64, int64, float64,
@@ -138,18 +169,18 @@ def equilibrate(
 )  # fmt: skip
 def pull(
     evaluate, c, law, elastic, gradients, volumes, dofs, ends, first, free, width,
-    steps_per_output, end_displacement, patch_weights, patch_strains, end_forces, tolerance, quick,
+    steps_per_output, end_displacement, patch_weights, patch_values, end_forces, tolerance, quick,
     deadline,
 ):  # fmt: skip
     """Draw one specimen to its end displacement (mm).
 
     ends (all,) holds the prescribed unknowns per unit of end displacement, patch_weights
-    (patches, points) averages. Writes patch_strains (2, patches, times), ln U along and across,
-    and end_forces (times,), N. A step may grow if the last one took no more than `quick`
+    (patches, points) averages. Writes patch_values (2 or 4, patches, times), see measure, and
+    end_forces (times,), N. A step may grow if the last one took no more than `quick`
     iterations; none begins after `deadline`, on the clock of cpu_seconds. Returns status, time
     reached (1 is the end), force there, largest plastic strain, steps and iterations.
     """
-    outputs, points = end_forces.size, dofs.shape[0] * 4
+    outputs = end_forces.size
     elements, size = dofs.shape[0], ends.size
     state, new_state = np.zeros((elements, 4, STATE)), np.zeros((elements, 4, STATE))
     strains, band, forces = np.zeros((elements, 4, 2)), np.zeros((free, width)), np.zeros(size)
@@ -208,12 +239,7 @@ def pull(
         if spent <= quick:
             step = min(nominal, 2 * max(length, step))
         if pieces == 1.0:
-            for component in range(2):
-                for patch in range(patch_weights.shape[0]):
-                    total = 0.0
-                    for q in range(points):
-                        total += patch_weights[patch, q] * strains[q // 4, q % 4, component]
-                    patch_strains[component, patch, output] = total
+            measure(elastic, state, strains, patch_weights, patch_values[:, :, output])
             end_forces[output] = force
             output += 1
     return OK, time, force, largest, steps, iterations

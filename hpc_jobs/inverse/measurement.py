@@ -26,7 +26,12 @@ from hpc_jobs.contract.specimen import Specimens
 LARGEST_STRAIN = 1.0  # a sheet necks long before; percent exceeds it at once
 SMALLEST_STRAIN = 1e-3  # a notched specimen that never exceeds it stayed elastic
 FORCE_RANGE = (0.05, 20.0)  # of notch area times initial yield stress: finds kN and mN
-NUMERICS = {"mesh", "steps_per_output", "time_limit_s"}  # of a simulation; a real specimen has none
+NUMERICS = {
+    "mesh",
+    "steps_per_output",
+    "time_limit_s",
+    "outputs",
+}  # of a simulation; a real specimen has none
 
 
 class UnusableMeasurement(ContractError):

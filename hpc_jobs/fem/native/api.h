@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define YL_ABI 3
+#define YL_ABI 4
 
 /* Status of a record; the numbers are those of hpc_jobs.contract.records.RecordStatus. */
 enum yl_status { YL_OK, YL_RETURN_MAP, YL_NEWTON, YL_MIN_STEP, YL_INVERTED, YL_NECKED, YL_NONFINITE, YL_TIME_LIMIT = 8 };
@@ -24,8 +24,9 @@ struct yl_setup {
     const int *dofs;                   /* (elements, 8) u, v of each node */
     const double *signs;               /* (elements, 4) 1, or -1 where a node moves opposite to its unknowns */
     double force_factor;               /* from the drawn end's force to the specimen's */
-    /* Measurement: ln U along and across, weighted over all points. */
-    int patches;
+    /* Measurement, weighted over all points: the quantities ln U along and across or, if there are 4 of them,
+     * also thickness over initial thickness and equivalent plastic strain. */
+    int patches, quantities;
     const double *patch_weights; /* (patches, elements * 4) */
     /* Material but for its yield function. */
     double young, poisson, cos2, sin2; /* MPa; twice the angle from rolling direction to specimen */
@@ -60,9 +61,9 @@ int yl_best_path(void);
 /* Copies all it needs of `setup`; 0 if memory is short, the path unknown to this machine or warm-up fails. */
 struct yl_solver *yl_open(const struct yl_setup *setup, int path);
 /* coefficients (9,): exponent and linear forms of the yield function, as in hpc_jobs/fem/materials/base.py.
- * time_limit_s is processor time. strains (2, patches, outputs) and forces (outputs,), N, are complete only
+ * time_limit_s is processor time. values (quantities, patches, outputs) and forces (outputs,), N, are complete only
  * if the status is YL_OK. */
-void yl_solve(struct yl_solver *solver, const double *coefficients, double time_limit_s, double *strains, double *forces,
+void yl_solve(struct yl_solver *solver, const double *coefficients, double time_limit_s, double *values, double *forces,
               struct yl_report *report);
 void yl_close(struct yl_solver *solver);
 /* sigma_bar and its gradient (xx, yy, engineering shear), results (count, 4), at stresses (count, 3). */

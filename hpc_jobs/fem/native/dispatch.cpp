@@ -50,9 +50,9 @@ YL_EXPORT yl_solver *yl_open(const yl_setup *setup, int path) {
     return solver;
 }
 
-YL_EXPORT void yl_solve(yl_solver *s, const double *coefficients, double time_limit_s, double *strains, double *forces,
+YL_EXPORT void yl_solve(yl_solver *s, const double *coefficients, double time_limit_s, double *values, double *forces,
                         yl_report *report) {
-    s->kernel->solve(s->solver, coefficients, time_limit_s, strains, forces, report);
+    s->kernel->solve(s->solver, coefficients, time_limit_s, values, forces, report);
 }
 
 YL_EXPORT void yl_yield(const double *coefficients, int count, const double *stresses, double *results) {

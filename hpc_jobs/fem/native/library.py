@@ -14,7 +14,7 @@ from hpc_jobs.fem.mesh import FloatArray
 from hpc_jobs.fem.native.build import BUILT, NotBuilt, library_path, machine
 from hpc_jobs.fem.native.symmetry import Part
 
-ABI = 3
+ABI = 4
 PATHS = ("portable", "avx2", "avx512")
 
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
@@ -29,6 +29,7 @@ class _Setup(ctypes.Structure):
         ("signs", _DOUBLES),
         ("force_factor", ctypes.c_double),
         ("patches", ctypes.c_int),
+        ("quantities", ctypes.c_int),
         ("patch_weights", _DOUBLES),
         *((name, ctypes.c_double) for name in ("young", "poisson", "cos2", "sin2")),
         ("hardening_values", ctypes.c_int),
@@ -63,6 +64,7 @@ class Problem:
     angle_deg: float
     isotropic: FloatArray  # (9,) coefficients of the isotropic sheet of the same exponent
     hardening: FloatArray  # fem.hardening's array
+    quantities: int  # patch averages: 2 strains, or 4 with thickness and plastic strain
     end_displacement_mm: float
     times: FloatArray  # (steps,) ends of the load steps, increasing to 1
     is_output: NDArray[np.bool_]  # (steps,)
@@ -76,7 +78,7 @@ class Problem:
 class Outcome:
     """What one specimen measured, and how it ended."""
 
-    strains: FloatArray  # (2, patches, outputs)
+    values: FloatArray  # (quantities, patches, outputs)
     forces: FloatArray  # (outputs,), N
     status: int  # index into RecordStatus.NAMES
     time: float
@@ -142,7 +144,8 @@ class Solver:
 
     def __init__(self, library: Library, problem: Problem, path: str | None = None) -> None:
         self._dll, self._handle = library.dll, None
-        self._shape = (len(problem.part.patch_weights), int(problem.is_output.sum()))
+        patches, outputs = len(problem.part.patch_weights), int(problem.is_output.sum())
+        self._shape = (problem.quantities, patches, outputs)
         setup, kept = _setup(problem)
         index = PATHS.index(path or library.best_path)
         self._handle = self._dll.yl_open(ctypes.byref(setup), index)
@@ -157,19 +160,18 @@ class Solver:
 
     def solve(self, material: YieldFunction, time_limit_s: float) -> Outcome:
         """Draw the specimen to its end displacement, or as far as it goes in that CPU time."""
-        patches, outputs = self._shape
-        strains, forces = np.full((2, patches, outputs), np.nan), np.full(outputs, np.nan)
+        values, forces = np.full(self._shape, np.nan), np.full(self._shape[-1], np.nan)
         report = _Report()
         self._dll.yl_solve(
             self._handle,
             _pointer(material.coefficients),
             time_limit_s,
-            _pointer(strains),
+            _pointer(values),
             _pointer(forces),
             ctypes.byref(report),
         )
         facts: dict[str, Any] = {field[0]: getattr(report, field[0]) for field in _Report._fields_}
-        return Outcome(strains=strains, forces=forces, **facts)
+        return Outcome(values=values, forces=forces, **facts)
 
 
 def _pointer(array: NDArray[Any]) -> Any:
@@ -196,6 +198,7 @@ def _setup(problem: Problem) -> tuple[_Setup, list[NDArray[Any]]]:
         half_band=part.half_band,
         force_factor=part.force_factor,
         patches=len(part.patch_weights),
+        quantities=problem.quantities,
         young=problem.youngs_modulus_mpa,
         poisson=problem.poisson_ratio,
         cos2=np.cos(twice),

@@ -18,7 +18,7 @@ from hpc_jobs.fem.materials.base import YieldFunction
 from hpc_jobs.fem.mesh import FloatArray
 from hpc_jobs.fem.native.library import Library, Problem, Solver, load
 from hpc_jobs.fem.native.symmetry import solved_part, symmetry_at
-from hpc_jobs.fem.record import Record, failed, stopped
+from hpc_jobs.fem.record import Record, failed, finished, quantities, stopped
 
 FIRST_STEP = 0.01  # of the end displacement; a larger one yields everywhere at once
 
@@ -84,7 +84,7 @@ class NativeSimulation:
         if reason:
             return failed("rejected_material", reason, self.specimens)
         deadline = time.thread_time() + self.specimens.time_limit_s
-        strains = np.empty(self.specimens.strain_shape)
+        values = np.empty((quantities(self.specimens), *self.specimens.strain_shape[1:]))
         forces = np.empty(self.specimens.force_shape)
         largest, steps, iterations = 0.0, 0, 0
         for i, (test, solver) in enumerate(zip(self.specimens.tests, self._solvers, strict=True)):
@@ -104,15 +104,9 @@ class NativeSimulation:
                     largest=outcome.largest_plastic_strain,
                 )
                 return failed(status, reason, self.specimens, largest, steps, iterations)
-            strains[:, i], forces[i] = outcome.strains, outcome.forces
-        return Record(
-            status="ok",
-            reason="",
-            strains=strains.ravel(),
-            forces=forces.ravel(),
-            largest_plastic_strain=largest,
-            steps=steps,
-            iterations=iterations,
+            values[:, i], forces[i] = outcome.values, outcome.forces
+        return finished(
+            self.specimens, values, forces, largest=largest, steps=steps, iterations=iterations
         )
 
     def simulate_table(self, table: FloatArray) -> Iterator[Record]:
@@ -134,6 +128,7 @@ class NativeSimulation:
             angle_deg=test.angle_deg,
             isotropic=self._sheet(np.ones(len(self.material.parameters))).coefficients,
             hardening=hardening_array(self.material.hardening),
+            quantities=quantities(self.specimens),
             end_displacement_mm=self.specimens.end_displacement_mm,
             times=times,
             is_output=is_output,

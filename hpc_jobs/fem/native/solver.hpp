@@ -42,7 +42,7 @@ struct Solver {
     yl_report *report;
 
     bool open(const yl_setup &s);
-    void solve(const double *coefficients, double time_limit_s, double *strains, double *forces, yl_report *out);
+    void solve(const double *coefficients, double time_limit_s, double *values, double *forces, yl_report *out);
 
   private:
     void set_yield_function(const double *coefficients);
@@ -57,7 +57,7 @@ struct Solver {
     int advance(double time, int step);
     void accept(double time, int step);
     double axial_force() const { return force_factor * specimen.force[specimen.drawn]; }
-    int pull(double *strains, double *forces);
+    int pull(double *values, double *forces);
 };
 
 inline bool Solver::open(const yl_setup &s) {
@@ -257,7 +257,7 @@ inline void Solver::accept(double time, int step) {
     past.time[past.known - 1] = time, past.step[past.known - 1] = step;
 }
 
-inline int Solver::pull(double *strains, double *forces) {
+inline int Solver::pull(double *values, double *forces) {
     reset();
     double time = 0, peak = 0;
     int output = 0;
@@ -282,8 +282,8 @@ inline int Solver::pull(double *strains, double *forces) {
             accept(next, last ? step : -1);
             time = next;
         }
-        if (is_output[step] && strains) {
-            specimen.measure(strains, output);
+        if (is_output[step] && values) {
+            specimen.measure(material.poisson / material.young, values, output);
             forces[output] = report->force;
             ++output;
         }
@@ -291,12 +291,12 @@ inline int Solver::pull(double *strains, double *forces) {
     return YL_OK;
 }
 
-inline void Solver::solve(const double *coefficients, double time_limit_s, double *strains, double *forces, yl_report *out) {
+inline void Solver::solve(const double *coefficients, double time_limit_s, double *values, double *forces, yl_report *out) {
     *out = yl_report{};
     report = out;
     deadline = now_s() + time_limit_s;
     set_yield_function(coefficients);
-    out->status = pull(strains, forces);
+    out->status = pull(values, forces);
 }
 
 }  // namespace YL_ARCH

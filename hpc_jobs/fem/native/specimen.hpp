@@ -25,7 +25,7 @@ struct Array {
 };
 
 struct Specimen {
-    int elements, groups, unknowns, half_band, patches, outputs, vectors;
+    int elements, groups, unknowns, half_band, patches, quantities, outputs, vectors;
     long blocks;  // of LANES unknowns
     int fixed, drawn, drawn_back, slots;
     Rotation rotation;
@@ -33,7 +33,7 @@ struct Specimen {
     Array<Vec> weights;  // (patches, groups, 4)
     Array<State> state;  // (groups, 4)
     Array<Iterate> iterate;
-    Array<Vec> band_memory, right;
+    Array<Vec> band_memory, right, thickness;
     Array<double> over_memory, displacement, force;
     Vec *band;
     double *over;
@@ -47,7 +47,7 @@ struct Specimen {
         double *entries = reinterpret_cast<double *>(band);
         for (long k = unknowns; k < blocks * LANES; ++k) entries[k * vectors * LANES + k % LANES] = 1;
     }
-    void measure(double *strains, int output) const;
+    void measure(double poisson_over_young, double *values, int output);
 
   private:
     int slot(int dof) const { return dof >= 0 ? dof : dof == YL_FIXED ? fixed : dof == YL_DRAWN ? drawn : drawn_back; }
@@ -88,7 +88,7 @@ inline void Specimen::pack(const yl_setup &s, int g) {
 }
 
 inline bool Specimen::build(const yl_setup &s) {
-    elements = s.elements, unknowns = s.unknowns, half_band = s.half_band, patches = s.patches;
+    elements = s.elements, unknowns = s.unknowns, half_band = s.half_band, patches = s.patches, quantities = s.quantities;
     groups = (elements + LANES - 1) / LANES;
     blocks = (unknowns + LANES - 1) / LANES;
     vectors = vectors_of(half_band);
@@ -100,7 +100,7 @@ inline bool Specimen::build(const yl_setup &s) {
     if (!(group.allocate(groups) && weights.allocate(static_cast<size_t>(patches) * groups * 4) &&
           state.allocate(groups * 4) && iterate.allocate(groups * 4) &&
           band_memory.allocate(before * vectors + band_length() + 1) && right.allocate(blocks + vectors) &&
-          over_memory.allocate(before + blocks * LANES) && displacement.allocate(slots) && force.allocate(slots)))
+          over_memory.allocate(before + blocks * LANES) && thickness.allocate(quantities > 2 ? groups * 4 : 0) && displacement.allocate(slots) && force.allocate(slots)))
         return false;
     band = band_memory.data + before * vectors;
     over = over_memory.data + before;
@@ -108,8 +108,11 @@ inline bool Specimen::build(const yl_setup &s) {
     return true;
 }
 
-// Patch values of ln U, from the last evaluation's strains, into strains (2, patches, outputs).
-inline void Specimen::measure(double *strains, int output) const {
+// Patch averages at the last converged step into values (quantities, patches, outputs), see api.h.
+inline void Specimen::measure(double poisson_over_young, double *values, int output) {
+    if (quantities > 2)
+        for (int i = 0; i < groups * 4; ++i)
+            thickness[i] = exp(-2 * poisson_over_young * iterate[i].stress.m - state[i].plastic.m);
     for (int patch = 0; patch < patches; ++patch) {
         const Vec *w = weights.data + static_cast<size_t>(patch) * groups * 4;
         Vec total = Vec{}, difference = Vec{};
@@ -119,8 +122,13 @@ inline void Specimen::measure(double *strains, int output) const {
             difference += w[i] * (rotation.cos2 * e.d + rotation.sin2 * e.t);
         }
         const double a = sum(total), b = sum(difference);
-        strains[patch * outputs + output] = 0.5 * (a + b);
-        strains[(patches + patch) * outputs + output] = 0.5 * (a - b);
+        values[patch * outputs + output] = 0.5 * (a + b);
+        values[(patches + patch) * outputs + output] = 0.5 * (a - b);
+        if (quantities <= 2) continue;
+        Vec thin = Vec{}, p = Vec{};
+        for (int i = 0; i < groups * 4; ++i) thin += w[i] * thickness[i], p += w[i] * state[i].p;
+        values[(2 * patches + patch) * outputs + output] = sum(thin);
+        values[(3 * patches + patch) * outputs + output] = sum(p);
     }
 }
 

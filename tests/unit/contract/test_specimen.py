@@ -34,6 +34,8 @@ ARC = {"name": "arc", "shape": "arc", "notch_width_mm": 12, "notch_length_mm": 1
         ({"mesh": "finest"}, ["mesh: 'finest'", "coarse, production, fine", "along, across"]),
         ({"mesh": {"along": 23, "across": 8}}, ["mesh.along is 23", "multiple of 2"]),
         ({"mesh": {"along": 24}}, ["mesh.across", "add it"]),
+        ({"outputs": ["stress"]}, ["outputs.0 is 'stress'", "'thickness'"]),
+        ({"outputs": ["thickness", "thickness"]}, ["outputs", "once"]),
         ({"angles_deg": [0, 45, 0]}, ["(0.0, 45.0, 0.0)", "once"]),
     ],
 )

@@ -22,6 +22,7 @@ MIXED = {
         "angles_deg": [0],
         "mesh": {"level": "sketch", "along": 8, "across": 4},
         "output_times": 2,
+        "outputs": ["thickness"],
     },
     "design": {"train_records": 14, "test_records": 8, "mesh_shares": {"coarse": 0.3}},
 }
@@ -47,11 +48,17 @@ def test_each_record_is_solved_on_its_own_mesh(tmp_path: Path, library: Library)
         assert [mesh["level"] for mesh in meshes] == ["sketch", "coarse"]
         assert [mesh["along"] for mesh in meshes] == [8, 24]
         assert np.array_equal(file[ShardFields.MESH_LEVEL], points.level)
-        strains = file[ShardFields.STRAINS][:]
+        strains, thickness = file[ShardFields.STRAINS][:], file[ShardFields.THICKNESS][:]
+        assert file[ShardFields.THICKNESS].attrs["unit"] == "mm"
+        assert ShardFields.PATCH_PLASTIC_STRAIN not in file
     alone = [
         NativeSimulation(campaign.material, specimens, library=library)
         for specimens in campaign.levels
     ]
     for row, level in enumerate(points.level):
-        expected = alone[level].simulate(points.parameters[row]).strains.astype(np.float32)
-        assert np.array_equal(strains[row], expected, equal_nan=True)
+        expected = alone[level].simulate(points.parameters[row])
+        for found, values in (
+            (strains, expected.strains),
+            (thickness, expected.outputs["thickness"]),
+        ):
+            assert np.array_equal(found[row], values.astype(np.float32), equal_nan=True)
