@@ -3,6 +3,7 @@
 import hashlib
 import io
 import secrets
+import shlex
 import zipfile
 from dataclasses import dataclass
 from functools import cache
@@ -92,12 +93,12 @@ def ship_code(hook: HpcHook, workspace: str, code: Code | None = None) -> PurePo
         return target
     upload = target.parent / f".upload-{code.sha256[:12]}-{secrets.token_hex(4)}.zip"
     hook.write(str(upload), code.archive)
-    argv = [hook.site.python, "-c", _UNPACK, str(upload), str(target), code.sha256]
-    reply = hook.run(argv)
+    argv = (*hook.site.interpreter, "-c", _UNPACK, str(upload), str(target), code.sha256)
+    reply = hook.run(hook.profiled(argv, target))
     if not reply.ok:
         raise ClusterError(
             f"{hook.cluster}: could not unpack the code into {target}: {reply.words}; "
-            f"is '{hook.site.python}' the Python to use there (dags/clusters)?"
+            f"is '{shlex.join(hook.site.interpreter)}' the Python to use there (dags/clusters)?"
         )
     return target
 

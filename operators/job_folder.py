@@ -70,7 +70,7 @@ class Assignment:
     def plan(self, cluster: Cluster, token: str) -> Plan:
         """Everything that the cluster layer needs to know."""
         resources = resources_on(cluster, self.handle.resources.get(self.job), self.overrides)
-        argv = (cluster.python, "-m", f"hpc_jobs.jobs.{self.job}", str(self.run.root))
+        argv = (*cluster.interpreter, "-m", f"hpc_jobs.jobs.{self.job}", str(self.run.root))
         script = JobScript(
             token=token,
             argv=(*argv, *map(str, self.arguments)),

@@ -36,7 +36,14 @@ class Cluster(Frozen):
     python: Annotated[
         str, Field(min_length=1, description="interpreter on the cluster, with the jobs extra")
     ] = "python3"
-    modules: tuple[str, ...] = ()
+    container: Annotated[
+        tuple[Annotated[str, Field(min_length=1)], ...],
+        Field(
+            max_length=50,
+            description="what python runs in, word by word: [apptainer, exec, /path/image.sif]",
+        ),
+    ] = ()
+    modules: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][!-~]*$")], ...] = ()
     environment: dict[Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")], str] = {}
     partition: Annotated[SiteName | None, Field(description="Slurm partition or PBS queue")] = None
     account: SiteName | None = None
@@ -57,3 +64,12 @@ class Cluster(Frozen):
         float, Field(ge=0, le=60, description="wait this long in the task before deferring")
     ] = 0.0
     max_array_size: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    queue_wait_s: Annotated[
+        float,
+        Field(ge=0, le=60 * 86400, description="usual wait in the queue; a lease must last longer"),
+    ] = 86400.0
+
+    @property
+    def interpreter(self) -> tuple[str, ...]:
+        """What runs Python there, inside the container where there is one."""
+        return (*self.container, self.python)

@@ -5,7 +5,7 @@ expressions are the scheduler's own variables.
 """
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -37,25 +37,45 @@ class JobScript:
             "export TASK_INDEX",
             f"export HPC_TOKEN={_quote(self.token)}",
             f'export HPC_JOB_ID="{job_id}_${{index}}"',
-            *(f"module load {_quote(module)}" for module in self.modules),
-            *self._exports(),
+            *_loads(self.modules),
+            *_exports(self.code, self.environment or {}, self.cpus),
             # `python -m` looks in the current folder first: it must hold no module.
             f"cd {_quote(self.folder)} || exit 66",
             f"exec {shlex.join(self.argv)}",
         ]
         return "\n".join(lines) + "\n"
 
-    def _exports(self) -> list[str]:
-        # One element, its cpus: numerical libraries would otherwise take the whole node.
-        names = ("OMP", "OPENBLAS", "MKL", "NUMBA")
-        values: dict[str, object] = dict.fromkeys(
-            (f"{name}_NUM_THREADS" for name in names), self.cpus
-        )
-        values |= {"PYTHONUNBUFFERED": 1, "PYTHONPATH": self.code}
-        # Beside the code, not inside: a new version with the same kernels compiles nothing.
-        values |= {"NUMBA_CACHE_DIR": self.code.parent / "kernels"}
-        values |= self.environment or {}
-        return [f"export {name}={_quote(value)}" for name, value in values.items()]
+
+def login_command(
+    argv: Sequence[str],
+    *,
+    code: PurePosixPath,
+    modules: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> tuple[str, ...]:
+    """Run a command on a login node as a job would run it, but for its cores: one serves."""
+    lines = (*_loads(modules), *_exports(code, environment or {}, 1), 'exec "$@"')
+    return ("bash", "-c", "\n".join(lines), "profile", *argv)
+
+
+def _loads(modules: Sequence[str]) -> Iterator[str]:
+    """Load modules, or end; shells that are no login shells may not know the command yet."""
+    if modules:
+        yield "type module >/dev/null 2>&1 || . /etc/profile"
+    for module in modules:
+        words = _quote(f"module {module} cannot be loaded")
+        yield f"module load {_quote(module)} || {{ echo {words} >&2; exit 65; }}"
+
+
+def _exports(code: PurePosixPath, environment: Mapping[str, str], cpus: int) -> Iterator[str]:
+    # One element, its cpus: numerical libraries would otherwise take the whole node.
+    names = ("OMP", "OPENBLAS", "MKL", "NUMBA")
+    values: dict[str, object] = dict.fromkeys((f"{name}_NUM_THREADS" for name in names), cpus)
+    values |= {"PYTHONUNBUFFERED": 1, "PYTHONPATH": code}
+    # Beside the code, not inside: a new version with the same kernels compiles nothing.
+    values |= {"NUMBA_CACHE_DIR": code.parent / "kernels"}
+    values |= environment
+    return (f"export {name}={_quote(value)}" for name, value in values.items())
 
 
 def _quote(value: object) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook
@@ -16,6 +16,7 @@ from operators.cluster.errors import ClusterError
 from operators.cluster.reply import Reply
 from operators.cluster.schedulers import SCHEDULERS
 from operators.cluster.schedulers.base import Scheduler
+from operators.cluster.script import login_command
 from operators.cluster.workspaces import WORKSPACES
 from operators.cluster.workspaces.base import Lease, WorkspaceDialect
 from operators.hooks.connection import login_of, login_of_async
@@ -111,6 +112,11 @@ class HpcHook(BaseHook):
     def run(self, argv: Sequence[str], timeout_s: float = 60) -> Reply:
         """Run a command in the login's home folder; a non-zero exit is a reply, not an error."""
         return self.transport.run(argv, timeout_s)
+
+    def profiled(self, argv: Sequence[str], code: PurePosixPath) -> tuple[str, ...]:
+        """Put the site's modules and environment around a command, as jobs have them."""
+        site = self.site
+        return login_command(argv, code=code, modules=site.modules, environment=site.environment)
 
     def write(self, path: str, content: bytes) -> None:
         """Write a file whole or not at all; parents are made."""

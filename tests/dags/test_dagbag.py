@@ -11,6 +11,7 @@ DAGS = {
     "inverse_validation",
     "retraining",
     "housekeeping",
+    "cluster_check",
 }
 
 LOAD = """
@@ -68,9 +69,10 @@ def test_the_dagbag(in_airflow):
     assert all(dag["doc"] for dag in bag["dags"].values())
 
 
-def test_everything_but_the_campaign_is_scheduled(in_airflow):
+def test_what_people_start_is_not_scheduled_and_all_else_is(in_airflow):
     dags = load(in_airflow)["dags"]
-    assert dags.pop("hybrid_campaign")["schedule"] == "NullTimetable"
+    for by_hand in ("hybrid_campaign", "cluster_check"):
+        assert dags.pop(by_hand)["schedule"] == "NullTimetable"
     assert "NullTimetable" not in {dag["schedule"] for dag in dags.values()}
 
 

@@ -6,8 +6,11 @@ from operators.cluster.workspaces.base import Argv, Lease, WorkspaceDialect
 
 ALLOCATE = 'mkdir -p -- "$1/$2" && cd -- "$1/$2" && pwd -P'
 FIND = 'cd -- "$1/$2" 2>/dev/null && pwd -P'
-# A released workspace is moved aside: its owner may still want what is in it.
-RELEASE = 'mkdir -p -- "$1/.released" && mv -- "$1/$2" "$1/.released/$2-$(date +%s)"'
+# A released workspace is moved aside, unless empty: its owner may still want what is in it.
+RELEASE = (
+    'rmdir -- "$1/$2" 2>/dev/null || '
+    '{ mkdir -p -- "$1/.released" && mv -- "$1/$2" "$1/.released/$2-$(date +%s)"; }'
+)
 LIST = (
     'cd -- "$1" 2>/dev/null || exit 0; for name in *; do '
     '[ -d "$name" ] && printf "%s\\n%s\\n" "$name" "$(cd -- "$name" && pwd -P)"; done; exit 0'

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from operators.cluster.script import JobScript
+from operators.cluster.script import JobScript, login_command
 
 GOLDEN = """\
 #!/bin/bash
@@ -20,7 +20,8 @@ fi
 export TASK_INDEX
 export HPC_TOKEN=solve-0123456789
 export HPC_JOB_ID="${BATCHQ_JOB_ID}_${index}"
-module load python/3.11
+type module >/dev/null 2>&1 || . /etc/profile
+module load python/3.11 || { echo 'module python/3.11 cannot be loaded' >&2; exit 65; }
 export OMP_NUM_THREADS=2
 export OPENBLAS_NUM_THREADS=2
 export MKL_NUM_THREADS=2
@@ -117,3 +118,35 @@ def test_an_index_without_an_element_is_an_error(tmp_path: Path) -> None:
     )
     assert done.returncode == 64
     assert b"no element for array index 1" in done.stderr
+
+
+def profiled(modules: tuple[str, ...], home: Path) -> "subprocess.CompletedProcess[str]":
+    tell = "import os; print(os.environ['LOADED'], os.environ['UGLY'], os.environ['PYTHONPATH'])"
+    argv = login_command(
+        (sys.executable, "-c", tell),
+        code=PurePosixPath("/ws/it's/code"),
+        modules=modules,
+        environment={"UGLY": "$(touch canary)"},
+    )
+    # As sites do: `module` is a function that login shells define and their children inherit.
+    module = """() { case $1$2 in loadgcc*) export LOADED="$LOADED+$2";; *) return 1;; esac; }"""
+    return subprocess.run(
+        argv,
+        env={"PATH": "/usr/bin:/bin", "LOADED": "", "BASH_FUNC_module%%": module},
+        capture_output=True,
+        text=True,
+        cwd=home,
+    )
+
+
+def test_a_login_node_runs_what_a_job_would_run(tmp_path: Path) -> None:
+    done = profiled(("gcc/13", "gcc it's"), tmp_path)
+    assert done.stdout == "+gcc/13+gcc it's $(touch canary) /ws/it's/code\n", done.stderr
+    assert not list(tmp_path.rglob("canary"))
+
+
+def test_a_module_that_is_not_there_ends_the_job_and_is_named(tmp_path: Path) -> None:
+    done = profiled(("gcc/13", "nosuch; touch canary"), tmp_path)
+    assert (done.returncode, done.stdout) == (65, "")
+    assert done.stderr == "module nosuch; touch canary cannot be loaded\n"
+    assert not list(tmp_path.rglob("canary"))

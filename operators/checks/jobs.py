@@ -1,0 +1,229 @@
+"""From the workspace to an array job's results: the steps of a cluster check that change things.
+
+Everything happens in a workspace named WORKSPACE and below a folder of this check's own; `tidy`
+cancels and removes what the others made, whatever happened to them.
+"""
+
+import json
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+from hpc_jobs.contract.workspace import JobFolder, Workspace
+from operators.checks.step import Trouble
+from operators.cluster.client import ArrayJob
+from operators.cluster.errors import ClusterError
+from operators.cluster.ledger import Snapshot
+from operators.cluster.script import JobScript
+from operators.cluster.submission import Plan
+from operators.code import current_code, ship_code
+from operators.hooks.hpc import HpcHook
+from operators.resources import resources_on
+
+WORKSPACE = "cluster-check"
+ELEMENTS = 3
+LOOK_S = 2.0
+Role = Literal["cpu", "gpu", "both"]
+
+
+@dataclass
+class Trial:
+    """One cluster, tried with real jobs."""
+
+    hook: HpcHook
+    role: Role = "cpu"
+    wait_s: float = 600.0
+    mark: str = field(default_factory=lambda: secrets.token_hex(4))
+    path: str = ""
+    is_ours: bool = False
+    """the workspace was made by this check"""
+    jobs: list[ArrayJob] = field(default_factory=list)
+
+    @property
+    def root(self) -> PurePosixPath:
+        """Folder of this check."""
+        return PurePosixPath(self.path) / f"check-{self.mark}"
+
+    def allocate(self) -> str:
+        """Make the workspace, or find the one of an earlier check."""
+        tools = self.hook.workspace()
+        before = tools.find(WORKSPACE)
+        self.path = tools.allocate(WORKSPACE, 1)
+        self.is_ours = before is None
+        return self.path
+
+    def files(self) -> str:
+        """Write and read a file, by SFTP."""
+        path, content = str(self.root / "it's a file"), secrets.token_bytes(1000)
+        self.hook.write(path, content)
+        if self.hook.read(path) != content or self.hook.list(str(self.root)) != ["it's a file"]:
+            raise Trouble("what was read is not what was written", "ask the site: SFTP is broken")
+        return "written and read"
+
+    def ship(self) -> str:
+        """Put hpc_jobs there."""
+        try:
+            return str(ship_code(self.hook, self.path))
+        except ClusterError as error:
+            raise Trouble(
+                str(error),
+                "correct `python`, `modules` or `container` in the cluster's file; on the cluster: "
+                "python3 -m venv ~/yieldloop && ~/yieldloop/bin/pip install 'yieldloop[jobs]'",
+            ) from error
+
+    def doctor(self) -> str:
+        """Ask the doctor on the login node."""
+        options = ("--json", "--workspace", self.path, "--role", self.role)
+        argv = (*self.hook.site.interpreter, "-m", "hpc_jobs.jobs.doctor", *options)
+        reply = self.hook.run(
+            self.hook.profiled((*argv, "--now", str(time.time())), self._code), timeout_s=300
+        )
+        try:
+            document = json.loads(reply.stdout.splitlines()[-1])
+        except (ValueError, IndexError):
+            raise Trouble(
+                f"the doctor does not run: {reply.words[-500:]}",
+                "correct `python`, `modules` or `container` in the cluster's file",
+            ) from None
+        return _diagnosis([document])
+
+    def submit(self) -> str:
+        """Submit a small array: the doctor again, on compute nodes."""
+        job = self._array("array", ELEMENTS, ("hpc_jobs.jobs.doctor", "--role", self.role))
+        job.attach()
+        return f"job {', '.join(job.job_ids)}, {ELEMENTS} elements"
+
+    def poll(self) -> str:
+        """Wait until all elements have ended."""
+        job = self.jobs[-1]
+        snapshot = self._until(job, lambda snapshot: snapshot.settled)
+        if not snapshot.settled:
+            raise Trouble(
+                f"after {self.wait_s:g} s: {snapshot.line}",
+                "the queue may be long: check again with a longer --wait, or name a partition for "
+                "short jobs; the scheduler's reason is in its own list of jobs",
+            )
+        if snapshot.failed:
+            element, cause = sorted(snapshot.failed.items())[0]
+            raise Trouble(
+                f"element {element} ended as {cause}: {job.log_tail(element).strip()[-500:]}",
+                "the lines above are the end of its output: `python` or `modules` may not be right "
+                "on compute nodes, or the workspace is not mounted there",
+            )
+        return snapshot.line
+
+    def results(self) -> str:
+        """Read what the elements left, and what the doctor found on compute nodes."""
+        found = self.jobs[-1].results()
+        if sorted(int(result["element"]) for result in found) != list(range(ELEMENTS)):
+            raise Trouble(f"{len(found)} of {ELEMENTS} results", "the filesystem loses files")
+        return _diagnosis([result["facts"] for result in found])
+
+    def cancel(self) -> str:
+        """Submit a job that would take long, cancel it, and see it end."""
+        job = self._array("cancelled", 1, ("hpc_jobs.jobs.doctor", "--linger", "3600"))
+        job.attach()
+        self._until(job, lambda snapshot: bool(snapshot.running or snapshot.pending), 30)
+        job.cancel()
+        until = time.monotonic() + min(self.wait_s, 120)
+        while self._live(job):
+            if time.monotonic() > until:
+                remedy = "cancel it by hand, and ask the site why jobs do not end"
+                raise Trouble(f"job {', '.join(job.job_ids)} does not end", remedy)
+            time.sleep(LOOK_S)
+        return f"job {', '.join(job.job_ids)} has ended"
+
+    def seen_by(self, partner: HpcHook) -> str:
+        """Read a result from the other cluster, which must see the same workspace."""
+        path = partner.workspace().find(WORKSPACE)
+        if path is None:
+            raise Trouble(
+                f"{partner.cluster} has no workspace '{WORKSPACE}' where this cluster has "
+                f"{self.path}",
+                "both clusters must mount one filesystem: give `workspaces` of both files the same "
+                "folder, as each cluster names it",
+            )
+        name = self.jobs[0].folder.root.relative_to(self.path) / "results" / "0.json"
+        here = self.hook.read(str(PurePosixPath(self.path) / name))
+        try:
+            there = partner.read(str(PurePosixPath(path) / name))
+        except FileNotFoundError:
+            raise Trouble(f"{partner.cluster} does not see {path}/{name}", _NOT_SHARED) from None
+        if here != there:
+            raise Trouble(f"{path}/{name} is another file on {partner.cluster}", _NOT_SHARED)
+        return f"{path} shows the same"
+
+    def tidy(self) -> str:
+        """Cancel jobs, remove files, give the workspace back if this check made it."""
+        for job in self.jobs:
+            if self._live(job):
+                job.cancel()
+        if not self.path:
+            return "there was nothing"
+        code = [str(self._code.parent)] if self.is_ours else []
+        reply = self.hook.run(("rm", "-rf", "--", str(self.root), *code), timeout_s=300)
+        if not reply.ok:
+            raise Trouble(reply.words, f"remove {self.root} by hand")
+        if self.is_ours:
+            self.hook.workspace().release(WORKSPACE)
+        return "jobs and files are gone" + (", the workspace released" if self.is_ours else "")
+
+    @property
+    def _code(self) -> PurePosixPath:
+        return Workspace(PurePosixPath(self.path)).code(current_code().sha256)
+
+    def _array(self, name: str, elements: int, module: tuple[str, ...]) -> ArrayJob:
+        site, token = self.hook.site, f"check-{self.mark}-{name}"
+        folder = JobFolder(self.root / "jobs" / token)
+        options = ("--workspace", self.path, "--publish-in", str(folder.root))
+        resources = resources_on(site, None, {"walltime_s": 600, "memory_mib": 1500})
+        script = JobScript(
+            token=token,
+            argv=(*site.interpreter, "-m", *module, *options),
+            folder=folder.root,
+            code=self._code,
+            modules=site.modules,
+            environment=site.environment,
+        )
+        plan = Plan(token=token, elements=elements, resources=resources, script=script)
+        job = ArrayJob(self.hook.transport, self.hook.scheduler, folder, plan)
+        self.jobs.append(job)
+        return job
+
+    def _until(
+        self, job: ArrayJob, there: Callable[[Snapshot], bool], wait_s: float | None = None
+    ) -> Snapshot:
+        ledger, until = job.ledger(), time.monotonic() + (wait_s or self.wait_s)
+        while True:
+            snapshot = job.look(ledger)
+            if snapshot.settled or there(snapshot) or time.monotonic() > until:
+                return snapshot
+            time.sleep(LOOK_S)
+
+    def _live(self, job: ArrayJob) -> bool:
+        return bool(set(job.job_ids) & set(self.hook.queue()))
+
+
+_NOT_SHARED = "the two clusters do not share this filesystem: name one that they do"
+
+
+def _diagnosis(documents: list[dict[str, Any]]) -> str:
+    """Hosts that are usable; raises Trouble with the first remedy where one is not."""
+    for document in documents:
+        for found in document["findings"]:
+            if found["level"] == "missing":
+                words = f"on {document['host']}: {found['what']}: {found['found']}"
+                raise Trouble(words, found["remedy"])
+    hosts = sorted({str(document["host"]) for document in documents})
+    notes = sorted(
+        {
+            f["what"] + ": " + f["found"]
+            for d in documents
+            for f in d["findings"]
+            if f["level"] == "note"
+        }
+    )
+    return f"{', '.join(hosts)} can run jobs" + (f" ({'; '.join(notes)})" if notes else "")
