@@ -40,5 +40,8 @@ class BuildWithKernel(build_py):
 
 setup(
     cmdclass={"build_py": BuildWithKernel},
-    package_data={"hpc_jobs.fem.native": ["*.h", "*.hpp", "*.cpp"]},
+    package_data={
+        "hpc_jobs.fem.native": ["*.h", "*.hpp", "*.cpp"],
+        "hpc_jobs.fem.backends": ["*.j2"],
+    },
 )

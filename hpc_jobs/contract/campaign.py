@@ -9,6 +9,7 @@ from hpc_jobs.contract.base import Frozen, Slug
 from hpc_jobs.contract.design import Design
 from hpc_jobs.contract.execution import Execution
 from hpc_jobs.contract.material import Material
+from hpc_jobs.contract.solver import Solver, limitation
 from hpc_jobs.contract.specimen import MESH_LEVELS, Specimens
 from hpc_jobs.contract.training import MultitaskCnn, Noise, Training
 from hpc_jobs.contract.validation import Gate, Validation
@@ -26,16 +27,20 @@ class Campaign(Frozen):
         Field(min_length=1, description="neutral name (MP1..) -> parameter of the yield function"),
     ]
     specimens: Specimens = Specimens()
-    solver: Annotated[
-        Literal["auto", "native", "reference"],
-        Field(description="of the simulations; auto: native, or reference without a compiler"),
-    ] = "auto"
+    solver: Solver = "auto"
     design: Design
     noise: Noise = Noise()
     training: Training
     validation: Validation
     gate: Gate = Gate()
     execution: Execution
+
+    @model_validator(mode="after")
+    def _solver_solves_the_material(self) -> Self:
+        reason = limitation(self.solver, self.material.yield_function)
+        if reason:
+            raise ValueError(reason)
+        return self
 
     @model_validator(mode="after")
     def _targets_exist(self) -> Self:

@@ -10,4 +10,8 @@ class UnsupportedMaterial(FemError):
 
 
 class SolverMissing(FemError):
-    """The solver that a campaign names cannot work on this machine."""
+    """The solver that a campaign names is not known, or cannot work on this machine."""
+
+
+class SolverFailed(FemError):
+    """An external solver ended in a way that is not the material's doing; carries its words."""

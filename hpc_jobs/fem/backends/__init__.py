@@ -1,8 +1,7 @@
 """Who solves a record: parameters and virtual tests in, a Record out."""
 
 import logging
-from collections.abc import Callable
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 class Backend(Protocol):
-    """A module of this package."""
+    """A module, or an object in one; deck.DeckSolver makes one of an external program."""
 
     def missing(self) -> str:
         """Why it cannot solve on this machine, with the remedy; "" if it can."""
@@ -32,19 +31,28 @@ class Backend(Protocol):
         """Run all virtual tests of one parameter point, in the order of material.parameters."""
 
 
-def _module(name: str) -> Callable[[], Backend]:
-    def load() -> Backend:
-        backend: Backend = import_module(f"hpc_jobs.fem.backends.{name}")
-        return backend
-
-    return load
-
-
-# Loaded on demand: the reference brings a compiler along.
-BACKENDS: dict[str, Callable[[], Backend]] = {
-    "native": _module("native"),
-    "reference": _module("reference"),
+# Names, for they are imported on demand: the reference brings a compiler along.
+BACKENDS = {
+    "native": "hpc_jobs.fem.backends.native",
+    "reference": "hpc_jobs.fem.backends.reference",
+    "calculix": "hpc_jobs.fem.backends.calculix:CPS8R",
+    "calculix_cps4r": "hpc_jobs.fem.backends.calculix:CPS4R",
 }
+
+
+def load(solver: str) -> Backend:
+    """Import a solver of the registry, or one named as package.module:OBJECT.
+
+    Raises SolverMissing if there is none of that name.
+    """
+    try:
+        backend: Backend = resolve_name(BACKENDS.get(solver, solver))
+    except (ImportError, AttributeError, ValueError) as error:
+        raise SolverMissing(
+            f"solver '{solver}' cannot be imported: {error}; choose auto, {', '.join(BACKENDS)}, "
+            "or install the package that holds yours where the simulations run"
+        ) from None
+    return backend
 
 
 def backend_of(solver: str) -> tuple[str, Backend]:
@@ -53,29 +61,30 @@ def backend_of(solver: str) -> tuple[str, Backend]:
     Raises SolverMissing where a named solver cannot work on this machine.
     """
     if solver != "auto":
-        backend = BACKENDS[solver]()
+        backend = load(solver)
         reason = backend.missing()
         if reason:
             raise SolverMissing(f"solver '{solver}': {reason}")
         return solver, backend
-    reason = BACKENDS["native"]().missing()
+    reason = load("native").missing()
     if reason:
         log.warning("the reference solver serves, some 30 times slower: %s", reason)
     chosen = "reference" if reason else "native"
-    return chosen, BACKENDS[chosen]()
+    return chosen, load(chosen)
 
 
 def prepare(campaign: Campaign) -> tuple[str, str]:
     """Prepare a campaign's solver; where "auto" cannot have the native one, the reference.
 
-    Returns its name and what was done. Raises NotBuilt where a named solver cannot be had.
+    Returns its name and what was done. Raises NotBuilt or SolverMissing where a named solver
+    cannot be had.
     """
     from hpc_jobs.fem.native.build import NotBuilt
 
     if campaign.solver == "auto":
         try:
-            return "native", BACKENDS["native"]().prepare(campaign)
+            return "native", load("native").prepare(campaign)
         except NotBuilt as error:
             log.warning("%s", error)
-            return "reference", BACKENDS["reference"]().prepare(campaign)
-    return campaign.solver, BACKENDS[campaign.solver]().prepare(campaign)
+            return "reference", load("reference").prepare(campaign)
+    return campaign.solver, load(campaign.solver).prepare(campaign)

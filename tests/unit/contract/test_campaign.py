@@ -90,6 +90,8 @@ def test_demo_is_at_least_the_size_it_promises(campaigns):
             "25",
             "smaller one",
         ),
+        ({"solver": "abaqus"}, "solver", "abaqus", "choose auto, native"),
+        ({"solver": "calculix"}, "solver", "calculix", "choose auto, native"),
         ({"noise": {"strain": float("nan")}}, "noise.strain", "nan", "finite number"),
     ],
 )
@@ -117,6 +119,11 @@ def test_a_table_that_is_no_hardening_curve_is_refused(campaigns, strains, stres
     document["material"]["hardening"] = table
     with pytest.raises(ConfigurationError, match=re.escape(said)):
         parse(Campaign, document, source="demo")
+
+
+@pytest.mark.parametrize("name", ["native", "my_lab.lsdyna", "my_lab.lsdyna:SOLVER"])
+def test_a_solver_is_one_of_ours_or_yours(campaigns, name):
+    assert load(Campaign, campaigns / "demo.yaml", {"solver": name}).solver == name
 
 
 def test_all_mistakes_are_named_at_once(campaigns):

@@ -1,0 +1,274 @@
+"""External solvers that read a deck: a template, a command, a reader.
+
+A virtual test is rendered by a Jinja2 template, solved in a scratch folder, and read back as what
+moves: the displacements of the mesh's nodes and the axial force. All else is done here, the same
+for every solver: ln U from the displacements, averages over the patches, necking, statuses. So a
+record does not depend on which strain measure a solver prints.
+"""
+
+import shutil
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import jinja2
+import numpy as np
+
+from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.material import Material
+from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.fem.admissible import defect
+from hpc_jobs.fem.backends.scratch import Ended, run, scratch
+from hpc_jobs.fem.errors import SolverFailed, SolverMissing
+from hpc_jobs.fem.flow_stress import flow_stress
+from hpc_jobs.fem.hardening import hardening_array
+from hpc_jobs.fem.kinematics import log_strains
+from hpc_jobs.fem.materials import MATERIALS
+from hpc_jobs.fem.mesh import FloatArray, Quadrilaterals, notched_strip
+from hpc_jobs.fem.native.simulation import load_steps
+from hpc_jobs.fem.patches import patch_weights
+from hpc_jobs.fem.record import Record, failed, stopped
+
+PEAK_PASSED = 1e-6  # relative loss of force that counts as passing the peak
+SAME_TIME = 1e-5  # fraction of the end displacement; decks and results are text
+FLOW_CURVE = np.concatenate(([0.0], np.geomspace(1e-5, 2.0, 180)))
+"""Plastic strains at which the hardening law is tabulated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class VirtualTest:
+    """One specimen of one parameter point: what a template sees."""
+
+    parameters: dict[str, float]  # of the yield function, by name
+    material: Material
+    specimens: Specimens
+    angle_deg: float  # specimen axis to rolling direction
+    thickness_mm: float
+    mesh: Quadrilaterals  # nodes (n, 2) in mm and elements (m, 4) from 0, counter-clockwise
+    weights: FloatArray  # (patches, elements * 4)
+    steps: FloatArray  # ends of the load steps, as fractions of the end displacement
+    outputs: FloatArray  # the output times among them
+    flow_curve: FloatArray  # (points, 2) equivalent plastic strain, flow stress in MPa
+
+    @property
+    def left(self) -> list[int]:
+        """Nodes of the end at the lowest x: clamped across, drawn by minus half of the end's."""
+        return list(range(self.mesh.per_column))
+
+    @property
+    def right(self) -> list[int]:
+        """Nodes of the other end; the axial force is theirs."""
+        return list(range(len(self.mesh.nodes) - self.mesh.per_column, len(self.mesh.nodes)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Motion:
+    """What a solver found, at as many times as it reports; the output times must be among them.
+
+    A run that stopped early returns what it has.
+    """
+
+    times: FloatArray  # (n,) fractions of the end displacement, increasing
+    displacements: FloatArray  # (n, nodes, 2) mm, of the mesh's nodes
+    forces: FloatArray  # (n,) N, axial
+    plastic_strains: FloatArray  # (n,) the largest anywhere; NaN if the solver does not say
+    iterations: int = 0  # of the equilibrium
+
+    @property
+    def largest_plastic_strain(self) -> float:
+        """At the last of the times; 0 before the first."""
+        return float(self.plastic_strains[-1]) if len(self.times) else 0.0
+
+    def until_necking(self) -> tuple["Motion", bool]:
+        """Cut off what follows the first loss of force; returns also whether there was one."""
+        peaks = np.maximum.accumulate(self.forces)
+        lost = np.flatnonzero(self.forces < peaks * (1 - PEAK_PASSED))
+        if not len(lost):
+            return self, False
+        kept = slice(lost[0] + 1)
+        cut = replace(
+            self,
+            times=self.times[kept],
+            displacements=self.displacements[kept],
+            forces=self.forces[kept],
+            plastic_strains=self.plastic_strains[kept],
+        )
+        return cut, True
+
+
+class DeckSolver(ABC):
+    """Derive from it: name, template, deck, command, remedy, and how to read the results."""
+
+    name: ClassVar[str]
+    template: ClassVar[Path]  # Jinja2; sees the fields of VirtualTest and `variables`
+    deck: ClassVar[str]  # file name under which the command looks for the rendered template
+    command: ClassVar[tuple[str, ...]]  # argv; no shell reads it
+    remedy: ClassVar[str]  # how to get the program where it is missing
+    environment: ClassVar[Mapping[str, str]] = {"OMP_NUM_THREADS": "1"}  # one process per core
+
+    @abstractmethod
+    def read(self, folder: Path, test: VirtualTest) -> Motion:
+        """Read what the run left in `folder`; OSError or ValueError if it is not there."""
+
+    def refusal(self, parameters: Mapping[str, float], material: Material) -> str:
+        """Say why this solver cannot solve a material; "" if it can."""
+        return ""
+
+    def variables(self, test: VirtualTest) -> Mapping[str, Any]:
+        """Whatever else the template needs."""
+        return {}
+
+    def status_of(self, words: str) -> str:
+        """Name the status (contract.records) of a run that stopped early, by its last words.
+
+        "" if the material is not to blame: no licence, a broken deck, a full disk.
+        """
+        return ""
+
+    def missing(self) -> str:
+        """Say whether the program is on the PATH."""
+        found = shutil.which(self.command[0])
+        return "" if found else f"{self.command[0]} is not on the PATH; {self.remedy}"
+
+    def prepare(self, campaign: Campaign) -> str:
+        """Nothing is compiled; raises SolverMissing."""
+        if self.missing():
+            raise SolverMissing(f"solver '{campaign.solver}': {self.missing()}")
+        return f"{self.name} is {shutil.which(self.command[0])}"
+
+    def simulate(self, parameters: FloatArray, material: Material, specimens: Specimens) -> Record:
+        """Run all virtual tests of one parameter point; a failure is a status with its reason.
+
+        time_limit_s of the specimens counts wall-clock time here: a solver is many processes.
+        Raises SolverFailed where the material is not to blame.
+        """
+        values = np.asarray(parameters, dtype=np.float64)
+        named = dict(zip(material.parameters, values.tolist(), strict=True))
+        reason = defect(MATERIALS[material.yield_function].of(values, material)) or self.refusal(
+            named, material
+        )
+        if reason:
+            return failed("rejected_material", reason, specimens)
+        deadline = time.monotonic() + specimens.time_limit_s
+        strains = np.full(specimens.strain_shape, np.nan)
+        forces = np.full((len(specimens.angles_deg), specimens.output_times), np.nan)
+        largest, steps, iterations = 0.0, 0, 0
+        for i, angle in enumerate(specimens.angles_deg):
+            test = virtual_test(named, material, specimens, angle)
+            status, reason, motion = self._pull(test, deadline - time.monotonic())
+            largest = max(largest, motion.largest_plastic_strain)
+            steps, iterations = steps + len(motion.times), iterations + motion.iterations
+            if status != "ok":
+                return failed(status, reason, specimens, largest, steps, iterations)
+            strains[:, i], forces[i] = _measure(test, motion)
+        return Record(
+            status="ok",
+            reason="",
+            strains=strains.ravel(),
+            forces=forces.ravel(),
+            largest_plastic_strain=largest,
+            steps=steps,
+            iterations=iterations,
+        )
+
+    def _pull(self, test: VirtualTest, limit_s: float) -> tuple[str, str, Motion]:
+        """Solve one specimen; return its status, the reason, and how it moved."""
+        with scratch(self.name) as place:
+            (place.folder / self.deck).write_text(self.render(test))
+            ended = run(self.command, place.folder, limit_s, self.environment)
+            try:
+                motion = self.read(place.folder, test)
+            except (OSError, ValueError) as error:
+                if not (ended.timed_out or self.status_of(ended.words)):
+                    raise SolverFailed(
+                        f"{self.name} left no results ({error}); its last words: {ended.words}"
+                    ) from error
+                motion = _no_motion(test)
+            motion, necked = motion.until_necking()
+            status = "necked" if necked else self._status(test, ended, motion)
+            place.failed = status != "ok"
+        return status, "" if status == "ok" else _reason(test, status, ended, motion), motion
+
+    def _status(self, test: VirtualTest, ended: Ended, motion: Motion) -> str:
+        if ended.timed_out:
+            return "time_limit"
+        if not (np.isfinite(motion.displacements).all() and np.isfinite(motion.forces).all()):
+            return "nonfinite"
+        if np.isnan(log_strains(test.mesh, motion.displacements)).any():
+            return "inverted"
+        reached = motion.times[:, None] if len(motion.times) else np.full((1, 1), -1.0)
+        if np.all(np.abs(reached - test.outputs).min(axis=0) < SAME_TIME):
+            return "ok"
+        status = self.status_of(ended.words)
+        if status:
+            return status
+        raise SolverFailed(
+            f"{self.name} ended with code {ended.code} and without results at all output times; "
+            f"its last words: {ended.words}"
+        )
+
+    def render(self, test: VirtualTest) -> str:
+        """Render the deck of a test; an undefined name in the template is an error."""
+        environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(self.template.parent),
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+        )
+        return environment.get_template(self.template.name).render(
+            test=test, **self.variables(test)
+        )
+
+
+def virtual_test(
+    parameters: dict[str, float], material: Material, specimens: Specimens, angle_deg: float
+) -> VirtualTest:
+    """Describe one specimen of a record."""
+    mesh = notched_strip(specimens.geometry, specimens.mesh)
+    steps, is_output = load_steps(specimens)
+    law = hardening_array(material.hardening)
+    curve = [(p, flow_stress(law, p)[0]) for p in FLOW_CURVE]
+    return VirtualTest(
+        parameters=parameters,
+        material=material,
+        specimens=specimens,
+        angle_deg=angle_deg,
+        thickness_mm=specimens.geometry.thickness_mm,
+        mesh=mesh,
+        weights=patch_weights(mesh, specimens.patches),
+        steps=steps,
+        outputs=steps[is_output],
+        flow_curve=np.array(curve),
+    )
+
+
+def _no_motion(test: VirtualTest) -> Motion:
+    none = np.empty(0)
+    nowhere = np.empty((0, *test.mesh.nodes.shape))
+    return Motion(times=none, displacements=nowhere, forces=none, plastic_strains=none)
+
+
+def _measure(test: VirtualTest, motion: Motion) -> tuple[FloatArray, FloatArray]:
+    """Return patch strains (2, patches, times) and forces (times,) at the output times."""
+    rows = np.abs(motion.times[:, None] - test.outputs).argmin(axis=0)
+    strains = log_strains(test.mesh, motion.displacements[rows])
+    return np.einsum("pq,ctq->cpt", test.weights, strains), motion.forces[rows]
+
+
+def _reason(test: VirtualTest, status: str, ended: Ended, motion: Motion) -> str:
+    there = len(motion.times) > 0
+    where = stopped(
+        test.specimens,
+        test.angle_deg,
+        status,
+        steps=len(motion.times) - (status == "necked"),
+        time=float(motion.times[-1]) if there else 0.0,
+        force=float(motion.forces[-1]) if there else 0.0,
+        largest=motion.largest_plastic_strain,
+    )
+    said = "; ".join(line.strip() for line in ended.words.splitlines() if "ERROR" in line.upper())
+    return f"{where}: {said}" if said else where
