@@ -64,6 +64,15 @@ def test_an_isotropic_sheet_looks_the_same_from_all_sides(steel: Sheet) -> None:
     assert np.array_equal(one, other)
 
 
+def test_von_mises_goes_by_two_names(steel: Sheet) -> None:
+    specimens, solver = strip(12, 6, output_times=2), backend_of("calculix_cps4r")[1]
+    plain = steel[1].model_copy(update={"yield_function": "von_mises"})
+    named = solver.simulate(np.empty(0), plain, specimens)
+    disguised = solver.simulate(*steel, specimens)
+    assert named.status == "ok"
+    assert np.array_equal(named.strains, disguised.strains)
+
+
 def test_an_anisotropic_sheet_is_refused_with_the_reason(steel: Sheet) -> None:
     parameters, material = steel
     record = CPS8R.simulate(parameters * [1.1, *[1] * 7], material, strip(12, 6))
