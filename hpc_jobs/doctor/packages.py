@@ -23,6 +23,7 @@ PACKAGES = (
     Package("h5py", "h5py", "3", "3.16.0", "cpu gpu"),
     Package("matplotlib", "matplotlib", "3", "3.11.2", "cpu gpu"),
     Package("numba", "numba", "0.60", "0.68.1", "cpu"),
+    Package("Jinja2", "jinja2", "3", "3.1.6", "cpu"),
     Package("torch", "torch", "2", "2.13.0", "gpu"),
 )
 

@@ -70,5 +70,5 @@ def test_a_specimen_that_is_drawn_too_far_says_where_it_stopped(backend: Backend
     specimens = SPECIMENS.model_copy(update=changes)
     record = backend.simulate(ISOTROPIC, STEEL, specimens)
     assert record.status in ("necked", "min_step", "newton")
-    assert "specimen at 0 degrees stopped in step" in record.reason
+    assert "specimen 0 deg stopped in step" in record.reason
     assert np.isnan(record.strains).all()

@@ -19,7 +19,7 @@ import numpy as np
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.material import Material
-from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.contract.specimen import Specimens, TensileTest
 from hpc_jobs.fem.admissible import defect
 from hpc_jobs.fem.backends.scratch import Ended, run, scratch
 from hpc_jobs.fem.errors import SolverFailed, SolverMissing
@@ -45,13 +45,22 @@ class VirtualTest:
     parameters: dict[str, float]  # of the yield function, by name
     material: Material
     specimens: Specimens
-    angle_deg: float  # specimen axis to rolling direction
-    thickness_mm: float
+    tensile: TensileTest  # which of the specimens
     mesh: Quadrilaterals  # nodes (n, 2) in mm and elements (m, 4) from 0, counter-clockwise
     weights: FloatArray  # (patches, elements * 4)
     steps: FloatArray  # ends of the load steps, as fractions of the end displacement
     outputs: FloatArray  # the output times among them
     flow_curve: FloatArray  # (points, 2) equivalent plastic strain, flow stress in MPa
+
+    @property
+    def angle_deg(self) -> float:
+        """Specimen axis to rolling direction."""
+        return self.tensile.angle_deg
+
+    @property
+    def thickness_mm(self) -> float:
+        """Of the sheet."""
+        return self.tensile.geometry.thickness_mm
 
     @property
     def left(self) -> list[int]:
@@ -154,10 +163,10 @@ class DeckSolver(ABC):
             return failed("rejected_material", reason, specimens)
         deadline = time.monotonic() + specimens.time_limit_s
         strains = np.full(specimens.strain_shape, np.nan)
-        forces = np.full((len(specimens.angles_deg), specimens.output_times), np.nan)
+        forces = np.full(specimens.force_shape, np.nan)
         largest, steps, iterations = 0.0, 0, 0
-        for i, angle in enumerate(specimens.angles_deg):
-            test = virtual_test(named, material, specimens, angle)
+        for i, tensile in enumerate(specimens.tests):
+            test = virtual_test(named, material, specimens, tensile)
             status, reason, motion = self._pull(test, deadline - time.monotonic())
             largest = max(largest, motion.largest_plastic_strain)
             steps, iterations = steps + len(motion.times), iterations + motion.iterations
@@ -225,10 +234,10 @@ class DeckSolver(ABC):
 
 
 def virtual_test(
-    parameters: dict[str, float], material: Material, specimens: Specimens, angle_deg: float
+    parameters: dict[str, float], material: Material, specimens: Specimens, tensile: TensileTest
 ) -> VirtualTest:
     """Describe one specimen of a record."""
-    mesh = notched_strip(specimens.geometry, specimens.mesh)
+    mesh = notched_strip(tensile.geometry, specimens.mesh)
     steps, is_output = load_steps(specimens)
     law = hardening_array(material.hardening)
     curve = [(p, flow_stress(law, p)[0]) for p in FLOW_CURVE]
@@ -236,8 +245,7 @@ def virtual_test(
         parameters=parameters,
         material=material,
         specimens=specimens,
-        angle_deg=angle_deg,
-        thickness_mm=specimens.geometry.thickness_mm,
+        tensile=tensile,
         mesh=mesh,
         weights=patch_weights(mesh, specimens.patches),
         steps=steps,
@@ -263,7 +271,7 @@ def _reason(test: VirtualTest, status: str, ended: Ended, motion: Motion) -> str
     there = len(motion.times) > 0
     where = stopped(
         test.specimens,
-        test.angle_deg,
+        test.tensile,
         status,
         steps=len(motion.times) - (status == "necked"),
         time=float(motion.times[-1]) if there else 0.0,

@@ -118,7 +118,9 @@ def test_a_broken_deck_is_no_record(steel: Sheet, tmp_path: Path) -> None:
 
 def test_the_deck_is_complete_and_the_results_are_read_back(steel: Sheet, tmp_path: Path) -> None:
     _, material = steel
-    test = virtual_test(dict.fromkeys(material.parameters, 1.0), material, strip(12, 6), 0.0)
+    specimens = strip(12, 6)
+    named = dict.fromkeys(material.parameters, 1.0)
+    test = virtual_test(named, material, specimens, specimens.tests[0])
     deck = CPS8R.render(test)
     assert deck.count("\n*") > 15 and "{" not in deck
     assert "CPS8R" in deck

@@ -38,7 +38,7 @@ def example(section: str, folder: Path, template: int) -> DeckSolver:
 def strip(dp780: tuple[np.ndarray, Material]) -> VirtualTest:
     alpha, material = dp780
     return virtual_test(
-        dict(zip(material.parameters, alpha, strict=True)), material, STRIP, STRIP.angles_deg[0]
+        dict(zip(material.parameters, alpha, strict=True)), material, STRIP, STRIP.tests[0]
     )
 
 
@@ -80,8 +80,6 @@ def test_the_reader_of_ls_dyna(strip: VirtualTest, tmp_path: Path) -> None:
 def test_the_deck_of_abaqus(strip: VirtualTest, tmp_path: Path) -> None:
     solver = example("Abaqus", tmp_path, template=0)
     isotropic = dict.fromkeys(("r0", "r45", "r90"), 1.0)
-    hill = VirtualTest(
-        **{name: getattr(strip, name) for name in strip.__slots__} | {"parameters": isotropic}
-    )
+    hill = replace(strip, parameters=isotropic)
     assert "1, 1.0, 1.0, 1.0, 1, 1" in solver.render(hill)
     assert solver.refusal({}, strip.material).startswith("the deck is for hill48")
