@@ -60,7 +60,7 @@ def test_a_bare_interpreter_is_told_what_to_install(tmp_path: Path, bare: str) -
     lacking = {f["what"]: f for f in document["findings"] if f["level"] == MISSING}
     assert set(lacking) == {
         *("package pydantic", "package PyYAML", "package numpy", "package scipy"),
-        *("package h5py", "package matplotlib", "package numba"),
+        *("package h5py", "package matplotlib", "package numba", "package Jinja2"),
     }
     assert not document["usable"]
     assert "pip install 'numpy==" in lacking["package numpy"]["remedy"]
