@@ -72,7 +72,19 @@ class Cosine(Frozen):
     kind: Literal["cosine"]
 
 
-Schedule = Annotated[SineWave | Cosine, Field(discriminator="kind")]
+class OneCycle(Frozen):
+    """Up to the learning rate along half a cosine, then down to almost nothing along another."""
+
+    kind: Literal["one_cycle"]
+    warm_up: Annotated[Fraction, Field(gt=0, lt=1, description="share of the steps")] = 0.3
+    start: Annotated[Positive, Field(le=1, description="of the learning rate, at step 0")] = 0.04
+    end: Annotated[Positive, Field(le=1, description="of the learning rate, at the end")] = 1e-4
+
+
+Schedule = Annotated[SineWave | Cosine | OneCycle, Field(discriminator="kind")]
+
+SourceName = Literal["auto", "device", "ram", "stream"]
+Precision = Literal["float32", "tf32", "bf16"]
 
 
 class Training(Frozen):
@@ -90,3 +102,14 @@ class Training(Frozen):
     validation_fraction: Annotated[Fraction, Field(gt=0, lt=0.9)] = 0.1
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
     checkpoint_every_epochs: Annotated[int, Field(ge=1)] = 10
+    patience: Annotated[
+        int | None,
+        Field(ge=1, description="evaluations without a better one after which it ends early"),
+    ] = None
+    source: Annotated[
+        SourceName, Field(description="where batches come from; auto: the fastest that fits")
+    ] = "auto"
+    precision: Annotated[
+        Precision, Field(description="of matrix products: tf32 on a GPU only, bf16 anywhere")
+    ] = "float32"
+    compile: Annotated[bool, Field(description="torch.compile the network")] = False

@@ -53,6 +53,7 @@ def work(element: Element) -> dict[str, Any]:
             except Exception:
                 spool.end("FAILED")
                 raise
+        assert trained  # alone, this process leads
         _tell(spool, element, name, trained)
     return _facts(trained)
 

@@ -27,9 +27,13 @@ class Checkpoints:
     folder: Path
     identity: str
 
+    def path(self, epoch: int, step: int) -> Path:
+        """Where the checkpoint after `epoch` whole epochs and `step` steps of the next lies."""
+        return self.folder / f"epoch-{epoch:06d}-step-{step:08d}.pt"
+
     def save(self, state: dict[str, Any], epoch: int, step: int) -> Path:
-        """Publish a checkpoint taken after `epoch` whole epochs and `step` steps of the next."""
-        path = self.folder / f"epoch-{epoch:06d}-step-{step:08d}.pt"
+        """Publish a checkpoint and forget the oldest."""
+        path = self.path(epoch, step)
         with publish(path) as temporary:
             torch.save({"identity": self.identity} | state, temporary)
         for old in self._newest_first()[KEPT:]:

@@ -1,8 +1,4 @@
-"""The packed dataset in memory's reach, and the order in which a training sees it.
-
-The order is a pure function of (seed, epoch, batch), so what a resumed training needs to know are
-three integers.
-"""
+"""The packed dataset in memory's reach: what is trained on, chosen by and judged by."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,38 +9,11 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.records import read_manifest, sha256_of
 from hpc_jobs.contract.workspace import RunFolder
-from hpc_jobs.learning.facts import DatasetFacts, PackedFields, TargetScaler, dataset_facts
-from hpc_jobs.learning.packed import map_columns
+from hpc_jobs.learning.facts import DatasetFacts, TargetScaler, dataset_facts
+from hpc_jobs.learning.split import Split
 
 Strains = NDArray[np.float32]
 BLOCK = 4096
-
-
-class Split:
-    """Records of some packed files, mapped: nothing is read before it is asked for."""
-
-    def __init__(self, files: Sequence[Path]) -> None:
-        columns = [map_columns(file) for file in files]
-        self._strains = [column[PackedFields.STRAINS] for column in columns]
-        self._parameters = [column[PackedFields.PARAMETERS] for column in columns]
-        self._starts = np.cumsum([0, *(len(part) for part in self._strains)])
-
-    def __len__(self) -> int:
-        return int(self._starts[-1])
-
-    def take(self, rows: NDArray[np.int64]) -> tuple[Strains, NDArray[np.float32]]:
-        """Strains (n, strain_values) and parameters (n, targets) of rows, in their order."""
-        if len(self._strains) == 1:
-            return self._strains[0][rows], self._parameters[0][rows]
-        strains = np.empty((len(rows), self._strains[0].shape[1]), np.float32)
-        parameters = np.empty((len(rows), self._parameters[0].shape[1]), np.float32)
-        part = np.searchsorted(self._starts, rows, side="right") - 1
-        for index in np.unique(part):
-            here = part == index
-            local = rows[here] - self._starts[index]
-            strains[here] = self._strains[index][local]
-            parameters[here] = self._parameters[index][local]
-        return strains, parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,36 +58,6 @@ def scale(parameters: NDArray[np.floating], scaler: TargetScaler) -> NDArray[np.
     """Physical targets (n, targets) in min-max units."""
     low, high = np.array(scaler.low), np.array(scaler.high)
     return np.asarray((parameters - low) / (high - low), dtype=np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class BatchSource:
-    """Noisy batches in an order that depends on (seed, epoch, batch) and nothing else."""
-
-    split: Split
-    rows: NDArray[np.int64]
-    scaler: TargetScaler
-    noise: float  # strain, one standard deviation
-    batch_size: int
-    seed: int
-
-    @property
-    def steps(self) -> int:
-        """Batches of an epoch; they differ by at most one record, so none is tiny."""
-        return -(-len(self.rows) // self.batch_size)
-
-    def order(self, epoch: int) -> list[NDArray[np.int64]]:
-        """Rows of each batch of an epoch."""
-        shuffled = np.random.default_rng([self.seed, epoch]).permutation(self.rows)
-        return np.array_split(shuffled, self.steps)
-
-    def batch(
-        self, epoch: int, step: int, rows: NDArray[np.int64]
-    ) -> tuple[Strains, NDArray[np.float32]]:
-        """Noisy strains and targets in min-max units of one batch of `order(epoch)`."""
-        strains, parameters = self.split.take(rows)
-        noisy = with_noise(strains, self.noise, [self.seed, epoch, step])
-        return noisy, scale(parameters, self.scaler)
 
 
 def with_noise(strains: Strains, noise: float, seeds: Sequence[int]) -> Strains:

@@ -16,7 +16,6 @@ from hpc_jobs.contract.training import Network as NetworkSpec
 from hpc_jobs.contract.workspace import RunFolder
 from hpc_jobs.learning.checkpoint import Checkpoints
 from hpc_jobs.learning.dataset import (
-    BatchSource,
     Dataset,
     Examples,
     open_dataset,
@@ -24,12 +23,18 @@ from hpc_jobs.learning.dataset import (
     validation_examples,
     with_noise,
 )
+from hpc_jobs.learning.feed.base import Records
+from hpc_jobs.learning.feed.choice import open_source
+from hpc_jobs.learning.feed.order import Order
 from hpc_jobs.learning.figures import draw_all
 from hpc_jobs.learning.inputs import spectrum_of
 from hpc_jobs.learning.judge import TestReport, judge
 from hpc_jobs.learning.model import InverseModel, ModelCard, trainable
+from hpc_jobs.learning.plan import Plan
+from hpc_jobs.learning.progress import Evaluation, Pace
 from hpc_jobs.learning.publication import facts_of, publish_network
-from hpc_jobs.learning.train import CHUNK, Evaluation, Plan, Trainer
+from hpc_jobs.learning.team import Team
+from hpc_jobs.learning.train import CHUNK, Trainer
 from hpc_jobs.tracking.spool import Spool
 
 NOVELTY_COMPONENTS = 24
@@ -54,45 +59,43 @@ def train_network(
     spool: Spool,
     progress: Callable[[int, int, str], None],
     stop: Callable[[], bool],
-) -> Trained:
+    team: Team | None = None,
+) -> Trained | None:
     """Train one network on the run's dataset and publish it as models/<name>.
 
-    Interrupted, it resumes from its checkpoint when called again. Raises CorruptFile, Diverged
-    and Interrupted.
+    Interrupted, it resumes from its checkpoint when called again. Returns None on ranks that do
+    not lead their team. Raises CorruptFile, Diverged and Interrupted.
     """
-    folder = run.model(name)
+    team, folder = team or Team(), run.model(name)
     dataset = open_dataset(run, campaign.training.validation_fraction)
     plan = Plan.of(campaign.training, spec)
-    (folder / "manifest.json").unlink(missing_ok=True)  # what it vouched for is made anew
+    if team.leads:
+        (folder / "manifest.json").unlink(missing_ok=True)  # what it vouched for is made anew
     checkpoints = Checkpoints(folder / "checkpoints", _identity(campaign, spec, plan, dataset))
     torch.manual_seed(plan.seed)
     model, validation = _fresh_model(spec, dataset), validation_examples(dataset)
-    trainer = _trainer(model, dataset, validation, plan)
-    spool.params(_parameters(spec, plan, dataset, model))
+    with open_source(campaign.training.source, _records(dataset, plan, team.device)) as source:
+        spool.params(_parameters(spec, plan, dataset, model, source.name))
+        compiled = campaign.training.compile
+        trainer = Trainer(model.network, source, validation, plan, team, compiled=compiled)
 
-    def report(epoch: int, evaluation: Evaluation | None) -> None:
-        progress(epoch, plan.epochs, "epochs")
-        if evaluation:
-            spool.metrics(_epoch_metrics(evaluation, dataset), evaluation.epoch)
+        def report(epoch: int, evaluation: Evaluation | None) -> None:
+            progress(epoch, plan.epochs, "epochs")
+            if evaluation:
+                spool.metrics(_epoch_metrics(evaluation, trainer.pace, dataset), evaluation.epoch)
 
-    trainer.fit(checkpoints, stop, report)
+        trainer.fit(checkpoints, stop, report)
+    if not team.leads:
+        return None
     card = _card(name, campaign, spec, dataset, model, trainer)
     verdict = _judge_and_publish(folder, model, card, dataset, validation, trainer)
     checkpoints.remove()
     return Trained(card=card, report=verdict)
 
 
-def _trainer(model: InverseModel, dataset: Dataset, validation: Examples, plan: Plan) -> Trainer:
-    source = BatchSource(
-        split=dataset.train,
-        rows=dataset.fit_rows,
-        scaler=dataset.facts.scaler,
-        noise=dataset.facts.noise_strain,
-        batch_size=plan.batch_size,
-        seed=plan.seed,
-    )
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return Trainer(model.network, source, validation, plan, device)
+def _records(dataset: Dataset, plan: Plan, device: torch.device) -> Records:
+    order = Order(records=len(dataset.fit_rows), batch_size=plan.batch_size, seed=plan.seed)
+    return Records(dataset.train, order, dataset.facts.scaler, device)
 
 
 def _card(
@@ -163,7 +166,7 @@ def _identity(campaign: Campaign, spec: NetworkSpec, plan: Plan, dataset: Datase
 
 
 def _parameters(
-    spec: NetworkSpec, plan: Plan, dataset: Dataset, model: InverseModel
+    spec: NetworkSpec, plan: Plan, dataset: Dataset, model: InverseModel, source: str
 ) -> dict[str, Any]:
     settings = {f"network.{key}": value for key, value in spec.model_dump(mode="json").items()}
     return {
@@ -175,6 +178,7 @@ def _parameters(
         "schedule": plan.schedule.kind,
         "seed": plan.seed,
         "weights": trainable([model.network]),
+        "source": source,
         "train_records": len(dataset.fit_rows),
         "validation_records": len(dataset.validation_rows),
         "test_records": len(dataset.test),
@@ -182,7 +186,7 @@ def _parameters(
     }
 
 
-def _epoch_metrics(evaluation: Evaluation, dataset: Dataset) -> dict[str, float]:
+def _epoch_metrics(evaluation: Evaluation, pace: Pace, dataset: Dataset) -> dict[str, float]:
     targets = dataset.facts.scaler.targets
     each = {
         f"val_{target.lower()}/mse": value
@@ -192,6 +196,8 @@ def _epoch_metrics(evaluation: Evaluation, dataset: Dataset) -> dict[str, float]
         "train/loss": evaluation.train_loss,
         "val/loss": evaluation.val_loss,
         "train/learning_rate": evaluation.rate,
+        "io/samples_per_s": pace.samples_per_s,
+        "io/input_wait": pace.input_wait,
         **each,
     }
 

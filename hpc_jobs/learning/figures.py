@@ -14,7 +14,7 @@ from hpc_jobs.contract.records import publish
 from hpc_jobs.learning.dataset import Examples
 from hpc_jobs.learning.facts import TargetScaler
 from hpc_jobs.learning.judge import TestReport
-from hpc_jobs.learning.train import Evaluation
+from hpc_jobs.learning.progress import Evaluation
 
 STYLE: dict[str, Any] = {
     "font.size": 9,

@@ -58,6 +58,7 @@ class PrincipalInputs(nn.Module):
     mean: Tensor
     project: Tensor
     vectors: Tensor
+    gain: Tensor
 
     def __init__(self, strain_values: int, components: int, whitening: float = 1.0) -> None:
         super().__init__()
@@ -65,29 +66,48 @@ class PrincipalInputs(nn.Module):
         self.register_buffer("mean", torch.zeros(strain_values))
         self.register_buffer("project", torch.zeros(strain_values, components))
         self.register_buffer("vectors", torch.zeros(strain_values, components))
+        self.register_buffer("gain", torch.zeros(components))
+
+    @property
+    def components(self) -> int:
+        """Components k that are kept."""
+        return self.vectors.shape[1]
 
     def fit(self, spectrum: Spectrum) -> None:
         """Take over the components of a training set; there must be enough of them."""
-        kept = self.vectors.shape[1]
+        kept = self.components
         signal = spectrum.variances[:kept]
         gain = np.sqrt(signal / (signal + 1)) * (signal + 1) ** (-self.whitening / 2)
         gain /= np.sqrt((gain**2 * (signal + 1)).mean())
         vectors = spectrum.vectors[:, :kept]
         self.mean.copy_(torch.from_numpy(spectrum.mean))
         self.vectors.copy_(torch.from_numpy(vectors))
+        self.gain.copy_(torch.from_numpy(gain))
         self.project.copy_(torch.from_numpy(vectors * gain / spectrum.noise))
 
-    def forward(self, strains: Tensor) -> Tensor:
-        """(B, strain_values) -> (B, k)."""
-        components: Tensor = (strains - self.mean) @ self.project
-        return components
+    def forward(self, strains: Tensor, noise: Tensor | None = None) -> Tensor:
+        """(B, strain_values) -> (B, k).
 
-    def field(self, strains: Tensor) -> Tensor:
+        noise (B, k) of variance one stands for independent noise on every strain: seen along
+        orthonormal directions it is just that, and there are k values to draw, not strain_values.
+        """
+        components = self._projected(strains)
+        return components if noise is None else components + self.gain * noise
+
+    def _projected(self, strains: Tensor) -> Tensor:
+        """In full precision: bfloat16 has eight bits, a signal of 500 times the noise needs ten."""
+        device = strains.device.type
+        if torch.is_autocast_enabled(device):
+            with torch.autocast(device, enabled=False):
+                return self._projected(strains)
+        return (strains - self.mean) @ self.project
+
+    def field(self, strains: Tensor, noise: Tensor | None = None) -> Tensor:
         """(B, strain_values) -> the same shape: filtered, each value in its place on the sheet.
 
         Of unit mean square too: k components are spread over all values.
         """
         values, kept = self.vectors.shape
         spread = (values / kept) ** 0.5
-        field: Tensor = spread * self.forward(strains) @ self.vectors.T
+        field: Tensor = spread * self.forward(strains, noise) @ self.vectors.T
         return field

@@ -6,6 +6,7 @@ lock, no chunk to decompress, one copy per node in the page cache.
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -87,15 +88,55 @@ class PackedWriter:
         return map_columns(path, mode="r+")
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """Where a column's values lie, row after row without a gap: what pread and mmap need."""
+
+    path: Path
+    offset: int  # bytes
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one record."""
+        return self.shape[1] * self.dtype.itemsize
+
+
+def columns_of(path: Path) -> dict[str, Column]:
+    """Look up the columns of a packed file; raises CorruptFile for what cannot be mapped.
+
+    The file is closed again: no HDF5 handle crosses a fork or a thread.
+    """
+    columns: dict[str, Column] = {}
+    try:
+        with h5py.File(path, "r") as file:
+            for name, item in file.items():
+                columns[name] = Column(path, item.id.get_offset(), item.shape, item.dtype)
+    except OSError as error:
+        raise CorruptFile(
+            f"{path}: not a packed file ({error}); publish the dataset again"
+        ) from None
+    size = path.stat().st_size
+    for name, column in columns.items():
+        if column.offset is None:
+            raise CorruptFile(f"{path}: '{name}' is chunked or empty; publish the dataset again")
+        end = column.offset + column.shape[0] * column.row_bytes
+        if end > size:
+            raise CorruptFile(
+                f"{path}: '{name}' ends at byte {end} of {size}, the file is cut short; "
+                "publish the dataset again"
+            )
+    return columns
+
+
+def mapped(column: Column, mode: str = "r") -> "np.memmap[Any, np.dtype[Any]]":
+    """Map a column into memory."""
+    return np.memmap(  # type: ignore[call-overload,no-any-return]
+        column.path, column.dtype, mode, offset=column.offset, shape=column.shape
+    )
+
+
 def map_columns(path: Path, mode: str = "r") -> Columns:
     """Map every column of a packed file; raises CorruptFile if one is not contiguous."""
-    columns: Columns = {}
-    with h5py.File(path, "r") as file:
-        found = {
-            name: (item.shape, item.dtype, item.id.get_offset()) for name, item in file.items()
-        }
-    for name, (shape, kind, offset) in found.items():
-        if offset is None:
-            raise CorruptFile(f"{path}: '{name}' is chunked or empty; publish the dataset again")
-        columns[name] = np.memmap(path, kind, mode, offset=offset, shape=shape)  # type: ignore[call-overload]
-    return columns
+    return {name: mapped(column, mode) for name, column in columns_of(path).items()}

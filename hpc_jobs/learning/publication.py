@@ -13,7 +13,7 @@ from hpc_jobs.learning.dataset import Examples
 from hpc_jobs.learning.judge import TestReport
 from hpc_jobs.learning.metrics import Errors
 from hpc_jobs.learning.model import CARD, EXAMPLE, METRICS, WEIGHTS, InverseModel, ModelCard
-from hpc_jobs.learning.train import Evaluation
+from hpc_jobs.learning.progress import Evaluation
 
 
 def publish_network(

@@ -1,88 +1,52 @@
-"""Training in plain PyTorch: the loop, and nothing that the loop does not need."""
+"""Training in plain PyTorch: the loop, and nothing that the loop does not need.
+
+Batches, noise and dropout are pure functions of (seed, epoch, global step), so a checkpoint holds
+no random state and may be resumed on another number of ranks.
+"""
 
 import logging
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import closing
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from hpc_jobs.contract.training import Network as NetworkSpec
-from hpc_jobs.contract.training import Schedule, Training
+from hpc_jobs.contract.errors import ConfigurationError, CorruptFile
 from hpc_jobs.learning.checkpoint import Checkpoints
-from hpc_jobs.learning.dataset import BatchSource, Examples
+from hpc_jobs.learning.dataset import Examples
 from hpc_jobs.learning.errors import Diverged, Interrupted
+from hpc_jobs.learning.feed.base import Batch, BatchSource
+from hpc_jobs.learning.feed.meter import InputMeter
 from hpc_jobs.learning.networks.base import Network
+from hpc_jobs.learning.plan import Plan
+from hpc_jobs.learning.progress import Evaluation, Pace, Progress
 from hpc_jobs.learning.schedule import learning_rate
+from hpc_jobs.learning.team import Team
 
 log = logging.getLogger(__name__)
 
-EVALUATIONS = 200  # of the validation set in one training, at most
 CHUNK = 4096
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """How one network is trained: the campaign's settings, with the network's own pace."""
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    schedule: Schedule
-    seed: int
-    settle_after: float  # share of the epochs
-    checkpoint_every_epochs: int
-
-    @classmethod
-    def of(cls, training: Training, network: NetworkSpec) -> "Plan":
-        """Lay the network's own pace over the campaign's."""
-        return cls(
-            epochs=network.epochs or training.epochs,
-            batch_size=network.batch_size or training.batch_size,
-            learning_rate=network.learning_rate or training.learning_rate,
-            weight_decay=(
-                training.weight_decay if network.weight_decay is None else network.weight_decay
-            ),
-            schedule=training.schedule,
-            seed=training.seed,
-            settle_after=training.settle_after,
-            checkpoint_every_epochs=training.checkpoint_every_epochs,
-        )
-
-    @property
-    def evaluate_every_epochs(self) -> int:
-        """Epochs between two looks at the validation set."""
-        return max(1, math.ceil(self.epochs / EVALUATIONS))
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """How the network did at the end of an epoch."""
-
-    epoch: int  # from 1
-    rate: float
-    train_loss: float  # sum over the tasks, noisy batches, while the weights moved
-    val_loss: float  # sum over the tasks
-    val_mse: tuple[float, ...]  # per target
-
-
-@dataclass
-class _Progress:
-    """Everything beside weights and optimiser that a resumed training needs."""
-
-    epoch: int = 0  # whole epochs done
-    step: int = 0  # steps done of the next one
-    running_loss: float = 0.0
-    best_loss: float = math.inf
-    best_epoch: int = 0
-    best: dict[str, Tensor] = field(default_factory=dict)
-    history: list[Evaluation] = field(default_factory=list)
-
+LOSS_CHECK_STEPS = 100  # reading the loss makes the CPU wait for the GPU
+TEAM_STOP_STEPS = 16  # so does asking all ranks whether to stop
+_NOISE, _DROPOUT = 0, 1  # tags of random numbers
 
 Report = Callable[[int, Evaluation | None], None]
+
+
+class Objective(nn.Module):
+    """Mean over the records of a batch, sum over the tasks, of the squared error."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, strains: Tensor, noise: Tensor, targets: Tensor) -> Tensor:
+        """(B, strain_values), (B, components), (B, targets) -> scalar."""
+        loss: Tensor = (self.network(strains, noise) - targets).square().mean(0).sum()
+        return loss
 
 
 class Trainer:
@@ -94,32 +58,49 @@ class Trainer:
         source: BatchSource,
         validation: Examples,
         plan: Plan,
-        device: torch.device,
+        team: Team | None = None,
+        *,
+        compiled: bool = False,
     ) -> None:
-        self.network = network.to(device)
+        self.team = team or Team()
+        self.device = self.team.device
+        self.network = network.to(self.device)
         self.source = source
         self.plan = plan
-        self.device = device
-        self.progress = _Progress()
+        self.progress = Progress()
+        self.pace = Pace(samples_per_s=0.0, input_wait=0.0)
+        objective = Objective(self.network)
+        if compiled:
+            objective.compile()
+        self._objective = self.team.wrap(objective)
         self.optimiser = torch.optim.AdamW(
             network.parameters(),
             lr=plan.learning_rate,
             weight_decay=plan.weight_decay,
             fused=True,
         )
+        self._loss = torch.zeros((), dtype=torch.float64, device=self.device)  # this rank's
         self._strains = torch.from_numpy(validation.strains)
-        self._targets = torch.from_numpy(validation.scaled).to(device)
+        self._targets = torch.from_numpy(validation.scaled).to(self.device)
+        smallest = source.order.records // source.order.steps
+        if smallest < self.team.share.world:
+            raise ConfigurationError(
+                f"batches of {smallest} records for {self.team.share.world} ranks; raise "
+                "training.batch_size or train on fewer ranks"
+            )
 
     def fit(self, checkpoints: Checkpoints, stop: Callable[[], bool], report: Report) -> None:
         """Train to the last epoch, then put the weights of the best one into the network.
 
         `report` is called after each epoch with its evaluation, if it had one. Raises Interrupted
-        after a checkpoint if `stop()` says so, and Diverged.
+        after a checkpoint if `stop()` says so on any rank, and Diverged.
         """
         if state := checkpoints.latest():
-            self._restore(state)
+            self._restore(state, checkpoints)
             log.info("resuming after epoch %d, step %d", state["epoch"], state["step"])
-        while self.progress.epoch < self.plan.epochs:
+        if self.plan.precision == "tf32" and self.device.type == "cuda":
+            torch.set_float32_matmul_precision("high")
+        while self.progress.epoch < self.plan.epochs and not self._hopeless:
             self._epoch(checkpoints, stop)
             evaluation = self._end_epoch()
             epoch = self.progress.epoch
@@ -129,45 +110,87 @@ class Trainer:
         self.network.load_state_dict(self.progress.best)
         self.network.eval()
 
+    @property
+    def _hopeless(self) -> bool:
+        patience = self.plan.patience
+        return patience is not None and self.progress.evaluations_since_best >= patience
+
     def _epoch(self, checkpoints: Checkpoints, stop: Callable[[], bool]) -> None:
         self.network.train()
         if self.progress.epoch >= self.plan.settle_after * self.plan.epochs:
             self.network.settle()
-        progress, order = self.progress, self.source.order(self.progress.epoch)
-        while progress.step < len(order):
-            if stop():
-                path = self._save(checkpoints)
-                raise Interrupted(
-                    f"told to stop in epoch {progress.epoch + 1} of {self.plan.epochs}; "
-                    f"run again to resume from {path.name}"
-                )
-            rows = order[progress.step]
-            loss = self._step(rows)
-            progress.running_loss += loss * len(rows) / len(self.source.rows)
-            progress.step += 1
+        progress, order, meter = self.progress, self.source.order, InputMeter()
+        begun = progress.step
+        batches = self.source.batches(progress.epoch, progress.step, self.team.share)
+        with closing(batches):
+            for batch in meter.metered(batches):
+                if self._told_to_stop(stop):
+                    self._hand_over(checkpoints)
+                self._step(batch)
+                progress.step += 1
+        self._check_loss()
+        share = (order.steps - begun) / order.steps
+        self.pace = Pace(
+            samples_per_s=share * order.records / meter.elapsed_s,
+            input_wait=meter.waited_s / meter.elapsed_s,
+        )
         progress.epoch, progress.step = progress.epoch + 1, 0
 
-    def _step(self, rows: Any) -> float:
-        progress = self.progress
+    def _told_to_stop(self, stop: Callable[[], bool]) -> bool:
+        if self.team.alone:
+            return stop()
+        return self.progress.step % TEAM_STOP_STEPS == 0 and self.team.any(stop())
+
+    def _hand_over(self, checkpoints: Checkpoints) -> None:
+        path = self._save(checkpoints)
+        raise Interrupted(
+            f"told to stop in epoch {self.progress.epoch + 1} of {self.plan.epochs}; "
+            f"run again to resume from {path.name}"
+        )
+
+    def _step(self, batch: Batch) -> None:
+        order, share = self.source.order, self.team.share
         for group in self.optimiser.param_groups:
-            group["lr"] = self._rate(progress.step)
-        strains, targets = self.source.batch(progress.epoch, progress.step, rows)
-        answer = self.network(torch.from_numpy(strains).to(self.device))
-        wanted = torch.from_numpy(targets).to(self.device)
-        loss = (answer - wanted).square().mean(0).sum()
+            group["lr"] = self._rate(batch.step)
+        start, stop = order.bounds(batch.step)
+        noise = self._noise(batch.step, stop - start)
+        torch.manual_seed(self._seed(batch.step, _DROPOUT + share.rank))
+        with torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.plan.precision == "bf16"
+        ):
+            loss = self._objective(batch.strains, noise, batch.targets)
+        # Ranks average their gradients; parts of a batch may differ by one record.
+        weighted = loss * (len(batch) * share.world / (stop - start))
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        weighted.backward()
         self.optimiser.step()
-        value = float(loss.detach())
+        self._loss += loss.detach() * (len(batch) / order.records)
+        if batch.step % LOSS_CHECK_STEPS == 0:
+            self._check_loss()
+
+    def _noise(self, step: int, size: int) -> Tensor:
+        """(n, components): this rank's rows of what all ranks draw for the global batch."""
+        generator = torch.Generator(self.device).manual_seed(self._seed(step, _NOISE))
+        shape = (size, self.network.inputs.components)
+        whole = torch.randn(shape, generator=generator, device=self.device)
+        first, last = self.team.share.of(0, size)
+        return whole[first:last]
+
+    def _seed(self, step: int, tag: int) -> int:
+        entropy = (self.plan.seed, self.progress.epoch, step, tag)
+        return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
+
+    def _check_loss(self) -> float:
+        value = float(self.team.total(self._loss))
         if not math.isfinite(value):
             raise Diverged(
-                f"the loss is {value} in epoch {progress.epoch + 1}; lower training.learning_rate "
-                f"(it is {self.plan.learning_rate})"
+                f"the loss is {value} in epoch {self.progress.epoch + 1}; lower "
+                f"training.learning_rate (it is {self.plan.learning_rate})"
             )
         return value
 
     def _rate(self, step: int) -> float:
-        steps = self.source.steps
+        steps = self.source.order.steps
         return learning_rate(
             self.plan.schedule,
             self.plan.learning_rate,
@@ -178,10 +201,11 @@ class Trainer:
 
     def _end_epoch(self) -> Evaluation | None:
         progress, plan = self.progress, self.plan
-        train_loss, progress.running_loss = progress.running_loss, 0.0
+        train_loss = self._check_loss()
+        self._loss.zero_()
         if progress.epoch % plan.evaluate_every_epochs and progress.epoch < plan.epochs:
             return None
-        mse = (self._answers() - self._targets).square().mean(0)
+        mse = self._validation_mse()
         evaluation = Evaluation(
             epoch=progress.epoch,
             rate=float(self.optimiser.param_groups[0]["lr"]),
@@ -189,47 +213,42 @@ class Trainer:
             val_loss=float(mse.sum()),
             val_mse=tuple(mse.tolist()),
         )
-        progress.history.append(evaluation)
-        if evaluation.val_loss < progress.best_loss:
-            progress.best_loss, progress.best_epoch = evaluation.val_loss, progress.epoch
-            state = self.network.state_dict()
-            progress.best = {name: value.detach().clone() for name, value in state.items()}
+        progress.note(evaluation, self.network.state_dict())
         return evaluation
 
     @torch.no_grad()
-    def _answers(self) -> Tensor:
-        self.network.eval()
-        chunks = torch.split(self._strains, CHUNK)
-        return torch.cat([self.network(chunk.to(self.device)) for chunk in chunks])
+    def _validation_mse(self) -> Tensor:
+        """(targets,), from the leader: batch statistics may differ a little between ranks."""
+        mse = torch.empty(self._targets.shape[1], device=self.device)
+        if self.team.leads:
+            self.network.eval()
+            chunks = torch.split(self._strains, CHUNK)
+            answers = torch.cat([self.network(chunk.to(self.device)) for chunk in chunks])
+            mse = (answers - self._targets).square().mean(0)
+        return self.team.told(mse)
 
     def _save(self, checkpoints: Checkpoints) -> Any:
+        """Write a checkpoint; every rank returns when it is in place."""
         progress = self.progress
-        state = {
-            "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state() if self.device.type == "cuda" else None,
-            "epoch": progress.epoch,
-            "step": progress.step,
-            "running_loss": progress.running_loss,
-            "best_loss": progress.best_loss,
-            "best_epoch": progress.best_epoch,
-            "best": progress.best,
-            "history": [
-                (one.epoch, one.rate, one.train_loss, one.val_loss, one.val_mse)
-                for one in progress.history
-            ],
-        }
-        return checkpoints.save(state, progress.epoch, progress.step)
+        progress.running_loss = self._check_loss()
+        path = checkpoints.path(progress.epoch, progress.step)
+        if self.team.leads:
+            state = {
+                "network": self.network.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+            }
+            checkpoints.save(state | progress.encode(), progress.epoch, progress.step)
+        self.team.told(torch.zeros((), device=self.device))
+        return path
 
-    def _restore(self, state: dict[str, Any]) -> None:
-        self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        torch.set_rng_state(state["rng"])
-        if self.device.type == "cuda" and state["cuda_rng"] is not None:
-            torch.cuda.set_rng_state(state["cuda_rng"])
-        names = ("epoch", "step", "running_loss", "best_loss", "best_epoch", "best")
-        self.progress = _Progress(
-            **{name: state[name] for name in names},
-            history=[Evaluation(*one) for one in state["history"]],
-        )
+    def _restore(self, state: dict[str, Any], checkpoints: Checkpoints) -> None:
+        try:
+            self.network.load_state_dict(state["network"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.progress = Progress.decode(state)
+            self._loss.fill_(self.progress.running_loss if self.team.leads else 0.0)
+        except (KeyError, RuntimeError, ValueError, TypeError) as error:
+            raise CorruptFile(
+                f"{checkpoints.folder}: a checkpoint that calls itself one of this training holds "
+                f"something else ({str(error).splitlines()[0]}); remove the folder to begin anew"
+            ) from None

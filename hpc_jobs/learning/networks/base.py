@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from hpc_jobs.learning.inputs import PrincipalInputs
 
@@ -19,11 +20,14 @@ class Network(nn.Module):
     def settle(self) -> None:
         """Freeze the batch statistics: small batches make them noisy, and it shows at the end."""
         for module in self.modules():
-            if isinstance(module, nn.BatchNorm1d):
+            if isinstance(module, _BatchNorm):  # on one GPU or over several
                 module.eval()
 
-    def forward(self, strains: Tensor) -> Tensor:
-        """(B, strain_values) strain -> (B, targets), 0 to 1 over the training range."""
+    def forward(self, strains: Tensor, noise: Tensor | None = None) -> Tensor:
+        """(B, strain_values) strain -> (B, targets), 0 to 1 over the training range.
+
+        noise (B, inputs.components), of variance one, makes measured strains of simulated ones.
+        """
         raise NotImplementedError
 
 

@@ -23,7 +23,7 @@ class Mlp(Network):
             width = hidden
         self.layers = nn.Sequential(*layers, nn.Linear(width, len(targets)))
 
-    def forward(self, strains: Tensor) -> Tensor:
+    def forward(self, strains: Tensor, noise: Tensor | None = None) -> Tensor:
         """(B, strain_values) strain -> (B, targets), 0 to 1 over the training range."""
-        scaled: Tensor = self.layers(self.inputs(strains))
+        scaled: Tensor = self.layers(self.inputs(strains, noise))
         return scaled

@@ -46,9 +46,9 @@ class MultitaskCnn(Network):
         order = torch.argsort(torch.tensor(simple + deep))
         self.register_buffer("order", order, persistent=False)
 
-    def forward(self, strains: Tensor) -> Tensor:
+    def forward(self, strains: Tensor, noise: Tensor | None = None) -> Tensor:
         """(B, strain_values) strain -> (B, targets), 0 to 1 over the training range."""
-        field = self.inputs.field(strains).reshape(len(strains), self.rows, -1)
+        field = self.inputs.field(strains, noise).reshape(len(strains), self.rows, -1)
         shared = self.trunk(field)  # (B, C, L/4)
         answers = torch.cat([heads(shared) for heads in self.heads], dim=1)
         assert isinstance(self.order, Tensor)

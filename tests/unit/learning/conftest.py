@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.records import publish_model
@@ -12,6 +13,8 @@ from hpc_jobs.learning.experiment import train_network
 from hpc_jobs.learning.pack import publish_dataset
 from hpc_jobs.tracking.spool import Spool
 from tests.unit.learning.records import campaign_of, fill_round
+
+torch.set_num_threads(1)  # what is trained here is so small that threads only wait for each other
 
 
 @pytest.fixture

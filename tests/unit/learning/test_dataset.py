@@ -1,16 +1,11 @@
-"""Batches: a pure function of (seed, epoch, batch), every record once an epoch, fresh noise."""
+"""The dataset as it is opened: verified, split, scaled, its frozen noise."""
 
 import numpy as np
 import pytest
 
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.learning import packed
-from hpc_jobs.learning.dataset import (
-    BatchSource,
-    open_dataset,
-    scale,
-    validation_examples,
-)
+from hpc_jobs.learning.dataset import open_dataset, scale, validation_examples
 from hpc_jobs.learning.dataset import (
     test_examples as frozen_examples,
 )
@@ -23,55 +18,10 @@ def dataset(run, campaign):
     return open_dataset(run, 0.1)
 
 
-def source(dataset, **changes):
-    settings = {
-        "split": dataset.train,
-        "rows": dataset.fit_rows,
-        "scaler": dataset.facts.scaler,
-        "noise": 5e-4,
-        "batch_size": 32,
-        "seed": 1,
-    }
-    return BatchSource(**(settings | changes))
-
-
 def test_train_validation_and_test_are_disjoint(dataset):
     both = np.concatenate([dataset.fit_rows, dataset.validation_rows])
     assert sorted(both) == list(range(len(dataset.train)))
     assert len(dataset.validation_rows) == round(0.1 * len(dataset.train))
-
-
-def test_every_record_once_an_epoch_in_batches_of_nearly_equal_size(dataset):
-    one = source(dataset)
-    order = one.order(3)
-    assert len(order) == one.steps
-    assert sorted(np.concatenate(order)) == list(dataset.fit_rows)
-    sizes = [len(rows) for rows in order]
-    assert max(sizes) <= 32 and max(sizes) - min(sizes) <= 1
-
-
-def test_a_batch_depends_on_seed_epoch_and_step_alone(dataset):
-    def batch(epoch, step, seed=1):
-        one = source(dataset, seed=seed)
-        return one.batch(epoch, step, one.order(epoch)[step])
-
-    again = batch(4, 2)
-    for one, two in zip(again, batch(4, 2), strict=True):
-        np.testing.assert_array_equal(one, two)
-    for other in (batch(5, 2), batch(4, 3), batch(4, 2, seed=2)):
-        assert not np.array_equal(again[0], other[0])
-
-
-def test_noise_has_the_campaigns_deviation_and_is_fresh(dataset):
-    one = source(dataset)
-    rows = one.order(0)[0]
-    clean, parameters = dataset.train.take(rows)
-    first, targets = one.batch(0, 0, rows)
-    second, _ = one.batch(0, 1, rows)
-    noise = first - clean
-    assert noise.std() == pytest.approx(5e-4, rel=0.05)
-    assert abs(np.corrcoef(noise.ravel(), (second - clean).ravel())[0, 1]) < 0.1
-    np.testing.assert_array_equal(targets, scale(parameters, dataset.facts.scaler))
 
 
 def test_targets_are_scaled_to_the_training_range(dataset):

@@ -49,3 +49,18 @@ def test_the_field_keeps_the_signal_in_its_place(records):
     field = inputs.field(torch.from_numpy(records)).numpy()
     centred = records - records.mean(0)
     assert np.corrcoef(field.ravel(), centred.ravel())[0, 1] > 0.999
+
+
+def test_noise_along_the_components_is_noise_on_the_strains(records):
+    """The same draw, given as strains or seen along the components, is the same input."""
+    inputs = PrincipalInputs(30, 3, whitening=0.7)
+    spectrum = spectrum_of([records], NOISE, 3)
+    inputs.fit(spectrum)
+    draw = np.random.default_rng(2).standard_normal((400, 30))
+    noisy = torch.from_numpy((records + NOISE * draw).astype(np.float32))
+    along = torch.from_numpy((draw @ spectrum.vectors).astype(np.float32))
+    clean = torch.from_numpy(records)
+    torch.testing.assert_close(inputs(clean, along), inputs(noisy), atol=2e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        inputs.field(clean, along), inputs.field(noisy), atol=5e-4, rtol=1e-4
+    )

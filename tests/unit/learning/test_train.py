@@ -9,13 +9,17 @@ import torch
 
 from hpc_jobs.contract.training import Cosine
 from hpc_jobs.learning.checkpoint import Checkpoints
-from hpc_jobs.learning.dataset import BatchSource, open_dataset, validation_examples
+from hpc_jobs.learning.dataset import open_dataset, validation_examples
 from hpc_jobs.learning.errors import Diverged, Interrupted
+from hpc_jobs.learning.feed.base import Records
+from hpc_jobs.learning.feed.order import Order
+from hpc_jobs.learning.feed.ram import RamSource
 from hpc_jobs.learning.inputs import spectrum_of
 from hpc_jobs.learning.interruption import stop_on_signals
 from hpc_jobs.learning.networks import NETWORKS
 from hpc_jobs.learning.pack import publish_dataset
-from hpc_jobs.learning.train import Plan, Trainer
+from hpc_jobs.learning.plan import Plan
+from hpc_jobs.learning.train import Trainer
 
 EPOCHS, BATCH = 5, 64
 
@@ -37,16 +41,10 @@ def trainer(run, campaign, *, network=0, seed=3, **changes):
         "settle_after": 0.5,
         "checkpoint_every_epochs": 2,
     }
-    source = BatchSource(
-        split=dataset.train,
-        rows=dataset.fit_rows,
-        scaler=facts.scaler,
-        noise=facts.noise_strain,
-        batch_size=BATCH,
-        seed=seed,
-    )
+    order = Order(records=len(dataset.fit_rows), batch_size=BATCH, seed=seed)
+    source = RamSource(Records(dataset.train, order, facts.scaler, torch.device("cpu")))
     plan = Plan(**(settings | changes))
-    return Trainer(built, source, validation_examples(dataset), plan, torch.device("cpu"))
+    return Trainer(built, source, validation_examples(dataset), plan)
 
 
 def ignore(*_):
@@ -73,7 +71,7 @@ def weights(one):
 def test_interrupted_equals_uninterrupted_bitwise(packed, campaign, tmp_path, network):
     whole = trainer(packed, campaign, network=network)
     whole.fit(Checkpoints(tmp_path / "whole", "a"), lambda: False, ignore)
-    steps = whole.source.steps
+    steps = whole.source.order.steps
     checkpoints = Checkpoints(tmp_path / "cut", "a")
     for stop_after in (steps + 2, steps - 2, 4, 1):  # mid-epoch, between epochs, and at once
         with pytest.raises(Interrupted, match="run again to resume from epoch-"):
@@ -143,7 +141,7 @@ def test_the_best_epoch_is_what_remains(packed, campaign, tmp_path):
     losses = {seen.epoch: seen.val_loss for seen in one.progress.history}
     assert one.progress.best_loss == min(losses.values())
     assert losses[one.progress.best_epoch] == one.progress.best_loss
-    again = float((one._answers() - one._targets).square().mean(0).sum())
+    again = float(one._validation_mse().sum())
     assert again == pytest.approx(one.progress.best_loss, rel=1e-6)
 
 

@@ -1,0 +1,272 @@
+"""How fast records reach a training: one by one from HDF5, and from each batch source.
+
+    python -m benchmarks.data_pipeline [--records N] [--rounds N] [--json FILE]
+
+Random records of the production size (1,080 strains, 8 targets) are packed as a campaign's are.
+"One by one" is a plain torch data set that reads a record by its number, collated by a DataLoader:
+once opening the file for each record, for HDF5 handles do not cross a fork, and once keeping it
+open. "Tensor" is the ideal: everything in one tensor in memory, indexed by hand. Loader only
+counts batches that nobody trains on; end to end trains the campaign's default MLP.
+All variants take turns in one process on one thread, round after round; CPU seconds count, the
+fastest round of each. Prints a table and writes JSON.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import h5py
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.contract.training import Cosine, Mlp
+from hpc_jobs.learning.checkpoint import Checkpoints
+from hpc_jobs.learning.dataset import Examples
+from hpc_jobs.learning.facts import PackedFields, TargetScaler
+from hpc_jobs.learning.feed import SOURCES
+from hpc_jobs.learning.feed.base import Batch, BatchSource, Records
+from hpc_jobs.learning.feed.order import ALONE, Order, Share
+from hpc_jobs.learning.inputs import spectrum_of
+from hpc_jobs.learning.networks.mlp import Mlp as MlpNetwork
+from hpc_jobs.learning.packed import PackedWriter
+from hpc_jobs.learning.plan import Plan
+from hpc_jobs.learning.split import Split
+from hpc_jobs.learning.train import Trainer
+
+CPU = torch.device("cpu")
+TARGETS = tuple(f"MP{number}" for number in range(1, 9))
+NOISE, BATCH = 5e-4, 256
+NAIVE_BATCHES = 4  # of an epoch: one by one is slow
+GOALS = {
+    "end to end, slowest source over tensor": 0.95,
+    "end to end, slowest source over one by one": 20.0,
+    "input wait, ram and stream": 0.05,
+}
+PAPER = 5.1  # end to end, 179 -> 35 min on one GPU
+
+
+class OneRecord(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """A plain torch data set: HDF5 is asked for one record at a time."""
+
+    def __init__(self, path: Path, *, keep_open: bool) -> None:
+        self._path = path
+        self._file = h5py.File(path) if keep_open else None
+
+    def __getitem__(self, row: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Read (strain_values,) and (targets,)."""
+        if self._file:
+            return self._read(self._file, row)
+        with h5py.File(self._path) as file:
+            return self._read(file, row)
+
+    @staticmethod
+    def _read(file: h5py.File, row: int) -> tuple[torch.Tensor, torch.Tensor]:
+        strains, parameters = file[PackedFields.STRAINS], file[PackedFields.PARAMETERS]
+        return torch.from_numpy(strains[row]), torch.from_numpy(parameters[row])
+
+
+class OneByOne(BatchSource):
+    """The naive way, in the same order as every source."""
+
+    name: ClassVar[str] = "one by one"
+    keep_open: ClassVar[bool] = False
+
+    def batches(self, epoch: int, first: int = 0, share: Share = ALONE) -> Generator[Batch]:
+        """Yield what a DataLoader collates."""
+        dealt = self.order.epoch(epoch)
+        rows = [dealt.rows(step, share).tolist() for step in range(first, self.order.steps)]
+        path = self.records.split.columns[PackedFields.STRAINS][0].path
+        loader = DataLoader(OneRecord(path, keep_open=self.keep_open), batch_sampler=rows)
+        for step, (strains, parameters) in enumerate(loader, first):
+            yield Batch(step, strains, strains.new_empty(0), self._scaled(parameters))
+
+
+class OneByOneKeptOpen(OneByOne):
+    """The same with the file opened once."""
+
+    keep_open: ClassVar[bool] = True
+
+
+class InOneTensor(BatchSource):
+    """The ideal: everything in memory, a permutation, a slice."""
+
+    name: ClassVar[str] = "tensor"
+
+    def __init__(self, records: Records) -> None:
+        super().__init__(records)
+        columns = records.split.gather(records.names, np.arange(records.order.records))
+        strains, parameters = map(torch.from_numpy, columns)
+        self._strains, self._targets = strains, self._scaled(parameters)
+        self._none = strains.new_empty((0, 0))
+
+    def batches(self, epoch: int, first: int = 0, share: Share = ALONE) -> Generator[Batch]:
+        """Yield slices of one permutation."""
+        shuffled = torch.randperm(self.order.records)
+        for step in range(first, self.order.steps):
+            rows = shuffled[slice(*self.order.bounds(step))]
+            yield Batch(step, self._strains[rows], self._none, self._targets[rows])
+
+
+NAIVE: dict[str, type[BatchSource]] = {
+    "one by one": OneByOne,
+    "one by one, kept open": OneByOneKeptOpen,
+}
+VARIANTS = {**NAIVE, "tensor": InOneTensor, **SOURCES}
+
+
+def pack(folder: Path, count: int) -> Split:
+    """Write a packed file of random records and open it."""
+    specimens, rng = Specimens(), np.random.default_rng(0)
+    writer = PackedWriter(folder, "train", rng.permutation(count), specimens, len(TARGETS))
+    with writer:
+        for start in range(0, count, 4096):
+            some = min(4096, count - start)
+            targets = rng.uniform(0.9, 1.1, (some, len(TARGETS)))
+            modes = np.random.default_rng(1).normal(size=(len(TARGETS), specimens.strain_values))
+            writer.scatter(
+                {
+                    PackedFields.STRAINS: 0.05 + 0.01 * np.tanh((targets - 1) @ modes * 5),
+                    PackedFields.FORCES: np.ones((some, specimens.force_values)),
+                    PackedFields.PARAMETERS: targets,
+                    PackedFields.ORIGIN: np.zeros((some, 2), np.int64),
+                }
+            )
+    return Split(writer.paths)
+
+
+def trainer(source: BatchSource) -> Trainer:
+    """Train the campaign's default MLP, one epoch."""
+    torch.manual_seed(0)
+    spec, split = Mlp(kind="mlp"), source.records.split
+    network = MlpNetwork(spec, Specimens().strain_shape, TARGETS)
+    strains, parameters = split.take(np.arange(2048))
+    network.inputs.fit(spectrum_of([strains], NOISE, spec.components))
+    few = Examples(strains[:8], parameters[:8], parameters[:8].astype(np.float64))
+    plan = Plan(
+        epochs=1,
+        batch_size=BATCH,
+        learning_rate=1e-3,
+        weight_decay=1e-4,
+        schedule=Cosine(kind="cosine"),
+        seed=0,
+        settle_after=1.0,
+        checkpoint_every_epochs=10,
+    )
+    return Trainer(network, source, few, plan)
+
+
+def load(source: BatchSource) -> dict[str, float]:
+    """Ask for every batch of an epoch and do nothing with it."""
+    return timed(lambda: sum(len(batch) for batch in source.batches(0)))
+
+
+def train(source: BatchSource) -> dict[str, float]:
+    """Train for an epoch."""
+    one = trainer(source)
+    with tempfile.TemporaryDirectory() as folder:
+
+        def epoch() -> int:
+            one.fit(Checkpoints(Path(folder), "bench"), lambda: False, lambda *_: None)
+            return source.order.records
+
+        return timed(epoch) | {"input_wait": one.pace.input_wait}
+
+
+def timed(work: Callable[[], int]) -> dict[str, float]:
+    """Give samples per second of CPU and of wall time."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    samples = work()
+    return {
+        "samples_per_cpu_s": samples / (time.process_time() - cpu),
+        "samples_per_s": samples / (time.perf_counter() - wall),
+    }
+
+
+def measure(split: Split, rounds: int) -> dict[str, dict[str, dict[str, float]]]:
+    """Take the best of all rounds of every variant, loader only and end to end."""
+    scaler = TargetScaler(targets=TARGETS, low=(0.9,) * 8, high=(1.1,) * 8)
+    whole = Order(len(split), BATCH, seed=0, blocks_per_window=4)
+    part = Order(NAIVE_BATCHES * BATCH, BATCH, seed=0, blocks_per_window=4)
+    best: dict[str, dict[str, dict[str, float]]] = {name: {} for name in VARIANTS}
+    opened = {
+        name: kind(Records(split, part if name in NAIVE else whole, scaler, CPU))
+        for name, kind in VARIANTS.items()
+    }
+    for _ in range(rounds):
+        for name, source in opened.items():
+            for what, way in (("loader", load), ("training", train)):
+                keep_best(best[name].setdefault(what, {}), way(source))
+    for source in opened.values():
+        source.close()
+    return best
+
+
+def keep_best(best: dict[str, float], new: dict[str, float]) -> None:
+    """Keep the largest rates and the smallest wait."""
+    for key, value in new.items():
+        choose = min if key == "input_wait" else max
+        best[key] = choose(best.get(key, value), value)
+
+
+def verdicts(results: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Compare with the goals."""
+    rate = {name: result["training"]["samples_per_cpu_s"] for name, result in results.items()}
+    slowest = min(rate[name] for name in SOURCES)
+    worst = max(results[name]["training"]["input_wait"] for name in ("ram", "stream"))
+    found = dict(
+        zip(GOALS, (slowest / rate["tensor"], slowest / rate["one by one"], worst), strict=True)
+    )
+    return {
+        name: {
+            "value": value,
+            "goal": GOALS[name],
+            "met": value <= GOALS[name] if "wait" in name else value >= GOALS[name],
+        }
+        for name, value in found.items()
+    }
+
+
+def report(results: dict[str, Any], judged: dict[str, dict[str, Any]]) -> None:
+    """Print the tables."""
+    print(f"{'samples/s':22}{'loader only':>24}{'end to end, MLP':>24}{'over one':>12}{'input':>8}")
+    print(f"{'':22}{'CPU':>14}{'wall':>10}{'CPU':>14}{'wall':>10}{'by one':>12}{'wait':>8}")
+    naive = results["one by one"]["training"]["samples_per_cpu_s"]
+    for name, result in results.items():
+        loader, training = result["loader"], result["training"]
+        print(
+            f"{name:22}{loader['samples_per_cpu_s']:14,.0f}{loader['samples_per_s']:10,.0f}"
+            f"{training['samples_per_cpu_s']:14,.0f}{training['samples_per_s']:10,.0f}"
+            f"{training['samples_per_cpu_s'] / naive:11.1f}x{training['input_wait']:8.1%}"
+        )
+    print(f"\nThe paper's factor, end to end on one GPU: {PAPER}")
+    for name, one in judged.items():
+        word = "met" if one["met"] else "NOT MET"
+        print(f"{name:46}{one['value']:9.3f}   goal {one['goal']:6.2f}   {word}")
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--records", type=int, default=24_000)
+    parser.add_argument("--rounds", type=int, default=3, help="turns of each variant")
+    parser.add_argument("--json", type=Path, default=Path("build/benchmarks/data_pipeline.json"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        split = pack(Path(folder), options.records)
+        results = measure(split, options.rounds)
+    judged = verdicts(results)
+    report(results, judged)
+    document = {"records": options.records, "results": results, "goals": judged}
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(document, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""Larger than memory: windows of blocks are read by threads while the window before is served."""
+
+import os
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.learning.facts import PackedFields
+from hpc_jobs.learning.feed.base import Batch, BatchSource, Records
+from hpc_jobs.learning.feed.order import ALONE, Epoch, Piece, Share, Window
+from hpc_jobs.learning.packed import Column
+
+READERS = 2
+Buffer = dict[str, NDArray[np.float32]]
+
+
+class StreamSource(BatchSource):
+    """Two buffers of one window each; a window is read by pread at the columns' offsets.
+
+    No HDF5 lock is held and no Python lock while reading: the threads are real ones.
+    """
+
+    name = "stream"
+
+    def __init__(self, records: Records, readers: int = READERS) -> None:
+        super().__init__(records)
+        largest = min(self.order.window, self.order.records)
+        split = records.split
+        self._buffers: list[Buffer] = [
+            {
+                name: np.empty((largest, split.width(name)), np.float32)
+                for name in self.records.names
+            }
+            for _ in range(2)
+        ]
+        self._pool = ThreadPoolExecutor(readers, thread_name_prefix="read-blocks")
+        self._handles: dict[Path, int] = {}
+        for column in split.columns[PackedFields.STRAINS]:
+            self._handles[column.path] = os.open(column.path, os.O_RDONLY)
+
+    def batches(self, epoch: int, first: int = 0, share: Share = ALONE) -> Generator[Batch]:
+        """Yield the rank's part of the epoch's batches, from global step `first` on."""
+        return self._delivered(self._made(epoch, first, share))
+
+    def close(self) -> None:
+        """End the readers and close the files."""
+        self._pool.shutdown(cancel_futures=True)
+        while self._handles:
+            os.close(self._handles.popitem()[1])
+
+    def _made(self, epoch: int, first: int, share: Share) -> Generator[Batch]:
+        windows = _Windows(self, self.order.epoch(epoch))
+        try:
+            for step in range(first, self.order.steps):
+                pieces = windows.epoch.pieces(step, share)
+                parts = [windows.take(piece) for piece in pieces]
+                columns = zip(*parts, strict=True)
+                yield self._batch(step, *(np.concatenate(column) for column in columns))
+        finally:
+            windows.settle()
+
+    def read(self, window: Window) -> list["Future[None]"]:
+        """Begin to read a window into the buffer of its parity, block by block."""
+        buffer, place, futures = self._buffers[window.number % 2], 0, []
+        for block in window.blocks:
+            futures.append(self._pool.submit(self._read_block, block, buffer, place))
+            place += len(block)
+        return futures
+
+    def buffer(self, number: int) -> list[NDArray[np.float32]]:
+        """Columns of a window, once it is read."""
+        return list(self._buffers[number % 2].values())
+
+    def _read_block(self, block: range, buffer: Buffer, place: int) -> None:
+        for index, rows, behind in self.records.split.strokes(block):
+            for name in self.records.names:
+                column = self.records.split.columns[name][index]
+                start = place + behind
+                self._pread(column, rows, buffer[name][start : start + len(rows)])
+
+    def _pread(self, column: Column, rows: range, into: NDArray[np.float32]) -> None:
+        view, offset = (
+            memoryview(into.data).cast("B"),
+            column.offset + rows.start * column.row_bytes,
+        )
+        while view:
+            got = os.preadv(self._handles[column.path], [view], offset)
+            if got == 0:
+                raise CorruptFile(
+                    f"{column.path}: ends at byte {offset}, {len(view)} bytes too early; it was "
+                    "cut short while it was read: publish the dataset again"
+                )
+            view, offset = view[got:], offset + got
+
+
+class _Windows:
+    """Which window each of the two buffers holds, or is about to."""
+
+    def __init__(self, source: StreamSource, epoch: Epoch) -> None:
+        self.epoch = epoch
+        self._source = source
+        self._held: list[int | None] = [None, None]
+        self._reading: list[list[Future[None]]] = [[], []]
+
+    def take(self, piece: Piece) -> list[NDArray[np.float32]]:
+        """Copy a piece's records out of its window, and let the next one be read meanwhile.
+
+        Pieces come in the order of the epoch: once a window is asked for, everything wanted of
+        the one before has been copied out, and its buffer is free.
+        """
+        number = piece.window.number
+        self._begin(number)
+        if number + 1 < self.epoch.windows:
+            self._begin(number + 1)
+        for future in self._reading[number % 2]:
+            future.result()
+        return [np.take(column, piece.places, axis=0) for column in self._source.buffer(number)]
+
+    def settle(self) -> None:
+        """Wait for reads under way: their buffers may be wanted by another epoch."""
+        for future in (*self._reading[0], *self._reading[1]):
+            if not future.cancel():
+                future.exception()
+
+    def _begin(self, number: int) -> None:
+        slot = number % 2
+        if self._held[slot] == number:
+            return
+        for future in self._reading[slot]:
+            future.result()
+        self._held[slot] = number
+        self._reading[slot] = self._source.read(self.epoch.window(number))
