@@ -25,8 +25,7 @@ status:             ## what runs, where, and its logs
 
 test: install       ## everything that is checked before a change lands
 	@tests/clusters/install.sh || { test -z "$$CI" && echo "no Slurm here: its tests are skipped"; }
-	@tests/integration/calculix/install.sh || { test -z "$$CI" && echo "no CalculiX here: its tests are skipped"; }
-	python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
+	python -m pytest --numprocesses 2 --no-loadscope-reorder
 
 lint: install       ## style, import arrows, types
 	ruff check .

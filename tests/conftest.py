@@ -1,27 +1,37 @@
 """How the suite is spread over processes: `make test` runs it with two workers.
 
-A file stays on one worker, so that its fixtures are made once; the Slurm clusters and the stack,
-which serve several files, stay on one worker each and are begun first: they wait more than they
-compute, so the unit tests fill their pauses.
+A file stays on one worker, so that its fixtures are made once; the stack and the Slurm clusters,
+each one fixture for a whole folder, stay on one worker too and are begun first: they wait more
+than they compute, so the unit tests fill their pauses.
 """
 
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-TESTS = Path(__file__).parent
-LONG = ("integration/stack", "integration/slurm")
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
+
+LONG = ("tests/integration/stack", "tests/integration/slurm")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
-    items.sort(key=lambda item: _rank(_group(item)))
+    items.sort(key=lambda item: _rank(_group(item.nodeid)))
 
 
-def _group(item: pytest.Item) -> str:
-    file = item.path.relative_to(TESTS).as_posix()
-    return next((folder for folder in LONG if file.startswith(folder)), file)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> "LoadScopeScheduling":
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(nodeid)
+
+    return ByGroup(config, log)
+
+
+def _group(nodeid: str) -> str:
+    return next((folder for folder in LONG if nodeid.startswith(folder)), nodeid.split("::")[0])
 
 
 def _rank(group: str) -> int:
