@@ -105,10 +105,10 @@ def truths(campaign: Campaign) -> dict[str, dict[str, float]]:
 @pytest.fixture(scope="session")
 def experiments(campaign: Campaign, truths: dict[str, dict[str, float]]) -> dict[str, Measurement]:
     """Noise-free measurements on the campaign's own mesh: what can be explained exactly."""
-    return {name: _experiment(campaign, name, truths[name]) for name in SHEETS}
+    return {name: experiment(campaign, name, truths[name]) for name in SHEETS}
 
 
-def _experiment(campaign: Campaign, name: str, parameters: dict[str, float]) -> Measurement:
+def experiment(campaign: Campaign, name: str, parameters: dict[str, float]) -> Measurement:
     values = np.array([parameters[key] for key in campaign.material.parameters])
     record = simulate(values, campaign.material, campaign.specimens)
     assert record.status == "ok", record.reason
