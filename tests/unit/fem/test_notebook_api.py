@@ -59,7 +59,7 @@ def test_von_mises_has_no_parameters(von_mises: Sheet) -> None:
 
 def test_mistakes_are_explained(dp780: Sheet) -> None:
     alpha, material = dp780
-    with pytest.raises(SolverMissing, match="'abaqus' cannot be imported: .* choose auto, native"):
+    with pytest.raises(SolverMissing, match=r"'abaqus' cannot be imported: .* choose auto, native"):
         simulate(alpha, material, solver="abaqus")
     with pytest.raises(UnsupportedMaterial, match=r"shape \(7,\); yld2000_2d takes 8: alpha1"):
         simulate(alpha[:7], material, solver="reference")
