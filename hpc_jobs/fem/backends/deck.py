@@ -30,7 +30,7 @@ from hpc_jobs.fem.materials import MATERIALS
 from hpc_jobs.fem.mesh import FloatArray, Quadrilaterals, notched_strip
 from hpc_jobs.fem.native.simulation import load_steps
 from hpc_jobs.fem.patches import patch_weights
-from hpc_jobs.fem.record import Record, failed, stopped
+from hpc_jobs.fem.record import Record, failed, finished, stopped
 
 PEAK_PASSED = 1e-6  # relative loss of force that counts as passing the peak
 SAME_TIME = 1e-5  # fraction of the end displacement; decks and results are text
@@ -143,9 +143,10 @@ class DeckSolver(ABC):
         return "" if found else f"{self.command[0]} is not on the PATH; {self.remedy}"
 
     def prepare(self, campaign: Campaign) -> str:
-        """Nothing is compiled; raises SolverMissing."""
+        """Nothing is compiled; raises SolverMissing, SolverFailed."""
         if self.missing():
             raise SolverMissing(f"solver '{campaign.solver}': {self.missing()}")
+        self._check_outputs(campaign.specimens)
         return f"{self.name} is {shutil.which(self.command[0])}"
 
     def simulate(self, parameters: FloatArray, material: Material, specimens: Specimens) -> Record:
@@ -154,6 +155,7 @@ class DeckSolver(ABC):
         time_limit_s of the specimens counts wall-clock time here: a solver is many processes.
         Raises SolverFailed where the material is not to blame.
         """
+        self._check_outputs(specimens)
         values = np.asarray(parameters, dtype=np.float64)
         named = dict(zip(material.parameters, values.tolist(), strict=True))
         reason = defect(MATERIALS[material.yield_function].of(values, material)) or self.refusal(
@@ -162,8 +164,8 @@ class DeckSolver(ABC):
         if reason:
             return failed("rejected_material", reason, specimens)
         deadline = time.monotonic() + specimens.time_limit_s
-        strains = np.full(specimens.strain_shape, np.nan)
-        forces = np.full(specimens.force_shape, np.nan)
+        strains = np.empty(specimens.strain_shape)
+        forces = np.empty(specimens.force_shape)
         largest, steps, iterations = 0.0, 0, 0
         for i, tensile in enumerate(specimens.tests):
             test = virtual_test(named, material, specimens, tensile)
@@ -173,15 +175,16 @@ class DeckSolver(ABC):
             if status != "ok":
                 return failed(status, reason, specimens, largest, steps, iterations)
             strains[:, i], forces[i] = _measure(test, motion)
-        return Record(
-            status="ok",
-            reason="",
-            strains=strains.ravel(),
-            forces=forces.ravel(),
-            largest_plastic_strain=largest,
-            steps=steps,
-            iterations=iterations,
+        return finished(
+            specimens, strains, forces, largest=largest, steps=steps, iterations=iterations
         )
+
+    def _check_outputs(self, specimens: Specimens) -> None:
+        if specimens.outputs:
+            raise SolverFailed(
+                f"specimens.outputs asks for {', '.join(specimens.outputs)}, but {self.name} is "
+                "read for motion and force only; leave outputs out, or choose the solver native"
+            )
 
     def _pull(self, test: VirtualTest, limit_s: float) -> tuple[str, str, Motion]:
         """Solve one specimen; return its status, the reason, and how it moved."""

@@ -144,6 +144,12 @@ def test_an_unphysical_material_is_not_even_tried(dp780: Sheet, tmp_path: Path) 
     assert record.status == "rejected_material"
 
 
+def test_outputs_that_are_not_read_are_refused(dp780: Sheet, tmp_path: Path) -> None:
+    specimens = SPECIMENS.model_copy(update={"outputs": ("thickness",)})
+    with pytest.raises(SolverFailed, match="asks for thickness, but stretcher"):
+        Stretcher(tmp_path).simulate(*dp780, specimens)
+
+
 def test_a_template_that_asks_for_what_is_not_there_is_an_error(
     dp780: Sheet, tmp_path: Path
 ) -> None:
