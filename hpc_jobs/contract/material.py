@@ -48,6 +48,16 @@ class HockettSherby(Frozen):
     rate: Positive
     exponent: Annotated[float, Field(gt=0, le=1)]
 
+    @model_validator(mode="after")
+    def _does_not_soften(self) -> Self:
+        if self.saturation_stress_mpa < self.yield_stress_mpa:
+            raise ValueError(
+                f"saturation_stress_mpa is {self.saturation_stress_mpa:g}, below yield_stress_mpa "
+                f"{self.yield_stress_mpa:g}; a softening curve has no unique solution, so saturate "
+                "at or above first yield"
+            )
+        return self
+
 
 class Mixed(Frozen):
     """k(p) = w k_swift(p) + (1 - w) k_voce(p)."""

@@ -45,7 +45,11 @@ def finished(
 
     values (quantities, specimens, patches, times): ln U xx and yy and, if there are outputs,
     thickness over initial thickness and equivalent plastic strain. forces (specimens, times), N.
+    What is not finite is a failure.
     """
+    if not (np.isfinite(values).all() and np.isfinite(forces).all()):
+        reason = "a strain, force or output is not a finite number, though every step converged"
+        return failed("nonfinite", reason, specimens, largest, steps, iterations)
     thickness = np.array([test.geometry.thickness_mm for test in specimens.tests])
     units = {"thickness": (2, thickness[:, None, None]), "plastic_strain": (3, 1.0)}
     chosen = {name: units[name] for name in specimens.outputs}

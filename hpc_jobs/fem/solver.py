@@ -24,7 +24,8 @@ TIME_LIMIT = 8
 TOLERANCE = 1e-5  # residual over reaction
 ITERATIONS = 12  # of one step
 QUICK = 5  # iterations after which the step may grow
-BUDGET = 2000  # iterations of one specimen
+BUDGET = 2000  # iterations of one specimen, beside
+BUDGET_OF_STEP = 10  # those of each step that was asked for
 FIRST_STEP = 0.01  # of the end displacement; a larger one yields everywhere at once and cuts back
 SMALLEST_STEP = 1e-5
 PEAK_PASSED = 1e-6  # relative loss of force that counts as passing the peak
@@ -211,14 +212,13 @@ def pull(
             step = 0.5 * (new_time - time)
             if status == TIME_LIMIT:
                 return TIME_LIMIT, time, force, largest, steps, iterations
-            if iterations > BUDGET:
+            if iterations > BUDGET + BUDGET_OF_STEP * outputs * steps_per_output:
                 return NEWTON, time, force, largest, steps, iterations
             if step < SMALLEST_STEP:
                 cause = MIN_STEP if status == NEWTON else status
                 return cause, time, force, largest, steps, iterations
             continue
         state[:] = new_state
-        steps += 1
         largest = new_state[:, :, 3].max()
         force = 0.0
         for i in range(first + free, size, 2):
@@ -227,6 +227,7 @@ def pull(
             return NONFINITE, time, force, largest, steps, iterations
         if force < peak * (1 - PEAK_PASSED):
             return NECKED, time, force, largest, steps, iterations
+        steps += 1
         peak = max(peak, force)
         if known == 3:
             history[0], history[1] = history[1].copy(), history[2].copy()

@@ -58,7 +58,7 @@ struct yl_solver;
 int yl_abi(void);
 /* Widest instruction set of this machine: 0 portable, 1 AVX2 with FMA, 2 AVX-512. */
 int yl_best_path(void);
-/* Copies all it needs of `setup`; 0 if memory is short, the path unknown to this machine or warm-up fails. */
+/* Copies all it needs of `setup`; 0 if memory is short or the path unknown to this machine. */
 struct yl_solver *yl_open(const struct yl_setup *setup, int path);
 /* coefficients (9,): exponent and linear forms of the yield function, as in hpc_jobs/fem/materials/base.py.
  * time_limit_s is processor time. values (quantities, patches, outputs) and forces (outputs,), N, are complete only

@@ -151,7 +151,10 @@ class Solver:
         self._handle = self._dll.yl_open(ctypes.byref(setup), index)
         del kept
         if not self._handle:
-            raise OSError(f"the native solver cannot use the path {PATHS[index]} on this machine")
+            raise OSError(
+                f"the native solver cannot use the path {PATHS[index]} on this machine (its best "
+                f"is {library.best_path}), or has no memory for {setup.elements} elements"
+            )
 
     def __del__(self) -> None:
         if self._handle:

@@ -11,7 +11,8 @@
 namespace YL_ARCH {
 
 constexpr int ITERATIONS = 24;            // of one step
-constexpr int BUDGET = 4000;              // iterations of one specimen
+constexpr int BUDGET = 4000;              // iterations of one specimen, beside
+constexpr int BUDGET_OF_STEP = 10;        // those of each step that was asked for
 constexpr double SMALLEST_STEP = 1e-5;    // of the end displacement
 constexpr double PEAK_PASSED = 1e-6;      // relative loss of force that counts as passing the peak
 constexpr double CHORD_CONTRACTION = 0.2; // a slower fall of the residual asks for a new stiffness
@@ -38,7 +39,7 @@ struct Solver {
     Trajectory past;
     int steps;
     double end_displacement, tolerance, force_factor, deadline;
-    bool cut_back, has_reference, recording, cold;
+    bool cut_back, has_direction, has_reference, recording, cold;
     yl_report *report;
 
     bool open(const yl_setup &s);
@@ -56,6 +57,7 @@ struct Solver {
     int correct();
     int advance(double time, int step);
     void accept(double time, int step);
+    double largest_plastic_strain() const;
     double axial_force() const { return force_factor * specimen.force[specimen.drawn]; }
     int pull(double *values, double *forces);
 };
@@ -79,7 +81,7 @@ inline bool Solver::open(const yl_setup &s) {
     material.hardening = hardening_law(hardening.data);
     set_yield_function(s.isotropic);
     has_reference = recording = false;
-    if (!elastic_direction()) return false;
+    has_direction = elastic_direction();
     if (s.warm) record_reference();
     return true;
 }
@@ -230,18 +232,23 @@ inline int Solver::advance(double time, int step) {
     return status;
 }
 
+inline double Solver::largest_plastic_strain() const {
+    double largest = 0;
+    for (int i = 0; i < specimen.groups * POINTS; ++i)
+        for (int lane = 0; lane < LANES; ++lane) largest = max(largest, specimen.iterate[i].p[lane]);
+    return largest;
+}
+
 inline void Solver::accept(double time, int step) {
     Specimen &s = specimen;
-    double largest = 0;
     for (int i = 0; i < s.groups * POINTS; ++i) {
         State &state = s.state[i];
         const Iterate &now = s.iterate[i];
         state.plastic = {now.strain.m - material.soft_m * now.stress.m, now.strain.d - material.soft_d * now.stress.d,
                          now.strain.t - material.soft_d * now.stress.t};
         state.p = now.p;
-        for (int lane = 0; lane < LANES; ++lane) largest = max(largest, now.p[lane]);
     }
-    report->largest_plastic_strain = largest;
+    report->largest_plastic_strain = largest_plastic_strain();
     report->time = time;
     ++report->steps;
     const size_t bytes = s.unknowns * sizeof(double);
@@ -258,6 +265,7 @@ inline void Solver::accept(double time, int step) {
 }
 
 inline int Solver::pull(double *values, double *forces) {
+    if (!has_direction) return YL_NONFINITE;
     reset();
     double time = 0, peak = 0;
     int output = 0;
@@ -271,13 +279,17 @@ inline int Solver::pull(double *values, double *forces) {
             if (status) {
                 ++report->cut_backs;
                 length = 0.5 * (next - time);
-                if (!cut_back || status == YL_TIME_LIMIT || report->stiffnesses + report->residuals > BUDGET) return status;
+                if (!cut_back || status == YL_TIME_LIMIT) return status;
+                if (report->stiffnesses + report->residuals > BUDGET + BUDGET_OF_STEP * steps) return YL_NEWTON;
                 if (length < SMALLEST_STEP) return status == YL_NEWTON ? YL_MIN_STEP : status;
                 continue;
             }
             const double force = axial_force();
             report->force = force;
-            if (force < peak * (1 - PEAK_PASSED)) return YL_NECKED;
+            if (force < peak * (1 - PEAK_PASSED)) {
+                report->largest_plastic_strain = largest_plastic_strain();
+                return YL_NECKED;
+            }
             peak = max(peak, force);
             accept(next, last ? step : -1);
             time = next;
