@@ -19,6 +19,7 @@ from operators.cluster.client import ArrayJob
 from operators.cluster.errors import ArrayFailed
 from operators.cluster.job import ElementState
 from operators.cluster.ledger import Snapshot, by_results
+from operators.cluster.retry import worth_another_try
 from operators.hooks.hpc import HpcHook
 from operators.job_folder import Assignment, first_unfinished, generation
 from operators.lease import require_lease
@@ -135,15 +136,16 @@ class HpcArrayJobOperator(BaseOperator):
         job.attach()
         memory.remember(job, cluster)
         causes = causes_of(event, len(job.submissions)) if event else {}
+        given_up: dict[int, ElementState] = {}
         while True:
-            snapshot = self._wait(job, hook, causes)
+            snapshot = self._wait(job, hook, {**causes, **given_up})
             if not snapshot.settled:
                 self._defer(job, hook)
-            again = self._worth_another_try(job, snapshot)
+            again = self._worth_another_try(job, snapshot, given_up)
             if not again:
                 return self._conclude(memory, job, snapshot)
             self._show(job, again, "trying again")
-            job.try_again(again)
+            given_up |= job.try_again(again)
             memory.remember(job, cluster)
             causes = {}
 
@@ -185,10 +187,12 @@ class HpcArrayJobOperator(BaseOperator):
             method_name="execute_complete",
         )
 
-    def _worth_another_try(self, job: ArrayJob, snapshot: Snapshot) -> dict[int, ElementState]:
-        ledger = job.ledger()
+    def _worth_another_try(
+        self, job: ArrayJob, snapshot: Snapshot, given_up: Mapping[int, ElementState]
+    ) -> Mapping[int, ElementState]:
+        failed = {e: cause for e, cause in snapshot.failed.items() if e not in given_up}
         most = self._assignment.handle.tries_per_element
-        return {e: cause for e, cause in snapshot.failed.items() if ledger.tries(e) < most}
+        return worth_another_try(failed, job.records, most)
 
     def _conclude(self, memory: TaskMemory, job: ArrayJob, snapshot: Snapshot) -> dict[str, Any]:
         results = [ElementResult.model_validate(document) for document in job.results()]
@@ -198,7 +202,7 @@ class HpcArrayJobOperator(BaseOperator):
             self._show(job, failed, "given up")
         allowed = int(self._assignment.handle.allowed_loss * job.plan.elements)
         if len(failed) > allowed:
-            job.finish("failed")
+            job.finish("failed", failed)
             memory.forget()
             error = ArrayFailed(
                 f"{len(failed)} of {job.plan.elements} elements of {self.job} failed for good, "
@@ -206,7 +210,7 @@ class HpcArrayJobOperator(BaseOperator):
                 failed,
             )
             raise AirflowFailException(str(error)) from error
-        job.finish("done")
+        job.finish("done", failed)
         memory.succeeded()
         return report
 

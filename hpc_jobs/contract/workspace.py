@@ -136,6 +136,10 @@ class JobFolder(Generic[P]):
         """Written last by an element: its truth."""
         return self.results / f"{element}.json"
 
+    def failed(self, element: int) -> P:
+        """Empty; made by an element before it publishes a result that says failed."""
+        return self.results / f"{element}.failed"
+
     @property
     def locks(self) -> P:
         """Folder of the element locks."""

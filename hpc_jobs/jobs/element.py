@@ -140,8 +140,16 @@ def _work_and_report(element: Element, work: Work) -> int:
         message=message,
         facts=facts,
     )
-    publish_model(element.folder.result(element.index), result)
+    _publish(element.folder, result)
     return 0 if outcome == "done" else 1
+
+
+def _publish(folder: JobFolder[Path], result: ElementResult) -> None:
+    """Write a result, a failed one marked before: whoever lists the folder sees the mark."""
+    if result.outcome == "failed":
+        folder.results.mkdir(parents=True, exist_ok=True)
+        folder.failed(result.element).touch()
+    publish_model(folder.result(result.element), result)
 
 
 def _take_lock(element: Element) -> bool:

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from operators.cluster.errors import TransportError
-from operators.cluster.job import ElementState, Queue, Resources, Submission
+from operators.cluster.errors import SubmissionRefused, TransportError
+from operators.cluster.job import ElementState, Queue, Resources, Submission, ranges_by_cause
 from operators.cluster.ledger import Ledger, Snapshot
+from operators.cluster.retry import grouped
 from operators.cluster.scan import (
     Folder,
     Scan,
@@ -61,15 +62,28 @@ class ArrayJob:
         missing = [element for element in range(self.plan.elements) if element not in covered]
         self._submit(missing, self.plan.resources)
 
-    def try_again(self, failed: Mapping[int, ElementState]) -> None:
-        """Submit failed elements once more, with more memory or time if that was the cause."""
-        used = [record.resources for record in self.records if set(record.elements) & set(failed)]
-        base = max(used or [self.plan.resources], key=lambda r: (r.memory_mib, r.walltime_s))
-        self._submit(sorted(failed), base.grown(failed.values()))
+    def try_again(self, failed: Mapping[int, ElementState]) -> dict[int, ElementState]:
+        """Submit failed elements once more, with more memory or time if that was the cause.
 
-    def _submit(self, elements: Sequence[int], resources: Resources) -> None:
+        Returns those whose submission was refused: there is no more memory, or time, to be had.
+        """
+        refused: dict[int, ElementState] = {}
+        for resources, members in list(grouped(failed, self.records)):
+            try:
+                self._submit(sorted(members), resources, members)
+            except SubmissionRefused as refusal:
+                self.log.warning("No further try: %s", refusal)
+                refused |= members
+        return refused
+
+    def _submit(
+        self,
+        elements: Sequence[int],
+        resources: Resources,
+        failed: Mapping[int, ElementState] | None = None,
+    ) -> None:
         for chunk in _chunks(elements, self.plan.max_array_size):
-            record = self._submitter.intend(len(self.records), chunk, resources)
+            record = self._submitter.intend(len(self.records), chunk, resources, failed or {})
             self.records.append(self._send(record))
 
     def _send(self, record: Record) -> Record:
@@ -170,9 +184,10 @@ class ArrayJob:
         self.cancel()
         self.finish("abandoned")
 
-    def finish(self, outcome: str) -> None:
+    def finish(self, outcome: str, given_up: Mapping[int, ElementState] | None = None) -> None:
         """Close the books: a later run of the same task begins anew, in another folder."""
         document = {"outcome": outcome, "finished": self.clock(), "job_ids": self.job_ids}
+        document |= {"given_up": ranges_by_cause(given_up or {})}
         self.transport.write(str(self.folder.finished), json.dumps(document, indent=1).encode())
 
 

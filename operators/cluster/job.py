@@ -121,6 +121,14 @@ def compress(numbers: Iterable[int]) -> str:
     return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)
 
 
+def ranges_by_cause(failed: Mapping[int, ElementState]) -> dict[str, str]:
+    """Write element -> cause as cause -> ranges: short, however many fail alike."""
+    by_cause: dict[ElementState, list[int]] = {}
+    for element, cause in failed.items():
+        by_cause.setdefault(cause, []).append(element)
+    return {cause.value: compress(elements) for cause, elements in by_cause.items()}
+
+
 def expand(text: str) -> list[int]:
     """Read "0-2,7" as 0, 1, 2, 7, and "0-6:2" as 0, 2, 4, 6."""
     numbers: list[int] = []

@@ -19,7 +19,13 @@ from operators.cluster.errors import ClusterError, NeedsLogin, TransportError
 from operators.cluster.job import Queue, Submission
 from operators.cluster.ledger import Ledger, Snapshot
 from operators.cluster.reply import Reply
-from operators.cluster.scan import Folder, parse_scan, scan_command
+from operators.cluster.scan import (
+    Folder,
+    indices_command,
+    parse_indices,
+    parse_scan,
+    scan_command,
+)
 from operators.cluster.schedulers.base import Scheduler
 
 if TYPE_CHECKING:
@@ -152,7 +158,7 @@ class Poller:
         return interval * (1 + JITTER * random.random())
 
     async def _poll(self, due: Sequence[Watch]) -> None:
-        await self._prepare(due)
+        due = await self._prepare(due)
         ids = sorted({i for w in due for submission in w.job_ids for i in submission})
         reply = await self._run(self.scheduler.status_command(ids))
         queue, reasons = self.scheduler.parse_status(reply), self.scheduler.parse_reasons(reply)
@@ -176,19 +182,27 @@ class Poller:
         command = self.scheduler.history_command(job_ids) if job_ids else None
         return self.scheduler.parse_history(await self._run(command)) if command else {}
 
-    async def _prepare(self, due: Sequence[Watch]) -> None:
-        """Read the index files of new watches, once."""
-        for watch in due:
-            if watch.ledger is not None:
-                continue
-            submissions = []
-            for number, ids in enumerate(watch.job_ids):
-                reply = await self._run(("cat", "--", str(watch.folder.elements(number))))
-                if not reply.ok:
-                    raise TransportError(f"cannot read an index file: {reply.words}")
-                elements = tuple(int(line) for line in reply.stdout.split())
-                submissions.append(Submission(number, ids, elements))
-            watch.ledger = Ledger(watch.elements, submissions, self.grace_s)
+    async def _prepare(self, due: Sequence[Watch]) -> list[Watch]:
+        """Read the index files of new watches, once; a watch without them is left out, and told."""
+        new = [watch for watch in due if watch.ledger is None]
+        files = [watch.folder.elements(n) for watch in new for n in range(len(watch.job_ids))]
+        if files:
+            reply = await self._run(indices_command(files))
+            contents = iter(parse_indices(reply, len(files)))
+            for watch in new:
+                found = [next(contents) for _ in watch.job_ids]
+                if None not in found:
+                    watch.ledger = self._ledger(watch, [each or () for each in found])
+        lost = [watch for watch in new if watch.ledger is None]
+        for watch in lost:
+            folder = watch.folder.elements(0).parent
+            self._say([watch], TransportError(f"{folder} cannot be read; has its lease ended?"))
+        return [watch for watch in due if watch not in lost]
+
+    def _ledger(self, watch: Watch, indices: Sequence[tuple[int, ...]]) -> Ledger:
+        pairs = zip(watch.job_ids, indices, strict=True)
+        submissions = [Submission(n, ids, elements) for n, (ids, elements) in enumerate(pairs)]
+        return Ledger(watch.elements, submissions, self.grace_s)
 
     def _say(self, due: Sequence[Watch], error: ClusterError) -> None:
         prefix = "needs login: " if isinstance(error, NeedsLogin) else ""

@@ -11,19 +11,20 @@ from typing import Protocol
 from operators.cluster.errors import TransportError
 from operators.cluster.reply import Reply
 
-# Lines: "@" a folder begins, "d 3" result, "f 3" result that says failed, "l 3" lock,
-# "p DONE TOTAL UNIT" progress; a last "." says that the answer is whole. Folders are numbered
-# by their order, so that no name of a folder is ever parsed. Failed results are read after the
-# names: one that appears in between counts as failed at once, and is never taken for a good one.
-# Only the top level's "outcome" counts: facts are indented further.
+# Lines: "@" a folder begins, "d 3" result, "f 3" it says failed, "l 3" lock, "p DONE TOTAL UNIT"
+# progress; a last "." says that the answer is whole. Folders are numbered by their order, so that
+# no name of a folder is ever parsed. A failing element says so by a name of its own before it
+# publishes its result; that name is looked for after the results, so that no failed one is ever
+# taken for good, and no file is read.
+# Where many elements report progress, their number tells enough.
 SCAN = r"""
 for folder; do
   echo @
   cd "$folder" 2>/dev/null || continue
   ls -1 results 2>/dev/null | sed -n 's/^\([0-9][0-9]*\)\.json$/d \1/p'
-  grep -rlE '^ ?"outcome": *"failed"' results 2>/dev/null |
-    sed -n 's|^results/\([0-9][0-9]*\)\.json$|f \1|p'
+  ls -1 results 2>/dev/null | sed -n 's/^\([0-9][0-9]*\)\.failed$/f \1/p'
   ls -1 locks 2>/dev/null | sed -n 's/^\([0-9][0-9]*\)$/l \1/p'
+  [ "$(ls progress 2>/dev/null | wc -l)" -le 500 ] || continue
   find progress -name '[0-9]*.json' -exec cat {} + 2>/dev/null | awk -F'[:,"]+' '
     $2 == "done" {done += $3} $2 == "total" {total += $3} $2 == "unit" {unit = $4 ? $4 : $3}
     END {if (total) print "p", done, total, unit}'
@@ -49,10 +50,15 @@ SET_ASIDE = r"""
 cd "$1" || exit; shift
 for pair; do
   element=${pair%%:*} try=${pair##*:}
-  for path in "results/$element.json" "locks/$element"; do
+  for path in "results/$element.failed" "results/$element.json" "locks/$element"; do
     if [ -e "$path" ]; then mv -f "$path" "$path.try-$try" || exit; fi
   done
 done
+"""
+
+INDICES = r"""
+for path; do echo @; cat -- "$path" 2>/dev/null || echo '!'; done
+echo .
 """
 
 # A hard link is made by one process only; where a filesystem has none, renaming comes close.
@@ -122,6 +128,25 @@ def parse_scan(reply: Reply, folders: int) -> list[Scan]:
         else:
             chunks[-1].append(line)
     return [_scan(chunk) for chunk in chunks]
+
+
+def indices_command(paths: Sequence[PurePosixPath]) -> tuple[str, ...]:
+    """Read index files."""
+    return ("sh", "-c", INDICES, "indices", *map(str, paths))
+
+
+def parse_indices(reply: Reply, files: int) -> list[tuple[int, ...] | None]:
+    """Elements by file; None for one that cannot be read. Raises TransportError if cut short."""
+    lines = reply.stdout.split()
+    if lines[-1:] != ["."] or lines.count("@") != files:
+        raise TransportError(f"reading index files was cut short: {reply.words[-200:]}")
+    found: list[list[str]] = []
+    for line in lines[:-1]:
+        if line == "@":
+            found.append([])
+        else:
+            found[-1].append(line)
+    return [None if "!" in each else tuple(map(int, each)) for each in found]
 
 
 def owners_command(folder: PurePosixPath) -> tuple[str, ...]:

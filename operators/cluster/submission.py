@@ -13,12 +13,20 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from operators.cluster.errors import AmbiguousReply, SubmissionRefused, TransportError
-from operators.cluster.job import ArrayRequest, Resources, Submission, compress, expand
+from operators.cluster.job import (
+    ArrayRequest,
+    ElementState,
+    Resources,
+    Submission,
+    compress,
+    expand,
+    ranges_by_cause,
+)
 from operators.cluster.scan import Folder, first_wins_command, owners_command, parse_owners
 from operators.cluster.schedulers.base import Scheduler
 from operators.cluster.script import JobScript
@@ -54,6 +62,8 @@ class Record:
     elements: tuple[int, ...]
     """ascending; a place in it is an array index"""
     resources: Resources
+    again: Mapping[str, str] = field(default_factory=dict)
+    """why its elements are submitted once more: cause -> ranges; empty the first time"""
     job_ids: tuple[str, ...] = ()
 
     @property
@@ -78,6 +88,7 @@ class Record:
             submitted=float(document["submitted"]),
             elements=tuple(expand(document["elements"])),
             resources=Resources(**document["resources"]),
+            again=document["again"],
             job_ids=tuple(document["job_ids"]),
         )
 
@@ -106,7 +117,13 @@ class Submitter:
             records.append(Record.decode(self.transport.read(str(path))))
         return records
 
-    def intend(self, number: int, elements: Sequence[int], resources: Resources) -> Record:
+    def intend(
+        self,
+        number: int,
+        elements: Sequence[int],
+        resources: Resources,
+        failed: Mapping[int, ElementState],
+    ) -> Record:
         """Write a record, first; raises AmbiguousReply if another process has just done so."""
         mark = secrets.token_hex(3)
         record = Record(
@@ -115,6 +132,7 @@ class Submitter:
             submitted=self.clock(),
             elements=tuple(sorted(elements)),
             resources=resources,
+            again=ranges_by_cause({e: failed[e] for e in elements if e in failed}),
         )
         path = self.folder.submission(number)
         draft = path.with_name(f".{path.name}.{mark}")

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import PurePosixPath
@@ -13,7 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from hpc_jobs.contract.cluster import Cluster
 from hpc_jobs.contract.workspace import JobFolder
 from operators.cluster.errors import ClusterError
-from operators.cluster.job import ElementState, compress, expand
+from operators.cluster.job import ElementState, expand, ranges_by_cause
 from operators.cluster.ledger import Snapshot
 from operators.cluster.poller import Report, Watch
 from operators.triggers.polling import poller_of
@@ -126,10 +125,7 @@ class ArrayJobTrigger(BaseTrigger):
         return line
 
     def _event(self, status: str, snapshot: Snapshot | None) -> TriggerEvent:
-        by_cause: dict[ElementState, list[int]] = defaultdict(list)
-        for element, cause in (snapshot.failed if snapshot else {}).items():
-            by_cause[cause].append(element)
-        causes = {cause.value: compress(elements) for cause, elements in by_cause.items()}
+        causes = ranges_by_cause(snapshot.failed if snapshot else {})
         count = len(self.job_ids)
         payload = {"status": status, "submissions": count, "causes": causes}
         return TriggerEvent(payload)  # type: ignore[no-untyped-call]

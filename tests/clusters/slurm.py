@@ -135,5 +135,13 @@ class SlurmCluster:
         now = datetime.now().strftime("%Y-%m-%dT%H:%M:%S")
         self.admin("scontrol", "update", f"JobId={job_id}", f"EndTime={now}")
 
+    def start_requeued(self, job_id: str) -> None:
+        """Let elements begin that went back into the queue: Slurm would wait two minutes."""
+        argv = ("squeue", "--noheader", "--array", "--states=PD", "--format=%A|%r")
+        lines = self.admin(*argv, f"--jobs={job_id}").split()
+        for element, reason in (line.split("|") for line in lines):
+            if reason == "BeginTime":
+                self.admin("scontrol", "update", f"JobId={element}", "StartTime=now")
+
     def _set_node(self, node: str, state: str) -> None:
         self.admin("scontrol", "update", f"NodeName={node}", f"State={state}", "Reason=test")

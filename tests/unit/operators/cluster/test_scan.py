@@ -6,11 +6,15 @@ import pytest
 
 from hpc_jobs.contract.records import ElementProgress, ElementResult, LockOwner, publish_model
 from hpc_jobs.contract.workspace import JobFolder
+from hpc_jobs.jobs.element import _publish as publish
 from operators.cluster.errors import TransportError
 from operators.cluster.reply import Reply
 from operators.cluster.scan import (
     Scan,
+    first_wins_command,
+    indices_command,
     owners_command,
+    parse_indices,
     parse_owners,
     parse_scan,
     scan_command,
@@ -37,7 +41,7 @@ def result(element: int, outcome: str) -> ElementResult:
 def folder(tmp_path: Path) -> JobFolder[Path]:
     made = JobFolder(tmp_path / "a folder; it's $(touch canary)\nhere")
     for element, outcome in ((0, "done"), (1, "failed"), (12, "done")):
-        publish_model(made.result(element), result(element, outcome))
+        publish(made, result(element, outcome))
     (made.results / ".13.json.k2j3").write_text("{half")
     (made.results / "14.json.try-1").write_text('{"outcome": "failed"}')
     for element in (0, 1, 3):
@@ -92,6 +96,36 @@ def test_set_aside_may_be_repeated(folder: JobFolder[Path], tmp_path: Path) -> N
     for _ in range(2):
         assert run(set_aside_command(posix(folder), [(1, 1), (3, 2), (77, 1)])).ok
     assert not folder.result(1).exists() and not folder.lock(1).exists()
+    assert not folder.failed(1).exists()
     assert (folder.results / "1.json.try-1").exists()
     assert (folder.locks / "3.try-2" / "owner.json").exists()
     assert folder.result(0).exists() and folder.lock(0).exists()
+
+
+def test_index_files_by_one_command(folder: JobFolder[Path], tmp_path: Path) -> None:
+    run = LocalTransport(tmp_path).run
+    folder.elements(0).write_text("3\n7\n")
+    folder.elements(2).write_text("")
+    command = indices_command([posix(folder) / f"elements-{n}.txt" for n in range(3)])
+    assert parse_indices(run(command), 3) == [(3, 7), None, ()]
+    with pytest.raises(TransportError, match="cut short"):
+        parse_indices(Reply(0, "@\n3\n", ""), 1)
+
+
+def test_the_first_of_two_drafts_wins(tmp_path: Path) -> None:
+    run, target = LocalTransport(tmp_path).run, tmp_path / "it's; $(touch canary)"
+    codes = []
+    for number in range(2):
+        draft = tmp_path / f"draft {number}"
+        draft.write_text(str(number))
+        codes.append(run(first_wins_command(PurePosixPath(draft), PurePosixPath(target))).exit_code)
+        assert not draft.exists()
+    assert codes == [0, 17] and target.read_text() == "0"
+    assert not (tmp_path / "canary").exists()
+
+
+def test_progress_of_many_elements_is_not_read(folder: JobFolder[Path], tmp_path: Path) -> None:
+    for number in range(100, 600):
+        folder.progress(number).touch()
+    [seen] = parse_scan(LocalTransport(tmp_path).run(scan_command([posix(folder)])), 1)
+    assert seen.progress is None and seen.done == {0, 12}

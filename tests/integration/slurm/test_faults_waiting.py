@@ -1,0 +1,236 @@
+"""What goes wrong while jobs wait: nothing is lost, repeated or left behind, and it is said.
+
+Fifty tasks wait in one triggerer, a process of its own, while one part after the other fails.
+Outages that the specification gives as a minute last seconds here: poll interval, grace period
+and pauses are shorter by the same measure.
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from hpc_jobs.contract.run import RunHandle
+from operators.housekeeping import cancel_orphans
+from tests.clusters.hpc_site import Site
+from tests.clusters.login import LoginNode
+from tests.integration.slurm.control_host import ControlHost, event_of, wait_until
+
+WAITING = 50
+
+
+class Triggerer:
+    """Serves triggers in a process of its own; killed and started again as a test likes."""
+
+    def __init__(self, desk: Path, triggers: list[Any]) -> None:
+        self.requests, self.events = desk / "triggers.json", desk / "events.jsonl"
+        self.requests.write_text(json.dumps([trigger.serialize() for trigger in triggers]))
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        argv = [sys.executable, "-m", "tests.integration.slurm.triggerer"]
+        self.process = subprocess.Popen([*argv, str(self.requests), str(self.events)])
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+
+    def told(self) -> dict[int, dict[str, Any]]:
+        """Events by number; the first one counts, as in Airflow."""
+        lines = self.events.read_text().splitlines() if self.events.exists() else []
+        documents = [json.loads(line) for line in lines]
+        return {each["number"]: each["event"] for each in reversed(documents)}
+
+
+def test_fifty_jobs_outlive_everything_that_watches_them(control: ControlHost, site: Site) -> None:
+    gate, login = control.desk / "gate", control.cluster.login
+    tasks = [control.operator(1, "--gate", str(gate)) for _ in range(WAITING)]
+    contexts = [control.context(f"run {number}") for number in range(WAITING)]
+    triggers = [control.defer(*pair) for pair in zip(tasks, contexts, strict=True)]
+    triggerer = Triggerer(control.desk, triggers)
+    try:
+        triggerer.start()
+        wait_until(lambda: one_connection(login))
+        triggerer.kill()
+        triggerer.start()
+        wait_until(lambda: one_connection(login))
+        login.stop()
+        time.sleep(6)  # three polls
+        login.start()
+        control.cluster.controller.stop()
+        time.sleep(6)
+        control.cluster.controller.start()
+        with login.command("squeue", '"$REAL" "$@" | awk "NR % 2"'):  # every other line
+            site.accounting.stop()
+            time.sleep(4)
+            site.accounting.start()
+        assert triggerer.told() == {}, "nobody's end was seen where there was none"
+        gate.touch()
+        wait_until(lambda: len(triggerer.told()) == WAITING, 180)
+    finally:
+        triggerer.kill()
+    settled = {"status": "settled", "submissions": 1, "causes": {}}
+    assert list(triggerer.told().values()) == [settled] * WAITING
+    reports = [
+        task.execute_complete(context, triggerer.told()[number])
+        for number, (task, context) in enumerate(zip(tasks, contexts, strict=True))
+    ]
+    assert [report["done"] for report in reports] == [1] * WAITING
+    assert control.solved() == [0] * WAITING
+    assert control.nothing_is_left_behind()
+
+
+def one_connection(login: LoginNode) -> bool:
+    """However many wait: sshd serves a connection by two processes, or one for root."""
+    return 1 <= len(login.connections()) <= 2
+
+
+@pytest.fixture
+def waiting(control: ControlHost) -> Iterator["Waiting"]:
+    yield Waiting(control)
+
+
+class Waiting:
+    """A task whose two elements work until they are let go."""
+
+    def __init__(self, control: ControlHost) -> None:
+        self.control = control
+        self.gate = control.desk / "gate"
+        self.task, self.context = self.operator(), control.context()
+        self.trigger = control.defer(self.task, self.context)
+
+    def operator(self) -> Any:
+        return self.control.operator(2, "--gate", str(self.gate))
+
+    def ends_well(self) -> None:
+        self.gate.touch()
+        assert self.control.finish(self.task, self.context)["done"] == 2
+        assert self.control.solved() == [0, 1]
+        assert self.control.nothing_is_left_behind()
+
+    def housekeeping(self, state: str) -> list[str]:
+        handle = RunHandle.model_validate(self.control.handle())
+        return [row["action"] for row in cancel_orphans([handle], lambda intent: state)]
+
+
+def test_a_task_is_failed_while_deferred_or_its_dag_run_cleared(waiting: Waiting) -> None:
+    """The trigger is killed: its job is cancelled, and what runs next begins anew."""
+    asyncio.run(waiting.trigger.on_kill())
+    assert waiting.control.nothing_is_left_behind()
+    [folder] = waiting.control.jobs()
+    assert json.loads(folder.finished.read_text())["outcome"] == "killed"
+    waiting.context["ti"].max_tries += 4  # what Airflow does on "clear"
+    waiting.gate.touch()
+    report = waiting.control.finish(waiting.task, waiting.context)
+    assert report["token"] == f"{folder.root.name}.2" and report["done"] == 2
+    assert waiting.control.solved() == [0, 1]
+
+
+@pytest.mark.parametrize("moment", ["while it runs", "before the triggerer saw it"])
+def test_a_task_is_failed_where_nobody_hears_of_it(waiting: Waiting, moment: str) -> None:
+    """The worker is ended, or the trigger never ran: housekeeping finds the orphan."""
+    if moment == "while it runs":
+        waiting.task.on_kill()
+    assert len(waiting.control.queue()) == 1, "a worker that restarts must not cost the job"
+    assert waiting.housekeeping("deferred") == ["nothing to do"]
+    assert waiting.housekeeping("failed") == ["cancelled"]
+    assert waiting.control.nothing_is_left_behind()
+    waiting.gate.touch()
+    waiting.context["ti"].max_tries += 4
+    assert waiting.control.finish(waiting.task, waiting.context)["done"] == 2
+    assert waiting.control.solved() == [0, 1]
+
+
+def test_the_same_dag_is_triggered_twice(waiting: Waiting) -> None:
+    """Two runs are two jobs, each with its own folder; neither sees the other."""
+    other = waiting.control.context("manual__2")
+    second = waiting.control.defer(waiting.operator(), other)
+    assert second.job_ids != waiting.trigger.job_ids and second.folder != waiting.trigger.folder
+    waiting.gate.touch()
+    for context in (waiting.context, other):
+        assert waiting.control.finish(waiting.operator(), context)["done"] == 2
+    assert waiting.control.solved() == [0, 0, 1, 1]
+    assert waiting.control.nothing_is_left_behind()
+
+
+def told_while(waiting: Waiting, capsys: pytest.CaptureFixture[str], words: str) -> None:
+    """Run the trigger until it says so; it must not fire."""
+
+    async def story() -> None:
+        running = asyncio.create_task(event_of(waiting.trigger))
+        deadline = time.monotonic() + 30
+        said = ""
+        while words not in said:
+            assert not running.done() and time.monotonic() < deadline, said
+            await asyncio.sleep(0.2)
+            said += capsys.readouterr().out
+        running.cancel()
+
+    asyncio.run(story())
+
+
+def test_the_host_shows_another_key(waiting: Waiting, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is sent to it, no retry is spent, and the task waits for a person."""
+    login = waiting.control.cluster.login
+    with login.another_host_key():
+        told_while(waiting, capsys, "needs login: ")
+        with pytest.raises(Exception, match="the host key pinned in the Connection is another one"):
+            waiting.control.operator(1, patience_s=0).execute(waiting.control.context("other"))
+    waiting.ends_well()
+
+
+def test_the_key_has_expired(waiting: Waiting, capsys: pytest.CaptureFixture[str]) -> None:
+    login = waiting.control.cluster.login
+    with login.key_refused():
+        login.cut()
+        told_while(waiting, capsys, "needs login: ")
+    waiting.ends_well()
+
+
+def test_squeue_answers_half(waiting: Waiting, capsys: pytest.CaptureFixture[str]) -> None:
+    """For longer than the grace period; the accounting knows what the queue does not say."""
+    with waiting.control.cluster.login.command("squeue", '"$REAL" "$@" | head -n 1'):
+        told_while(waiting, capsys, "2 running")
+        time.sleep(8)
+        told_while(waiting, capsys, "2 running")
+    waiting.ends_well()
+
+
+def test_the_deadline_ends_what_never_ends(waiting: Waiting) -> None:
+    waiting.trigger.deadline = time.time() + 3
+    event = asyncio.run(event_of(waiting.trigger))
+    assert event["status"] == "deadline"
+    with pytest.raises(AirflowFailException, match="cancelled"):
+        waiting.task.execute_complete(waiting.context, event)
+    assert waiting.control.nothing_is_left_behind()
+    assert waiting.control.solved() == []
+
+
+def test_the_task_resumes_within_an_interval_of_the_last_result(waiting: Waiting) -> None:
+    """And five seconds, as specified; one interval is 2 s here."""
+
+    async def story() -> float:
+        running = asyncio.create_task(event_of(waiting.trigger))
+        await asyncio.to_thread(wait_until, lambda: len(began(waiting)) == 2)
+        waiting.gate.touch()
+        [folder] = waiting.control.jobs()
+        results = [folder.result(0), folder.result(1)]
+        await asyncio.to_thread(wait_until, lambda: all(path.exists() for path in results))
+        published = max(path.stat().st_mtime for path in results)
+        await running
+        return time.time() - published
+
+    assert asyncio.run(story()) < 2 * 1.1 + 5
+    assert waiting.control.nothing_is_left_behind()
+
+
+def began(waiting: Waiting) -> list[Path]:
+    return list(waiting.control.run.root.glob("began-*"))
