@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.errors import ContractError
@@ -72,10 +72,35 @@ class Element:
 Work = Callable[[Element], Mapping[str, Any] | None]
 
 
-def main(work: Work, arguments: Callable[[argparse.ArgumentParser], None] | None = None) -> None:
+class Ranks(Protocol):
+    """The processes that are one element together."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether this one takes the lock and publishes the result."""
+        ...
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is so on some rank; every rank learns the same answer."""
+        ...
+
+
+class _Alone:
+    leads = True
+
+    def any(self, flag: bool) -> bool:
+        return flag
+
+
+def main(
+    work: Work,
+    arguments: Callable[[argparse.ArgumentParser], None] | None = None,
+    ranks: Ranks | None = None,
+) -> None:
     """Run one element of a job; exits 0 if it is done, by this process or by another.
 
     `work` returns facts (JSON) for the result manifest; `arguments` adds the job's own options.
+    Of several `ranks` all work, if the leader may, and the leader reports.
     """
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stdout
@@ -89,7 +114,7 @@ def main(work: Work, arguments: Callable[[argparse.ArgumentParser], None] | None
         element = _element(parsed)
     except ContractError as error:
         sys.exit(f"error: {error}")
-    sys.exit(_run(element, work))
+    sys.exit(_run(element, work, ranks or _Alone()))
 
 
 def _element(parsed: argparse.Namespace) -> Element:
@@ -105,16 +130,23 @@ def _element(parsed: argparse.Namespace) -> Element:
     )
 
 
-def _run(element: Element, work: Work) -> int:
-    if element.folder is None:
+def _run(element: Element, work: Work, ranks: Ranks) -> int:
+    if not ranks.any(ranks.leads and _may_work(element)):
+        return 0
+    if element.folder is None or not ranks.leads:
         work(element)
         return 0
+    return _work_and_report(element, work)
+
+
+def _may_work(element: Element) -> bool:
+    """By hand always; under a scheduler if nobody did or does it already."""
+    if element.folder is None:
+        return True
     if element.folder.result(element.index).exists():
         log.info("element %d is already done", element.index)
-        return 0
-    if not _take_lock(element):
-        return 0
-    return _work_and_report(element, work)
+        return False
+    return _take_lock(element)
 
 
 def _work_and_report(element: Element, work: Work) -> int:

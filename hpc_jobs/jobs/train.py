@@ -1,6 +1,12 @@
-"""Train one of the campaign's networks, the TASK_INDEX-th, and publish it as NAME-<network>."""
+"""Train one of the campaign's networks, the TASK_INDEX-th, and publish it as NAME-<network>.
+
+Started once it trains alone; started by torchrun, srun or mpiexec the processes share the batches.
+"""
 
 import argparse
+import os
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,9 +14,11 @@ import torch
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.jobs import element
 from hpc_jobs.jobs.element import Element
+from hpc_jobs.jobs.ranks import joined, rank_of
 from hpc_jobs.learning.experiment import Trained, train_network
 from hpc_jobs.learning.interruption import stop_on_signals
 from hpc_jobs.learning.model import CARD, METRICS
+from hpc_jobs.learning.team import Team
 from hpc_jobs.tracking.spool import Spool
 
 
@@ -19,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", required=True, help="the model is called NAME-<network>")
 
 
-def work(element: Element) -> dict[str, Any]:
+def work(team: Team, element: Element) -> dict[str, Any]:
     """Train, and say in the spool what MLflow should remember."""
     campaign, networks = element.campaign, element.campaign.training.networks
     if element.index >= len(networks):
@@ -30,15 +38,7 @@ def work(element: Element) -> dict[str, Any]:
     spec = networks[element.index]
     name = f"{element.arguments.name}-{spec.name}"
     torch.set_num_threads(campaign.execution.resources_for("train").cpus)
-    tags = {
-        "stage": "train",
-        "network": spec.kind,
-        "campaign": campaign.name,
-        "run_id": element.frozen.run_id,
-        "code_sha256": element.frozen.code_sha256,
-        "job_id": element.job_id,
-    }
-    with Spool(element.spool / f"{name}.jsonl", name=name, tags=tags) as spool:
+    with _spool(element, name, spec.kind, team) as spool:
         with stop_on_signals() as stop:
             try:
                 trained = train_network(
@@ -47,15 +47,36 @@ def work(element: Element) -> dict[str, Any]:
                     spec,
                     name,
                     spool=spool,
-                    progress=element.progress,
+                    progress=element.progress if team.leads else _quiet,
                     stop=stop,
+                    team=team,
                 )
             except Exception:
                 spool.end("FAILED")
                 raise
-        assert trained  # alone, this process leads
+        if trained is None:
+            return {}
         _tell(spool, element, name, trained)
     return _facts(trained)
+
+
+def _spool(element: Element, name: str, kind: str, team: Team) -> Spool:
+    """Open the spool; what ranks other than the leader say is not kept."""
+    tags = {
+        "stage": "train",
+        "network": kind,
+        "campaign": element.campaign.name,
+        "run_id": element.frozen.run_id,
+        "code_sha256": element.frozen.code_sha256,
+        "job_id": element.job_id,
+        "ranks": str(team.share.world),
+    }
+    path = element.spool / f"{name}.jsonl" if team.leads else Path(os.devnull)
+    return Spool(path, name=name, tags=tags)
+
+
+def _quiet(done: int, total: int, unit: str) -> None:
+    """Leave progress to the leader."""
 
 
 def _tell(spool: Spool, element: Element, name: str, trained: Trained) -> None:
@@ -95,4 +116,5 @@ def _facts(trained: Trained) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    element.main(work, arguments)
+    with joined(rank_of(os.environ)) as team:
+        element.main(partial(work, team), arguments, team)

@@ -63,6 +63,12 @@ class Trainer:
         compiled: bool = False,
     ) -> None:
         self.team = team or Team()
+        smallest = source.order.records // source.order.steps
+        if smallest < self.team.share.world:
+            raise ConfigurationError(
+                f"batches of {smallest} records for {self.team.share.world} ranks; raise "
+                "training.batch_size or train on fewer ranks"
+            )
         self.device = self.team.device
         self.network = network.to(self.device)
         self.source = source
@@ -82,12 +88,6 @@ class Trainer:
         self._loss = torch.zeros((), dtype=torch.float64, device=self.device)  # this rank's
         self._strains = torch.from_numpy(validation.strains)
         self._targets = torch.from_numpy(validation.scaled).to(self.device)
-        smallest = source.order.records // source.order.steps
-        if smallest < self.team.share.world:
-            raise ConfigurationError(
-                f"batches of {smallest} records for {self.team.share.world} ranks; raise "
-                "training.batch_size or train on fewer ranks"
-            )
 
     def fit(self, checkpoints: Checkpoints, stop: Callable[[], bool], report: Report) -> None:
         """Train to the last epoch, then put the weights of the best one into the network.

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from hpc_jobs.contract.training import Cosine, SineWave
+from hpc_jobs.contract.training import Cosine, OneCycle, SineWave
 from hpc_jobs.learning.schedule import learning_rate
 
 SINE = SineWave(kind="sine_wave", decay=2.0, waves=1.0, gamma=0.5, scan="epoch")
@@ -46,3 +46,13 @@ def test_cosine_from_the_initial_rate_to_zero():
     assert learning_rate(cosine, 0.2, 0, 10, 5) == pytest.approx(0.2)
     assert learning_rate(cosine, 0.2, 5, 10, 5) == pytest.approx(0.1)
     assert learning_rate(cosine, 0.2, 10, 10, 5) == pytest.approx(0.0, abs=1e-15)
+
+
+def test_one_cycle_rises_to_the_rate_and_ends_near_nothing():
+    cycle = OneCycle(kind="one_cycle", warm_up=0.25, start=0.04, end=1e-4)
+    rates = [learning_rate(cycle, 0.2, step, 1000, 10) for step in range(1001)]
+    assert rates[0] == pytest.approx(0.2 * 0.04)
+    assert rates[125] == pytest.approx(0.2 * 0.52)  # half way up
+    assert max(rates) == rates[250] == pytest.approx(0.2)
+    assert rates[625] == pytest.approx(0.2 * (1 + 1e-4) / 2)  # half way down
+    assert rates[1000] == pytest.approx(0.2 * 1e-4)

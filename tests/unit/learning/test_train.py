@@ -7,18 +7,20 @@ import numpy as np
 import pytest
 import torch
 
+from hpc_jobs.contract.errors import ConfigurationError, CorruptFile
 from hpc_jobs.contract.training import Cosine
 from hpc_jobs.learning.checkpoint import Checkpoints
 from hpc_jobs.learning.dataset import open_dataset, validation_examples
 from hpc_jobs.learning.errors import Diverged, Interrupted
 from hpc_jobs.learning.feed.base import Records
-from hpc_jobs.learning.feed.order import Order
+from hpc_jobs.learning.feed.order import Order, Share
 from hpc_jobs.learning.feed.ram import RamSource
 from hpc_jobs.learning.inputs import spectrum_of
 from hpc_jobs.learning.interruption import stop_on_signals
 from hpc_jobs.learning.networks import NETWORKS
 from hpc_jobs.learning.pack import publish_dataset
 from hpc_jobs.learning.plan import Plan
+from hpc_jobs.learning.team import Team
 from hpc_jobs.learning.train import Trainer
 
 EPOCHS, BATCH = 5, 64
@@ -143,6 +145,48 @@ def test_the_best_epoch_is_what_remains(packed, campaign, tmp_path):
     assert losses[one.progress.best_epoch] == one.progress.best_loss
     again = float(one._validation_mse().sum())
     assert again == pytest.approx(one.progress.best_loss, rel=1e-6)
+
+
+def test_it_ends_early_when_nothing_better_comes_and_resumed_it_ends_there_too(
+    packed, campaign, tmp_path
+):
+    settings = {"epochs": 9, "learning_rate": 1e-30, "patience": 3, "checkpoint_every_epochs": 1}
+    one = trainer(packed, campaign, network=1, **settings)
+    one.fit(Checkpoints(tmp_path / "c", "a"), lambda: False, ignore)
+    assert (one.progress.best_epoch, one.progress.epoch) == (1, 1 + 3)
+    again, seen = trainer(packed, campaign, network=1, **settings), []
+    again.fit(Checkpoints(tmp_path / "c", "a"), lambda: False, lambda epoch, _: seen.append(epoch))
+    assert seen == [] and again.progress.history == one.progress.history
+
+
+def test_bfloat16_learns_as_float32_does_and_stores_float32(packed, campaign, tmp_path):
+    losses = {}
+    for precision in ("float32", "bf16"):
+        one = trainer(packed, campaign, network=1, epochs=15, precision=precision)
+        one.fit(Checkpoints(tmp_path / precision, "a"), lambda: False, ignore)
+        losses[precision] = one.progress.best_loss
+        assert {value.dtype for value in one.network.parameters()} == {torch.float32}
+    assert losses["bf16"] != losses["float32"]
+    assert losses["bf16"] == pytest.approx(losses["float32"], rel=0.1)
+
+
+def test_a_checkpoint_of_another_architecture_under_this_ones_name_is_refused(
+    packed, campaign, tmp_path
+):
+    checkpoints = Checkpoints(tmp_path / "c", "a")
+    with pytest.raises(Interrupted):
+        trainer(packed, campaign, network=0).fit(checkpoints, after(3), ignore)
+    with pytest.raises(CorruptFile, match="remove the folder to begin anew"):
+        trainer(packed, campaign, network=1).fit(checkpoints, after(3), ignore)
+
+
+def test_batches_too_small_for_the_ranks_are_refused(packed, campaign):
+    one = trainer(packed, campaign)
+    team = Team(Share(0, BATCH + 1))
+    with pytest.raises(ConfigurationError, match=r"for 65 ranks; raise training\.batch_size"):
+        Trainer(
+            one.network, one.source, validation_examples(open_dataset(packed, 0.2)), one.plan, team
+        )
 
 
 def test_training_learns(packed, campaign, tmp_path):

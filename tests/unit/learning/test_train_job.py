@@ -80,6 +80,35 @@ def test_a_network_that_the_campaign_does_not_have(run, campaign):
     assert result.outcome == "failed" and "choose 0 to 1" in result.message
 
 
+def curve(spool, key="val/loss"):
+    lines = map(json.loads, spool.read_text().splitlines())
+    found = {line["step"]: line["value"] for line in lines if line.get("key") == key}
+    return [found[step] for step in sorted(found)]
+
+
+def test_two_ranks_of_torchrun_train_as_one_and_report_once(run, campaign):
+    publish_dataset(run, campaign)
+    alone = job(run, "train", "--name", "one", index=1, HPC_TOKEN="one")
+    assert alone.returncode == 0, alone.stdout + alone.stderr
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    together = subprocess.run(
+        [*torchrun, "-m", "hpc_jobs.jobs.train", str(run.root), "--name", "two"],
+        env=os.environ | {"TASK_INDEX": "1", "OMP_NUM_THREADS": "1", "HPC_TOKEN": "two"},
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert together.returncode == 0, together.stdout + together.stderr
+    assert read_model(ElementResult, run.job("two").result(1)).outcome == "done"
+    assert load_model(run.model("two-mlp")).name == "two-mlp"
+    one, two = (run.job(name).spool / f"{name}-mlp.jsonl" for name in ("one", "two"))
+    assert len(curve(one)) == 6
+    assert curve(two) == pytest.approx(curve(one), rel=1e-4)
+    assert curve(two, "train/loss") == pytest.approx(curve(one, "train/loss"), rel=1e-4)
+    assert two.read_text().count('"kind": "run"') == 1
+    assert {0 <= wait <= 1 for wait in curve(two, "io/input_wait")} == {True}
+
+
 def test_a_terminated_training_leaves_a_checkpoint_and_resumes_from_it(run, campaign):
     """Long enough that the signal finds it at work."""
     publish_dataset(run, campaign)
