@@ -95,8 +95,8 @@ class Mesh(Frozen):
 MESH_LEVELS = {
     mesh.level: mesh
     for mesh in (
-        Mesh(level="coarse", along=24, across=12, grading=0.3),
-        Mesh(level="production", along=40, across=18, grading=0.35),
+        Mesh(level="coarse", along=24, across=12, grading=0.35),
+        Mesh(level="production", along=48, across=20, grading=0.35),
         Mesh(level="fine", along=64, across=32, grading=0.35),
     )
 }
