@@ -30,6 +30,7 @@ def campaign_report(
                 "verdict": verdict,
                 "quantities": facts["quantities"].get(name, {}),
                 "note": facts["notes"].get(name, ""),
+                "refined": facts.get("refined", {}).get(name),
             }
             for name, verdict in facts["verdicts"].items()
         },

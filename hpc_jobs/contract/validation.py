@@ -47,6 +47,10 @@ class Validation(Limits):
         int,
         Field(ge=1, le=16, description="of the reference that shows the mesh's bias; 1: no bias"),
     ] = 4
+    refine: Annotated[
+        bool,
+        Field(description="also identify by the forward surrogate, with strains and forces"),
+    ] = True
 
     @property
     def limits(self) -> Limits:
@@ -63,8 +67,14 @@ class Gate(Frozen):
     ] = True
 
 
+Covariance = Annotated[
+    tuple[tuple[FiniteFloat, ...], ...],
+    Field(description="[target, target], physical, of the estimate's errors"),
+]
+
+
 class Estimate(Frozen):
-    """What a network said of one measurement, or why it must not be asked."""
+    """What a network or the refinement said of one measurement, or why it must not be asked."""
 
     measurement: Slug
     parameters: Annotated[
@@ -74,8 +84,11 @@ class Estimate(Frozen):
     outside: Annotated[
         tuple[str, ...], Field(description="why the measurement is outside what was trained")
     ] = ()
-    novelty: float
+    novelty: Annotated[
+        float, Field(description="of strains; of a refinement: rms residual in units of the noise")
+    ]
     novelty_limit: float
+    covariance: Covariance | None = None
 
     @model_validator(mode="after")
     def _answered_or_outside(self) -> Self:
@@ -95,6 +108,9 @@ class Estimates(Frozen):
     model: Slug
     model_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="its manifest's")]
     estimates: tuple[Estimate, ...]
+    refined: Annotated[
+        tuple[Estimate, ...], Field(description="by the forward surrogate; none or as many")
+    ] = ()
 
 
 class Judgement(Frozen):
@@ -112,6 +128,10 @@ class Judgement(Frozen):
     ] = {}
     novelty: float
     novelty_limit: float
+    intervals: Annotated[
+        dict[Quantity, tuple[FiniteFloat, FiniteFloat]],
+        Field(description="90 % of each quantity, where the estimate has a covariance"),
+    ] = {}
 
 
 class Verdict(Frozen):
@@ -122,5 +142,8 @@ class Verdict(Frozen):
     model: Slug
     limits: Limits
     measurements: dict[Slug, Judgement]
-    passed: bool
+    refined: Annotated[
+        dict[Slug, Judgement], Field(description="the refinement's, beside the network's")
+    ] = {}
+    passed: Annotated[bool, Field(description="by the network's measurements alone")]
     notes: dict[str, str] = {}

@@ -108,6 +108,14 @@ class RunFolder(Generic[P]):
         """Strains and forces simulated again with the identified parameters."""
         return self.validation(validation) / "fields" / f"{measurement}.h5"
 
+    def refined_field(self, validation: str, measurement: str) -> P:
+        """As `field`, with the refinement's parameters."""
+        return self.validation(validation) / "refined" / "fields" / f"{measurement}.h5"
+
+    def refined_figure(self, validation: str, measurement: str) -> P:
+        """As `figure`, of the refinement."""
+        return self.validation(validation) / "refined" / "figures" / f"{measurement}.png"
+
     def verdict(self, validation: str) -> P:
         """Whether an inverse validation passed, and why."""
         return self.validation(validation) / "verdict.json"

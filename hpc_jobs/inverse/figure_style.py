@@ -10,6 +10,7 @@ TOLERANCE = "#dcdfe3"
 DASHES = (0, (4, 1.6))
 TRUE = "#30404f"
 FOUND = "#e4572e"
+BAND = "#f6c3b3"  # interval of what was identified
 VERDICT_COLOURS = {"PASS": GOOD, "FAIL": BAD, "OUTSIDE": DOUBTFUL}
 LOCUS_SHEARS = (0.0, 0.3, 0.45)
 
@@ -35,4 +36,6 @@ def say(case: Case) -> str:
     strains = f"strains reproduced to {judgement.errors['strain_rms']:.2f} × noise"
     force = judgement.errors.get("force")
     forces = "" if force is None else f", forces to {100 * force:.1f} %"
+    if judgement.intervals:
+        return f"Refined by the forward surrogate; {strains}{forces}; {novelty}"
     return f"Identified from strains alone; {strains}{forces}; {novelty}"

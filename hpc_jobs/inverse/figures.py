@@ -13,6 +13,7 @@ from hpc_jobs.figure_style import DPI, FAINT, INK, badge, in_style, publish_page
 from hpc_jobs.inverse.anisotropy import Sheet
 from hpc_jobs.inverse.figure_fields import draw_forces, draw_maps, draw_scatter
 from hpc_jobs.inverse.figure_style import (
+    BAND,
     DASHES,
     FOUND,
     LOCUS_SHEARS,
@@ -26,6 +27,7 @@ from hpc_jobs.inverse.figure_style import (
 )
 from hpc_jobs.inverse.gate import QUANTITIES
 from hpc_jobs.inverse.score import Case
+from hpc_jobs.inverse.uncertainty import LEVEL, band
 
 SIZE_IN = (12.6, 9.0)
 FINE_ANGLES_DEG = np.linspace(0, 90, 91)
@@ -64,8 +66,10 @@ def _header(axes: Axes, case: Case) -> None:
         keys.append(Line2D([], [], color=TRUE, lw=1.8, label="true"))
     if case.identified:
         keys.append(Line2D([], [], color=FOUND, lw=2.2, ls=DASHES, label="identified"))
+    if case.draws:
+        keys.append(Line2D([], [], color=BAND, lw=7, label=f"{LEVEL:.0%} interval"))
     axes.legend(
-        handles=keys, loc="upper right", ncols=4, bbox_to_anchor=(1.0, 0.28), borderpad=0,
+        handles=keys, loc="upper right", ncols=5, bbox_to_anchor=(1.0, 0.28), borderpad=0,
         borderaxespad=0, columnspacing=1.6, fontsize=8.5,
     )  # fmt: skip
 
@@ -85,6 +89,9 @@ def _curve(axes: Axes, campaign: Campaign, case: Case, kind: str) -> None:
         shown.append(values)
     if case.identified:
         values = getattr(case.identified, kind)(FINE_ANGLES_DEG)
+        if case.draws:
+            drawn = [getattr(sheet, kind)(FINE_ANGLES_DEG) for sheet in case.draws]
+            axes.fill_between(FINE_ANGLES_DEG, *band(drawn), color=BAND, alpha=0.7, lw=0)
         axes.plot(FINE_ANGLES_DEG, values, color=FOUND, lw=2.2, ls=DASHES)
         shown.append(values)
     if shown:  # closer than the trained range, which is wide
@@ -104,12 +111,24 @@ def _locus(axes: Axes, campaign: Campaign, case: Case) -> None:
             contour = Sheet.of(truth.parameters, campaign.material).locus(shear)
             axes.plot(*contour.T, color=TRUE, lw=1.8)
         if case.identified:
+            _locus_band(axes, case, shear)
             axes.plot(*case.identified.locus(shear).T, color=FOUND, lw=1.8, ls=DASHES)
     axes.axhline(0, color=RANGE, lw=0.8, zorder=0)
     axes.axvline(0, color=RANGE, lw=0.8, zorder=0)
     title(axes, "Yield locus, shear " + ", ".join(f"{shear:g}" for shear in LOCUS_SHEARS) + " k")
     axes.set(xlabel="σ along rolling / k", ylabel="σ across / k", aspect="equal", anchor="W")
     axes.set(xlim=(-1.35, 1.35), ylim=(-1.35, 1.35))
+
+
+def _locus_band(axes: Axes, case: Case, shear: float) -> None:
+    """Shade the interval of the locus in each direction, where there are draws of it."""
+    drawn = [contour for sheet in case.draws if len(contour := sheet.locus(shear))]
+    if len(drawn) < 0.9 * len(case.draws) or not drawn:
+        return
+    direction = drawn[0] / np.linalg.norm(drawn[0], axis=1)[:, None]
+    low, high = band([np.linalg.norm(contour, axis=1) for contour in drawn])
+    ring = np.vstack([high[:, None] * direction, (low[:, None] * direction)[::-1]])
+    axes.fill(*ring.T, color=BAND, alpha=0.7, lw=0)
 
 
 def _table(axes: Axes, campaign: Campaign, case: Case) -> None:
@@ -123,6 +142,9 @@ def _table(axes: Axes, campaign: Campaign, case: Case) -> None:
         axes.text(column, 3.5, QUANTITY_LABELS[quantity], size=9.5, color=INK, ha="center")
         for row, value, colour in ((2.4, found, FOUND), (1.3, true, TRUE)):
             text = "–" if value is None else f"{value:.3f}"
+            if row == 2.4 and quantity in case.judgement.intervals:
+                low, high = case.judgement.intervals[quantity]
+                text += f" ± {(high - low) / 2:.3f}"
             axes.text(column, row, text, size=9.5, color=colour, ha="center")
         if found is None or true is None:
             continue

@@ -54,7 +54,7 @@ def _estimate(
             f"novelty {novelty:.3g} is above the limit {novelty_limit:.3g}: the strains are unlike "
             "all that were trained on"
         )
-    reasons += _unphysical(campaign, targets)
+    reasons += unphysical(campaign, targets, "the network's answer")
     return Estimate(
         measurement=name,
         parameters=None if reasons else targets,
@@ -64,11 +64,12 @@ def _estimate(
     )
 
 
-def _unphysical(campaign: Campaign, targets: dict[str, float]) -> list[str]:
+def unphysical(campaign: Campaign, targets: dict[str, float], what: str) -> list[str]:
+    """Say why an answer must be withheld: no number, no material, or beyond what was trained."""
     if not np.all(np.isfinite(list(targets.values()))):
-        return ["the network's answer is not finite"]
+        return [f"{what} is not finite"]
     sheet = Sheet.of(by_parameter(campaign, targets), campaign.material)
     if sheet.defect:
-        return [f"the network's answer is no material: {sheet.defect}"]
+        return [f"{what} is no material: {sheet.defect}"]
     outside = beyond(sheet.quantities(), campaign.design.box, campaign.validation.limits)
-    return [f"the network's answer {reason}" for reason in outside]
+    return [f"{what} {reason}" for reason in outside]

@@ -12,6 +12,7 @@ from hpc_jobs.inverse.anisotropy import Sheet, by_parameter, material_errors
 from hpc_jobs.inverse.field import Field
 from hpc_jobs.inverse.gate import judge, passes
 from hpc_jobs.inverse.measurement import Measurement
+from hpc_jobs.inverse.uncertainty import draw_sheets, quantity_intervals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -22,6 +23,7 @@ class Case:
     field: Field
     identified: Sheet | None  # None if the network did not answer
     judgement: Judgement
+    draws: tuple[Sheet, ...] = ()  # of an estimate with a covariance
 
 
 def score(campaign: Campaign, measurement: Measurement, field: Field) -> Case:
@@ -44,7 +46,14 @@ def score(campaign: Campaign, measurement: Measurement, field: Field) -> Case:
         campaign.design.box,
         campaign.validation.limits,
     )
-    return Case(measurement=measurement, field=field, identified=identified, judgement=judgement)
+    draws = draw_sheets(campaign, estimate)
+    return Case(
+        measurement=measurement,
+        field=field,
+        identified=identified,
+        judgement=judgement.model_copy(update={"intervals": quantity_intervals(draws)}),
+        draws=draws,
+    )
 
 
 def field_errors(measurement: Measurement, field: Field) -> dict[str, float]:
@@ -59,7 +68,12 @@ def field_errors(measurement: Measurement, field: Field) -> dict[str, float]:
     return errors
 
 
-def verdict(campaign: Campaign, estimates: Estimates, cases: Sequence[Case]) -> Verdict:
+def verdict(
+    campaign: Campaign,
+    estimates: Estimates,
+    cases: Sequence[Case],
+    refined: Sequence[Case] = (),
+) -> Verdict:
     """Sum up; the notes say in one sentence each what a person would ask first."""
     judgements = {case.measurement.name: case.judgement for case in cases}
     return Verdict(
@@ -67,6 +81,7 @@ def verdict(campaign: Campaign, estimates: Estimates, cases: Sequence[Case]) -> 
         model=estimates.model,
         limits=campaign.validation.limits,
         measurements=judgements,
+        refined={case.measurement.name: case.judgement for case in refined},
         passed=passes(judgements),
         notes={name: _note(judgement) for name, judgement in judgements.items()},
     )

@@ -1,13 +1,14 @@
-"""Ask a trained network for the parameters behind every measurement of the campaign."""
+"""Ask a trained network for the parameters behind every measurement, and refine its answers."""
 
 import argparse
 from typing import Any
 
 from hpc_jobs.contract.records import publish_model
-from hpc_jobs.contract.validation import Estimates
+from hpc_jobs.contract.validation import Estimate, Estimates
 from hpc_jobs.inverse.identify import identify
 from hpc_jobs.inverse.measurement import read_for
 from hpc_jobs.inverse.mesh_bias import mesh_bias
+from hpc_jobs.inverse.refine import Identifier
 from hpc_jobs.jobs import element
 from hpc_jobs.learning.predict import load_model
 
@@ -26,11 +27,18 @@ def work(job: element.Element) -> dict[str, Any]:
         campaign.validation.mesh_refinement,
         campaign.solver,
     )
+    answers = identify(campaign, network, measurements, bias)
+    refined: tuple[Estimate, ...] = ()
+    if campaign.validation.refine:
+        identifier = Identifier.of(job.run, bias)
+        pairs = zip(measurements, answers, strict=True)
+        refined = tuple(identifier.refine(measured, answer) for measured, answer in pairs)
     estimates = Estimates(
         validation=name,
         model=job.arguments.model,
         model_sha256=network.sha256,
-        estimates=identify(campaign, network, measurements, bias),
+        estimates=answers,
+        refined=refined,
     )
     publish_model(job.run.estimates(name), estimates)
     job.progress(len(measurements), len(measurements), "measurements")

@@ -1,4 +1,7 @@
-"""Simulate one measurement, number TASK_INDEX, again with the parameters that were identified."""
+"""Simulate one measurement, number TASK_INDEX, again with the parameters that were identified.
+
+With the network's, and with the refinement's where there is one.
+"""
 
 import argparse
 from typing import Any
@@ -12,9 +15,10 @@ from hpc_jobs.jobs import element
 
 
 def work(job: element.Element) -> dict[str, Any]:
-    """Write validation/<name>/fields/<measurement>.h5 and its manifest."""
+    """Write validation/<name>/fields/<measurement>.h5 and refined/fields/, with manifests."""
     campaign, name = job.campaign, job.arguments.validation
-    estimate = read_model(Estimates, job.run.estimates(name)).estimates[job.index]
+    estimates = read_model(Estimates, job.run.estimates(name))
+    estimate = estimates.estimates[job.index]
     bias = mesh_bias(
         campaign.material,
         campaign.specimens,
@@ -23,6 +27,9 @@ def work(job: element.Element) -> dict[str, Any]:
     )
     field = resimulate(campaign, estimate, bias)
     write_field(job.run.field(name, estimate.measurement), field)
+    for refined in estimates.refined[job.index : job.index + 1]:
+        path = job.run.refined_field(name, refined.measurement)
+        write_field(path, resimulate(campaign, refined, bias))
     job.progress(1, 1, "re-simulations")
     return {
         "measurement": estimate.measurement,

@@ -1,11 +1,12 @@
 """Judge a network by the measurements: verdict.json, one figure each, and a tracking spool."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from hpc_jobs.contract.records import publish_model, read_model
-from hpc_jobs.contract.validation import Estimates, Verdict
+from hpc_jobs.contract.validation import Estimate, Estimates, Judgement, Verdict
 from hpc_jobs.inverse.field import read_field
 from hpc_jobs.inverse.figures import draw_case
 from hpc_jobs.inverse.measurement import read_for
@@ -18,21 +19,43 @@ def work(job: element.Element) -> dict[str, Any]:
     """Compare, judge, draw."""
     name = job.arguments.validation
     estimates = read_model(Estimates, job.run.estimates(name))
-    cases = []
+    cases, refined = [], []
     for estimate in estimates.estimates:
-        measurement = read_for(job.campaign, job.run.measurement(estimate.measurement))
-        field = read_field(job.run.field(name, estimate.measurement), estimate)
-        cases.append(score(job.campaign, measurement, field))
-        draw_case(job.run.figure(name, estimate.measurement), job.campaign, cases[-1])
+        cases.append(_compare(job, estimate, job.run.field, job.run.figure))
         job.progress(len(cases), len(estimates.estimates), "measurements")
-    result = verdict(job.campaign, estimates, cases)
+    for estimate in estimates.refined:
+        refined.append(_compare(job, estimate, job.run.refined_field, job.run.refined_figure))
+    result = verdict(job.campaign, estimates, cases, refined)
     publish_model(job.run.verdict(name), result)
-    _track(job, result, cases)
+    _track(job, result)
     return {
         "passed": result.passed,
         "verdicts": {key: each.verdict for key, each in result.measurements.items()},
         "quantities": {key: each.quantities for key, each in result.measurements.items()},
         "notes": result.notes,
+        "refined": {key: _refined_facts(each) for key, each in result.refined.items()},
+    }
+
+
+def _compare(
+    job: element.Element,
+    estimate: Estimate,
+    field: Callable[[str, str], Path],
+    figure: Callable[[str, str], Path],
+) -> Case:
+    """Compare one estimate with its measurement, and draw the page."""
+    names = job.arguments.validation, estimate.measurement
+    measurement = read_for(job.campaign, job.run.measurement(estimate.measurement))
+    case = score(job.campaign, measurement, read_field(field(*names), estimate))
+    draw_case(figure(*names), job.campaign, case)
+    return case
+
+
+def _refined_facts(judgement: Judgement) -> dict[str, Any]:
+    return {
+        "verdict": judgement.verdict,
+        "quantities": judgement.quantities,
+        "intervals": judgement.intervals,
     }
 
 
@@ -41,30 +64,41 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--validation", required=True, help="name of the validation")
 
 
-def _track(job: element.Element, result: Verdict, cases: Sequence[Case]) -> None:
+def _track(job: element.Element, result: Verdict) -> None:
     name = f"validation-{result.validation}"
     tags = {"model": result.model, "passed": str(result.passed).lower()}
     with Spool(job.spool / f"{name}.jsonl", name=name, tags=tags) as spool:
         spool.params(result.limits.model_dump())
         spool.metrics(_metrics(result), step=0)
         spool.artifact(str(job.run.verdict(result.validation).relative_to(job.run.root)), "gate")
-        for case in cases:
-            figure = job.run.figure(result.validation, case.measurement.name)
+        for name in result.measurements:
+            figure = job.run.figure(result.validation, name)
             spool.artifact(str(figure.relative_to(job.run.root)), "figures")
+        for name in result.refined:
+            figure = job.run.refined_figure(result.validation, name)
+            spool.artifact(str(figure.relative_to(job.run.root)), "figures/refined")
         spool.end("FINISHED")
 
 
 def _metrics(result: Verdict) -> dict[str, float]:
     metrics = {"gate/passed": float(result.passed)}
     for name, judgement in result.measurements.items():
-        metrics[f"gate/{name}/failed"] = float(judgement.verdict == "fail")
-        metrics[f"gate/{name}/outside"] = float(judgement.verdict == "outside")
-        metrics[f"gate/{name}/novelty"] = judgement.novelty / judgement.novelty_limit
-        for error, value in judgement.errors.items():
-            metrics[f"gate/{name}/{error}"] = value
-        for quantity, (found, true) in judgement.quantities.items():
-            if found is not None and true is not None:
-                metrics[f"gate/{name}/{quantity}_error"] = found - true
+        metrics |= _judgement_metrics(f"gate/{name}", judgement)
+    for name, judgement in result.refined.items():
+        metrics |= _judgement_metrics(f"refined/{name}", judgement)
+    return metrics
+
+
+def _judgement_metrics(prefix: str, judgement: Judgement) -> dict[str, float]:
+    metrics = {
+        f"{prefix}/failed": float(judgement.verdict == "fail"),
+        f"{prefix}/outside": float(judgement.verdict == "outside"),
+        f"{prefix}/novelty": judgement.novelty / judgement.novelty_limit,
+    }
+    metrics |= {f"{prefix}/{error}": value for error, value in judgement.errors.items()}
+    for quantity, (found, true) in judgement.quantities.items():
+        if found is not None and true is not None:
+            metrics[f"{prefix}/{quantity}_error"] = found - true
     return metrics
 
 

@@ -63,15 +63,42 @@ def _print_alloys(alloys: Mapping[str, Report], console: Console) -> None:
     table = _table("identified (true) quantities of each alloy")
     table.add_column("quantity")
     for name, alloy in alloys.items():
-        style = {"pass": "green", "fail": "red"}.get(alloy["verdict"], "yellow")
-        table.add_column(f"{name}\n[{style}]{alloy['verdict'].upper()}[/]", justify="right")
+        table.add_column(f"{name}\n{_verdict(alloy)}", justify="right")
     for quantity in names:
         cells = [_pair(alloy["quantities"].get(quantity)) for alloy in alloys.values()]
         table.add_row(quantity, *cells)
     console.print(table)
+    _print_refined(alloys, names, console)
     for name, alloy in alloys.items():
         if alloy.get("note"):
             console.print(f"  {name}: {alloy['note']}", markup=False)
+
+
+def _print_refined(alloys: Mapping[str, Report], names: list[str], console: Console) -> None:
+    """Print what the forward surrogate made of strains and forces, with its intervals."""
+    refined = {name: alloy["refined"] for name, alloy in alloys.items() if alloy.get("refined")}
+    if not refined:
+        return
+    table = _table("refined by the forward surrogate, with 90 % intervals (true)")
+    table.add_column("quantity")
+    for name, alloy in refined.items():
+        table.add_column(f"{name}\n{_verdict(alloy)}", justify="right")
+    for quantity in names:
+        table.add_row(quantity, *(_with_interval(alloy, quantity) for alloy in refined.values()))
+    console.print(table)
+
+
+def _verdict(alloy: Report) -> str:
+    style = {"pass": "green", "fail": "red"}.get(alloy["verdict"], "yellow")
+    return f"[{style}]{alloy['verdict'].upper()}[/]"
+
+
+def _with_interval(alloy: Report, quantity: str) -> str:
+    pair, interval = alloy["quantities"].get(quantity), alloy["intervals"].get(quantity)
+    if not (pair and interval):
+        return _pair(pair)
+    true = "-" if pair[1] is None else f"{pair[1]:.3f}"
+    return f"{pair[0]:.3f} ± {(interval[1] - interval[0]) / 2:.3f} ({true})"
 
 
 def _print_gate(gate: Report, console: Console) -> None:

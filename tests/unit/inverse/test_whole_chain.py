@@ -69,3 +69,11 @@ def _check(run: RunFolder[Path]) -> None:
         manifest = json.loads(run.field("first", name).with_suffix(".json").read_text())
         skipped = manifest["facts"]["status"] == "not_answered"
         assert skipped is (estimates[name].parameters is None)
+        assert run.refined_figure("first", name).is_file()
+    refined = {e.measurement: e for e in read_model(Estimates, run.estimates("first")).refined}
+    assert refined["aa2090"].parameters is None
+    assert verdict.refined["aa2090"].verdict == "outside"
+    # whether so few records of so coarse a mesh suffice to answer for dp780 is not asked here
+    answered = refined["dp780"].parameters is not None
+    assert (refined["dp780"].covariance is not None) is answered
+    assert bool(verdict.refined["dp780"].intervals) is answered

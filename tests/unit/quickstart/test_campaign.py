@@ -73,7 +73,16 @@ REPORT: dict[str, Any] = {
         },
     },
     "alloys": {
-        "dp780": {"verdict": "pass", "quantities": {"r_value_0": [0.781, 0.8]}, "note": ""},
+        "dp780": {
+            "verdict": "pass",
+            "quantities": {"r_value_0": [0.781, 0.8]},
+            "note": "",
+            "refined": {
+                "verdict": "fail",
+                "quantities": {"r_value_0": [0.792, 0.8]},
+                "intervals": {"r_value_0": [0.771, 0.813]},
+            },
+        },
         "aa2090": {
             "verdict": "outside",
             "quantities": {"r_value_0": [None, 0.21]},
@@ -93,6 +102,7 @@ def test_the_result_says_everything_and_that_a_network_loses() -> None:
     assert "multitask_cnn LOSES to pca_ridge: its error is 2.0 times higher; better on 0" in text
     assert "0.781 (0.800)" in text and "- (0.210)" in text
     assert "PASS" in text and "OUTSIDE" in text
+    assert "0.792 ± 0.021 (0.800)" in text and "FAIL" in text  # refined, with its interval
     assert "aa2090: outside the trained range [r_value_0]" in text
     assert "mlp beats mean: its error is 50.0 times lower" in text
     [header] = [line for line in text.splitlines() if "target" in line and "┃" in line]

@@ -70,6 +70,7 @@ def test_the_report_holds_what_the_terminal_prints(run):
             "verdicts": {"dp780": "pass", "aa2090": "outside"},
             "quantities": {"dp780": {"r_value_0": [0.8, 0.776]}},
             "notes": {"aa2090": "novelty over the limit"},
+            "refined": {"dp780": {"verdict": "pass", "quantities": {}, "intervals": {}}},
         }
     }
     report = campaign_report(
@@ -86,5 +87,7 @@ def test_the_report_holds_what_the_terminal_prints(run):
         "verdict": "outside",
         "quantities": {},
         "note": "novelty over the limit",
+        "refined": None,
     }
+    assert report["alloys"]["dp780"]["refined"]["verdict"] == "pass"
     assert report["gate"]["promoted"] is True
