@@ -181,8 +181,8 @@ def page(rows: Sequence[Row], said: Sequence[str]) -> str:
     after = (
         "Levels are named in `specimens.mesh` of a campaign and, for a share of its training "
         "points, in `design.mesh_shares`; they are defined in `hpc_jobs/contract/specimen.py`. "
-        "It matters where the edges of patches cut elements: as many elements, graded otherwise, can "
-        "have half as much bias again."
+        "It matters where the edges of patches cut elements: as many elements, graded otherwise, "
+        "can have half as much bias again."
     )
     return (
         "\n\n".join(
