@@ -6,7 +6,7 @@ Plane stress does not lock, so full integration serves; all integrals run over t
 import numpy as np
 from numba import float64, int64, types
 
-from hpc_jobs.fem.kernel import EVALUATE, VECTOR, kernel
+from hpc_jobs.fem.kernel import VECTOR, kernel
 from hpc_jobs.fem.point import STATE, update
 
 POINTS = 4
@@ -67,13 +67,13 @@ def scatter(dofs, stiffness, force, first, band, forces):
 
 @kernel(
     int64(
-        EVALUATE, VECTOR, VECTOR, VECTOR, float64[:, :, :, ::1], float64[:, ::1], int64[:, ::1],
+        VECTOR, VECTOR, VECTOR, float64[:, :, :, ::1], float64[:, ::1], int64[:, ::1],
         VECTOR, float64[:, :, ::1], int64, float64[:, ::1], VECTOR, float64[:, :, ::1],
         float64[:, :, ::1],
     )
 )  # fmt: skip
 def assemble(
-    evaluate, c, law, elastic, gradients, volumes, dofs, displacement, state, first,
+    c, law, elastic, gradients, volumes, dofs, displacement, state, first,
     band, forces, new_state, strains,
 ):  # fmt: skip
     """Tangent stiffness and internal forces of a specimen at a displacement.
@@ -101,7 +101,7 @@ def assemble(
                 status, s_xx, s_yy, s_xy, c_xx, c_xy, c_xt, c_yy, c_yt, c_tt,
                 strains[e, q, 0], strains[e, q, 1],
                 after,
-            ) = update(evaluate, c, law, elastic, f_xx, f_xy, f_yx, f_yy, state[e, q])  # fmt: skip
+            ) = update(c, law, elastic, f_xx, f_xy, f_yx, f_yy, state[e, q])  # fmt: skip
             if status != 0:
                 return status
             for i in range(STATE):

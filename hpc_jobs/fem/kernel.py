@@ -18,9 +18,6 @@ KERNELS: list[Any] = []
 ENGINE = Path(__file__).parent
 VECTOR = float64[::1]
 EVALUATION = types.UniTuple(float64, 10)
-EVALUATE = types.FunctionType(EVALUATION(VECTOR, float64, float64, float64))
-"""Type of a yield function's kernel: a first-class function, so that one compiled solver serves
-all materials and is found on disk by a new process (a dispatcher as argument would not be)."""
 
 
 @lru_cache(maxsize=1)

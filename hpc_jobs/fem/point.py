@@ -2,7 +2,7 @@
 
 from numba import float64, int64, types
 
-from hpc_jobs.fem.kernel import EVALUATE, VECTOR, kernel
+from hpc_jobs.fem.kernel import VECTOR, kernel
 from hpc_jobs.fem.log_strain import hencky, piola_kirchhoff, to_mean_difference, turn, turn_tangent
 from hpc_jobs.fem.return_map import FAILED, elastic_strain, return_map
 
@@ -14,9 +14,9 @@ _UPDATE = types.Tuple((int64, *([float64] * 11), types.UniTuple(float64, STATE))
 
 
 @kernel(
-    _UPDATE(EVALUATE, VECTOR, VECTOR, VECTOR, *([float64] * 4), VECTOR),
+    _UPDATE(VECTOR, VECTOR, VECTOR, *([float64] * 4), VECTOR),
 )
-def update(evaluate, c, law, elastic, f_xx, f_xy, f_yx, f_yy, state):
+def update(c, law, elastic, f_xx, f_xy, f_yx, f_yy, state):
     """Stress, tangent and new state of a point with deformation gradient F, specimen axes.
 
     elastic is (E, nu, cos 2 theta, sin 2 theta), theta from the rolling direction to the
@@ -34,7 +34,7 @@ def update(evaluate, c, law, elastic, f_xx, f_xy, f_yx, f_yy, state):
     e_x, e_y = 0.5 * (e_sum + d), 0.5 * (e_sum - d)
     trial = (e_x - state[0], e_y - state[1], g - state[2])
     last = (state[4], state[5], state[6])
-    solution = return_map(evaluate, c, law, young, poisson, trial, state[3], last)
+    solution = return_map(c, law, young, poisson, trial, state[3], last)
     _, t_x, t_y, t_t, p = solution[:5]
     a_x, a_y, a_t = elastic_strain(young, poisson, t_x, t_y, t_t)
     t_diff, t_shear = turn(0.5 * (t_x - t_y), t_t, cos2, sin2)

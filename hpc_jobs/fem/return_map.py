@@ -16,7 +16,8 @@ from math import sqrt
 from numba import float64, int64, types
 
 from hpc_jobs.fem.flow_stress import flow_stress
-from hpc_jobs.fem.kernel import EVALUATE, EVALUATION, VECTOR, kernel
+from hpc_jobs.fem.kernel import EVALUATION, VECTOR, kernel
+from hpc_jobs.fem.materials.linear_forms import evaluate
 
 OK, FAILED = 0, 1
 ITERATIONS = 40
@@ -58,8 +59,8 @@ def elastic_strain(young, poisson, sx, sy, t):
     )
 
 
-@kernel(_SOLUTION(EVALUATE, VECTOR, VECTOR, float64, float64, _THREE, float64, _THREE, EVALUATION))
-def _project(evaluate, c, law, young, poisson, trial, p, start, evaluated):
+@kernel(_SOLUTION(VECTOR, VECTOR, float64, float64, _THREE, float64, _THREE, EVALUATION))
+def _project(c, law, young, poisson, trial, p, start, evaluated):
     """Project a trial stress outside the yield surface onto it, from the direction of `start`.
 
     evaluated is the yield function at `start`; both are scaled, not evaluated again.
@@ -142,23 +143,23 @@ def _project(evaluate, c, law, young, poisson, trial, p, start, evaluated):
     return FAILED, sx, sy, t, p + dp, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
 
 
-@kernel(_SOLUTION(EVALUATE, VECTOR, VECTOR, float64, float64, _THREE, float64, float64, int64))
-def _in_pieces(evaluate, c, law, young, poisson, trial, p, ratio, pieces):
+@kernel(_SOLUTION(VECTOR, VECTOR, float64, float64, _THREE, float64, float64, int64))
+def _in_pieces(c, law, young, poisson, trial, p, ratio, pieces):
     """Project a trial stress in equal pieces, from where its ray meets the yield surface."""
     share = (1 - ratio) / pieces
     now = (ratio * trial[0], ratio * trial[1], ratio * trial[2])
     solution = (FAILED, 0.0, 0.0, 0.0, p, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     for _ in range(pieces):
         point = (now[0] + share * trial[0], now[1] + share * trial[1], now[2] + share * trial[2])
-        solution = _project(evaluate, c, law, young, poisson, point, p, point, evaluate(c, *point))
+        solution = _project(c, law, young, poisson, point, p, point, evaluate(c, *point))
         if solution[0] != OK:
             break
         now, p = (solution[1], solution[2], solution[3]), solution[4]
     return solution
 
 
-@kernel(_SOLUTION(EVALUATE, VECTOR, VECTOR, float64, float64, _THREE, float64, _THREE))
-def return_map(evaluate, c, law, young, poisson, strain, p, last):
+@kernel(_SOLUTION(VECTOR, VECTOR, float64, float64, _THREE, float64, _THREE))
+def return_map(c, law, young, poisson, strain, p, last):
     """Stress for the elastic trial strain (e_x, e_y, g) in rolling axes, g engineering shear.
 
     c are the yield function's coefficients, law the hardening array, p the plastic strain and
@@ -172,7 +173,7 @@ def return_map(evaluate, c, law, young, poisson, strain, p, last):
     evaluated = evaluate(c, last[0], last[1], last[2])
     # sigma_bar is convex and of degree one: n(last) . trial bounds sigma_bar(trial) from below.
     if evaluated[1] * sx + evaluated[2] * sy + evaluated[3] * t > k:
-        solution = _project(evaluate, c, law, young, poisson, trial, p, last, evaluated)
+        solution = _project(c, law, young, poisson, trial, p, last, evaluated)
         if solution[0] == OK:
             return solution
     evaluated = evaluate(c, sx, sy, t)
@@ -180,9 +181,9 @@ def return_map(evaluate, c, law, young, poisson, strain, p, last):
         factor = young / (1 - poisson * poisson)
         shear = young / (2 * (1 + poisson))
         return OK, sx, sy, t, p, factor, poisson * factor, 0.0, factor, 0.0, shear
-    solution = _project(evaluate, c, law, young, poisson, trial, p, trial, evaluated)
+    solution = _project(c, law, young, poisson, trial, p, trial, evaluated)
     pieces = 4
     while solution[0] != OK and pieces <= 16:
-        solution = _in_pieces(evaluate, c, law, young, poisson, trial, p, k / evaluated[0], pieces)
+        solution = _in_pieces(c, law, young, poisson, trial, p, k / evaluated[0], pieces)
         pieces *= 4
     return solution

@@ -12,7 +12,6 @@ from hpc_jobs.fem.admissible import defect
 from hpc_jobs.fem.hardening import hardening_array
 from hpc_jobs.fem.materials import MATERIALS
 from hpc_jobs.fem.materials.base import YieldFunction
-from hpc_jobs.fem.materials.linear_forms import evaluate
 from hpc_jobs.fem.mesh import FloatArray
 from hpc_jobs.fem.record import Record, failed, finished, quantities, stopped
 from hpc_jobs.fem.solver import QUICK, TOLERANCE, cpu_seconds, pull
@@ -68,7 +67,6 @@ def _run_all(
     for i, test in enumerate(specimens.tests):
         model = discretise(test.geometry, specimens.mesh, specimens.patches)
         code, time, force, plastic, stepped, iterated = pull(
-            evaluate,
             yield_function.coefficients,
             law,
             _elastic(material, test.angle_deg),

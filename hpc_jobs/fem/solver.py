@@ -13,7 +13,7 @@ from numba import float64, int64, types
 
 from hpc_jobs.fem.banded import factorise, substitute
 from hpc_jobs.fem.element import assemble
-from hpc_jobs.fem.kernel import EVALUATE, VECTOR, kernel
+from hpc_jobs.fem.kernel import VECTOR, kernel
 from hpc_jobs.fem.point import INVERTED, STATE
 from hpc_jobs.fem.return_map import FAILED
 
@@ -31,7 +31,7 @@ SMALLEST_STEP = 1e-5
 PEAK_PASSED = 1e-6  # relative loss of force that counts as passing the peak
 
 _MODEL = (
-    EVALUATE, VECTOR, VECTOR, VECTOR, float64[:, :, :, ::1], float64[:, ::1], int64[:, ::1],
+    VECTOR, VECTOR, VECTOR, float64[:, :, :, ::1], float64[:, ::1], int64[:, ::1],
 )  # fmt: skip
 
 
@@ -68,7 +68,7 @@ def extrapolate(history, times, time, result):
 
 @kernel(types.boolean(*_MODEL, VECTOR, int64, int64, int64))
 def elastic_direction(
-    evaluate, c, law, elastic, gradients, volumes, dofs, direction, first, free, width
+    c, law, elastic, gradients, volumes, dofs, direction, first, free, width
 ):  # fmt: skip
     """Complete the ends' unit displacements in `direction` by the linear elastic response."""
     tiny = 1e-7
@@ -77,7 +77,7 @@ def elastic_direction(
     strains, band, forces = np.zeros((elements, 4, 2)), np.zeros((free, width)), np.zeros(size)
     displacement = tiny * direction
     status = assemble(
-        evaluate, c, law, elastic, gradients, volumes, dofs, displacement, state, first,
+        c, law, elastic, gradients, volumes, dofs, displacement, state, first,
         band, forces, new_state, strains,
     )  # fmt: skip
     if status != 0 or not factorise(band):
@@ -96,7 +96,7 @@ def elastic_direction(
     )
 )  # fmt: skip
 def equilibrate(
-    evaluate, c, law, elastic, gradients, volumes, dofs, displacement, state, first,
+    c, law, elastic, gradients, volumes, dofs, displacement, state, first,
     band, forces, new_state, strains, tolerance, deadline,
 ):  # fmt: skip
     """Iterate the free unknowns of `displacement` to equilibrium; returns (status, iterations)."""
@@ -106,7 +106,7 @@ def equilibrate(
         if cpu_seconds() > deadline:
             return TIME_LIMIT, iteration - 1
         failed = assemble(
-            evaluate, c, law, elastic, gradients, volumes, dofs, displacement, state, first,
+            c, law, elastic, gradients, volumes, dofs, displacement, state, first,
             band, forces, new_state, strains,
         )  # fmt: skip
         if failed == FAILED:
@@ -169,7 +169,7 @@ def measure(elastic, state, strains, patch_weights, values):
     )
 )  # fmt: skip
 def pull(
-    evaluate, c, law, elastic, gradients, volumes, dofs, ends, first, free, width,
+    c, law, elastic, gradients, volumes, dofs, ends, first, free, width,
     steps_per_output, end_displacement, patch_weights, patch_values, end_forces, tolerance, quick,
     deadline,
 ):  # fmt: skip
@@ -188,7 +188,7 @@ def pull(
     history, times = np.zeros((3, size)), np.zeros(3)
     direction, displacement = ends.copy(), np.zeros(size)
     if not elastic_direction(
-        evaluate, c, law, elastic, gradients, volumes, dofs, direction, first, free, width
+        c, law, elastic, gradients, volumes, dofs, direction, first, free, width
     ):
         return NONFINITE, 0.0, 0.0, 0.0, 0, 0
     nominal = 1.0 / (outputs * steps_per_output)
@@ -204,7 +204,7 @@ def pull(
         else:
             extrapolate(history[:known], times[:known], new_time, displacement)
         status, spent = equilibrate(
-            evaluate, c, law, elastic, gradients, volumes, dofs, displacement, state, first,
+            c, law, elastic, gradients, volumes, dofs, displacement, state, first,
             band, forces, new_state, strains, tolerance, deadline,
         )  # fmt: skip
         iterations += spent

@@ -243,7 +243,7 @@ def test_a_step_ends_consistent(material: YieldFunction, stresses: np.ndarray, p
         strain = 10 ** generator.uniform(-3, -0.7) * direction
         last = generator.choice([0.0, 300.0]) * generator.normal(size=3)
         status, sx, sy, t, after, *_ = return_map(
-            kernel, material.coefficients, LAW, YOUNG, POISSON, tuple(strain), p,
+            material.coefficients, LAW, YOUNG, POISSON, tuple(strain), p,
             tuple(last),
         )  # fmt: skip
         assert status == OK
@@ -260,7 +260,7 @@ def test_point_tangent(material: YieldFunction, stresses: np.ndarray) -> None:
         strain, last = 0.01 * direction, tuple(300.0 * direction)
 
         def solve(e: np.ndarray, last: tuple[float, ...] = last) -> np.ndarray:
-            fixed = (kernel, material.coefficients, LAW, YOUNG, POISSON)
+            fixed = (material.coefficients, LAW, YOUNG, POISSON)
             return np.array(return_map(*fixed, tuple(e), 0.02, last))
 
         xx, xy, xt, yy, yt, tt = solve(strain)[5:]
@@ -273,7 +273,7 @@ def test_point_tangent(material: YieldFunction, stresses: np.ndarray) -> None:
 
 def test_elastic_below_yield(material: YieldFunction) -> None:
     status, *_, p, xx, _, _, _, _, _ = return_map(
-        kernel, material.coefficients, LAW, YOUNG, POISSON, (1e-4, 0.0, 0.0), 0.0,
+        material.coefficients, LAW, YOUNG, POISSON, (1e-4, 0.0, 0.0), 0.0,
         (0.0, 0.0, 0.0),
     )  # fmt: skip
     assert (status, p) == (OK, 0.0)

@@ -8,7 +8,6 @@ from hpc_jobs.contract.specimen import Geometry, Mesh, Patches, Specimens
 from hpc_jobs.fem.banded import factorise, substitute
 from hpc_jobs.fem.element import assemble
 from hpc_jobs.fem.hardening import hardening_array
-from hpc_jobs.fem.materials.linear_forms import evaluate
 from hpc_jobs.fem.materials.yld2000_2d import Yld2000
 from hpc_jobs.fem.mesh import gradients_and_areas, half_width, notched_strip, shape_functions
 from hpc_jobs.fem.patches import patch_weights
@@ -101,7 +100,7 @@ def test_assembled_tangent_against_finite_differences(dp780: Sheet, angle_deg: f
     def assembled(displacement: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         band, forces = np.zeros((model.free, model.band_width)), np.zeros(unknowns)
         status = assemble(
-            evaluate, sheet.coefficients, law, elastic, model.gradients, model.volumes,
+            sheet.coefficients, law, elastic, model.gradients, model.volumes,
             model.dofs, displacement, state, model.first, band, forces, after, strains,
         )  # fmt: skip
         assert status == 0

@@ -5,7 +5,6 @@ import pytest
 
 from hpc_jobs.contract.material import Material
 from hpc_jobs.fem.hardening import hardening_array
-from hpc_jobs.fem.materials.linear_forms import evaluate
 from hpc_jobs.fem.materials.yld2000_2d import Yld2000
 from hpc_jobs.fem.point import STATE, update
 
@@ -30,7 +29,7 @@ def test_stress_at_a_stretch_of_1_1(
         e = np.array([[logarithms[0], logarithms[1 + 1]], [logarithms[2], logarithms[1]]])
         values, vectors = np.linalg.eigh(e)
         u = vectors @ np.diag(np.exp(values)) @ vectors.T
-        solution = update(evaluate, sheet.coefficients, law, elastic, *u.ravel(), state)
+        solution = update(sheet.coefficients, law, elastic, *u.ravel(), state)
         assert solution[0] == 0
         new = np.array(solution[-1])
         mean, difference, shear = (new[4] + new[5]) / 2, (new[4] - new[5]) / 2, new[6]
