@@ -214,20 +214,25 @@ def report(
 ) -> dict[str, Any]:
     """Put the result together, and close the campaign's run in MLflow."""
     from hpc_jobs.contract.run import RunHandle
+    from operators.accounting import try_to_log_usage
     from operators.campaign_report import campaign_report
     from operators.run import finish_run
 
     handle = RunHandle.model_validate(run)
+    usage = try_to_log_usage(handle)
     finish_run(handle)
-    return campaign_report(handle, dataset, challenger, scored, decision)
+    return campaign_report(handle, dataset, challenger, scored, decision) | {"usage": usage}
 
 
 @task(trigger_rule="one_failed")
 def close_failed(run: dict[str, Any] | None) -> None:
     """Say in MLflow that the run has failed; clearing the failed task opens it again."""
     from hpc_jobs.contract.run import RunHandle
+    from operators.accounting import try_to_log_usage
     from operators.run import finish_run
 
     if run is None:
         raise AirflowSkipException("the run was never opened")
-    finish_run(RunHandle.model_validate(run), ok=False)
+    handle = RunHandle.model_validate(run)
+    try_to_log_usage(handle)
+    finish_run(handle, ok=False)

@@ -7,6 +7,7 @@ worker, the triggerer or the whole control host may die at any moment: whoever c
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, get_args
 
 from airflow.sdk import BaseOperator
@@ -15,6 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.records import ElementResult
 from hpc_jobs.contract.run import RunHandle, Site
+from operators.accounting import require_budget
 from operators.cluster.client import ArrayJob
 from operators.cluster.errors import ArrayFailed
 from operators.cluster.job import ElementState
@@ -195,14 +197,15 @@ class HpcArrayJobOperator(BaseOperator):
         return worth_another_try(failed, job.records, most)
 
     def _conclude(self, memory: TaskMemory, job: ArrayJob, snapshot: Snapshot) -> dict[str, Any]:
-        results = [ElementResult.model_validate(document) for document in job.results()]
+        documents = job.results()
+        results, usage = [*map(ElementResult.model_validate, documents)], job.usage(documents)
         failed = dict(snapshot.failed)
-        report = self._summary(job, failed, results)
+        report = self._summary(job, failed, results) | {"usage": usage.document()}
         if failed:
             self._show(job, failed, "given up")
         allowed = int(self._assignment.handle.allowed_loss * job.plan.elements)
         if len(failed) > allowed:
-            job.finish("failed", failed)
+            job.finish("failed", failed, usage)
             memory.forget()
             error = ArrayFailed(
                 f"{len(failed)} of {job.plan.elements} elements of {self.job} failed for good, "
@@ -210,7 +213,7 @@ class HpcArrayJobOperator(BaseOperator):
                 failed,
             )
             raise AirflowFailException(str(error)) from error
-        job.finish("done", failed)
+        job.finish("done", failed, usage)
         memory.succeeded()
         return report
 
@@ -250,14 +253,16 @@ class HpcArrayJobOperator(BaseOperator):
             job.abandon()
             return self._open(memory, hook)
         if owned is None and job.plan.elements:
-            handle = self._assignment.handle
-            require_lease(hook, handle.sites[self.site].workspace, job.plan.resources.walltime_s)
+            site, wait_s = self._assignment.handle.sites[self.site], hook.site.queue_wait_s
+            require_lease(hook, site.workspace, wait_s + job.plan.resources.walltime_s)
             memory.take(hook, intent, self.job)
         return job
 
     def _job(self, hook: HpcHook, token: str) -> ArrayJob:
-        plan, folder = self._assignment.plan(hook.site, token), self._assignment.run.job(token)
-        return ArrayJob(hook.transport, hook.scheduler, folder, plan, log=self.log)
+        given, run = self._assignment, self._assignment.handle
+        plan, folder = given.plan(hook.site, token), given.run.job(token)
+        budget = partial(require_budget, hook, run, run.sites[self.site])
+        return ArrayJob(hook.transport, hook.scheduler, folder, plan, log=self.log, permit=budget)
 
     # ---- words -----------------------------------------------------------------------------
 

@@ -238,6 +238,7 @@ def _handle(frozen: FrozenCampaign, sites: dict[Site, SiteHandle]) -> RunHandle:
         resources=execution.resources,
         allowed_loss=execution.allowed_loss,
         tries_per_element=execution.tries_per_element,
+        budget_core_hours=execution.budget_core_hours,
         mlflow_experiment=experiment_name(frozen.campaign.name),
         mlflow_run_id="",
     )

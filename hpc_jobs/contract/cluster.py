@@ -67,7 +67,7 @@ class Cluster(Frozen):
     queue_wait_s: Annotated[
         float,
         Field(ge=0, le=60 * 86400, description="usual wait in the queue; a lease must last longer"),
-    ] = 86400.0
+    ] = 0.0
 
     @property
     def interpreter(self) -> tuple[str, ...]:

@@ -87,6 +87,10 @@ class Execution(Frozen):
         float, Field(ge=0, lt=1, description="fraction of array elements that may fail for good")
     ] = 0.005
     tries_per_element: Annotated[int, Field(ge=1, le=10)] = 3
+    budget_core_hours: Annotated[
+        float | None,
+        Field(gt=0, le=1e9, description="of a run in all; a job that might exceed it is refused"),
+    ] = None
     nightly_core_hours: Annotated[float, Field(gt=0, le=1e6)] = 1.0
 
     def resources_for(self, job: Job) -> Resources:

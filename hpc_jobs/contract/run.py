@@ -32,5 +32,6 @@ class RunHandle(Frozen):
     resources: dict[Job, Resources]
     allowed_loss: float
     tries_per_element: int
+    budget_core_hours: float | None = None
     mlflow_experiment: str
     mlflow_run_id: str

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from operators.cluster.errors import SubmissionRefused, TransportError
 from operators.cluster.job import ElementState, Queue, Resources, Submission, ranges_by_cause
 from operators.cluster.ledger import Ledger, Snapshot
+from operators.cluster.reply import documents
 from operators.cluster.retry import grouped
 from operators.cluster.scan import (
     Folder,
@@ -28,6 +29,7 @@ from operators.cluster.scan import (
 )
 from operators.cluster.schedulers.base import Scheduler
 from operators.cluster.submission import Plan, Record, Submitter
+from operators.cluster.usage import Usage, from_results, total
 
 if TYPE_CHECKING:
     from operators.cluster.transports.base import Transport
@@ -47,6 +49,8 @@ class ArrayJob:
     log: Any = field(default_factory=lambda: logging.getLogger(__name__))
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.time
+    permit: Callable[[int, Resources], None] = lambda elements, resources: None
+    """Asked once an intent is written, with what is still to come; raises SubmissionRefused."""
     records: list[Record] = field(default_factory=list)
 
     # ---- submit, or find what was submitted ------------------------------------------------
@@ -82,8 +86,15 @@ class ArrayJob:
         resources: Resources,
         failed: Mapping[int, ElementState] | None = None,
     ) -> None:
+        rest = len(elements)
         for chunk in _chunks(elements, self.plan.max_array_size):
             record = self._submitter.intend(len(self.records), chunk, resources, failed or {})
+            rest -= len(chunk)
+            try:
+                self.permit(rest, resources)
+            except SubmissionRefused:
+                self._submitter.withdraw(record)
+                raise
             self.records.append(self._send(record))
 
     def _send(self, record: Record) -> Record:
@@ -153,7 +164,7 @@ class ArrayJob:
         reply = self.transport.run(results_command(self.folder.root), timeout_s=300)
         if not reply.stdout.endswith(".\n"):
             raise TransportError(f"reading the results was cut short: {reply.words[-200:]}")
-        return list(_documents(reply.stdout[:-2]))
+        return list(documents(reply.stdout[:-2]))
 
     def log_tail(self, element: int) -> str:
         """Read the end of an element's output, of its latest try."""
@@ -184,10 +195,39 @@ class ArrayJob:
         self.cancel()
         self.finish("abandoned")
 
-    def finish(self, outcome: str, given_up: Mapping[int, ElementState] | None = None) -> None:
+    def usage(self, results: Iterable[Mapping[str, Any]] | None = None) -> Usage:
+        """Sum what all tries took: by the accounting, or by the elements' results without one."""
+        command = self.scheduler.usage_command(self.job_ids) if self.job_ids else None
+        try:
+            reply = self.transport.run(command) if command else None
+            consumed = self.scheduler.parse_usage(reply) if reply else []
+        except TransportError as error:
+            self.log.warning("The accounting does not answer: %s", error)
+            consumed = []
+        if not consumed:
+            consumed = from_results(self.results() if results is None else results, self._granted)
+        return total(consumed)
+
+    @property
+    def _granted(self) -> dict[int, tuple[float, int, int]]:
+        """Of each element's latest try: when submitted, cores, GPUs."""
+        return {
+            element: (r.submitted, r.resources.cores, r.resources.gpus * r.resources.nodes)
+            for r in self.records
+            for element in r.elements
+        }
+
+    def finish(
+        self,
+        outcome: str,
+        given_up: Mapping[int, ElementState] | None = None,
+        usage: Usage | None = None,
+    ) -> None:
         """Close the books: a later run of the same task begins anew, in another folder."""
+        took = self.usage() if usage is None else usage
         document = {"outcome": outcome, "finished": self.clock(), "job_ids": self.job_ids}
         document |= {"given_up": ranges_by_cause(given_up or {})}
+        document |= {"usage": took.document()}
         self.transport.write(str(self.folder.finished), json.dumps(document, indent=1).encode())
 
 
@@ -198,15 +238,3 @@ def merged(queue: Queue, history: Queue) -> Queue:
 
 def _chunks(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
     return (items[start : start + size] for start in range(0, len(items), size))
-
-
-def _documents(text: str) -> Iterable[dict[str, Any]]:
-    """JSON documents that follow one another."""
-    decoder, position = json.JSONDecoder(), 0
-    while True:
-        while position < len(text) and text[position].isspace():
-            position += 1
-        if position >= len(text):
-            return
-        document, position = decoder.raw_decode(text, position)
-        yield document

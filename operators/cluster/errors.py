@@ -5,6 +5,7 @@ ClusterError
 ├── NeedsLogin              credentials refused: wait for a person
 │   └── HostKeyRefused      not the host that was pinned: never connect, wait for a person
 ├── SubmissionRefused       the scheduler said no: fail, show its words
+│   └── BudgetExceeded      the campaign's core-hours do not suffice: fail
 ├── AmbiguousReply          may have happened: look before acting
 ├── WorkspaceRefused        the workspace tools said no: fail, show their words
 ├── RemoteFileError         a file cannot be read or written: fail, name it
@@ -32,6 +33,10 @@ class HostKeyRefused(NeedsLogin):
 
 class SubmissionRefused(ClusterError):
     """The scheduler rejected a job; the message carries its words."""
+
+
+class BudgetExceeded(SubmissionRefused):
+    """A job might take more core-hours than the campaign has left."""
 
 
 class AmbiguousReply(ClusterError):

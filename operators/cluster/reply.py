@@ -1,8 +1,10 @@
 """What a command answered, and how its words are written for a remote shell."""
 
+import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +30,15 @@ class Reply:
 def command_line(argv: Sequence[str]) -> str:
     """One shell word per argument, whatever it contains."""
     return shlex.join(argv)
+
+
+def documents(text: str) -> Iterator[dict[str, Any]]:
+    """Read JSON documents that follow one another."""
+    decoder, position = json.JSONDecoder(), 0
+    while True:
+        while position < len(text) and text[position].isspace():
+            position += 1
+        if position >= len(text):
+            return
+        document, position = decoder.raw_decode(text, position)
+        yield document

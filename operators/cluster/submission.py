@@ -152,13 +152,16 @@ class Submitter:
         except SubmissionRefused as refusal:
             found = self._live(record.name)  # the queue outranks words
             if not found:
-                path = str(self.folder.submission(record.number))
-                self.transport.run(("rm", "-f", "--", path))
+                self.withdraw(record)
                 raise
             self.log.warning("%s is in the queue all the same: %s", record.name, refusal)
         count = len(record.elements)
         self.log.info("Submitted %s as job %s: %d elements", record.name, found[0], count)
         return self._known(record, found)
+
+    def withdraw(self, record: Record) -> None:
+        """Take an intent back that was surely not submitted."""
+        self.transport.run(("rm", "-f", "--", str(self.folder.submission(record.number))))
 
     def find(self, record: Record, known: Collection[str]) -> Record | None:
         """Find what may have been submitted; `known` job ids are not it."""

@@ -23,6 +23,7 @@ from operators.cluster.reply import Reply
 from operators.cluster.schedulers import SCHEDULERS
 from operators.cluster.schedulers.base import Scheduler
 from operators.cluster.transports.recorded import read_transcript
+from operators.cluster.usage import Consumed
 
 TRANSCRIPTS = Path(__file__).parents[1] / "transcripts"
 
@@ -47,6 +48,10 @@ def said(text: str, stderr: str = "", exit_code: int = 0) -> Reply:
 
 def failed(stderr: str, exit_code: int = 1) -> Reply:
     return Reply(exit_code, "", stderr)
+
+
+def consumed(wait_s: float, run_s: float, cores: int, gpus: int, cpu_s: float) -> Consumed:
+    return Consumed(queue_wait_s=wait_s, run_s=run_s, cores=cores, gpus=gpus, cpu_s=cpu_s)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +80,8 @@ class Expected:
     cancel: tuple[str, ...]
     history: tuple[str, ...] | None = None
     histories: list[tuple[Reply, dict[str, dict[int, S]]]] = field(default_factory=list)
+    usage: tuple[str, ...] | None = None
+    usages: list[tuple[Reply, list[Consumed]]] = field(default_factory=list)
     log: str = "/ws/it's 100%/jobs/t/logs/12_3.out"
 
 
@@ -438,7 +445,39 @@ PBS = Expected(
         {"0[].pbs1": "t.0", "2.pbs1": "u.0"},
     ),
     cancel=("qdel", "12", "13"),
+    usage=("qstat", "-x", "-t", "-f", "-F", "json", "12", "13"),
+    usages=[
+        (openpbs("qstat_unknown"), []),
+        (openpbs("qstat_json_running"), [consumed(0, 0, 1, 0, 0)] * 4),
+        (
+            openpbs("qstat_x_json_finished"),
+            [*([consumed(0, 6, 1, 0, 0)] * 4), *([consumed(6, 6, 1, 0, 0)] * 2)],
+        ),
+        (openpbs("qstat_x_json_walltime"), [consumed(0, 10, 1, 0, 0)]),
+    ],
     log="/ws/it's 100%/jobs/t/logs/12.OU",
+)
+
+SLURM_USAGE = read_transcript(TRANSCRIPTS / "slurm-22.05" / "sacct_usage.txt")
+SLURM = replace(
+    SLURM,
+    usage=(
+        *("env", "SLURM_TIME_FORMAT=%s", "SLURM_BITSTR_LEN=0"),
+        *("sacct", "--duplicates", "--noheader", "--parsable2"),
+        *("--format=JobID,Submit,Start,ElapsedRaw,TotalCPU,AllocTRES", "--jobs=12,13"),
+    ),
+    usages=[
+        (failed("Slurm accounting storage is disabled\n"), []),
+        (SLURM_USAGE[1], [consumed(0, 11, 2, 0, cpu) for cpu in (2.013, 2.013, 2.016)]),
+        (
+            said(
+                "7_0|100|160|3600|1-02:03:04|billing=8,cpu=8,gres/gpu:a100=2,gres/gpu=2,node=1\n"
+                "7_1|100|160|3600|02:03:04|cpu=8,gres/gpu:a100=2,mem=1.50G\n"
+                "7_2|100|Unknown|0|00:00:00|\n7_3|100|1"
+            ),
+            [consumed(60, 3600, 8, 2, 93784), consumed(60, 3600, 8, 2, 7384)],
+        ),
+    ],
 )
 
 EXPECTED = {"local": LOCAL, "slurm": SLURM, "pbs": PBS}
@@ -599,6 +638,20 @@ def test_history(case: Case) -> None:
     if expected.history:
         with pytest.raises(TransportError):
             dialect.parse_history(failed("sacct: error: Problem talking to the database\n"))
+
+
+def test_usage(case: Case) -> None:
+    dialect, expected = case
+    assert dialect.usage_command(["12", "13"]) == expected.usage
+    for reply, tries in expected.usages:
+        assert dialect.parse_usage(reply) == tries
+    if expected.usage:
+        with pytest.raises(TransportError):
+            dialect.parse_usage(failed("Problem talking to the database\n"))
+
+
+def test_the_recorded_usage_is_an_answer_to_what_is_asked() -> None:
+    assert SCHEDULERS["slurm"]().usage_command(["1", "2"]) == SLURM_USAGE[0]
 
 
 def test_find(case: Case) -> None:

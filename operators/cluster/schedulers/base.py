@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from operators.cluster.errors import AmbiguousReply, SubmissionRefused, TransportError
 from operators.cluster.job import ArrayRequest, ElementState, Queue, Resources
 from operators.cluster.reply import Reply
+from operators.cluster.usage import Consumed
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +92,14 @@ class Scheduler(ABC):
     def parse_history(self, reply: Reply) -> Queue:
         """As parse_status; an unavailable accounting answers with nothing."""
         return {}
+
+    def usage_command(self, job_ids: Sequence[str]) -> Argv | None:
+        """Ask the accounting what jobs took; None where there is none to ask."""
+        return None
+
+    def parse_usage(self, reply: Reply) -> list[Consumed]:
+        """Read tries that have begun; an unavailable accounting answers with nothing."""
+        return []
 
     @abstractmethod
     def find_command(self, name: str) -> Argv:

@@ -8,6 +8,7 @@ The array's own Exit_status is 0 whatever its elements did, so only elements are
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -15,6 +16,7 @@ from operators.cluster.errors import AmbiguousReply, TransportError
 from operators.cluster.job import ArrayRequest, ElementState, Queue, Resources
 from operators.cluster.reply import Reply
 from operators.cluster.schedulers.base import Argv, Scheduler
+from operators.cluster.usage import Consumed, seconds
 
 S = ElementState
 UNKNOWN_JOB = 153
@@ -120,6 +122,18 @@ class Pbs(Scheduler):
             queue.setdefault(job_id, {})[int(match[2]) if match else 0] = self._element(job)
         return queue
 
+    def usage_command(self, job_ids: Sequence[str]) -> Argv | None:
+        """Ask as for states: the history holds what was used."""
+        return self.status_command(job_ids)
+
+    def parse_usage(self, reply: Reply) -> list[Consumed]:
+        """Read what elements and plain jobs have used; an array itself uses nothing."""
+        return [
+            _consumed(job)
+            for identity, job in self._jobs(reply).items()
+            if "stime" in job and "resources_used" in job and "[]" not in identity
+        ]
+
     def find_command(self, name: str) -> Argv:
         """Select by name, live and ended."""
         return ("qselect", "-x", "-N", name)
@@ -192,6 +206,22 @@ def _wishes(wanted: Resources) -> Iterator[str]:
         yield from ("-m", "ae", "-M", wanted.mail)
     if wanted.after:
         yield from ("-W", f"depend=afterok:{':'.join(wanted.after)}")
+
+
+def _consumed(job: Mapping[str, Any]) -> Consumed:
+    used, granted = job["resources_used"], job["Resource_List"]
+    return Consumed(
+        queue_wait_s=max(0.0, _time(job["stime"]) - _time(job["qtime"])),
+        run_s=seconds(used["walltime"]),
+        cores=int(used["ncpus"]),
+        gpus=int(granted.get("ngpus", 0)),
+        cpu_s=seconds(used["cput"]),
+    )
+
+
+def _time(text: str) -> float:
+    """Seconds on the server's clock, as "Fri Nov 20 16:40:34 2026"; only differences count."""
+    return datetime.strptime(text, "%a %b %d %H:%M:%S %Y").replace(tzinfo=UTC).timestamp()
 
 
 def _clock(seconds: int) -> str:

@@ -12,10 +12,18 @@ from operators.cluster.errors import AmbiguousReply, TransportError
 from operators.cluster.job import ArrayRequest, ElementState, Queue, Resources
 from operators.cluster.reply import Reply
 from operators.cluster.schedulers.base import Argv, Scheduler
-from operators.cluster.schedulers.slurm_replies import fields, left_out, plain_reason, queue_of
+from operators.cluster.schedulers.slurm_replies import (
+    consumed,
+    fields,
+    left_out,
+    plain_reason,
+    queue_of,
+)
+from operators.cluster.usage import Consumed
 
 S = ElementState
 RECENTLY = "now-7days"
+USAGE = "JobID,Submit,Start,ElapsedRaw,TotalCPU,AllocTRES"
 OWN_OPTIONS = (
     *("job-name", "array", "nodes", "ntasks", "ntasks-per-node", "cpus-per-task", "mem", "time"),
     *("output", "error", "requeue", "gres", "gpus", "partition", "account", "qos", "constraint"),
@@ -144,6 +152,25 @@ class Slurm(Scheduler):
                 return {}
             raise TransportError(f"sacct did not answer: {reply.words}")
         return queue_of(_accounts(reply.stdout), self.state)
+
+    def usage_command(self, job_ids: Sequence[str]) -> Argv | None:
+        """Ask sacct; with steps, for without them it leaves the processor time out.
+
+        Duplicates are earlier tries of elements that Slurm has requeued.
+        """
+        return (
+            *("env", "SLURM_TIME_FORMAT=%s", "SLURM_BITSTR_LEN=0"),
+            *("sacct", "--duplicates", "--noheader", "--parsable2"),
+            *(f"--format={USAGE}", f"--jobs={','.join(job_ids)}"),
+        )
+
+    def parse_usage(self, reply: Reply) -> list[Consumed]:
+        """Lines "123_4|submit|start|elapsed|cpu time|granted"; steps are in their job's sums."""
+        if not reply.ok:
+            if "disabled" in reply.words.lower():
+                return []
+            raise TransportError(f"sacct did not answer: {reply.words}")
+        return consumed(reply.stdout)
 
     def find_command(self, name: str) -> Argv:
         """Ask squeue, which also knows what has just ended, then sacct, where there is one."""

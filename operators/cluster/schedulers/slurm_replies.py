@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from operators.cluster.job import ElementState, expand
 from operators.cluster.schedulers.base import log
+from operators.cluster.usage import Consumed, seconds
 
 IN_TURN = {
     *("None", "Priority", "Resources", "Dependency", "BeginTime", "JobArrayTaskLimit"),
@@ -99,3 +100,33 @@ def _indices(job_id: str, text: str) -> list[int]:
     except ValueError:
         left_out(f"{job_id}_{text}")
         return []
+
+
+def consumed(text: str) -> list[Consumed]:
+    """Read lines "123_4|submit|start|elapsed|cpu time|granted" of tries that have begun.
+
+    Steps, "123_4.batch", are left out: their job's line has their sums.
+    """
+    tries = []
+    for line in text.splitlines():
+        identity, submit, start, elapsed, cpu, granted = (line.split("|") + [""] * 6)[:6]
+        if "." in identity or not (submit.isdigit() and start.isdigit() and granted):
+            continue
+        resources = _granted(granted)
+        typed = [count for key, count in resources.items() if key.startswith("gres/gpu:")]
+        tries.append(
+            Consumed(
+                queue_wait_s=float(int(start) - int(submit)),
+                run_s=float(elapsed),
+                cores=resources.get("cpu", 0),
+                gpus=resources.get("gres/gpu", sum(typed)),
+                cpu_s=seconds(cpu),
+            )
+        )
+    return tries
+
+
+def _granted(text: str) -> dict[str, int]:
+    """Read "billing=2,cpu=2,mem=100M,gres/gpu=1"; what is no plain number is left out."""
+    pairs = (item.partition("=") for item in text.split(","))
+    return {key: int(value) for key, _, value in pairs if value.isdigit()}
