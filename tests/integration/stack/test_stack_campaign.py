@@ -27,6 +27,8 @@ from tests.integration.stack.watched import (
 RECORDS = 1248
 SETTINGS = (
     "solver=reference",  # slow enough to be killed in the middle
+    "specimens.mesh=coarse",
+    "specimens.steps_per_output=2",
     "train_records=1100",
     "test_records=148",
     "design.records_per_shard=52",
