@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from hpc_jobs.tracking import replay
-from hpc_jobs.tracking.replay import Progress, Replayer
+from hpc_jobs.tracking import chunk, lines
+from hpc_jobs.tracking.replay import Progress, Replayer, is_unavailable
 from hpc_jobs.tracking.spool import Spool
 
 numbers = itertools.count()
@@ -180,13 +180,13 @@ def test_a_line_that_is_none_is_skipped_and_said(bench: Bench):
     )
     assert (progress := bench.replay()) and progress.metrics == 1
     assert progress.offset == bench.file.stat().st_size
-    said = bench.child.data.tags[replay.SKIPPED]
+    said = bench.child.data.tags[chunk.SKIPPED]
     for reason in ("not json", "unheard", "loss//../x", "leaves its folder", "gone.png is missing"):
         assert reason in said
 
 
 def test_an_artifact_that_is_too_large_is_skipped(bench: Bench, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(replay, "ARTIFACT_LIMIT_BYTES", 10)
+    monkeypatch.setattr(chunk, "ARTIFACT_LIMIT_BYTES", 10)
     (bench.folder / "big").write_bytes(b"x" * 11)
     (bench.folder / "small").write_bytes(b"x" * 10)
     lines = ({"kind": "artifact", "path": name, "to": ""} for name in ("big", "small"))
@@ -201,7 +201,7 @@ def test_a_changed_param_keeps_its_first_value(bench: Bench):
     bench.append({"kind": "params", "values": {"lr": 0.2, "more": 1}})
     bench.replay()
     assert bench.child.data.params == {"lr": "0.1", "more": "1"}
-    assert "param lr" in bench.child.data.tags[replay.SKIPPED]
+    assert "param lr" in bench.child.data.tags[chunk.SKIPPED]
 
 
 def test_a_job_that_tries_again_reopens_its_run(bench: Bench):
@@ -226,7 +226,7 @@ def test_a_job_that_never_said_how_it_ended_is_closed(bench: Bench):
 def test_of_two_runs_made_in_a_race_one_stays(bench: Bench):
     bench.append(BEGIN, metric("loss", 0))
     bench.replay()
-    tags = {"mlflow.parentRunId": bench.parent, replay.SPOOL_ID: bench.id}
+    tags = {"mlflow.parentRunId": bench.parent, chunk.SPOOL_ID: bench.id}
     bench.client.create_run(bench.experiment, tags=tags)
     bench.append(metric("loss", 1))
     bench.replay()
@@ -234,7 +234,7 @@ def test_of_two_runs_made_in_a_race_one_stays(bench: Bench):
 
 
 def test_more_than_one_batch_and_more_than_one_chunk(bench: Bench, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(replay, "CHUNK_BYTES", 150_000)
+    monkeypatch.setattr(lines, "CHUNK_BYTES", 150_000)
     bench.append(BEGIN, *(metric("loss", step, 1 / (step + 1)) for step in range(2500)))
     assert bench.file.stat().st_size > 150_000
     assert (progress := bench.replay()) and progress.metrics == 2500
@@ -242,7 +242,7 @@ def test_more_than_one_batch_and_more_than_one_chunk(bench: Bench, monkeypatch: 
 
 
 def test_a_line_longer_than_a_chunk(bench: Bench, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(replay, "CHUNK_BYTES", 64)
+    monkeypatch.setattr(lines, "CHUNK_BYTES", 64)
     bench.append(BEGIN, {"kind": "tags", "values": {"note": "x" * 1000}}, metric("loss", 0))
     bench.replay()
     assert bench.child.data.tags["note"] == "x" * 1000
@@ -258,4 +258,4 @@ def test_a_server_that_is_down_is_told_from_a_refusal(bench: Bench, monkeypatch)
         MlflowClient("http://127.0.0.1:9").search_experiments()
     with pytest.raises(MlflowException) as refused:
         bench.client.get_run("0" * 32)
-    assert replay.is_unavailable(down.value) and not replay.is_unavailable(refused.value)
+    assert is_unavailable(down.value) and not is_unavailable(refused.value)
