@@ -1,5 +1,6 @@
 """A published network, verified and ready to be asked."""
 
+import math
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,14 @@ from hpc_jobs.learning.model import CARD, WEIGHTS, InverseModel, ModelCard, mode
 from hpc_jobs.learning.novelty import LIMIT
 
 CHUNK = 4096
+UNIT_RATIO = 20.0
+"""In root mean square: below it another specimen or material, beyond it another unit."""
+UNITS = {
+    "in per cent": 1e2,
+    "in per mille": 1e3,
+    "in microstrain": 1e6,
+    "divided by a hundred once too often": 1e-2,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +82,22 @@ class TrainedModel:
                 f"strains of record {bad[0]} ({bad.size} of {len(values)} records) are not all "
                 "finite; a patch that was lost cannot be answered"
             )
+        self._check_units(values)
         return values
+
+    def _check_units(self, values: NDArray[np.float32]) -> None:
+        """Refuse records so large or small that another unit is likelier than another material."""
+        trained = float(self._model.network.inputs.mean.square().mean().sqrt())
+        ratios = np.sqrt(np.square(values, dtype=np.float64).mean(axis=1)) / trained
+        odd = np.flatnonzero((ratios > UNIT_RATIO) | ((ratios > 0) & (ratios < 1 / UNIT_RATIO)))
+        if odd.size:
+            ratio = float(ratios[odd[0]])
+            unit = min(UNITS, key=lambda name: abs(math.log(ratio / UNITS[name])))
+            raise BadInput(
+                f"strains of record {odd[0]} ({odd.size} of {len(values)} records) are "
+                f"{ratio:.3g} times those that {self.name} was trained on (root mean square), as "
+                f"if {unit}; give logarithmic strains as plain numbers: 0.05 is five per cent"
+            )
 
 
 def load_model(folder: Path) -> TrainedModel:

@@ -66,6 +66,29 @@ def test_what_is_not_finite_is_refused_and_named(model, strains, value):
     assert issubclass(BadInput, ContractError)
 
 
+@pytest.mark.parametrize(
+    ("factor", "suspected"),
+    [
+        (100, "in per cent"),
+        (1000, "per mille"),
+        (1e6, "microstrain"),
+        (0.01, "divided by a hundred"),
+    ],
+)
+def test_strains_in_other_units_are_refused_and_the_unit_is_guessed(
+    model, strains, factor, suspected
+):
+    mixed = strains.copy()
+    mixed[2] *= factor
+    with pytest.raises(BadInput, match=rf"record 2 \(1 of 6 records\) are .* as if .*{suspected}"):
+        model.predict(mixed)
+
+
+def test_another_specimen_is_not_taken_for_another_unit(model, strains):
+    for factor in (3, 1 / 3, 0):
+        assert np.isfinite(model.predict(factor * strains)).all()
+
+
 @pytest.mark.parametrize("name", ["weights.pt", "model.json", "metrics.json"])
 def test_an_altered_file_is_refused(trained_copy, name):
     content = bytearray((trained_copy / name).read_bytes())
