@@ -1,10 +1,12 @@
 """# Housekeeping: what nobody should have to think of.
 
-Extends workspace leases that run out, cancels jobs whose task has ended, and replays metrics that
-no task has replayed. Each task's log ends with a table of what it did.
+Extends workspace leases that run out, cancels jobs whose task has ended, replays metrics that no
+task has replayed, removes what killed processes left, and brings every run's account up to date.
+The last task draws one table of what was done, and fails where a person is needed.
 """
 
 from airflow.sdk import CronTriggerTimetable, dag, task
+from airflow.sdk.exceptions import AirflowFailException
 
 from stages import DEFAULTS
 
@@ -38,9 +40,35 @@ def housekeeping():
 
         return replay_spools(known_runs())
 
-    extend_leases()
-    cancel_orphans()
-    replay_metrics()
+    @task
+    def remove_leftovers() -> list[dict[str, str]]:
+        from operators.housekeeping import known_runs
+        from operators.leftovers import remove_leftovers
+
+        return remove_leftovers(known_runs())
+
+    @task
+    def account() -> list[dict[str, str]]:
+        from operators.accounting import usage_rows
+        from operators.housekeeping import known_runs, told
+
+        return told("accounts", usage_rows(known_runs()))
+
+    @task(trigger_rule="all_done", retries=0)
+    def table(leases=None, orphans=None, metrics=None, leftovers=None, accounts=None) -> str:
+        from operators.housekeeping import one_table
+
+        sweeps = {"leases": leases, "orphans": orphans, "metrics": metrics}
+        drawn, failed = one_table(sweeps | {"leftovers": leftovers, "accounts": accounts})
+        print(drawn)
+        if failed:
+            raise AirflowFailException(f"{failed} rows need a person:\n{drawn}")
+        return drawn
+
+    orphans = cancel_orphans()
+    leftovers = remove_leftovers()
+    orphans >> leftovers
+    table(extend_leases(), orphans, replay_metrics(), leftovers, account())
 
 
 housekeeping()

@@ -14,7 +14,7 @@ from typing import Any
 
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.workspace import JobFolder, RunFolder
-from operators.cluster.errors import ClusterError
+from operators.cluster.errors import ClusterError, WorkspaceRefused
 from operators.hooks.hpc import HpcHook
 from operators.hooks.mlflow import MlflowHook
 from operators.replay import replay_everything
@@ -27,6 +27,7 @@ EXTEND_BY_DAYS = 30
 RUNS = 200
 ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 NONE = "nothing to do"
+FAILED = "FAILED"
 HISTORY = "history"
 
 Row = dict[str, str]
@@ -70,8 +71,8 @@ def extend_leases(runs: Iterable[RunHandle]) -> list[Row]:
             used[site.cluster].add(site.workspace)
     rows = []
     for cluster, paths in sorted(used.items()):
-        rows += _on(cluster, partial(_extend, paths=paths))
-    return _told("leases", rows)
+        rows += on_cluster(cluster, partial(_extend, paths=paths))
+    return told("leases", rows)
 
 
 def cancel_orphans(runs: Iterable[RunHandle], state_of: TaskState) -> list[Row]:
@@ -82,8 +83,8 @@ def cancel_orphans(runs: Iterable[RunHandle], state_of: TaskState) -> list[Row]:
             folders[site.cluster].append(folder_of(run.run_id, site))
     rows = []
     for cluster, places in sorted(folders.items()):
-        rows += _on(cluster, partial(_cancel, folders=places, state_of=state_of))
-    return _told("orphaned jobs", rows)
+        rows += on_cluster(cluster, partial(_cancel, folders=places, state_of=state_of))
+    return told("orphaned jobs", rows)
 
 
 def replay_spools(runs: Iterable[RunHandle]) -> list[Row]:
@@ -94,10 +95,10 @@ def replay_spools(runs: Iterable[RunHandle]) -> list[Row]:
         try:
             counts = replay_everything(run)
         except ClusterError as error:
-            rows.append(row | {"action": f"FAILED: {error}"})
+            rows.append(row | {"action": f"{FAILED}: {error}"})
         else:
             rows.append(row | {name: str(count) for name, count in counts.items()})
-    return _told("tracking spools", rows)
+    return told("tracking spools", rows)
 
 
 def markdown(rows: Iterable[Row]) -> str:
@@ -105,8 +106,23 @@ def markdown(rows: Iterable[Row]) -> str:
     rows = list(rows)
     columns = list(dict.fromkeys(key for row in rows for key in row))
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(row.get(key, "") for key in columns) + " |" for row in rows]
+    lines += ["| " + " | ".join(_cell(row.get(key, "")) for key in columns) + " |" for row in rows]
     return "\n".join(lines)
+
+
+def one_table(sweeps: Mapping[str, Iterable[Row] | None]) -> tuple[str, int]:
+    """Draw what all tasks did, and count what failed; None is a task that did not end."""
+    rows = []
+    for sweep, done in sweeps.items():
+        for row in [{"action": f"{FAILED}: see the log of {sweep}"}] if done is None else done:
+            what = ", ".join(f"{k} {v}" for k, v in row.items() if k != "action")
+            rows.append({"sweep": sweep, "what": what, "action": row.get("action", "")})
+    failed = sum(row["action"].startswith(FAILED) for row in rows)
+    return (markdown(rows) if rows else NONE), failed
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _extend(hook: HpcHook, paths: set[str]) -> list[Row]:
@@ -122,9 +138,17 @@ def _extend(hook: HpcHook, paths: set[str]) -> list[Row]:
         if lease.remaining_s is None or lease.remaining_s > EXTEND_BELOW_S:
             rows.append(row | {"action": NONE})
         else:
-            hook.workspace().extend(lease.name, EXTEND_BY_DAYS)
-            rows.append(row | {"action": f"extended to {EXTEND_BY_DAYS} days"})
+            rows.append(row | {"action": _extended(hook, lease.name)})
     return rows
+
+
+def _extended(hook: HpcHook, name: str) -> str:
+    """Extend one lease; that it cannot be must not keep the others from it."""
+    try:
+        hook.workspace().extend(name, EXTEND_BY_DAYS)
+    except WorkspaceRefused as error:
+        return f"{FAILED}: {error}; copy what you need to another workspace before it expires"
+    return f"extended to {EXTEND_BY_DAYS} days"
 
 
 def _cancel(
@@ -169,15 +193,17 @@ def _folder(
     return None
 
 
-def _on(cluster: str, work: Callable[[HpcHook], list[Row]]) -> list[Row]:
+def on_cluster(cluster: str, work: Callable[[HpcHook], list[Row]]) -> list[Row]:
+    """Work on one cluster; one that does not answer is a row."""
     try:
         with HpcHook(cluster) as hook:
             return work(hook)
     except ClusterError as error:
-        return [{"cluster": cluster, "action": f"FAILED: {error}"}]
+        return [{"cluster": cluster, "action": f"{FAILED}: {error}"}]
 
 
-def _told(title: str, rows: list[Row]) -> list[Row]:
+def told(title: str, rows: list[Row]) -> list[Row]:
+    """Say it in the log, and pass it on."""
     log.info("%s\n%s", title, markdown(rows) if rows else NONE)
     return rows
 
