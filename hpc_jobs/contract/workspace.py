@@ -1,7 +1,7 @@
 """Every path in the workspace, built here and nowhere else.
 
     <workspace>/code/<sha256>/             hpc_jobs as it ran
-    <workspace>/code/kernels/              compiled kernels, keyed by source and processor
+    <workspace>/code/kernels/              compiled kernels, keyed by their sources
     <workspace>/<run_id>/
       campaign.json
       design/round-000.npz, .json

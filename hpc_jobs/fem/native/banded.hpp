@@ -6,6 +6,7 @@
 // compiling, which unrolls all loops. Entries left of the diagonal are zero.
 // No pivoting: past a limit point a pivot may be negative, which is no error.
 #pragma once
+#include "profile.hpp"
 #include "simd.hpp"
 
 namespace YL_ARCH {
@@ -28,6 +29,7 @@ YL_INLINE void subtract_above(Vec *row, const Vec *band, const double *over, lon
 // The band has VECTORS - 1 blocks of zeros before its first row, `over` as many entries.
 template <int VECTORS>
 static bool factorise_fixed(Vec *band, double *over, long blocks) {
+    YL_TIMED(YL_FACTORISATION);
     for (long block = 0; block < blocks; ++block) {
         for (int lane = 0; lane < LANES; ++lane) {
             Vec *target = band + (block * LANES + lane) * VECTORS;
@@ -54,6 +56,7 @@ static bool factorise_fixed(Vec *band, double *over, long blocks) {
 // Overwrite b by the solution of L D L^T x = b; b reaches VECTORS - 1 vectors beyond the last row.
 template <int VECTORS>
 static void substitute_fixed(const Vec *band, const double *over, Vec *b, long blocks) {
+    YL_TIMED(YL_SUBSTITUTION);
     double *x = reinterpret_cast<double *>(b);
     for (long block = 0; block < blocks; ++block) {
         Vec window[VECTORS];
@@ -85,6 +88,7 @@ static void substitute_fixed(const Vec *band, const double *over, Vec *b, long b
 
 // The same for widths that were not foreseen: correct, and slower.
 static bool factorise_any(Vec *band, double *over, long blocks, int vectors) {
+    YL_TIMED(YL_FACTORISATION);
     for (long k = 0; k < blocks * LANES; ++k) {
         const long block = k / LANES;
         const int lane = k % LANES;
@@ -104,6 +108,7 @@ static bool factorise_any(Vec *band, double *over, long blocks, int vectors) {
 }
 
 static void substitute_any(const Vec *band, const double *over, Vec *b, long blocks, int vectors) {
+    YL_TIMED(YL_SUBSTITUTION);
     double *x = reinterpret_cast<double *>(b);
     for (long k = 0; k < blocks * LANES; ++k) {
         const double *row = reinterpret_cast<const double *>(band + k * vectors);

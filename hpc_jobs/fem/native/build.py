@@ -79,8 +79,13 @@ def find_compiler(environment: dict[str, str] | None = None) -> str:
     )
 
 
-def build(root: Path = BUILT, environment: dict[str, str] | None = None) -> Path:
-    """Return the library's path, compiling it unless it is there. Raises NotBuilt."""
+def build(
+    root: Path = BUILT, environment: dict[str, str] | None = None, flags: Sequence[str] = ()
+) -> Path:
+    """Return the library's path, compiling it unless it is there. Raises NotBuilt.
+
+    flags come on top of FLAGS; a root holds libraries of the same flags only.
+    """
     target = library_path(root)
     if target.is_file():
         return target
@@ -88,7 +93,7 @@ def build(root: Path = BUILT, environment: dict[str, str] | None = None) -> Path
     root.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".building-", dir=root))
     try:
-        _compile(compiler, draft)
+        _compile(compiler, draft, (*FLAGS, *flags))
         draft.chmod(0o755)
         try:
             draft.rename(target.parent)
@@ -100,14 +105,14 @@ def build(root: Path = BUILT, environment: dict[str, str] | None = None) -> Path
     return target
 
 
-def _compile(compiler: str, folder: Path) -> None:
+def _compile(compiler: str, folder: Path, flags: Sequence[str]) -> None:
     """Compile one object per instruction set, side by side, and link them."""
     x86 = platform.machine().lower() in ("x86_64", "amd64")
     paths = X86_PATHS if x86 else {"portable": ()}
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        jobs = {"dispatch": [*FLAGS, *(["-DYL_X86"] if x86 else []), str(SOURCES / "dispatch.cpp")]}
+        jobs = {"dispatch": [*flags, *(["-DYL_X86"] if x86 else []), str(SOURCES / "dispatch.cpp")]}
         for name, options in paths.items():
-            jobs[name] = [*FLAGS, *options, f"-DYL_ARCH={name}", str(SOURCES / "kernel.cpp")]
+            jobs[name] = [*flags, *options, f"-DYL_ARCH={name}", str(SOURCES / "kernel.cpp")]
         commands = [
             [compiler, *arguments, "-c", "-o", f"{scratch}/{name}.o"]
             for name, arguments in jobs.items()

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "kernel.hpp"
+#include "profile.hpp"
 
 namespace portable {
 extern const Kernel kernel;
@@ -52,6 +53,7 @@ YL_EXPORT yl_solver *yl_open(const yl_setup *setup, int path) {
 
 YL_EXPORT void yl_solve(yl_solver *s, const double *coefficients, double time_limit_s, double *values, double *forces,
                         yl_report *report) {
+    YL_TIMED(YL_REST);
     s->kernel->solve(s->solver, coefficients, time_limit_s, values, forces, report);
 }
 
@@ -64,3 +66,12 @@ YL_EXPORT void yl_close(yl_solver *s) {
     s->kernel->close(s->solver);
     free(s);
 }
+
+#ifdef YL_PROFILE
+// Shares of the time within yl_solve so far: rest, elements, assembly, factorisation, substitution.
+YL_EXPORT void yl_profile(double *shares) {
+    double all = 0;
+    for (int i = YL_REST; i < YL_PHASES; ++i) all += static_cast<double>(yl_ticks[i]);
+    for (int i = YL_REST; i < YL_PHASES; ++i) shares[i - YL_REST] = yl_ticks[i] / all;
+}
+#endif

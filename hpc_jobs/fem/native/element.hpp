@@ -5,6 +5,7 @@
 // fourth node, only three nodes' rows are integrated, and the fourth's follow from them.
 #pragma once
 #include "log_strain.hpp"
+#include "profile.hpp"
 #include "return_map.hpp"
 
 namespace YL_ARCH {
@@ -118,6 +119,7 @@ YL_INLINE bool update(const Material &a, const State &last, Iterate &now, const 
 template <bool TANGENT>
 static Outcome evaluate_group(const Material &a, const Rotation &rotation, const Group &group, const State *last, Iterate *now,
                               const double *displacement, double *force, double *band, bool cold) {
+    YL_TIMED(YL_ELEMENTS);
     Vec u[8];
     for (int i = 0; i < 8; ++i)
         for (int lane = 0; lane < LANES; ++lane) u[i][lane] = displacement[group.dof[i][lane]];
@@ -211,6 +213,7 @@ static Outcome evaluate_group(const Material &a, const Rotation &rotation, const
                     if (group.folded) value *= group.sign[i] * group.sign[b];
                     stiffness[slot++] = value;
                 }
+    YL_TIMED(YL_ASSEMBLY);
     for (int lane = 0; lane < LANES; ++lane) {
         if (!(group.valid >> lane & 1)) continue;
         for (int i = 0; i < 36; ++i) band[group.entry[i][lane]] += stiffness[i][lane];

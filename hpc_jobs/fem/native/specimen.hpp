@@ -43,6 +43,7 @@ struct Specimen {
 
     bool build(const yl_setup &s);
     void clear_band() {
+        YL_TIMED(YL_ASSEMBLY);
         memset(static_cast<void *>(band), 0, (band_length() + 1) * sizeof(Vec));
         double *entries = reinterpret_cast<double *>(band);
         for (long k = unknowns; k < blocks * LANES; ++k) entries[k * vectors * LANES + k % LANES] = 1;
