@@ -11,7 +11,7 @@ from hpc_jobs.contract.execution import Execution
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.solver import Solver, limitation
 from hpc_jobs.contract.specimen import MESH_LEVELS, Specimens
-from hpc_jobs.contract.training import MultitaskCnn, Noise, Training
+from hpc_jobs.contract.training import PAPER_HEADS, MultitaskCnn, Noise, Training
 from hpc_jobs.contract.validation import Gate, Validation
 
 
@@ -76,7 +76,8 @@ class Campaign(Frozen):
             raise ValueError(f"training.networks repeats a name in {names}; name each one once")
         for network in self.training.networks:
             if isinstance(network, MultitaskCnn):
-                unknown = [head for head in network.deep_heads if head not in self.targets]
+                known = {*self.targets, *PAPER_HEADS}  # fewer targets have fewer of those
+                unknown = [head for head in network.deep_heads if head not in known]
                 if unknown:
                     raise ValueError(
                         f"deep_heads of network '{network.name}' names {', '.join(unknown)}; "

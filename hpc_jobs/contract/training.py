@@ -23,6 +23,10 @@ class Pace(Frozen):
     weight_decay: Annotated[float | None, Field(ge=0)] = None
 
 
+PAPER_HEADS = ("MP3", "MP5", "MP6", "MP7", "MP8")
+"""Targets with a deep head in the paper."""
+
+
 class MultitaskCnn(Pace):
     """The paper's network: a shared convolutional trunk, one head per target."""
 
@@ -36,7 +40,7 @@ class MultitaskCnn(Pace):
         Literal["relu", "silu"],
         Field(description="relu as in the paper; silu is smooth, as what is learned is"),
     ] = "silu"
-    deep_heads: tuple[str, ...] = ("MP3", "MP5", "MP6", "MP7", "MP8")
+    deep_heads: tuple[str, ...] = PAPER_HEADS
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
 
 

@@ -102,6 +102,15 @@ def test_a_wrong_campaign_is_refused(campaigns, overrides, key, value, remedy):
     assert key in message and value in message and remedy in message
 
 
+def test_a_campaign_of_three_targets_takes_the_default_networks(campaigns):
+    document = yaml.safe_load((campaigns / "demo.yaml").read_text())
+    document["material"]["yield_function"] = "barlat89"
+    document["targets"] = {"MP1": "r0", "MP2": "r45", "MP3": "r90"}
+    document["training"]["networks"] = [{"kind": "multitask_cnn"}]
+    campaign = parse(Campaign, document, source="demo")
+    assert Campaign.model_validate_json(campaign.model_dump_json()) == campaign
+
+
 @pytest.mark.parametrize(
     ("strains", "stresses", "said"),
     [

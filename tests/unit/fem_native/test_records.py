@@ -7,7 +7,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hpc_jobs.contract.material import Material, Swift
+from hpc_jobs.contract.material import (
+    Hardening,
+    HockettSherby,
+    Material,
+    Mixed,
+    Swift,
+    Tabulated,
+    Voce,
+)
 from hpc_jobs.contract.records import RecordStatus
 from hpc_jobs.contract.specimen import Mesh, Specimens
 from hpc_jobs.fem.errors import UnsupportedMaterial
@@ -47,24 +55,45 @@ def test_a_failure_leaves_no_trace_in_the_next_record(
     assert np.array_equal(native.simulate(ALPHA).strains, before.strains)
 
 
-def test_alpha_and_stress_scales_cancel(library: Library, specimens: Specimens) -> None:
+def scaled(law: Hardening, c: float) -> Hardening:
+    """The law k(p) -> c k(c p)."""
+    values = law.model_dump()
+    match law:
+        case Swift():
+            values |= {"strength_mpa": law.strength_mpa * c ** (1 + law.exponent)}
+            values |= {"prestrain": law.prestrain / c}
+        case Voce():
+            values |= {name: c * values[name] for name in ("yield_stress_mpa", "saturation_mpa")}
+            values |= {"rate": c * law.rate}
+        case HockettSherby():
+            stresses = ("yield_stress_mpa", "saturation_stress_mpa")
+            values |= {name: c * values[name] for name in stresses}
+            values |= {"rate": c**law.exponent * law.rate}
+        case Mixed():
+            values |= {"swift": scaled(law.swift, c), "voce": scaled(law.voce, c)}
+        case Tabulated():
+            values |= {"plastic_strains": tuple(p / c for p in law.plastic_strains)}
+            values |= {"stresses_mpa": tuple(c * k for k in law.stresses_mpa)}
+    return type(law).model_validate(values)
+
+
+@pytest.mark.parametrize("exponent", [8.0, 6.5])
+@pytest.mark.parametrize("law", LAWS)
+def test_alpha_and_stress_scales_cancel(
+    library: Library, specimens: Specimens, law: str, exponent: float
+) -> None:
     """alpha -> c alpha with k(p) -> c k(c p) leaves strains and forces unchanged."""
     c = 1.3
-    swift = Swift(law="swift", strength_mpa=646.0, prestrain=0.025, exponent=0.227)
-    scaled = Swift(
-        law="swift", strength_mpa=646.0 * c * c**0.227, prestrain=0.025 / c, exponent=0.227
-    )
     control = Control(tolerance=1e-11, point_tolerance=1e-9, warm_start=False)
+    material = sheet(law, exponent)
+    stronger = material.model_copy(update={"hardening": scaled(material.hardening, c)})
 
-    def run(hardening: Swift, alpha: np.ndarray) -> np.ndarray:
-        material = Material(
-            exponent=8, youngs_modulus_mpa=7e4, poisson_ratio=0.33, hardening=hardening
-        )
+    def run(material: Material, alpha: np.ndarray) -> np.ndarray:
         record = NativeSimulation(material, specimens, control, library).simulate(alpha)
         assert record.status == "ok"
         return np.concatenate([record.strains, record.forces / 1e4])
 
-    assert run(scaled, c * ALPHA) == pytest.approx(run(swift, ALPHA), abs=1e-9)
+    assert run(stronger, c * ALPHA) == pytest.approx(run(material, ALPHA), abs=1e-9)
 
 
 def test_necking_is_recognised(library: Library) -> None:
