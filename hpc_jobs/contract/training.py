@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from hpc_jobs.contract.base import Fraction, Frozen, Positive, Slug
 
@@ -17,6 +17,13 @@ class Noise(Frozen):
 class Pace(Frozen):
     """How one network is trained where it differs from the campaign's other networks."""
 
+    members: Annotated[
+        int, Field(ge=1, le=16, description="trainings with seeds of their own: an ensemble")
+    ] = 1
+    seed: Annotated[int | None, Field(ge=0, lt=2**31)] = None
+    gaussian: Annotated[
+        bool, Field(description="answer a variance beside each mean; the loss is the likelihood")
+    ] = False
     epochs: Annotated[int | None, Field(ge=1, le=100_000)] = None
     batch_size: Annotated[int | None, Field(ge=8, le=1_000_000)] = None
     learning_rate: Positive | None = None
@@ -36,6 +43,14 @@ class MultitaskCnn(Pace):
         int, Field(ge=2, le=512, description="principal components that the input filter keeps")
     ] = 48
     channels: Annotated[int, Field(ge=4, le=512)] = 32
+    encoding: Annotated[
+        Literal["fields", "series", "patches"],
+        Field(
+            description="what a convolution slides over: fields, 6 rows of patches x times as in "
+            "the paper; series, a row of times per patch; patches, each patch's times in one "
+            "stride, then its neighbours"
+        ),
+    ] = "fields"
     activation: Annotated[
         Literal["relu", "silu"],
         Field(description="relu as in the paper; silu is smooth, as what is learned is"),
@@ -55,6 +70,22 @@ class Mlp(Pace):
 
 
 Network = Annotated[MultitaskCnn | Mlp, Field(discriminator="kind")]
+
+
+def members_apart(networks: tuple[Network, ...]) -> tuple[Network, ...]:
+    """Write every member of an ensemble as a network: NAME-0, NAME-1, ..., seeds one apart."""
+    return tuple(member for network in networks for member in _members(network))
+
+
+def _members(network: Network) -> list[Network]:
+    if network.members == 1:
+        return [network]
+    first = network.seed or 0
+    described = network.model_dump() | {"members": 1}
+    return [
+        type(network)(**described | {"name": f"{network.name}-{number}", "seed": first + number})
+        for number in range(network.members)
+    ]
 
 
 class SineWave(Frozen):
@@ -92,9 +123,13 @@ Precision = Literal["float32", "tf32", "bf16"]
 
 
 class Training(Frozen):
-    """One training per network; all see the same batches."""
+    """One training per network; all of one seed see the same batches."""
 
-    networks: Annotated[tuple[Network, ...], Field(min_length=1, max_length=16)]
+    networks: Annotated[
+        tuple[Network, ...],
+        Field(min_length=1, max_length=16),
+        AfterValidator(members_apart),
+    ]
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     batch_size: Annotated[int, Field(ge=8, le=1_000_000)] = 256
     learning_rate: Positive = 1e-3

@@ -59,6 +59,10 @@ class InverseModel(nn.Module):
         physical: Tensor = self.low + self.span * self.network(strains)
         return physical
 
+    def deviations(self, strains: Tensor) -> Tensor:
+        """(B, strain_values) -> (B, targets): standard deviations that a Gaussian network says."""
+        return self.span * torch.exp(0.5 * self.network.moments(strains)[1])
+
 
 def model_of(card: ModelCard) -> InverseModel:
     """Build the architecture that a card describes, its weights still to be loaded."""

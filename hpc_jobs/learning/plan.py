@@ -35,7 +35,7 @@ class Plan:
                 training.weight_decay if network.weight_decay is None else network.weight_decay
             ),
             schedule=training.schedule,
-            seed=training.seed,
+            seed=training.seed if network.seed is None else network.seed,
             settle_after=training.settle_after,
             checkpoint_every_epochs=training.checkpoint_every_epochs,
             patience=training.patience,

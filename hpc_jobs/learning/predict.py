@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,12 +59,31 @@ class TrainedModel:
         """Identify (B, strain_values) strains: (B, targets), physical. Raises BadInput."""
         return self._ask(self._model, strains)
 
+    @property
+    def gaussian(self) -> bool:
+        """Whether the network answers a variance beside each mean."""
+        return self.card.network.gaussian
+
+    def deviations(self, strains: ArrayLike) -> NDArray[np.float64]:
+        """Give the standard deviations (B, targets), physical, that a Gaussian network answers.
+
+        Raises BadInput.
+        """
+        if not self.gaussian:
+            raise BadInput(
+                f"{self.name} answers no deviations; train it with gaussian: true, or several "
+                "members"
+            )
+        return self._ask(self._model.deviations, strains)
+
     def novelty(self, strains: ArrayLike) -> NDArray[np.float64]:
         """Score (B,) how unlike the training records; above novelty_limit, do not answer."""
         return self._ask(self._model.novelty, strains)
 
     @torch.no_grad()
-    def _ask(self, part: torch.nn.Module, strains: ArrayLike) -> NDArray[np.float64]:
+    def _ask(
+        self, part: Callable[[torch.Tensor], torch.Tensor], strains: ArrayLike
+    ) -> NDArray[np.float64]:
         values = torch.from_numpy(self._checked(strains))
         answers = [part(chunk) for chunk in torch.split(values, CHUNK)]
         return torch.cat(answers).numpy().astype(np.float64)

@@ -37,16 +37,25 @@ Report = Callable[[int, Evaluation | None], None]
 
 
 class Objective(nn.Module):
-    """Mean over the records of a batch, sum over the tasks, of the squared error."""
+    """What is minimised: mean over the records of a batch, sum over the tasks.
+
+    The squared error, or for Gaussian networks the negative logarithm of the likelihood,
+    (log s^2 + (y - m)^2/s^2)/2 but for a constant (Nix & Weigend 1994).
+    """
 
     def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, strains: Tensor, noise: Tensor, targets: Tensor) -> Tensor:
-        """(B, strain_values), (B, components), (B, targets) -> scalar."""
-        loss: Tensor = (self.network(strains, noise) - targets).square().mean(0).sum()
-        return loss
+    def forward(self, strains: Tensor, noise: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, strain_values), (B, components), (B, targets) -> objective, squared error."""
+        if not self.network.gaussian:
+            squared = (self.network(strains, noise) - targets).square().mean(0).sum()
+            return squared, squared
+        mean, log_variance = self.network.moments(strains, noise)
+        squares = (mean - targets).square()
+        likelihood = 0.5 * (log_variance + squares * torch.exp(-log_variance))
+        return likelihood.mean(0).sum(), squares.mean(0).sum()
 
 
 class Trainer:
@@ -158,13 +167,13 @@ class Trainer:
         with torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.plan.precision == "bf16"
         ):
-            loss = self._objective(batch.strains, noise, batch.targets)
+            loss, squared = self._objective(batch.strains, noise, batch.targets)
         # Ranks average their gradients; parts of a batch may differ by one record.
         weighted = loss * (len(batch) * share.world / (stop - start))
         self.optimiser.zero_grad(set_to_none=True)
         weighted.backward()
         self.optimiser.step()
-        self._loss += loss.detach() * (len(batch) / order.records)
+        self._loss += squared.detach() * (len(batch) / order.records)
         if batch.step % LOSS_CHECK_STEPS == 0:
             self._check_loss()
 

@@ -9,18 +9,28 @@ from hpc_jobs.contract.training import Network as NetworkSpec
 from hpc_jobs.learning.inputs import spectrum_of
 from hpc_jobs.learning.networks import NETWORKS
 from hpc_jobs.learning.networks.multitask_cnn import BatchedLinear, Heads, MultitaskCnn
+from hpc_jobs.learning.train import Objective
 
 SHAPES = [(2, 3, 18, 10), (2, 1, 2, 3), (2, 3, 1, 1)]
 TARGETS = [f"MP{i}" for i in range(1, 9)]
 NOISE = 5e-4
+VARIANTS = {
+    "mlp": {},
+    "mlp, gaussian": {"gaussian": True},
+    "multitask_cnn": {},
+    "multitask_cnn, gaussian": {"gaussian": True},
+    "multitask_cnn, series": {"encoding": "series"},
+    "multitask_cnn, patches": {"encoding": "patches"},
+}
 
 torch.set_num_threads(1)  # what is trained here is so small that threads only wait
 
 
 def build(kind, shape, *, seed=0, targets=TARGETS, **settings):
     torch.manual_seed(seed)
-    spec = TypeAdapter(NetworkSpec).validate_python({"kind": kind, "components": 6} | settings)
-    return NETWORKS[kind](spec, shape, targets)
+    settings = {"kind": kind.partition(",")[0], "components": 6} | VARIANTS[kind] | settings
+    spec = TypeAdapter(NetworkSpec).validate_python(settings)
+    return NETWORKS[spec.kind](spec, shape, targets)
 
 
 def records(shape, count, seed=1):
@@ -40,11 +50,11 @@ def fitted(kind, shape, strains, **settings):
 
 def test_every_kind_of_the_contract_is_registered():
     kinds = TypeAdapter(NetworkSpec).json_schema()["discriminator"]["mapping"]
-    assert set(kinds) == set(NETWORKS)
+    assert set(kinds) == set(NETWORKS) == {name.partition(",")[0] for name in VARIANTS}
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", VARIANTS)
 def test_shape_and_independence_of_the_batch(kind, shape):
     strains, _ = records(shape, 20)
     network = fitted(kind, shape, strains).eval()
@@ -54,7 +64,7 @@ def test_shape_and_independence_of_the_batch(kind, shape):
     torch.testing.assert_close(network(x[3:4]), answers[3:4], atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", VARIANTS)
 def test_overfits_eight_samples(kind):
     strains, targets = records(SHAPES[0], 8)
     network = fitted(kind, SHAPES[0], strains, dropout=0.0)
@@ -68,14 +78,14 @@ def test_overfits_eight_samples(kind):
     assert loss < 1e-3 * y.var()
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", VARIANTS)
 def test_the_same_seed_gives_the_same_weights_another_seed_others(kind):
     one, two, other = (build(kind, SHAPES[0], seed=seed).state_dict() for seed in (0, 0, 1))
     assert all(torch.equal(one[name], two[name]) for name in one)
     assert any(not torch.equal(one[name], other[name]) for name in one)
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", VARIANTS)
 def test_inputs_travel_with_the_weights(kind):
     strains, _ = records(SHAPES[0], 20)
     network = fitted(kind, SHAPES[0], strains).eval()
@@ -85,7 +95,7 @@ def test_inputs_travel_with_the_weights(kind):
     assert torch.equal(copy(x), network(x))
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
+@pytest.mark.parametrize("kind", VARIANTS)
 def test_inputs_are_in_units_of_the_noise(kind):
     """A feature that carries only noise must not matter, however small its spread."""
     strains, _ = records(SHAPES[0], 40)
@@ -142,3 +152,46 @@ def test_batched_linear_is_one_linear_layer_per_group():
 def test_the_cnn_of_the_paper_has_its_size():
     network = build("multitask_cnn", SHAPES[0], channels=64, components=48)
     assert 2e5 < sum(weight.numel() for weight in network.parameters()) < 5e5
+
+
+@pytest.mark.parametrize("kind", [kind for kind in VARIANTS if "gaussian" in kind])
+def test_a_gaussian_network_has_moments_of_its_targets(kind):
+    """Silencing one target's variance leaves every mean and every other variance alone."""
+    strains, _ = records(SHAPES[0], 8)
+    network = fitted(kind, SHAPES[0], strains).eval()
+    x = torch.from_numpy(strains)
+    mean, log_variance = network.moments(x)
+    assert mean.shape == log_variance.shape == (8, 8)
+    assert torch.equal(mean, network(x)) and not torch.equal(mean, log_variance)
+    noise = torch.randn(8, 6, generator=torch.Generator().manual_seed(0))
+    assert not torch.equal(network.moments(x, noise)[1], log_variance)
+
+
+def test_a_gaussian_network_learns_how_sure_it_can_be():
+    """Targets that strains say nothing of: what comes out is how widely they scatter."""
+    strains, _ = records(SHAPES[0], 400)
+    deviations = np.geomspace(0.02, 0.3, 8)
+    scatter = deviations * np.random.default_rng(3).normal(size=(400, 8))
+    noisy = torch.from_numpy((0.5 + scatter).astype("f4"))
+    network = fitted("mlp, gaussian", SHAPES[0], strains, hidden=[8])
+    objective = Objective(network)
+    x, none = torch.from_numpy(strains), torch.zeros(400, 6)
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
+    for _ in range(200):
+        loss, squared = objective(x, none, noisy)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    said = torch.exp(0.5 * network.moments(x)[1]).mean(0).detach().numpy()
+    np.testing.assert_allclose(said, deviations, rtol=0.25)
+    assert squared.item() == pytest.approx((deviations**2).sum(), rel=0.3)
+
+
+def test_the_patches_encoding_takes_in_a_patch_at_a_time():
+    """Before the trunk's second block, a place knows the times of its own patch and no others."""
+    network = build("multitask_cnn, patches", SHAPES[0]).eval()
+    first = network.trunk[0]
+    x = torch.zeros(1, 6, 180)
+    x[:, :, 40:50] = 1.0  # patch 4
+    changed = (first(x) != first(torch.zeros_like(x))).any(1).squeeze().nonzero().ravel()
+    assert changed.tolist() == [4] and first(x).shape == (1, 32, 18)

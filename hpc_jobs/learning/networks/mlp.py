@@ -21,9 +21,11 @@ class Mlp(Network):
         for hidden in spec.hidden:
             layers += [nn.Linear(width, hidden), nn.SiLU(), nn.Dropout(spec.dropout)]
             width = hidden
-        self.layers = nn.Sequential(*layers, nn.Linear(width, len(targets)))
+        self.gaussian, self.targets = spec.gaussian, len(targets)
+        answers = len(targets) * (2 if spec.gaussian else 1)
+        self.layers = nn.Sequential(*layers, nn.Linear(width, answers))
 
-    def forward(self, strains: Tensor, noise: Tensor | None = None) -> Tensor:
-        """(B, strain_values) strain -> (B, targets), 0 to 1 over the training range."""
+    def outputs(self, strains: Tensor, noise: Tensor | None) -> Tensor:
+        """(B, strain_values) strain -> (B, targets, 1 or 2): means, log variances."""
         scaled: Tensor = self.layers(self.inputs(strains, noise))
-        return scaled
+        return scaled.reshape(len(strains), self.targets, -1)

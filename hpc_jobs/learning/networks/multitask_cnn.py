@@ -23,36 +23,59 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU}
 
 
 class MultitaskCnn(Network):
-    """Trunk: 2 x [Conv1d, BatchNorm, MaxPool, activation] on the (B, 2 specimens, L) view."""
+    """Trunk: 2 x [Conv1d, BatchNorm, MaxPool, activation] on rows of the encoding's choice."""
 
     def __init__(self, spec: MultitaskCnnSpec, shape: StrainShape, targets: Sequence[str]) -> None:
         super().__init__()
-        components, specimens, patches, times = shape
-        self.rows, length, width = components * specimens, patches * times, spec.channels
-        activation = ACTIVATIONS[spec.activation]
+        width, activation = spec.channels, ACTIVATIONS[spec.activation]
+        self.gaussian = spec.gaussian
         self.inputs = PrincipalInputs(math.prod(shape), spec.components, WHITENING)
+        self.rows, first, length = _encode(spec, shape, activation)
         self.trunk = nn.Sequential(
-            *_block(self.rows, width, activation, kernel=5, length=length),
-            *_block(width, width, activation, kernel=5, length=_pooled(length)),
+            *first, *_block(width, width, activation, kernel=5, length=length)
         )
         deep = [index for index, target in enumerate(targets) if target in spec.deep_heads]
         simple = [index for index in range(len(targets)) if index not in deep]
         depths = ((simple, SIMPLE_CONVOLUTIONS), (deep, DEEP_CONVOLUTIONS))
         self.heads = nn.ModuleList(
-            Heads(len(group), depth, width, _pooled(_pooled(length)), spec.dropout, activation)
+            Heads(
+                len(group),
+                depth,
+                width,
+                _pooled(length),
+                spec.dropout,
+                activation,
+                answers=2 if spec.gaussian else 1,
+            )
             for group, depth in depths
             if group
         )
         order = torch.argsort(torch.tensor(simple + deep))
         self.register_buffer("order", order, persistent=False)
 
-    def forward(self, strains: Tensor, noise: Tensor | None = None) -> Tensor:
-        """(B, strain_values) strain -> (B, targets), 0 to 1 over the training range."""
+    def outputs(self, strains: Tensor, noise: Tensor | None) -> Tensor:
+        """(B, strain_values) strain -> (B, targets, 1 or 2): means, log variances."""
         field = self.inputs.field(strains, noise).reshape(len(strains), self.rows, -1)
-        shared = self.trunk(field)  # (B, C, L/4)
+        shared = self.trunk(field)  # (B, C, L)
         answers = torch.cat([heads(shared) for heads in self.heads], dim=1)
         assert isinstance(self.order, Tensor)
         return answers[:, self.order]
+
+
+def _encode(
+    spec: MultitaskCnnSpec, shape: StrainShape, activation: type[nn.Module]
+) -> tuple[int, list[nn.Module], int]:
+    """Rows that the field is laid out in, the trunk's first block, and the length it leaves."""
+    components, specimens, patches, times = shape
+    rows, length = components * specimens, patches * times
+    if spec.encoding == "patches":
+        # One stride takes in all times of a patch; what is left is one place per patch.
+        first = nn.Conv1d(rows, spec.channels, times, stride=times, bias=False)
+        return rows, [first, nn.BatchNorm1d(spec.channels), activation()], patches
+    if spec.encoding == "series":
+        rows, length = rows * patches, times
+    block = _block(rows, spec.channels, activation, kernel=5, length=length)
+    return rows, block, _pooled(length)
 
 
 class Heads(nn.Module):
@@ -66,6 +89,7 @@ class Heads(nn.Module):
         length: int,
         dropout: float,
         activation: type[nn.Module],
+        answers: int = 1,
     ) -> None:
         super().__init__()
         inner = max(channels // 2, 4)
@@ -80,14 +104,14 @@ class Heads(nn.Module):
         self.convolutions = nn.Sequential(*blocks)
         self.dropout = nn.Dropout(dropout)
         self.hidden = BatchedLinear(heads, inner * length, 2 * channels)
-        self.output = BatchedLinear(heads, 2 * channels, 1)
+        self.output = BatchedLinear(heads, 2 * channels, answers)
 
     def forward(self, shared: Tensor) -> Tensor:
-        """(B, C, L) -> (B, G)."""
+        """(B, C, L) -> (B, G, answers)."""
         features = self.convolutions(shared).reshape(len(shared), self.heads, -1)  # (B, G, F)
         hidden = self.activation(self.hidden(self.dropout(features)))  # (B, G, H)
-        answers: Tensor = self.output(self.dropout(hidden))  # (B, G, 1)
-        return answers[..., 0]
+        answers: Tensor = self.output(self.dropout(hidden))
+        return answers
 
 
 class BatchedLinear(nn.Module):
