@@ -23,7 +23,7 @@ def trained_members(tmp_path_factory):
     from hpc_jobs.contract.workspace import RunFolder
 
     network = {"kind": "mlp", "hidden": [32], "components": 16, "gaussian": True, "members": 2}
-    campaign = campaign_of(networks=[network], epochs=30)
+    campaign = campaign_of(networks=[network], epochs=40, learning_rate=5e-3)
     run = RunFolder(tmp_path_factory.mktemp("ensemble"))
     fill_round(run, campaign)
     publish_dataset(run, campaign)
