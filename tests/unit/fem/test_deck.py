@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.loading import load as load_yaml
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.specimen import Mesh, Specimens
-from hpc_jobs.fem.backends import backend_of, load
+from hpc_jobs.fem.backends import backend_of, load, prepare
 from hpc_jobs.fem.backends.deck import DeckSolver, Motion, VirtualTest
 from hpc_jobs.fem.backends.scratch import KEEP, LOG
 from hpc_jobs.fem.errors import SolverFailed, SolverMissing
 
+CAMPAIGNS = Path(__file__).parents[3] / "dags" / "campaigns"
 Sheet = tuple[np.ndarray, Material]
 SPECIMENS = Specimens(
     angles_deg=(0.0, 45.0), mesh=Mesh(along=8, across=4), output_times=2, steps_per_output=1
@@ -173,6 +176,9 @@ def test_solvers_elsewhere_are_found_by_name(
     assert load("my_lab.codes:SOLVER").missing() == "no-such-program is not on the PATH; ask me"
     with pytest.raises(SolverMissing, match="ask me"):
         backend_of("my_lab.codes:SOLVER")
+    own = {"solver": "my_lab.codes:SOLVER"}
+    with pytest.raises(SolverMissing, match="ask me"):
+        prepare(load_yaml(Campaign, CAMPAIGNS / "demo.yaml", own))
     for name in ("my_lab.other", "my_lab.codes:OTHER", "nothing"):
         with pytest.raises(SolverMissing, match="cannot be imported"):
             backend_of(name)

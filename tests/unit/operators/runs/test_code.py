@@ -37,6 +37,7 @@ def test_the_package_is_whole():
     names = zipfile.ZipFile(BytesIO(current_code().archive)).namelist()
     assert names == sorted(names)
     assert "hpc_jobs/jobs/element.py" in names and "hpc_jobs/__init__.py" in names
+    assert "hpc_jobs/fem/backends/calculix.inp.j2" in names
 
 
 def test_shipped_code_runs_and_has_fixed_times(bench, package: Path):
