@@ -1,4 +1,4 @@
-"""What a network has to beat: the mean, and ridge regressions on principal components."""
+"""What a network has to beat: the mean, ridge regressions, and the forward surrogate inverted."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.learning.dataset import Dataset, Examples, Strains, scale, with_noise
+from hpc_jobs.learning.forward_records import ForwardRecords
+from hpc_jobs.learning.gauss_newton import refine
 from hpc_jobs.learning.inputs import Spectrum, spectrum_of
+from hpc_jobs.learning.surrogate import fit_surrogate
 
 COMPONENTS = 32
 QUADRATIC_COMPONENTS = 24
@@ -55,7 +58,22 @@ def baseline_estimates(
         "mean": np.array(mean),
         "pca_ridge": linear.predict(examples.strains),
         "pca_ridge_quadratic": quadratic.predict(examples.strains),
+        "surrogate": _refined(dataset, strains, parameters, examples),
     }
+
+
+def _refined(
+    dataset: Dataset,
+    strains: Strains,
+    parameters: NDArray[np.float32],
+    examples: Examples,
+) -> Float:
+    """Gauss-Newton on the forward surrogate, from strains alone as the networks."""
+    low, high = np.array(dataset.facts.scaler.low), np.array(dataset.facts.scaler.high)
+    records = ForwardRecords(parameters, strains, None)
+    surrogate = fit_surrogate(records, (low, high), (dataset.facts.noise_strain, 1.0))
+    found = refine(surrogate, examples.strains)
+    return np.asarray((found.parameters - low) / (high - low))
 
 
 def _linear(spectrum: Spectrum) -> Features:

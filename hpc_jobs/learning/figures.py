@@ -34,6 +34,7 @@ TITLES = {
     "mean": "mean of the training records",
     "pca_ridge": "linear PCA-ridge",
     "pca_ridge_quadratic": "quadratic PCA-ridge",
+    "surrogate": "forward surrogate, inverted",
 }
 INK, ACCENT, MUTED = "#1b3a57", "#d1495b", "#8d99a6"
 

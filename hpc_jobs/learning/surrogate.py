@@ -137,7 +137,8 @@ def fit_surrogate(
         all_carried = coordinates == scaled.shape[1]
         if not all_carried and _parameters_lost(u, scaled) > PARAMETERS_LOST:
             continue
-        monomials, coefficients, missed = _best_polynomial(u, outputs, observables)
+        kept = observables.vectors.shape[1]
+        monomials, coefficients, missed = best_polynomial(u, outputs, kept, DEGREES)
         margin = MARGIN * np.ptp(u, axis=0)
         found = Surrogate(
             observables=observables,
@@ -186,14 +187,17 @@ def _parameters_lost(u: FloatArray, scaled: FloatArray) -> float:
     )
 
 
-def _best_polynomial(
-    u: FloatArray, outputs: FloatArray, observables: Observables
+def best_polynomial(
+    u: FloatArray, outputs: FloatArray, judged: int, degrees: Sequence[int]
 ) -> tuple[Monomials, FloatArray, FloatArray]:
-    """Choose by the mean logarithm of what is missed: few records in the corners miss most."""
-    kept = observables.vectors.shape[1]
+    """Fit outputs (n, outputs) by polynomials of u (n, coordinates), and choose one.
+
+    By the mean logarithm of what the first `judged` outputs of a left-out record miss: few
+    records, in the corners, miss most. Returns monomials, coefficients and what is missed.
+    """
     tried = [
-        (monomials, coefficients, missed[:, :kept])
-        for degree in DEGREES
+        (monomials, coefficients, missed[:, :judged])
+        for degree in degrees
         for monomials, coefficients, missed in _polynomials(u, outputs, degree, PENALTIES)
     ]
     return min(tried, key=lambda one: float(np.log1p((one[2] ** 2).sum(1)).mean()))

@@ -40,6 +40,7 @@ def test_baselines_rank_as_they_must(dataset):
     variance = float(test.scaled.var(0).sum())
     assert errors["mean"] == pytest.approx(variance, rel=0.1) and errors["mean"] >= variance
     assert errors["pca_ridge"] < 0.5 * errors["mean"]
+    assert errors["surrogate"] < errors["pca_ridge_quadratic"]
 
 
 def test_the_report_says_who_is_beaten(dataset):
@@ -50,6 +51,6 @@ def test_the_report_says_who_is_beaten(dataset):
     constant = np.full_like(test.scaled, 0.7)
     constant[:, 2] = test.scaled[:, 2]
     report = judge(constant, ~nobody, dataset, validation, test)
-    assert set(report.loses_to) == {"mean", "pca_ridge", "pca_ridge_quadratic"}
+    assert set(report.loses_to) == {"mean", "pca_ridge", "pca_ridge_quadratic", "surrogate"}
     assert "MP3" not in report.beaten_at and "mean" in report.beaten_at["MP1"]
     assert report.novel_share == 1

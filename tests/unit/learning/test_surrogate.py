@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hpc_jobs.learning import surrogate as module
+from hpc_jobs.learning.fidelity import corrected
 from hpc_jobs.learning.forward_records import ForwardRecords, training_records
 from hpc_jobs.learning.gauss_newton import bound, refine
 from hpc_jobs.learning.pack import publish_dataset
@@ -120,6 +121,28 @@ def test_a_start_is_used_where_it_ends_better(surrogate):
     alone = refine(surrogate, strains, forces)
     helped = refine(surrogate, strains, forces, start=truth.parameters)
     np.testing.assert_allclose(helped.parameters, alone.parameters, atol=1e-4)
+
+
+def finer(truth):
+    """The same sheets on another mesh: smoothly different, also where no coarse record varies."""
+    x = (truth.parameters[:, :1] - 1) / 0.1
+    strange = 8 * NOISE[0] * np.sin(25 * np.linspace(0, 1, STRAINS)) * (1 + 0.3 * x)
+    return ForwardRecords(truth.parameters, truth.strains + strange, truth.forces * 0.98)
+
+
+def test_a_few_fine_records_correct_a_coarse_surrogate(surrogate):
+    fine = finer(records(12, seed=13, low=0.91, high=1.09))
+    better = corrected(surrogate, fine)
+    unseen = finer(records(200, seed=14, low=0.91, high=1.09))
+    strains, forces = better.simulate(unseen.parameters)
+    coarse, _ = surrogate.simulate(unseen.parameters)
+    assert np.abs(coarse - unseen.strains).max() > 5 * NOISE[0]
+    assert np.abs(strains - unseen.strains).max() < 0.3 * NOISE[0]
+    assert np.abs(forces / unseen.forces - 1).max() < 0.3 * NOISE[1]
+    found = refine(better, *noisy(unseen, 15))
+    assert np.median(found.chi_square) / found.freedom == pytest.approx(1, abs=0.1)
+    covered = (np.abs(found.parameters - unseen.parameters) < 1.645 * found.deviation).mean()
+    assert 0.84 < covered < 0.96
 
 
 def test_training_records_come_from_the_packed_dataset(run, campaign):

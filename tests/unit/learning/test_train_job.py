@@ -40,7 +40,9 @@ def test_both_jobs_end_to_end(run, campaign, index, network):
     assert done.returncode == 0, done.stdout + done.stderr
     result = read_model(ElementResult, run.job("t").result(index)).facts
     assert result["model"] == f"first-{network}"
-    assert set(result["baselines"]) == {"mean", "pca_ridge", "pca_ridge_quadratic"}
+    assert set(result["baselines"]) == {
+        "mean", "pca_ridge", "pca_ridge_quadratic", "surrogate",
+    }  # fmt: skip
     assert result["test_sum_mse"] == pytest.approx(sum(result["test_mse"].values()))
 
     folder = run.model(f"first-{network}")
