@@ -212,16 +212,19 @@ def report(
     scored: dict[str, Any],
     decision: dict[str, Any],
 ) -> dict[str, Any]:
-    """Put the result together, and close the campaign's run in MLflow."""
+    """Put the result together, as a page too, and close the campaign's run in MLflow."""
     from hpc_jobs.contract.run import RunHandle
     from operators.accounting import try_to_log_usage
     from operators.campaign_report import campaign_report
+    from operators.html_report import log_html_report
     from operators.run import finish_run
 
     handle = RunHandle.model_validate(run)
     usage = try_to_log_usage(handle)
+    result = campaign_report(handle, dataset, challenger, scored, decision) | {"usage": usage}
+    log_html_report(handle, result, challenger["model"], decision["validation"])
     finish_run(handle)
-    return campaign_report(handle, dataset, challenger, scored, decision) | {"usage": usage}
+    return result
 
 
 @task(trigger_rule="one_failed")

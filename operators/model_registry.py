@@ -156,6 +156,7 @@ def pass_gate(
     report = {
         **decision.model_dump(),
         "model": version.tags[MODEL],
+        "validation": validation,
         "registered_model": version.name,
         "version": str(version.version),
         "champion_before": rival,

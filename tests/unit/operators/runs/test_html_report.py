@@ -1,0 +1,85 @@
+"""The page holds what the terminal prints, its figures lie inside it, and MLflow has it."""
+
+import base64
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from operators import html_report
+from operators.html_report import error_table, log_html_report, render
+from operators.run import folder_of
+
+PNG = b"\x89PNG\r\n\x1a\n only its first bytes are looked at here"
+NETWORK = {
+    "test_sum_mse": 0.002,
+    "per_target": {"MP1": 0.0005, "MP2": 0.0015},
+    "baselines": {
+        "mean": {"sum": 0.2, "per_target": {"MP1": 0.1, "MP2": 0.1}},
+        "surrogate": {"sum": 0.0012, "per_target": {"MP1": 0.0006, "MP2": 0.0006}},
+    },
+}
+REPORT: dict[str, Any] = {
+    "run_id": "demo-1",
+    "campaign": "demo",
+    "records_by_status": {"ok": 9, "necked": 1},
+    "networks": {"mlp": NETWORK, "cnn": NETWORK | {"test_sum_mse": 0.003}},
+    "alloys": {
+        "dp780": {
+            "verdict": "pass",
+            "quantities": {"r_value_0": [0.781, 0.776]},
+            "note": "",
+            "refined": {
+                "verdict": "pass",
+                "quantities": {"r_value_0": [0.779, 0.776]},
+                "intervals": {"r_value_0": [0.760, 0.798]},
+            },
+        },
+        "aa2090": {
+            "verdict": "outside",
+            "quantities": {"r_value_0": [None, 0.21]},
+            "note": "r_value_0 <below> the range",
+            "refined": None,
+        },
+    },
+    "gate": {"promoted": True, "reason": "the first one", "model": "t1-mlp", "validation": "v1"},
+}
+
+
+def test_each_column_once_and_the_sum_last() -> None:
+    table = error_table(REPORT["networks"])
+    assert table["columns"] == ["mlp", "cnn", "mean", "surrogate"]
+    assert [row["name"] for row in table["rows"]] == ["MP1", "MP2", "sum"]
+    assert table["rows"][-1]["values"] == [0.002, 0.003, 0.2, 0.0012]
+
+
+def test_the_page_says_everything_and_escapes_it() -> None:
+    page = render(REPORT, {"networks": [], "alloys": {}})
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    assert "10 simulated: 9 ok, 1 necked." in text
+    assert "0.776 0.781 0.779 ± 0.019" in text
+    assert "the first one" in text and "OUTSIDE" in text.upper()
+    assert "&lt;below&gt;" in page and "<below>" not in page
+    assert page.count('class="best"') == 4  # MP1 is shared by two networks
+
+
+def test_it_lands_in_mlflow_with_its_figures_inside(
+    bench: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(html_report, "HpcHook", bench.connect)
+    run = bench.open()
+    folder = folder_of(run.run_id, run.sites["cpu"])
+    figures = [
+        folder.model("t1-mlp") / "figures" / "loss.png",
+        folder.figure("v1", "dp780"),
+        folder.refined_figure("v1", "dp780"),
+    ]
+    with bench.connect("cpu") as hook:
+        for path in figures:
+            hook.write(str(path), PNG)
+    path = log_html_report(run, REPORT, "t1-mlp", "v1", bench.mlflow)
+    client = bench.mlflow.require()
+    page = Path(client.download_artifacts(run.mlflow_run_id, path)).read_text()
+    assert page.count(base64.b64encode(PNG).decode()) == 3
+    assert not re.search(r'(src|href)="(?!data:)', page)  # nothing outside the page is needed
