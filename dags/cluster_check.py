@@ -10,6 +10,8 @@ from pathlib import Path
 from airflow.sdk import Param, dag, task
 from airflow.sdk.exceptions import AirflowFailException
 
+# Proposals only: a file that was written a moment ago may be named as well.
+NAME = "^[a-z][a-z0-9_-]{0,47}$"
 CLUSTERS = sorted(file.stem for file in (Path(__file__).parent / "clusters").glob("*.yaml"))
 
 
@@ -19,14 +21,16 @@ CLUSTERS = sorted(file.stem for file in (Path(__file__).parent / "clusters").glo
         "cluster": Param(
             CLUSTERS[0],
             type="string",
-            enum=CLUSTERS,
+            pattern=NAME,
+            examples=CLUSTERS,
             title="Cluster",
             description_md="A file of `dags/clusters/`; its Connection has the same name.",
         ),
         "partner": Param(
             None,
             type=["null", "string"],
-            enum=[None, *CLUSTERS],
+            pattern=NAME,
+            examples=CLUSTERS,
             title="Partner",
             description_md="Another cluster that must see the same workspace.",
         ),
@@ -54,7 +58,7 @@ def cluster_check():
 
     @task
     def check(params: dict) -> list[dict[str, str]]:
-        from operators.cluster_check import check_cluster
+        from operators.checks.cluster import check_cluster
 
         steps = check_cluster(
             params["cluster"], params["partner"], params["role"], params["wait_s"]

@@ -57,14 +57,23 @@ def python() -> Finding:
     )
 
 
+def requirements(role: str) -> "list[str]":
+    """For pip: what jobs of that role import, in the versions that are tested."""
+    return ["{}=={}".format(package.name, package.tested) for package in _wanted(role)]
+
+
 def packages(role: str) -> "list[Finding]":
     """Import what jobs of that role (cpu, gpu or both) import; the last finding is CUDA's."""
-    wanted = [p for p in PACKAGES if role == "both" or role in p.roles.split()]
+    wanted = _wanted(role)
     said = _probe([package.module for package in wanted])
     findings = [_judge(package, *said[package.module]) for package in wanted]
     if "cuda" in said:
         findings.append(_cuda(*said["cuda"]))
     return findings
+
+
+def _wanted(role: str) -> "list[Package]":
+    return [p for p in PACKAGES if role == "both" or role in p.roles.split()]
 
 
 def _probe(modules: "list[str]") -> "dict[str, list[str]]":

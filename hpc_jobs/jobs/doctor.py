@@ -99,10 +99,16 @@ def main() -> None:
         help="cpu: simulations; gpu: training and identification",
     )
     parser.add_argument("--now", type=float, help="the control host's Unix time, to compare clocks")
+    parser.add_argument(
+        "--requirements", action="store_true", help="print what to install, and do no more"
+    )
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--publish-in", type=Path, help="leave a result in this job folder")
     parser.add_argument("--linger", type=float, default=0, help="s; stay alive, to be cancelled")
     parsed = parser.parse_args()
+    if parsed.requirements:
+        print(" ".join(packages.requirements(parsed.role)))
+        return
     time.sleep(parsed.linger)
     started = time.time()
     findings = examine(parsed.role, parsed.workspace, parsed.now)

@@ -5,7 +5,7 @@ import hashlib
 import socket
 from typing import TYPE_CHECKING
 
-from operators.checks.step import Steps, Trouble
+from operators.checks.step import Outcome, Step, Steps, Trouble
 
 if TYPE_CHECKING:
     from operators.cluster.transports.login import Login
@@ -15,13 +15,22 @@ NETWORK_TIMEOUT_S = 10.0
 MARK = "yieldloop; it's quiet here"
 
 
-def check_login(hook: "HpcHook", steps: Steps) -> bool:
-    """Try login, shell, description, scheduler and workspaces, in this order."""
+def check_login(hook: "HpcHook", steps: Steps, *, described: bool = True) -> bool:
+    """Try login, shell, description, scheduler and workspaces, in this order.
+
+    described: it has a file in dags/clusters; a Connection that is not saved has no name to find
+    one by, and is tried no further than the shell.
+    """
     name = hook.cluster
     steps.attempt("connection", f"read Connection '{name}'", lambda: _describe(hook.login))
     steps.attempt("network", "reach the first host", lambda: _reach(_first(hook.login)))
     steps.attempt("login", "log in and run hostname", lambda: _hostname(hook))
     steps.attempt("shell", "run a command and compare its output", lambda: _quiet(hook))
+    if not described:
+        remedy = "save it, describe the cluster there, then trigger the DAG cluster_check"
+        tried = "look for its file in dags/clusters"
+        steps.add(Step("description", Outcome.NOTE, tried, "no file of that name", remedy))
+        return steps.good
     steps.attempt("description", f"read clusters/{name}.yaml", lambda: hook.site.description)
     steps.attempt("scheduler", "ask the scheduler for our jobs", lambda: _queue(hook))
     steps.attempt("workspaces", "list our workspaces", lambda: _leases(hook))

@@ -163,13 +163,17 @@ class HpcHook(BaseHook):
         return self.transport
 
     def test_connection(self) -> tuple[bool, str]:
-        """Try login, scheduler and workspaces; say what was tried, step by step."""
+        """Try login, scheduler and workspaces; say what was tried, step by step.
+
+        From the form, Airflow tries a Connection under a name of its own: the login alone.
+        """
         from operators.checks.login import check_login
         from operators.checks.step import Steps
 
         steps = Steps()
         try:
-            check_login(self, steps)
+            file = clusters_folder() / f"{self.cluster}.yaml"
+            check_login(self, steps, described=file.is_file())
         finally:
             self.close()
         return steps.good, steps.in_words()

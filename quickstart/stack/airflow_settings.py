@@ -51,6 +51,7 @@ def _settings(layout: Layout, ports: Ports) -> dict[str, dict[str, str]]:
             "load_examples": "False",
             "dags_are_paused_at_creation": "False",  # what is scheduled, runs
             "executor": "LocalExecutor",
+            "test_connection": "Enabled",  # one user, who is the administrator
             "parallelism": "4",
             "execution_api_server_url": f"{url(ports)}/execution/",
             "hostname_callable": f"{IMPORTS}.hostname",

@@ -54,7 +54,7 @@ class Control:
 
     def check(self, cluster: SlurmCluster, **options: Any) -> dict[str, Any]:
         """Steps by name."""
-        from operators.cluster_check import check_cluster
+        from operators.checks.cluster import check_cluster
 
         return {step.name: step for step in check_cluster(cluster.name, **options).steps}
 

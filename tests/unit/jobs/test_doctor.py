@@ -117,6 +117,13 @@ def test_its_versions_are_those_that_the_project_names() -> None:
     assert project["requires-python"] == f">={low[0]}.{low[1]},<{high[0]}.{high[1]}"
 
 
+def test_it_says_what_to_install(bare: str) -> None:
+    done = doctor("--requirements", "--role", "gpu", python=bare)
+    assert done.returncode == 0
+    assert {word.partition("==")[0] for word in done.stdout.split()} >= {"numpy", "torch"}
+    assert "numba" not in done.stdout, "which only simulations need"
+
+
 def test_it_leaves_a_result_that_the_contract_reads(tmp_path: Path, bare: str) -> None:
     job = JobFolder(tmp_path / "job")
     done = doctor(*("--publish-in", str(job.root)), python=bare, TASK_INDEX="3", HPC_JOB_ID="12_3")

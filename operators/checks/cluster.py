@@ -1,0 +1,44 @@
+"""The whole check of one cluster: which steps, in which order."""
+
+from operators.checks.jobs import WORKSPACE, Role, Trial
+from operators.checks.login import check_login
+from operators.checks.step import Steps
+from operators.hooks.hpc import HpcHook
+
+
+def check_cluster(
+    name: str,
+    partner: str | None = None,
+    role: Role = "cpu",
+    wait_s: float = 600.0,
+    steps: Steps | None = None,
+) -> Steps:
+    """Run all steps; what the check made is removed again, whatever happened.
+
+    partner: the cluster that must see the same workspace. wait_s: patience with the queue.
+    """
+    steps = steps or Steps()
+    with HpcHook(name) as hook:
+        if check_login(hook, steps):
+            trial = Trial(hook, role, wait_s)
+            try:
+                _try(trial, steps, partner)
+            finally:
+                steps.always("clean-up", "cancel jobs, remove files", trial.tidy)
+    return steps
+
+
+def _try(trial: Trial, steps: Steps, partner: str | None) -> None:
+    steps.attempt("workspace", f"allocate '{WORKSPACE}' for a day", trial.allocate)
+    steps.attempt("files", "write and read a file", trial.files)
+    steps.attempt("code", "ship and unpack hpc_jobs", trial.ship)
+    steps.attempt("doctor", "examine the login node", trial.doctor)
+    steps.attempt("submit", "submit a small array", trial.submit)
+    steps.attempt("poll", "wait for its elements", trial.poll)
+    steps.attempt("results", "read what compute nodes say", trial.results)
+    steps.attempt("cancel", "submit a job and cancel it", trial.cancel)
+    if partner:
+        with HpcHook(partner) as other:
+            steps.attempt(
+                "shared view", f"read a result on {partner}", lambda: trial.seen_by(other)
+            )
