@@ -11,3 +11,7 @@ class ConfigurationError(ContractError):
 
 class CorruptFile(ContractError):
     """A published file that is missing, truncated, altered or foreign."""
+
+
+class HandedOver(Exception):
+    """Not an error: work that stopped in time, kept what it has, and asks to be continued."""

@@ -71,7 +71,7 @@ class ElementResult(Frozen):
 
     schema_version: Literal[1] = 1
     element: int
-    outcome: Literal["done", "failed"]
+    outcome: Literal["done", "failed", "handed_over"]
     job_id: str
     host: str
     started: Annotated[float, Field(description="Unix time by the node's clock, s")]

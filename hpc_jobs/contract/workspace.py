@@ -148,6 +148,10 @@ class JobFolder(Generic[P]):
         """Empty; made by an element before it publishes a result that says failed."""
         return self.results / f"{element}.failed"
 
+    def handed_over(self, element: int) -> P:
+        """Empty; made by an element before it publishes a result that asks to be continued."""
+        return self.results / f"{element}.handed-over"
+
     @property
     def locks(self) -> P:
         """Folder of the element locks."""

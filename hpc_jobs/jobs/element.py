@@ -17,10 +17,10 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
-from hpc_jobs.contract.errors import ContractError
+from hpc_jobs.contract.errors import ContractError, HandedOver
 from hpc_jobs.contract.records import (
     ElementProgress,
     ElementResult,
@@ -33,6 +33,9 @@ from hpc_jobs.contract.workspace import JobFolder, RunFolder
 log = logging.getLogger(__name__)
 
 PROGRESS_INTERVAL_S = 1.0
+EX_TEMPFAIL = 75  # sysexits.h: not done, and no failure either; continue it
+Outcome = Literal["done", "failed", "handed_over"]
+EXIT_CODES: dict[Outcome, int] = {"done": 0, "failed": 1, "handed_over": EX_TEMPFAIL}
 
 
 @dataclass
@@ -134,7 +137,11 @@ def _run(element: Element, work: Work, ranks: Ranks) -> int:
     if not ranks.any(ranks.leads and _may_work(element)):
         return 0
     if element.folder is None or not ranks.leads:
-        work(element)
+        try:
+            work(element)
+        except HandedOver as words:
+            log.info("%s", words)
+            return EX_TEMPFAIL
         return 0
     return _work_and_report(element, work)
 
@@ -152,18 +159,22 @@ def _may_work(element: Element) -> bool:
 def _work_and_report(element: Element, work: Work) -> int:
     assert element.folder is not None
     started, wall, cpu = time.time(), time.monotonic(), _cpu_seconds()
-    outcome, message, facts = "done", "", dict[str, Any]()
+    outcome: Outcome = "done"
+    message, facts = "", dict[str, Any]()
     try:
         facts = dict(work(element) or {})
+    except HandedOver as words:
+        log.info("element %d asks to be continued: %s", element.index, words)
+        outcome, message = "handed_over", str(words)[:2000]
     except Exception as error:
         traceback.print_exc(file=sys.stdout)
         outcome, message = "failed", f"{type(error).__name__}: {error}"[:2000]
     if not _owns_lock(element):
         log.error("element %d was given to another job meanwhile; leaving", element.index)
-        return 75
+        return EX_TEMPFAIL
     result = ElementResult(
         element=element.index,
-        outcome="done" if outcome == "done" else "failed",
+        outcome=outcome,
         job_id=element.job_id,
         host=socket.gethostname(),
         started=started,
@@ -173,14 +184,15 @@ def _work_and_report(element: Element, work: Work) -> int:
         facts=facts,
     )
     _publish(element.folder, result)
-    return 0 if outcome == "done" else 1
+    return EXIT_CODES[outcome]
 
 
 def _publish(folder: JobFolder[Path], result: ElementResult) -> None:
-    """Write a result, a failed one marked before: whoever lists the folder sees the mark."""
-    if result.outcome == "failed":
+    """Write a result; one that is not done is marked before: whoever lists the folder sees it."""
+    if result.outcome != "done":
         folder.results.mkdir(parents=True, exist_ok=True)
-        folder.failed(result.element).touch()
+        marks = {"failed": folder.failed, "handed_over": folder.handed_over}
+        marks[result.outcome](result.element).touch()
     publish_model(folder.result(result.element), result)
 
 

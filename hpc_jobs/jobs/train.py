@@ -4,14 +4,16 @@ Started once it trains alone; started by torchrun, srun or mpiexec the processes
 """
 
 import argparse
+import math
 import os
+import time
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from hpc_jobs.contract.errors import ConfigurationError
+from hpc_jobs.contract.errors import ConfigurationError, HandedOver
 from hpc_jobs.jobs import element
 from hpc_jobs.jobs.element import Element
 from hpc_jobs.jobs.ranks import joined, rank_of
@@ -20,6 +22,9 @@ from hpc_jobs.learning.interruption import stop_on_signals
 from hpc_jobs.learning.model import CARD, METRICS
 from hpc_jobs.learning.team import Team
 from hpc_jobs.tracking.spool import Spool
+
+STARTED_S = time.monotonic()
+HAND_OVER_S = 120.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +44,7 @@ def work(team: Team, element: Element) -> dict[str, Any]:
     name = f"{element.arguments.name}-{spec.name}"
     torch.set_num_threads(campaign.execution.resources_for("train").cpus)
     with _spool(element, name, spec.kind, team) as spool:
-        with stop_on_signals() as stop:
+        with stop_on_signals(_deadline_s(element)) as stop:
             try:
                 trained = train_network(
                     element.run,
@@ -51,6 +56,8 @@ def work(team: Team, element: Element) -> dict[str, Any]:
                     stop=stop,
                     team=team,
                 )
+            except HandedOver:
+                raise  # the run goes on, in another job
             except Exception:
                 spool.end("FAILED")
                 raise
@@ -58,6 +65,14 @@ def work(team: Team, element: Element) -> dict[str, Any]:
             return {}
         _tell(spool, element, name, trained)
     return _facts(trained)
+
+
+def _deadline_s(element: Element) -> float:
+    """When to hand over, by the monotonic clock: in time to write a checkpoint. By hand never."""
+    if element.folder is None:
+        return math.inf
+    walltime_s = element.campaign.execution.resources_for("train").walltime_s
+    return STARTED_S + walltime_s - min(HAND_OVER_S, 0.1 * walltime_s)
 
 
 def _spool(element: Element, name: str, kind: str, team: Team) -> Spool:

@@ -1,6 +1,6 @@
 """Errors of the learning wing."""
 
-from hpc_jobs.contract.errors import ContractError
+from hpc_jobs.contract.errors import ContractError, HandedOver
 
 
 class BadInput(ContractError):
@@ -11,5 +11,5 @@ class Diverged(Exception):
     """The loss is no longer a number."""
 
 
-class Interrupted(Exception):
+class Interrupted(HandedOver):
     """Training was told to stop and left a checkpoint; run it again to resume."""

@@ -1,6 +1,8 @@
-"""A polite end: a signal sets a flag, and the training stops between two steps."""
+"""A polite end: a signal or the clock sets a flag, and the training stops between two steps."""
 
+import math
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -9,20 +11,24 @@ SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 
 class StopFlag:
-    """False until one of the signals came."""
+    """False until one of the signals came or the deadline, by the monotonic clock, has passed."""
 
-    def __init__(self) -> None:
+    def __init__(self, deadline_s: float = math.inf) -> None:
         self.signal: signal.Signals | None = None
+        self._deadline_s = deadline_s
 
     def __call__(self) -> bool:
         """Say whether to stop."""
-        return self.signal is not None
+        return self.signal is not None or time.monotonic() >= self._deadline_s
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[StopFlag]:
-    """Within this context SIGTERM and SIGUSR1 (walltime is near) only set the flag."""
-    flag = StopFlag()
+def stop_on_signals(deadline_s: float = math.inf) -> Iterator[StopFlag]:
+    """Within this context SIGTERM and SIGUSR1 (walltime is near) only set the flag.
+
+    The deadline needs no signal: not every scheduler sends one to the right process.
+    """
+    flag = StopFlag(deadline_s)
 
     def note(number: int, frame: FrameType | None) -> None:
         flag.signal = signal.Signals(number)

@@ -8,7 +8,11 @@ from pathlib import PurePosixPath
 
 
 class ElementState(StrEnum):
-    """What a scheduler says of an array element; LOST is the ledger's own conclusion."""
+    """What a scheduler says of an array element.
+
+    LOST is the ledger's own conclusion, HANDED_OVER the element's own word: its walltime is nearly
+    over, it has kept what it has, and asks to be continued.
+    """
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -21,6 +25,7 @@ class ElementState(StrEnum):
     PREEMPTED = "PREEMPTED"
     UNKNOWN = "UNKNOWN"
     LOST = "LOST"
+    HANDED_OVER = "HANDED_OVER"
 
     @property
     def is_live(self) -> bool:

@@ -1,7 +1,8 @@
 """Who is done, who failed, who works: manifests first, then the scheduler, then patience.
 
-DONE is a result that says so. FAILED is a result that says so, an end that the scheduler calls
-bad, or no word of an element for longer than the grace period while the scheduler did answer.
+DONE and HANDED_OVER are results that say so. FAILED is a result that says so, an end that the
+scheduler calls bad, or no word of an element for longer than the grace period while the scheduler
+did answer.
 "Not in the queue" alone never means done.
 """
 
@@ -39,7 +40,8 @@ class Snapshot:
     def line(self) -> str:
         """For the log."""
         parts = [f"{self.done} of {self.elements} elements done"]
-        counts = {"failed": len(self.failed), "running": self.running}
+        over = sum(cause is ElementState.HANDED_OVER for cause in self.failed.values())
+        counts = {"failed": len(self.failed) - over, "handed over": over, "running": self.running}
         counts |= {"pending": self.pending, "unknown": self.unknown}
         parts += [f"{count} {name}" for name, count in counts.items() if count]
         if self.progress:
@@ -76,12 +78,13 @@ class Ledger:
         """
         live, ended = self._native(queue)
         failed: dict[int, ElementState] = {}
+        words = _words(scan)
         counts: Counter[str] = Counter()
         for element in range(self.elements):
             if element in scan.done:
                 counts["done"] += 1
-            elif element in scan.failed:
-                failed[element] = ElementState.FAILED
+            elif element in words:
+                failed[element] = words[element]
             elif element in live:
                 counts["running" if live[element] is ElementState.RUNNING else "pending"] += 1
             else:
@@ -109,7 +112,7 @@ class Ledger:
 
     def unseen(self, queue: Queue, scan: Scan) -> list[str]:
         """Jobs that the queue no longer knows, with elements that have no result: ask history."""
-        known = scan.done | scan.failed
+        known = scan.done | scan.failed | scan.handed_over
         return [
             job_id
             for submission in self.submissions
@@ -148,9 +151,15 @@ class Ledger:
         return ElementState.LOST if now_s - since_s >= self.grace_s else None
 
 
+def _words(scan: Scan) -> dict[int, ElementState]:
+    """Read what elements that are not done say of themselves."""
+    failed = dict.fromkeys(scan.failed, ElementState.FAILED)
+    return failed | dict.fromkeys(scan.handed_over, ElementState.HANDED_OVER)
+
+
 def by_results(elements: int, scan: Scan, causes: Mapping[int, ElementState]) -> Snapshot:
     """Judge by results, and by failures that somebody saw before; the scheduler is not asked."""
-    failed = {e: causes.get(e, ElementState.FAILED) for e in scan.failed}
+    failed = {e: causes.get(e, cause) for e, cause in _words(scan).items()}
     failed |= {e: cause for e, cause in causes.items() if e not in scan.done}
     rest = [e for e in range(elements) if e not in scan.done and e not in failed]
     running = sum(e in scan.locked for e in rest)

@@ -2,7 +2,8 @@
 
 An element that exhausts its tries by faults of its own is put into quarantine: given up, and named
 in the books. What a node or a more urgent job did to it does not count against it; a node that
-failed takes no work until the site returns it to service, so the next try is elsewhere.
+failed takes no work until the site returns it to service, so the next try is elsewhere. An element
+that hands over at the end of its walltime is continued, however often: that is no fault at all.
 """
 
 from collections import Counter
@@ -13,7 +14,8 @@ from operators.cluster.submission import Record
 
 Failed = Mapping[int, ElementState]
 
-INNOCENT = frozenset({ElementState.NODE_FAIL, ElementState.PREEMPTED})
+HANDED_OVER = ElementState.HANDED_OVER
+INNOCENT = frozenset({ElementState.NODE_FAIL, ElementState.PREEMPTED, HANDED_OVER})
 MOST_TRIES = 10
 """Innocent or not: a cluster that fails so often should be looked at."""
 
@@ -28,10 +30,12 @@ def worth_another_try(failed: Failed, records: Sequence[Record], own_faults: int
         for element in expand(ranges)
     )
     tries = Counter(element for record in records for element in record.elements)
+    tries.subtract(e for record in records for e in expand(record.again.get(HANDED_OVER, "")))
     return {
         element: cause
         for element, cause in failed.items()
-        if faults[element] + (cause not in INNOCENT) < own_faults and tries[element] < MOST_TRIES
+        if cause is HANDED_OVER
+        or (faults[element] + (cause not in INNOCENT) < own_faults and tries[element] < MOST_TRIES)
     }
 
 

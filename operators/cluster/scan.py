@@ -11,18 +11,19 @@ from typing import Protocol
 from operators.cluster.errors import TransportError
 from operators.cluster.reply import Reply
 
-# Lines: "@" a folder begins, "d 3" result, "f 3" it says failed, "l 3" lock, "p DONE TOTAL UNIT"
-# progress; a last "." says that the answer is whole. Folders are numbered by their order, so that
-# no name of a folder is ever parsed. A failing element says so by a name of its own before it
-# publishes its result; that name is looked for after the results, so that no failed one is ever
-# taken for good, and no file is read.
+# Lines: "@" a folder begins, "d 3" result, "f 3" it says failed, "h 3" it says handed over, "l 3"
+# lock, "p DONE TOTAL UNIT" progress; a last "." says that the answer is whole. Folders are numbered
+# by their order, so that no name of a folder is ever parsed. An element that is not done says so by
+# a name of its own before it publishes its result; that name is looked for after the results, so
+# that none is ever taken for done, and no file is read.
 # Where many elements report progress, their number tells enough.
 SCAN = r"""
 for folder; do
   echo @
   cd "$folder" 2>/dev/null || continue
   ls -1 results 2>/dev/null | sed -n 's/^\([0-9][0-9]*\)\.json$/d \1/p'
-  ls -1 results 2>/dev/null | sed -n 's/^\([0-9][0-9]*\)\.failed$/f \1/p'
+  ls -1 results 2>/dev/null | sed -n 's/^\([0-9][0-9]*\)\.failed$/f \1/p
+    s/^\([0-9][0-9]*\)\.handed-over$/h \1/p'
   ls -1 locks 2>/dev/null | sed -n 's/^\([0-9][0-9]*\)$/l \1/p'
   [ "$(ls progress 2>/dev/null | wc -l)" -le 500 ] || continue
   find progress -name '[0-9]*.json' -exec cat {} + 2>/dev/null | awk -F'[:,"]+' '
@@ -50,7 +51,8 @@ SET_ASIDE = r"""
 cd "$1" || exit; shift
 for pair; do
   element=${pair%%:*} try=${pair##*:}
-  for path in "results/$element.failed" "results/$element.json" "locks/$element"; do
+  for path in "results/$element.failed" "results/$element.handed-over" \
+    "results/$element.json" "locks/$element"; do
     if [ -e "$path" ]; then mv -f "$path" "$path.try-$try" || exit; fi
   done
 done
@@ -106,6 +108,7 @@ class Scan:
 
     done: frozenset[int] = frozenset()
     failed: frozenset[int] = frozenset()
+    handed_over: frozenset[int] = frozenset()
     locked: frozenset[int] = frozenset()
     progress: tuple[int, int, str] | None = field(default=None)
     """done, total, unit: over the elements that said something"""
@@ -175,7 +178,7 @@ def set_aside_command(folder: PurePosixPath, tries: Iterable[tuple[int, int]]) -
 
 
 def _scan(lines: Iterable[str]) -> Scan:
-    found: dict[str, set[int]] = {"d": set(), "f": set(), "l": set()}
+    found: dict[str, set[int]] = {"d": set(), "f": set(), "h": set(), "l": set()}
     progress = None
     for line in lines:
         kind, _, rest = line.partition(" ")
@@ -185,8 +188,9 @@ def _scan(lines: Iterable[str]) -> Scan:
             done, total, unit = (*rest.split(" ", 2), "")[:3]
             progress = (int(float(done)), int(float(total)), unit.strip())
     return Scan(
-        done=frozenset(found["d"] - found["f"]),
+        done=frozenset(found["d"] - found["f"] - found["h"]),
         failed=frozenset(found["f"]),
+        handed_over=frozenset(found["h"]),
         locked=frozenset(found["l"]),
         progress=progress,
     )

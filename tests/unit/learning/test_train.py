@@ -2,12 +2,13 @@
 
 import os
 import signal
+import time
 
 import numpy as np
 import pytest
 import torch
 
-from hpc_jobs.contract.errors import ConfigurationError, CorruptFile
+from hpc_jobs.contract.errors import ConfigurationError, CorruptFile, HandedOver
 from hpc_jobs.contract.training import Cosine
 from hpc_jobs.learning.checkpoint import Checkpoints
 from hpc_jobs.learning.dataset import open_dataset, validation_examples
@@ -210,6 +211,16 @@ def test_a_signal_only_sets_the_flag():
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop() and stop.signal is signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_the_clock_stops_a_training_as_a_signal_does(packed, campaign, tmp_path):
+    with stop_on_signals(time.monotonic() + 3600) as stop:
+        assert not stop()
+    with (
+        stop_on_signals(time.monotonic() - 1) as stop,
+        pytest.raises(HandedOver, match="run again to resume"),
+    ):
+        trainer(packed, campaign).fit(Checkpoints(tmp_path / "c", "a"), stop, ignore)
 
 
 def test_many_epochs_are_evaluated_two_hundred_times_at_most(packed, campaign):

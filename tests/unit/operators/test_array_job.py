@@ -67,6 +67,20 @@ def test_failed_and_vanished_elements_get_another_try(
 
 
 @pytest.mark.slow
+def test_what_hands_over_is_continued_more_often_than_it_may_fail(
+    cluster: Cluster, context: dict[str, Any]
+) -> None:
+    task = operator(cluster, elements=1, arguments=["--hand-over", "3"])
+    report = task.execute(context)
+    assert report["done"] == 1 and report["failed"] == 0
+    assert ran(cluster) == ["0"] * 4
+    job = cluster.run.job(report["token"])
+    before = [json.loads((job.results / f"0.json.try-{n}").read_text()) for n in (1, 2, 3)]
+    assert {result["outcome"] for result in before} == {"handed_over"}
+    assert json.loads(job.result(0).read_text())["outcome"] == "done"
+
+
+@pytest.mark.slow
 def test_too_many_losses_fail_the_task_with_the_elements_words(
     cluster: Cluster, context: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 
+from hpc_jobs.contract.errors import HandedOver
 from hpc_jobs.jobs import element
 
 
@@ -12,6 +13,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sleep", type=float, default=0.0)
     parser.add_argument("--fail", default="", help="elements that raise")
     parser.add_argument("--fail-once", default="", help="elements that raise the first time")
+    parser.add_argument("--hand-over", type=int, default=0, help="so often, by every element")
     parser.add_argument("--vanish-once", default="", help="elements that leave without a result")
     parser.add_argument("--note", default="")
 
@@ -28,6 +30,8 @@ def work(one: element.Element) -> dict[str, object]:
     named = {key: str(options[key]).split(",") for key in ("fail", "fail_once", "vanish_once")}
     if str(one.index) in named["fail"] or (first and str(one.index) in named["fail_once"]):
         raise ValueError(f"element {one.index} was told to fail")
+    if len(list(notes.glob(f"{one.index}-*"))) <= one.arguments.hand_over:
+        raise HandedOver("my walltime is nearly over")
     if first and str(one.index) in named["vanish_once"]:
         os._exit(9)
     return {

@@ -37,6 +37,13 @@ def test_what_a_node_or_a_more_urgent_job_did_does_not_count() -> None:
     assert worth_another_try({0: S.PREEMPTED}, records(*again), 1) == {0: S.PREEMPTED}
 
 
+def test_what_hands_over_is_continued_and_keeps_its_tries() -> None:
+    again = [{"HANDED_OVER": "0"}] * (2 * MOST_TRIES)
+    assert worth_another_try({0: S.HANDED_OVER}, records(*again), 1) == {0: S.HANDED_OVER}
+    assert worth_another_try({0: S.FAILED}, records(*again), 2) == {0: S.FAILED}
+    assert worth_another_try({0: S.FAILED}, records(*again, {"FAILED": "0"}), 2) == {}
+
+
 def test_nothing_is_tried_for_ever() -> None:
     again = [{"NODE_FAIL": "0-3"}] * (MOST_TRIES - 1)
     assert worth_another_try({0: S.NODE_FAIL}, records(*again), 3) == {}

@@ -8,6 +8,8 @@ from hpc_jobs.contract.records import ElementProgress, ElementResult, LockOwner,
 from hpc_jobs.contract.workspace import JobFolder
 from hpc_jobs.jobs.element import _publish as publish
 from operators.cluster.errors import TransportError
+from operators.cluster.job import ElementState
+from operators.cluster.ledger import by_results
 from operators.cluster.reply import Reply
 from operators.cluster.scan import (
     Scan,
@@ -70,6 +72,18 @@ def test_two_folders_in_one_command(folder: JobFolder[Path], tmp_path: Path) -> 
     assert two.locked == {0, 1, 3}
     assert two.progress == (140, 200, "records of it")
     assert not list(tmp_path.rglob("canary"))
+
+
+def test_an_element_that_hands_over_is_neither_done_nor_failed(
+    folder: JobFolder[Path], tmp_path: Path
+) -> None:
+    publish(folder, result(15, "done").model_copy(update={"outcome": "handed_over"}))
+    run = LocalTransport(tmp_path).run
+    [found] = parse_scan(run(scan_command([posix(folder)])), 1)
+    assert found.handed_over == {15} and not {15} & (found.done | found.failed)
+    assert by_results(16, found, {}).failed[15] is ElementState.HANDED_OVER
+    assert run(set_aside_command(posix(folder), [(15, 1)])).ok
+    assert parse_scan(run(scan_command([posix(folder)])), 1)[0].handed_over == frozenset()
 
 
 def test_a_message_about_failure_does_not_fail_an_element(
