@@ -7,8 +7,8 @@ plane stress as this engine defines it, and the deck allows for both:
   initial volume. In uniaxial tension they differ by the elastic change of volume,
   exp((1 - 2 nu) k/E): 0.15 % for steel, ten times that in strains near the peak of the force.
 - Plane stress elements are turned into bricks of the section's thickness, whose thickness must not
-  vary without shear: a resistance that goes with the thickness squared. The deck's sheet is thinner,
-  and forces are scaled back.
+  vary without shear: a resistance that goes with the thickness squared. The deck's sheet is
+  thinner, and forces are scaled back.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,8 +24,8 @@ from hpc_jobs.fem.backends.deck import DeckSolver, Motion, VirtualTest
 from hpc_jobs.fem.mesh import FloatArray, Quadrilaterals
 
 THINNER = {"CPS8R": 0.1, "CPS4R": 0.35}
-"""Section thickness over the sheet's: below a quarter, CPS4R stops short of the peak on coarse
-meshes, and its forces err by a per cent."""
+"""Section thickness over the sheet's. CPS4R bears less: at 0.25 it stops at 0.94 mm on 16 x 8
+elements, at 0.1 its forces err by 1.3 % on 24 x 12."""
 SMALLEST_STEP = 1e-5  # of the end displacement
 ISOTROPIC = 1e-12  # of alpha from 1
 
