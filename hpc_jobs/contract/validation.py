@@ -45,8 +45,12 @@ class Validation(Limits):
     ]
     mesh_refinement: Annotated[
         int,
-        Field(ge=1, le=16, description="of the reference that shows the mesh's bias; 1: no bias"),
-    ] = 4
+        Field(
+            ge=1,
+            le=16,
+            description="of the reference by which a coarse mesh's bias is corrected; 1: it is not",
+        ),
+    ] = 1
     refine: Annotated[
         bool,
         Field(description="also identify by the forward surrogate, with strains and forces"),

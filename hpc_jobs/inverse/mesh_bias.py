@@ -1,11 +1,15 @@
 """What the campaign's mesh does to strains and forces, so that it is not taken for anisotropy.
 
 A network trained on a coarse mesh reads the mesh's error in a measurement, which has none, as a
-property of the sheet. For sheets within a trained range that error hardly depends on the
-anisotropy: nine tenths of it are shown by an isotropic sheet of the same hardening, solved on the
-campaign's mesh and on a finer one. So measurements are carried over to the campaign's mesh, and
-re-simulated fields back, by that difference: the first-order discrepancy correction of
-multi-fidelity models (Kennedy and O'Hagan, Biometrika 87, 2000).
+property of the sheet. Part of that error does not depend on the anisotropy: an isotropic sheet of
+the same hardening shows it, solved on the campaign's mesh and on a finer one. So measurements can
+be carried over to the campaign's mesh, and re-simulated fields back, by that difference: the
+first-order discrepancy correction of multi-fidelity models (Kennedy and O'Hagan, Biometrika 87,
+2000).
+
+Over the demo's box it leaves .32 of the bias of .50 noise that the coarse mesh has, and .09 of the
+.12 of the production mesh, where identified r-values and stress ratios are no better for it: a
+remedy for coarse meshes, off unless a campaign asks for it.
 """
 
 from dataclasses import dataclass
@@ -38,16 +42,20 @@ def mesh_bias(
 
     Raises NoReference, SolverMissing.
     """
-    coarse = fine = _isotropic(material, specimens, solver)
-    if refinement != 1:
-        fine = _isotropic(material, refined(specimens, refinement), solver)
+    if refinement == 1:
+        return MeshBias(
+            strains=np.zeros(specimens.strain_values), forces=np.zeros(specimens.force_values)
+        )
+    coarse = _isotropic(material, specimens, solver)
+    fine = _isotropic(material, refined(specimens, refinement), solver)
     return MeshBias(strains=coarse.strains - fine.strains, forces=coarse.forces / fine.forces - 1)
 
 
 def refined(specimens: Specimens, factor: int) -> Specimens:
     """Return the same tests on a mesh with so many times more elements per direction."""
     mesh = specimens.mesh
-    finer = mesh.model_copy(update={"along": factor * mesh.along, "across": factor * mesh.across})
+    numbers = {"along": factor * mesh.along, "across": factor * mesh.across}
+    finer = mesh.model_copy(update={"level": "refined", **numbers})
     return specimens.model_copy(update={"mesh": finer})
 
 

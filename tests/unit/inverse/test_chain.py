@@ -130,9 +130,8 @@ def _element(run: RunFolder[Path], index: int = 0) -> Element:
 
 
 def test_the_jobs_write_verdict_figures_and_spool(
-    run: RunFolder[Path], monkeypatch: pytest.MonkeyPatch
+    run: RunFolder[Path],
 ) -> None:
-    monkeypatch.setattr(resimulate_job, "mesh_bias", _without_refinement)
     facts = [resimulate_job.work(_element(run, index)) for index in range(3)]
     assert [fact["status"] for fact in facts] == ["ok", "ok", "not_answered"]
     assert [fact["skipped"] for fact in facts] == [False, False, True]
@@ -148,15 +147,6 @@ def test_the_jobs_write_verdict_figures_and_spool(
         with Image.open(figure) as page:
             assert page.size == (1890, 1350)
     _check_spool(run)
-
-
-def _without_refinement(
-    material: object, specimens: object, refinement: int, solver: str
-) -> MeshBias:
-    from hpc_jobs.inverse.mesh_bias import mesh_bias
-
-    assert refinement == 4
-    return mesh_bias(material, specimens, 1, solver)
 
 
 def _check_spool(run: RunFolder[Path]) -> None:
@@ -176,9 +166,8 @@ def _check_spool(run: RunFolder[Path]) -> None:
 
 
 def test_a_field_of_an_older_estimate_is_not_scored(
-    run: RunFolder[Path], estimates: Sequence[Estimate], monkeypatch: pytest.MonkeyPatch
+    run: RunFolder[Path], estimates: Sequence[Estimate]
 ) -> None:
-    monkeypatch.setattr(resimulate_job, "mesh_bias", _without_refinement)
     resimulate_job.work(_element(run))
     path = run.field("v", "dp780")
     assert read_manifest(manifest_of(path), "field").facts["status"] == "ok"
