@@ -47,7 +47,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) $(TORCH)
 	@echo "  Airflow, MLflow and the rest (2 of 3)"
-	@$(PIP) -e ".[airflow,jobs,dev]"
+	@$(PIP) -e ".[airflow,jobs,inference,dev]"
 	@echo "  bytecode (3 of 3)"
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@

@@ -51,6 +51,11 @@ class TrainedModel:
         return self.card.scaler.targets
 
     @property
+    def module(self) -> InverseModel:
+        """The network itself, to be exported or asked by another runtime."""
+        return self._model
+
+    @property
     def strain_values(self) -> int:
         """Length of a strain record."""
         return int(np.prod(self.card.strain_shape))

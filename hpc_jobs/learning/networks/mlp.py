@@ -28,4 +28,4 @@ class Mlp(Network):
     def outputs(self, strains: Tensor, noise: Tensor | None) -> Tensor:
         """(B, strain_values) strain -> (B, targets, 1 or 2): means, log variances."""
         scaled: Tensor = self.layers(self.inputs(strains, noise))
-        return scaled.reshape(len(strains), self.targets, -1)
+        return scaled.reshape(strains.shape[0], self.targets, -1)

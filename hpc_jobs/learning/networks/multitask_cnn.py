@@ -55,7 +55,7 @@ class MultitaskCnn(Network):
 
     def outputs(self, strains: Tensor, noise: Tensor | None) -> Tensor:
         """(B, strain_values) strain -> (B, targets, 1 or 2): means, log variances."""
-        field = self.inputs.field(strains, noise).reshape(len(strains), self.rows, -1)
+        field = self.inputs.field(strains, noise).reshape(strains.shape[0], self.rows, -1)
         shared = self.trunk(field)  # (B, C, L)
         answers = torch.cat([heads(shared) for heads in self.heads], dim=1)
         assert isinstance(self.order, Tensor)
@@ -108,7 +108,7 @@ class Heads(nn.Module):
 
     def forward(self, shared: Tensor) -> Tensor:
         """(B, C, L) -> (B, G, answers)."""
-        features = self.convolutions(shared).reshape(len(shared), self.heads, -1)  # (B, G, F)
+        features = self.convolutions(shared).reshape(shared.shape[0], self.heads, -1)  # (B, G, F)
         hidden = self.activation(self.hidden(self.dropout(features)))  # (B, G, H)
         answers: Tensor = self.output(self.dropout(hidden))
         return answers
