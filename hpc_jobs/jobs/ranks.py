@@ -2,11 +2,13 @@
 
 Only here is the launcher's environment read. Started by `torchrun`, by `srun` with a task per
 GPU, or by `mpiexec`, every process runs the same job module; the one of rank 0 is the array
-element that takes the lock and writes the result, the others follow it.
+element that takes the lock and writes the result, the others follow it. Started alone on a machine
+with several GPUs, the job calls torchrun itself.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -54,6 +56,14 @@ def rank_of(environment: Mapping[str, str]) -> Rank:
                 return Rank()
             return Rank(rank, world, local, _address(environment, names[0]), _port(environment))
     return Rank()
+
+
+def launch_on(gpus: int, rank: Rank, module: str, arguments: Sequence[str]) -> list[str] | None:
+    """Command that starts a rank per GPU of this machine; None where a launcher did, or no need."""
+    if rank.world > 1 or gpus < 2:
+        return None
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    return [*torchrun, f"--nproc-per-node={gpus}", "-m", module, *arguments]
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Started once it trains alone; started by torchrun, srun or mpiexec the processes
 import argparse
 import math
 import os
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 from hpc_jobs.contract.errors import ConfigurationError, HandedOver
 from hpc_jobs.jobs import element
 from hpc_jobs.jobs.element import Element
-from hpc_jobs.jobs.ranks import joined, rank_of
+from hpc_jobs.jobs.ranks import joined, launch_on, rank_of
 from hpc_jobs.learning.experiment import Trained, train_network
 from hpc_jobs.learning.interruption import stop_on_signals
 from hpc_jobs.learning.model import CARD, METRICS
@@ -131,5 +132,8 @@ def _facts(trained: Trained) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    with joined(rank_of(os.environ)) as team:
+    rank = rank_of(os.environ)
+    if command := launch_on(torch.cuda.device_count(), rank, "hpc_jobs.jobs.train", sys.argv[1:]):
+        os.execv(command[0], command)
+    with joined(rank) as team:
         element.main(partial(work, team), arguments, team)

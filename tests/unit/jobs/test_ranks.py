@@ -3,7 +3,7 @@
 import pytest
 
 from hpc_jobs.contract.errors import ConfigurationError
-from hpc_jobs.jobs.ranks import PORT, Rank, rank_of
+from hpc_jobs.jobs.ranks import PORT, Rank, launch_on, rank_of
 
 TORCHRUN = {
     "RANK": "3",
@@ -60,3 +60,12 @@ def test_torchrun_inside_a_batch_job_counts_first():
 def test_a_rank_beyond_the_size_is_refused():
     with pytest.raises(ConfigurationError, match="RANK=8 with WORLD_SIZE=8"):
         rank_of(TORCHRUN | {"RANK": "8"})
+
+
+def test_a_machine_with_several_gpus_gets_a_rank_for_each_unless_a_launcher_did_it():
+    command = launch_on(4, Rank(), "hpc_jobs.jobs.train", ["a run", "--name", "x"])
+    assert command is not None and command[-6:] == [
+        *("--nproc-per-node=4", "-m", "hpc_jobs.jobs.train", "a run", "--name", "x"),
+    ]
+    assert launch_on(1, Rank(), "hpc_jobs.jobs.train", []) is None
+    assert launch_on(4, Rank(0, 8), "hpc_jobs.jobs.train", []) is None
