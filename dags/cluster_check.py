@@ -57,17 +57,29 @@ def cluster_check():
     """Check one cluster."""
 
     @task
-    def check(params: dict) -> list[dict[str, str]]:
-        from operators.checks.cluster import check_cluster
+    def check(params: dict, ti=None) -> list[dict[str, str]]:
+        from operators.checks.cluster import check_cluster, mark_of
 
         steps = check_cluster(
-            params["cluster"], params["partner"], params["role"], params["wait_s"]
+            params["cluster"],
+            params["partner"],
+            params["role"],
+            params["wait_s"],
+            mark=mark_of(ti.run_id),
         )
         if not steps.good:
             raise AirflowFailException(f"not ready for campaigns:\n{steps.in_words()}")
         return steps.rows()
 
-    check()
+    @task
+    def clean_up(params: dict, ti=None) -> str:
+        """Remove what a check has left that was killed, and could not tidy up itself."""
+        from operators.checks.cluster import clean_up, mark_of
+
+        return clean_up(params["cluster"], mark_of(ti.run_id))
+
+    checked = check()
+    checked >> clean_up().as_teardown(setups=checked)
 
 
 cluster_check()

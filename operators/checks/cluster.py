@@ -1,5 +1,8 @@
 """The whole check of one cluster: which steps, in which order."""
 
+import hashlib
+import secrets
+
 from operators.checks.jobs import WORKSPACE, Role, Trial
 from operators.checks.login import check_login
 from operators.checks.step import Steps
@@ -12,20 +15,33 @@ def check_cluster(
     role: Role = "cpu",
     wait_s: float = 600.0,
     steps: Steps | None = None,
+    mark: str | None = None,
 ) -> Steps:
     """Run all steps; what the check made is removed again, whatever happened.
 
     partner: the cluster that must see the same workspace. wait_s: patience with the queue.
+    mark: names what the check makes, for a `clean_up` after a check that was killed.
     """
     steps = steps or Steps()
     with HpcHook(name) as hook:
         if check_login(hook, steps):
-            trial = Trial(hook, role, wait_s)
+            trial = Trial(hook, role, wait_s, mark or secrets.token_hex(4))
             try:
                 _try(trial, steps, partner)
             finally:
                 steps.always("clean-up", "cancel jobs, remove files", trial.tidy)
     return steps
+
+
+def clean_up(name: str, mark: str) -> str:
+    """Remove what a check of that mark has left; says what there was."""
+    with HpcHook(name) as hook:
+        return Trial(hook, mark=mark).tidy_up_after()
+
+
+def mark_of(run_id: str) -> str:
+    """Mark of the check that a DAG run makes."""
+    return hashlib.sha256(run_id.encode()).hexdigest()[:8]
 
 
 def _try(trial: Trial, steps: Steps, partner: str | None) -> None:

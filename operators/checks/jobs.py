@@ -171,6 +171,19 @@ class Trial:
             self.hook.workspace().release(WORKSPACE)
         return "jobs and files are gone" + (", the workspace released" if self.is_ours else "")
 
+    def tidy_up_after(self) -> str:
+        """Do the same for a check that was killed: by its mark alone."""
+        self.path = self.hook.workspace().find(WORKSPACE) or ""
+        names = self.hook.queue()
+        left = [job_id for job_id, name in names.items() if name.startswith(f"check-{self.mark}-")]
+        self.hook.cancel(left)
+        if not self.path or not self.hook.exists(str(self.root)):
+            return f"{len(left)} jobs cancelled, no files"
+        reply = self.hook.run(("rm", "-rf", "--", str(self.root)), timeout_s=300)
+        if not reply.ok:
+            raise Trouble(reply.words, f"remove {self.root} by hand")
+        return f"{len(left)} jobs cancelled, files removed"
+
     @property
     def _code(self) -> PurePosixPath:
         return Workspace(PurePosixPath(self.path)).code(current_code().sha256)

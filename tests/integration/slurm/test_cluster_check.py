@@ -194,6 +194,42 @@ def test_clusters_that_do_not_share(
     assert left_behind(alpha, control) == []
 
 
+def test_what_a_killed_check_leaves_is_found_by_its_mark(
+    alpha: SlurmCluster, control: Control
+) -> None:
+    from operators.checks.cluster import clean_up
+    from operators.checks.jobs import Trial
+    from operators.hooks.hpc import HpcHook
+
+    control.describe(alpha, options=["--begin=now+1hour"])
+    with HpcHook("alpha") as hook:
+        trial = Trial(hook, mark="0a1b2c3d")
+        trial.allocate()
+        trial.ship()
+        trial.submit()
+    assert len(left_behind(alpha, control)) > 3
+    assert clean_up("alpha", "ffffffff") == "0 jobs cancelled, no files", "another check's"
+    assert clean_up("alpha", "0a1b2c3d") == "1 jobs cancelled, files removed"
+    assert clean_up("alpha", "0a1b2c3d") == "0 jobs cancelled, no files"
+    assert not [left for left in left_behind(alpha, control) if "check-0a1b2c3d" in left]
+
+
+def test_python_in_a_container_or_whatever_else_is_put_before_it(
+    alpha: SlurmCluster, control: Control, tmp_path: Path
+) -> None:
+    """The prefix is written word by word; this one leaves a trace and runs what follows."""
+    inside = tmp_path / "it's inside"
+    script = 'echo "$3" >> "$0"; exec "$@"'
+    control.describe(alpha, container=["sh", "-c", script, str(inside)])
+    steps = control.check(alpha)
+    assert all(step.outcome == "ok" for step in steps.values()), failed(steps)
+    jobs = inside.read_text().split()
+    assert jobs.count("hpc_jobs.jobs.doctor") >= 4, "on the login node, and in three elements"
+    control.describe(alpha, container=["apptainer-nosuch", "exec", "image.sif"])
+    words = failed(control.check(alpha))
+    assert "apptainer-nosuch" in words and "`container`" in words
+
+
 def test_the_wrong_scheduler(alpha: SlurmCluster, control: Control) -> None:
     control.describe(alpha, scheduler="pbs")
     words = failed(control.check(alpha))
