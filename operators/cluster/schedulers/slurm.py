@@ -7,8 +7,9 @@ a user's SQUEUE_FORMAT and SACCT_FORMAT do not matter.
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 
-from operators.cluster.errors import AmbiguousReply, TransportError
+from operators.cluster.errors import AmbiguousReply, SubmissionRefused, TransportError
 from operators.cluster.job import ArrayRequest, ElementState, Queue, Resources
 from operators.cluster.reply import Reply
 from operators.cluster.schedulers.base import Argv, Scheduler
@@ -237,6 +238,11 @@ def _accounts(text: str) -> Iterator[tuple[str, str, str]]:
             left_out(f"{identity}|{native}")
 
 
-def _pattern(path: object) -> str:
+def _pattern(path: PurePosixPath) -> str:
     """Write a path into a pattern: Slurm reads "%%" as a percent sign."""
+    if "\\" in str(path):
+        raise SubmissionRefused(
+            f"'{path}' holds a backslash, which Slurm does not keep in the path of an output file; "
+            "name another workspace"
+        )
     return str(path).replace("%", "%%")

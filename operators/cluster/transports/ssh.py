@@ -147,6 +147,8 @@ class SshTransport(Transport):
             if "not found in known_hosts" in str(error):
                 raise HostKeyRefused(f"{doing}: {error}; {PINNED}") from error
             raise TransportError(f"{doing}: {_words(error)}") from error
+        except UnicodeError as error:
+            raise NeedsLogin(f"{doing}: {NO_HOST} ({error})") from error
         except OSError as error:
             if self._client is None or (error.errno is not None and _is_network(error)):
                 self.close()
@@ -154,6 +156,7 @@ class SshTransport(Transport):
             raise RemoteFileError(f"{doing}: {_words(error)}") from error
 
 
+NO_HOST = "the Connection's host can be no host's name; mend it"
 PINNED = "the host key pinned in the Connection is another one; ask the site before changing it"
 
 
@@ -199,6 +202,8 @@ def _meaning(error: Exception, doing: str) -> Exception:
         return HostKeyRefused(f"{doing}: {error.reason}; {PINNED}")
     if isinstance(error, (asyncssh.PermissionDenied, asyncssh.KeyImportError)):
         return NeedsLogin(f"{doing}: the login was refused ({error})")
+    if isinstance(error, UnicodeError):
+        return NeedsLogin(f"{doing}: {NO_HOST} ({error})")
     if isinstance(error, (asyncssh.Error, OSError, TimeoutError, EOFError)):
         return TransportError(f"{doing}: {_words(error)}")
     return error

@@ -28,7 +28,7 @@ def work(this: element.Element) -> dict[str, Any]:
     eaten = b"1" * (asked.eat_mib << 20)
     time.sleep(asked.sleep_s + bool(eaten))
     note(this.run.root / "solved", this.index)
-    return {"records": 1, "argv": sys.argv[2:]}
+    return {"records": 1, "argv": sys.argv[2:], "shown": os.environ.get(asked.show)}
 
 
 def fail(index: int, asked: argparse.Namespace) -> None:
@@ -57,6 +57,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gate", default="", help="a file to wait for")
     parser.add_argument("--huge-output", type=int, default=0, help="bytes, none of them written")
     parser.add_argument("--note", default="")
+    parser.add_argument("--show", default="", help="a variable of the environment")
     for way in ("fail", "exit", "killed", "hang", "greedy"):
         parser.add_argument(f"--{way}", type=int, nargs="*", default=(), help="the first time")
 
