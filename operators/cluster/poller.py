@@ -76,6 +76,7 @@ class Poller:
         self.polls = 0
         self._watches: list[Watch] = []
         self._users = 0
+        self._asked_s = 0.0
         self._transport: AsyncTransport | None = None
         self._lock = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -134,7 +135,7 @@ class Poller:
             if not due:
                 await asyncio.sleep(self._until_due_s())
                 continue
-            started = time.monotonic()
+            self._asked_s = time.monotonic()
             try:
                 await self._poll(due)
                 failures = 0
@@ -145,14 +146,14 @@ class Poller:
                 log.exception("polling failed")
                 failures += 1
                 self._say(due, TransportError(f"polling failed: {error!r}"))
-            await asyncio.sleep(self._pause_s(failures) - (time.monotonic() - started))
+            await asyncio.sleep(self._pause_s(failures) - (time.monotonic() - self._asked_s))
 
     def _until_due_s(self) -> float:
         soonest = min(watch.not_before_s for watch in self._watches)
         return max(0.05, min(self.interval_s, soonest - time.monotonic()))
 
     def _pause_s(self, failures: int) -> float:
-        """From one poll's start to the next: whoever comes in between waits for the next."""
+        """From one question to the next: whoever comes in between waits for the next."""
         longest = max(LONGEST_PAUSE_S, self.interval_s)
         interval = min(self.interval_s * 2.0 ** min(failures, 20), longest)
         return interval * (1 + JITTER * random.random())
@@ -160,6 +161,7 @@ class Poller:
     async def _poll(self, due: Sequence[Watch]) -> None:
         due = await self._prepare(due)
         ids = sorted({i for w in due for submission in w.job_ids for i in submission})
+        self._asked_s = time.monotonic()
         reply = await self._run(self.scheduler.status_command(ids))
         queue, reasons = self.scheduler.parse_status(reply), self.scheduler.parse_reasons(reply)
         reply = await self._run(scan_command([watch.folder.root for watch in due]))

@@ -3,6 +3,7 @@
 Names only, and a sum of the progress files: results are read once, when all is over.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -11,24 +12,24 @@ from typing import Protocol
 from operators.cluster.errors import TransportError
 from operators.cluster.reply import Reply
 
-# Lines: "@" a folder begins, "d 3" result, "f 3" it says failed, "h 3" it says handed over, "l 3"
-# lock, "p DONE TOTAL UNIT" progress; a last "." says that the answer is whole. Folders are numbered
-# by their order, so that no name of a folder is ever parsed. An element that is not done says so by
-# a name of its own before it publishes its result; that name is looked for after the results, so
-# that none is ever taken for done, and no file is read.
-# Where many elements report progress, their number tells enough.
+# Lines: "@" a folder begins, "d" a result, "f" one that says failed, "h" one that says handed over,
+# "l" a lock, each with its name in the folder; then the files of progress as they are. A last "."
+# says that the answer is whole. Folders are numbered by their order, so that no name of a folder is
+# ever parsed. An element that is not done says so by a name of its own before it publishes its
+# result; that name is looked for after the results, so that none is ever taken for done, and no
+# result is read.
+# The shell does it all by itself: hundreds of folders cost a login node next to nothing. Where many
+# elements report progress, their number tells enough.
 SCAN = r"""
 for folder; do
   echo @
   cd "$folder" 2>/dev/null || continue
-  ls -1 results 2>/dev/null | sed -n 's/^\([0-9][0-9]*\)\.json$/d \1/p'
-  ls -1 results 2>/dev/null | sed -n 's/^\([0-9][0-9]*\)\.failed$/f \1/p
-    s/^\([0-9][0-9]*\)\.handed-over$/h \1/p'
-  ls -1 locks 2>/dev/null | sed -n 's/^\([0-9][0-9]*\)$/l \1/p'
-  [ "$(ls progress 2>/dev/null | wc -l)" -le 500 ] || continue
-  find progress -name '[0-9]*.json' -exec cat {} + 2>/dev/null | awk -F'[:,"]+' '
-    $2 == "done" {done += $3} $2 == "total" {total += $3} $2 == "unit" {unit = $4 ? $4 : $3}
-    END {if (total) print "p", done, total, unit}'
+  printf 'd %s\n' results/*.json
+  printf 'f %s\n' results/*.failed
+  printf 'h %s\n' results/*.handed-over
+  printf 'l %s\n' locks/*
+  set -- progress/*.json
+  if [ $# -le 500 ] && [ -e "$1" ]; then cat "$@" 2>/dev/null; fi
 done
 echo .
 """
@@ -100,6 +101,16 @@ class Folder(Protocol):
     def submission(self, number: int) -> PurePosixPath:
         """Record of a submission."""
         ...
+
+
+NAMES = {
+    "d": ("results/", ".json"),
+    "f": ("results/", ".failed"),
+    "h": ("results/", ".handed-over"),
+    "l": ("locks/", ""),
+}
+"""Kind of line -> what stands around the element's number."""
+PROGRESS = re.compile(r' ?"(done|total|unit)": *(\d+|".*?"),?')
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,19 +189,26 @@ def set_aside_command(folder: PurePosixPath, tries: Iterable[tuple[int, int]]) -
 
 
 def _scan(lines: Iterable[str]) -> Scan:
-    found: dict[str, set[int]] = {"d": set(), "f": set(), "h": set(), "l": set()}
-    progress = None
+    found: dict[str, set[int]] = {kind: set() for kind in NAMES}
+    said: dict[str, list[str]] = {"done": [], "total": [], "unit": []}
     for line in lines:
         kind, _, rest = line.partition(" ")
-        if kind in found:
-            found[kind].add(int(rest))
-        elif kind == "p":
-            done, total, unit = (*rest.split(" ", 2), "")[:3]
-            progress = (int(float(done)), int(float(total)), unit.strip())
+        if kind in NAMES:
+            before, after = NAMES[kind]
+            name = rest.removeprefix(before).removesuffix(after)
+            if name.isdecimal() and len(rest) == len(before) + len(name) + len(after):
+                found[kind].add(int(name))
+        elif match := PROGRESS.fullmatch(line):
+            said[match[1]].append(match[2])
     return Scan(
         done=frozenset(found["d"] - found["f"] - found["h"]),
         failed=frozenset(found["f"]),
         handed_over=frozenset(found["h"]),
         locked=frozenset(found["l"]),
-        progress=progress,
+        progress=_progress(**said),
     )
+
+
+def _progress(done: list[str], total: list[str], unit: list[str]) -> tuple[int, int, str] | None:
+    whole = sum(map(int, total))
+    return (sum(map(int, done)), whole, unit[-1].strip('"') if unit else "") if whole else None

@@ -346,6 +346,26 @@ SLURM = Expected(
         (failed("Slurm accounting storage is disabled\n"), {}),
         (said(""), {}),
         (
+            slurm("sacct_elements_cancelled"),
+            {
+                "29": {
+                    **{0: S.CANCELLED, 1: S.RUNNING},
+                    **dict.fromkeys((2, 3, 7, 8, 9), S.PENDING),
+                }
+            },
+        ),
+        (
+            slurm("sacct_arrays_cancelled"),
+            {
+                "29": dict.fromkeys((0, 1, 2, 3, 7, 8, 9), S.CANCELLED),
+                "32": dict.fromkeys(range(3), S.CANCELLED),
+                "38": {
+                    **dict.fromkeys(range(14), S.COMPLETED),
+                    **dict.fromkeys(range(14, 30), S.CANCELLED),
+                },
+            },
+        ),
+        (
             said("4_0|RUNNING\n4_1|CANCELLED by 1000\n4_[2-9%2]|PENDING\n61_0|NODE_FAIL\n"),
             {
                 "4": {0: S.RUNNING, 1: S.CANCELLED, **dict.fromkeys(range(2, 10), S.PENDING)},

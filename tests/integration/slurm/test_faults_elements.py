@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -147,8 +148,9 @@ def small(folder: Path) -> Iterator[Path]:
     """The workspace as a filesystem of two MiB."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(folder)]
     done = subprocess.run(mount, capture_output=True, text=True)
-    if done.returncode != 0:
+    if done.returncode != 0 and "CI" not in os.environ:
         pytest.skip(f"nothing may be mounted here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
     try:
         yield folder
     finally:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,8 @@ def test_fifty_jobs_outlive_everything_that_watches_them(control: ControlHost, s
     gate, login = control.desk / "gate", control.cluster.login
     tasks = [control.operator(1, "--gate", str(gate)) for _ in range(WAITING)]
     contexts = [control.context(f"run {number}") for number in range(WAITING)]
-    triggers = [control.defer(*pair) for pair in zip(tasks, contexts, strict=True)]
+    with ThreadPoolExecutor(4) as workers:
+        triggers = list(workers.map(control.defer, tasks, contexts))
     triggerer = Triggerer(control.desk, triggers)
     try:
         triggerer.start()
