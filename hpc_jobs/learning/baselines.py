@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.learning.dataset import Dataset, Examples, Strains, scale, with_noise
+from hpc_jobs.learning.forward_records import LARGEST_FIT as FORWARD_RECORDS
 from hpc_jobs.learning.forward_records import ForwardRecords
 from hpc_jobs.learning.gauss_newton import refine
 from hpc_jobs.learning.inputs import Spectrum, spectrum_of
@@ -70,7 +71,7 @@ def _refined(
 ) -> Float:
     """Gauss-Newton on the forward surrogate, from strains alone as the networks."""
     low, high = np.array(dataset.facts.scaler.low), np.array(dataset.facts.scaler.high)
-    records = ForwardRecords(parameters, strains, None)
+    records = ForwardRecords(parameters[:FORWARD_RECORDS], strains[:FORWARD_RECORDS], None)
     surrogate = fit_surrogate(records, (low, high), (dataset.facts.noise_strain, 1.0))
     found = refine(surrogate, examples.strains)
     return np.asarray((found.parameters - low) / (high - low))

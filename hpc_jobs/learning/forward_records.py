@@ -12,7 +12,7 @@ from hpc_jobs.contract.workspace import RunFolder
 from hpc_jobs.learning.facts import DatasetFacts, PackedFields, dataset_facts
 from hpc_jobs.learning.packed import map_columns
 
-LARGEST_FIT = 20_000  # records; more no longer move a polynomial of some hundred terms
+LARGEST_FIT = 10_000  # records; more no longer move a polynomial of some hundred terms
 
 
 @dataclass(frozen=True, slots=True, eq=False)

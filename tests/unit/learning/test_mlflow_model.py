@@ -1,8 +1,14 @@
 """A published network in MLflow answers as it does at home, and is logged without torch."""
 
+import json
+import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 
+import httpx
 import mlflow
 import numpy as np
 import pytest
@@ -45,3 +51,42 @@ def test_an_altered_folder_is_not_logged(trained_copy):
     (trained_copy / "model.json").write_text("{}")
     with pytest.raises(CorruptFile, match=r"model\.json: 2 bytes"):
         pyfunc_arguments(trained_copy)
+
+
+@pytest.fixture
+def server(trained, tmp_path):
+    """The address of `mlflow models serve` with the trained network."""
+    saved = tmp_path / "saved"
+    mlflow.pyfunc.save_model(path=str(saved), **pyfunc_arguments(trained[0]))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(saved)]
+    command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
+    log = (tmp_path / "serve.log").open("w")
+    process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    try:
+        yield f"http://127.0.0.1:{port}", process, tmp_path / "serve.log"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+        log.close()
+
+
+def test_a_served_model_answers_a_request(trained, server):
+    address, process, log = server
+    deadline = time.monotonic() + 120
+    while True:
+        assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-3000:]
+        try:
+            if httpx.get(f"{address}/ping", timeout=5).status_code == 200:
+                break
+        except httpx.TransportError:
+            time.sleep(0.3)
+    strains = json.loads((trained[0] / "input_example.json").read_text())
+    reply = httpx.post(f"{address}/invocations", json={"inputs": strains}, timeout=60)
+    assert reply.status_code == 200, reply.text
+    expected = load_model(trained[0]).predict(strains)
+    np.testing.assert_allclose(reply.json()["predictions"], expected, rtol=1e-6)
+    refused = httpx.post(f"{address}/invocations", json={"inputs": [[0.1, 0.2]]}, timeout=60)
+    assert refused.status_code >= 400
