@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.run import RunHandle, SiteHandle
 from hpc_jobs.contract.workspace import RunFolder
 from operators.cluster.errors import BudgetExceeded, ClusterError, TransportError
@@ -117,7 +120,7 @@ def try_to_log_usage(run: RunHandle) -> dict[str, Any]:
     """Log it if everybody answers: a report does not fail for its account; housekeeping repeats."""
     try:
         return log_usage(run).document()
-    except ClusterError as error:
+    except (ClusterError, ConfigurationError, AirflowNotFoundException) as error:
         log.warning("the account of run %s stays open: %s", run.run_id, error)
         return {}
 
@@ -129,7 +132,7 @@ def usage_rows(runs: Iterable[RunHandle]) -> list[dict[str, str]]:
         row: dict[str, str] = defaultdict(str, run=run.run_id)
         try:
             usage = log_usage(run)
-        except ClusterError as error:
+        except (ClusterError, ConfigurationError, AirflowNotFoundException) as error:
             row["action"] = f"FAILED: {error}"
         else:
             row["core-hours"] = f"{usage.core_hours:.4g}"

@@ -12,6 +12,9 @@ from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
 
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.workspace import JobFolder, RunFolder
 from operators.cluster.errors import ClusterError, WorkspaceRefused
@@ -29,6 +32,8 @@ ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 NONE = "nothing to do"
 FAILED = "FAILED"
 HISTORY = "history"
+AWAY = (ClusterError, ConfigurationError, AirflowNotFoundException)
+"""What one cluster, or its description, may fail with; the others are gone on with."""
 
 Row = dict[str, str]
 TaskState = Callable[[Mapping[str, Any]], str | None]
@@ -94,7 +99,7 @@ def replay_spools(runs: Iterable[RunHandle]) -> list[Row]:
         row = {"run": run.run_id}
         try:
             counts = replay_everything(run)
-        except ClusterError as error:
+        except AWAY as error:
             rows.append(row | {"action": f"{FAILED}: {error}"})
         else:
             rows.append(row | {name: str(count) for name, count in counts.items()})
@@ -198,7 +203,7 @@ def on_cluster(cluster: str, work: Callable[[HpcHook], list[Row]]) -> list[Row]:
     try:
         with HpcHook(cluster) as hook:
             return work(hook)
-    except ClusterError as error:
+    except AWAY as error:
         return [{"cluster": cluster, "action": f"{FAILED}: {error}"}]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from hpc_jobs.contract.run import RunHandle
 from operators import housekeeping
+from operators.accounting import usage_rows
 from operators.array_job import HpcArrayJobOperator
 from operators.housekeeping import (
     cancel_orphans,
@@ -195,6 +196,18 @@ def test_a_lease_that_cannot_be_extended_is_said_and_the_next_one_is(
     assert rows[0]["action"].startswith("FAILED: the workspace tools refused: Error: no more ext")
     assert "before it expires" in rows[0]["action"]
     assert rows[1]["action"] == "extended to 30 days"
+
+
+def test_a_cluster_that_nobody_describes_any_more_stops_nothing(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [RunHandle.model_validate(cluster.handle())]
+    (cluster.dags / "clusters" / "cpu.yaml").unlink()
+    assert extend_leases(runs)[0]["action"].startswith("FAILED: cpu.yaml: no such file")
+    monkeypatch.delenv("AIRFLOW_CONN_CPU")
+    for sweep in (remove_leftovers, usage_rows):
+        [row] = sweep(runs)
+        assert row["action"].startswith("FAILED"), sweep
 
 
 def test_rows_make_a_table() -> None:
