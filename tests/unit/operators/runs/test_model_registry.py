@@ -64,6 +64,7 @@ class Registry:
         folder.mkdir(parents=True)
         torch.manual_seed(len(name))
         model = InverseModel(SPEC, SHAPE, SCALER, 4)
+        model.network.inputs.mean.fill_(1.0)  # of the example below: strains have no other unit
         model.network.inputs.project.normal_()
         torch.save(model.state_dict(), folder / WEIGHTS)
         publish_model(folder / CARD, card_of(name))
