@@ -68,7 +68,7 @@ def array_job(
         resources=resources,
         script=script,
         max_array_size=LARGEST_ARRAY[cluster.name],
-        grace_s=15,
+        grace_s=8,
     )
     return ArrayJob(transport, Slurm(), folder, plan)
 
