@@ -156,7 +156,7 @@ def read_manifest(path: Path, kind: str, *, verify: bool = True) -> Manifest:
         raise CorruptFile(f"{path}: a manifest of kind '{manifest.kind}', expected '{kind}'")
     if verify:
         for entry in manifest.files:
-            _verify(path.parent / entry.path, entry)
+            verify_file(path.parent / entry.path, entry)
     return manifest
 
 
@@ -166,7 +166,8 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _verify(path: Path, entry: FileEntry) -> None:
+def verify_file(path: Path, entry: FileEntry) -> None:
+    """Raise CorruptFile unless a file is what its manifest's entry says."""
     if not path.is_file():
         raise CorruptFile(f"{path}: missing, though its manifest vouches for it; make it again")
     size = path.stat().st_size

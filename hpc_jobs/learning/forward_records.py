@@ -1,17 +1,17 @@
 """Noise-free simulations of a run, as a forward surrogate learns from them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.contract.records import read_manifest
+from hpc_jobs.contract.records import read_manifest, verify_file
 from hpc_jobs.contract.workspace import RunFolder
 from hpc_jobs.learning.facts import DatasetFacts, PackedFields, dataset_facts
 from hpc_jobs.learning.packed import map_columns
 
+COLUMNS = (PackedFields.STRAINS, PackedFields.FORCES, PackedFields.PARAMETERS)
 LARGEST_FIT = 10_000  # records; more no longer move a polynomial of some hundred terms
 
 
@@ -30,24 +30,23 @@ class ForwardRecords:
 def training_records(
     run: RunFolder[Path], largest: int = LARGEST_FIT
 ) -> tuple[DatasetFacts, ForwardRecords]:
-    """Verify the run's dataset and read the first training records: the files are permuted.
+    """Read the first training records of the run's dataset: the files are permuted.
 
-    Raises CorruptFile.
+    Only the files that hold them are verified: a dataset may be larger than memory. Raises
+    CorruptFile.
     """
-    facts = dataset_facts(read_manifest(run.dataset_manifest, "dataset"))
-    files = [run.dataset / name for name in facts.train_files]
-    return facts, ForwardRecords(
-        parameters=_head(files, PackedFields.PARAMETERS, largest),
-        strains=_head(files, PackedFields.STRAINS, largest),
-        forces=_head(files, PackedFields.FORCES, largest),
-    )
-
-
-def _head(files: Sequence[Path], name: str, largest: int) -> NDArray[np.float32]:
-    parts, wanted = [], largest
-    for file in files:
-        parts.append(np.array(map_columns(file)[name][:wanted]))
-        wanted -= len(parts[-1])
+    manifest = read_manifest(run.dataset_manifest, "dataset", verify=False)
+    facts = dataset_facts(manifest)
+    entries = {entry.path: entry for entry in manifest.files}
+    parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in COLUMNS}
+    wanted = largest
+    for name in facts.train_files:
+        verify_file(run.dataset / name, entries[name])
+        columns = map_columns(run.dataset / name)
+        for column, found in parts.items():
+            found.append(np.array(columns[column][:wanted]))
+        wanted -= len(parts[PackedFields.STRAINS][-1])
         if wanted <= 0:
             break
-    return np.concatenate(parts)
+    strains, forces, parameters = (np.concatenate(parts[name]) for name in COLUMNS)
+    return facts, ForwardRecords(parameters, strains, forces)

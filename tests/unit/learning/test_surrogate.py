@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.learning import surrogate as module
 from hpc_jobs.learning.fidelity import corrected
 from hpc_jobs.learning.forward_records import ForwardRecords, training_records
@@ -151,3 +152,9 @@ def test_training_records_come_from_the_packed_dataset(run, campaign):
     assert found == facts and len(all_records) == facts.train
     assert all_records.forces.shape == (facts.train, campaign.specimens.force_values)
     assert len(training_records(run, 7)[1]) == 7
+    packed = run.dataset / facts.train_files[0]
+    content = bytearray(packed.read_bytes())
+    content[-1] ^= 1
+    packed.write_bytes(content)
+    with pytest.raises(CorruptFile, match="sha256"):
+        training_records(run, 7)
