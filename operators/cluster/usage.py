@@ -50,7 +50,7 @@ class Usage:
 
     def document(self) -> dict[str, Any]:
         """For JSON: the sums, and what follows from them."""
-        sums = {name: round(value, 6) for name, value in asdict(self).items()}
+        sums = {name: round(value, 9) for name, value in asdict(self).items()}
         return sums | {
             "efficiency": round(self.efficiency, 4),
             "mean_queue_wait_s": round(self.mean_queue_wait_s, 3),

@@ -45,7 +45,7 @@ def test_a_job_says_what_it_took_and_the_books_keep_it(
     assert 0 <= usage["efficiency"] < 0.9, "sleeping uses no processor"
     found = books(cluster)
     assert (found.jobs, found.reserved_core_hours) == (1, 0)
-    assert found.usage.document() == usage
+    assert found.usage == Usage.read(usage)
     assert len(json.dumps(usage)) < 300
 
 
