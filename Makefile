@@ -37,7 +37,12 @@ lint: install       ## style, import arrows, types
 bench: install      ## one script per claim of the README
 	@for script in benchmarks/[a-z]*.py; do python -m benchmarks.$$(basename $$script .py) || exit 1; done
 
-install: $(VENV)/.installed   ## a virtual environment with everything in it
+install: $(VENV)/.kernel   ## a virtual environment with everything in it
+
+# A kernel of older sources is refused, and the reference solver serves, 40 times slower.
+$(VENV)/.kernel: $(wildcard hpc_jobs/fem/native/*.h hpc_jobs/fem/native/*.[ch]pp) $(VENV)/.installed
+	@python -m hpc_jobs.fem.native.build || echo "notice: simulations will take the slow reference solver"
+	@touch $@
 
 # Bytecode is compiled afterwards, on all cores; some packages ship templates that are no Python.
 $(VENV)/.installed: pyproject.toml constraints.txt

@@ -49,8 +49,8 @@ def housekeeping():
 
     @task
     def account() -> list[dict[str, str]]:
-        from operators.accounting import usage_rows
         from operators.housekeeping import known_runs, told
+        from operators.runs.accounting import usage_rows
 
         return told("accounts", usage_rows(known_runs()))
 

@@ -29,7 +29,7 @@ REPLAY_S = 15.0
 def open_run(params: dict[str, Any]) -> dict[str, Any]:
     """Validate the campaign; then workspace, code, measurements, MLflow run."""
     from forms import overrides
-    from operators.run import open_run_task
+    from operators.runs.run import open_run_task
 
     return open_run_task(params["campaign"], overrides(params))
 
@@ -37,7 +37,7 @@ def open_run(params: dict[str, Any]) -> dict[str, Any]:
 @task(multiple_outputs=True)
 def continue_run(origin: str | None = None, params: dict[str, Any] | None = None) -> dict[str, Any]:
     """Go on with the run of that id, or the campaign's latest; with the code as it is now."""
-    from operators.run import continue_run_task
+    from operators.runs.run import continue_run_task
 
     return continue_run_task(params["campaign"], origin)
 
@@ -54,7 +54,7 @@ def find_champion(params: dict[str, Any]) -> dict[str, Any]:
 def first_round(run: dict[str, Any]) -> dict[str, Any]:
     """Plan the campaign's own points."""
     from hpc_jobs.contract.run import RunHandle
-    from operators.rounds import first_round
+    from operators.runs.rounds import first_round
 
     return first_round(RunHandle.model_validate(run)).model_dump()
 
@@ -63,7 +63,7 @@ def first_round(run: dict[str, Any]) -> dict[str, Any]:
 def next_round(run: dict[str, Any]) -> dict[str, Any]:
     """Plan what tonight's core-hours buy."""
     from hpc_jobs.contract.run import RunHandle
-    from operators.rounds import next_round
+    from operators.runs.rounds import next_round
 
     return next_round(RunHandle.model_validate(run)).model_dump()
 
@@ -96,7 +96,7 @@ def simulate(run: Any, planned: Any) -> Any:
 def log_round(run: dict[str, Any], planned: dict[str, Any], solved: dict[str, Any]) -> str:
     """Describe the round in MLflow: records by status, core-hours, rate."""
     from hpc_jobs.contract.run import RunHandle
-    from operators.rounds import Round, log_round
+    from operators.runs.rounds import Round, log_round
 
     return log_round(RunHandle.model_validate(run), Round.model_validate(planned), solved)
 
@@ -128,7 +128,7 @@ def train(run: Any, dataset: Any = None) -> Any:
 def choose_challenger(run: dict[str, Any], training: str) -> dict[str, Any]:
     """Read every network's errors; the lowest on the validation split is the challenger."""
     from hpc_jobs.contract.run import RunHandle
-    from operators.challenger import choose_challenger
+    from operators.models.challenger import choose_challenger
 
     return choose_challenger(RunHandle.model_validate(run), training)
 
@@ -214,10 +214,10 @@ def report(
 ) -> dict[str, Any]:
     """Put the result together, as a page too, and close the campaign's run in MLflow."""
     from hpc_jobs.contract.run import RunHandle
-    from operators.accounting import try_to_log_usage
-    from operators.campaign_report import campaign_report
-    from operators.html_report import log_html_report
-    from operators.run import finish_run
+    from operators.pages.campaign_report import campaign_report
+    from operators.pages.html_report import log_html_report
+    from operators.runs.accounting import try_to_log_usage
+    from operators.runs.run import finish_run
 
     handle = RunHandle.model_validate(run)
     usage = try_to_log_usage(handle)
@@ -231,8 +231,8 @@ def report(
 def close_failed(run: dict[str, Any] | None) -> None:
     """Say in MLflow that the run has failed; clearing the failed task opens it again."""
     from hpc_jobs.contract.run import RunHandle
-    from operators.accounting import try_to_log_usage
-    from operators.run import finish_run
+    from operators.runs.accounting import try_to_log_usage
+    from operators.runs.run import finish_run
 
     if run is None:
         raise AirflowSkipException("the run was never opened")

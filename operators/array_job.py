@@ -16,19 +16,19 @@ from airflow.sdk.exceptions import AirflowFailException
 from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.records import ElementResult
 from hpc_jobs.contract.run import RunHandle, Site
-from operators.accounting import require_budget
+from operators.array.job_folder import Assignment, first_unfinished, generation
+from operators.array.lease import require_lease
+from operators.array.patience import PATIENCE_S, patiently
+from operators.array.report import few, summary
+from operators.array.task_memory import Context, TaskMemory
 from operators.cluster.client import ArrayJob
 from operators.cluster.errors import ArrayFailed
 from operators.cluster.job import ElementState
 from operators.cluster.ledger import Snapshot, by_results
 from operators.cluster.retry import worth_another_try
 from operators.hooks.hpc import HpcHook
-from operators.job_folder import Assignment, first_unfinished, generation
-from operators.lease import require_lease
 from operators.links import MlflowRunLink
-from operators.patience import PATIENCE_S, patiently
-from operators.report import few, summary
-from operators.task_memory import Context, TaskMemory
+from operators.runs.accounting import require_budget
 from operators.triggers.array_job import ArrayJobTrigger, causes_of
 
 INLINE_POLL_S = 1.0
@@ -60,7 +60,7 @@ class HpcArrayJobOperator(BaseOperator):
         A cluster that cannot be reached is waited for in the worker this long; then Airflow's
         retries take over. While the task is deferred there is no such limit but the deadline.
 
-    Returns counts, times and facts (operators.report.summary). More failed elements than the
+    Returns counts, times and facts (operators.array.report.summary). More failed elements than the
     campaign may lose fail the task for good, as does a submission that the scheduler refuses.
     """
 

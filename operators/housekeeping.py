@@ -21,7 +21,7 @@ from operators.cluster.errors import ClusterError, WorkspaceRefused
 from operators.hooks.hpc import HpcHook
 from operators.hooks.mlflow import MlflowHook
 from operators.replay import replay_everything
-from operators.run import HANDLE, folder_of
+from operators.runs.run import HANDLE, folder_of
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from hpc_jobs.contract.workspace import Workspace
 from operators.cluster.errors import TransportError
 from operators.hooks.hpc import HpcHook
 from operators.housekeeping import NONE, Row, on_cluster, told
-from operators.run import folder_of
+from operators.runs.run import folder_of
 
 OLDER_THAN_S = 8 * 86400.0  # an array job's deadline is 7 days
 

@@ -18,12 +18,12 @@ from airflow.sdk.exceptions import AirflowSkipException
 from hpc_jobs.contract.model import ModelFacts
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.validation import Gate, Verdict
-from operators.candidate import Candidate, fetch_model, read_verdict
-from operators.gate import Decision, Score, decide
 from operators.hooks.hpc import HpcHook
 from operators.hooks.mlflow import MlflowHook
-from operators.packaging import package_model
-from operators.run import HANDLE, folder_of, read_frozen
+from operators.models.candidate import Candidate, fetch_model, read_verdict
+from operators.models.gate import Decision, Score, decide
+from operators.models.packaging import package_model
+from operators.runs.run import HANDLE, folder_of, read_frozen
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -11,13 +11,13 @@ from airflow.sdk.bases.sensor import BaseSensorOperator, PokeReturnValue
 from hpc_jobs.contract.run import RunHandle, Site
 from hpc_jobs.contract.workspace import JobFolder
 from hpc_jobs.tracking.replay import Progress, Replayer, is_unavailable
+from operators.array.job_folder import current_token, job_token
 from operators.array_job import HpcArrayJobOperator
 from operators.cluster.errors import NeedsLogin, TransportError
 from operators.hooks.hpc import HpcHook
 from operators.hooks.mlflow import MlflowHook, TrackingUnavailable
-from operators.job_folder import current_token, job_token
 from operators.links import MlflowRunLink
-from operators.run import folder_of
+from operators.runs.run import folder_of
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from airflow.sdk import BaseOperator
 
-from operators.patience import patiently
+from operators.array.patience import patiently
 
 
 class AllocateWorkspaceOperator(BaseOperator):

@@ -16,7 +16,7 @@ class ArrayJobLogLink(JobLogLink):
 
 async def job_logs(scope: Any, receive: Any, send: Any) -> None:
     """Pass requests on; imported at the first one, since every Airflow process loads plugins."""
-    from operators.web import app
+    from operators.pages.web import app
 
     await app(scope, receive, send)
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from hpc_jobs.contract.cluster import Cluster, DirectoryWorkspaces
 from hpc_jobs.contract.records import ElementResult
+from operators.array.report import summary
+from operators.array.task_memory import STATE_KEY, TaskMemory
 from operators.cluster.job import ElementState, Submission
 from operators.cluster.ledger import Ledger, Snapshot
 from operators.cluster.reply import Reply
 from operators.cluster.scan import Scan, parse_scan
 from operators.cluster.schedulers.slurm import Slurm
-from operators.report import summary
-from operators.task_memory import STATE_KEY, TaskMemory
 from operators.triggers.array_job import ArrayJobTrigger
 
 ELEMENTS = 100_000

@@ -13,15 +13,15 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from hpc_jobs.contract.workspace import JobFolder, Workspace
+from operators.array.resources import resources_on
 from operators.checks.step import Trouble
 from operators.cluster.client import ArrayJob
 from operators.cluster.errors import ClusterError
 from operators.cluster.ledger import Snapshot
 from operators.cluster.script import JobScript
 from operators.cluster.submission import Plan
-from operators.code import current_code, ship_code
 from operators.hooks.hpc import HpcHook
-from operators.resources import resources_on
+from operators.runs.code import current_code, ship_code
 
 WORKSPACE = "cluster-check"
 ELEMENTS = 3

@@ -10,9 +10,9 @@ from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from hpc_jobs.contract.run import RunHandle, Site
 from hpc_jobs.contract.workspace import Workspace
+from operators.array.patience import patiently
 from operators.cluster.visibility import Visibility, check, drive
 from operators.hooks.hpc import HpcHook
-from operators.patience import patiently
 from operators.triggers.workspace import HASH_TIMEOUT_S, WorkspaceTrigger
 
 HASH_BYTES = 2.0**31

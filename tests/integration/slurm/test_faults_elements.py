@@ -127,7 +127,7 @@ def test_elements_that_are_not_put_back_are_submitted_again(control: ControlHost
 def test_an_element_prints_a_gigabyte(control: ControlHost) -> None:
     """Nobody reads the whole: not the task, nor the page that shows the log."""
     from hpc_jobs.contract.run import RunHandle
-    from operators.job_log import TAIL_BYTES, read_log
+    from operators.pages.job_log import TAIL_BYTES, read_log
 
     task = control.operator(
         *(1, "--huge-output", str(1 << 30), "--fail", "0"), handle={"tries_per_element": 1}

@@ -10,7 +10,6 @@ import pytest
 
 from hpc_jobs.contract.run import RunHandle
 from operators import housekeeping
-from operators.accounting import usage_rows
 from operators.array_job import HpcArrayJobOperator
 from operators.housekeeping import (
     cancel_orphans,
@@ -20,6 +19,7 @@ from operators.housekeeping import (
     state_by_airflow,
 )
 from operators.leftovers import remove_leftovers
+from operators.runs.accounting import usage_rows
 from tests.unit.operators.conftest import Cluster, wait_until
 
 

@@ -14,7 +14,7 @@ from hpc_jobs.contract.run import RunHandle
 from operators.cluster.transports.local import LocalTransport
 from operators.hooks.hpc import HpcHook
 from operators.hooks.mlflow import MlflowHook
-from operators.run import open_run
+from operators.runs.run import open_run
 
 CHECKOUT = Path(__file__).parents[4]
 
@@ -53,7 +53,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mlflow_server: str) -
     monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(dags))
     bench = Bench(home, dags, MlflowHook(mlflow_server), [])
     # One experiment for each test: they share a server.
-    monkeypatch.setattr("operators.run.experiment_name", lambda name: f"{tmp_path}/{name}")
+    monkeypatch.setattr("operators.runs.run.experiment_name", lambda name: f"{tmp_path}/{name}")
     for cluster in ("cpu", "ai"):
         bench.edit(f"clusters/{cluster}.yaml", lambda file: file.update(python=sys.executable))
     campaign = yaml.safe_load((dags / "campaigns/demo.yaml").read_text())

@@ -5,10 +5,10 @@ import pytest
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.model import ModelFacts
 from hpc_jobs.contract.records import Manifest
-from operators import challenger
-from operators.campaign_report import campaign_report
-from operators.challenger import choose_challenger
-from operators.run import folder_of
+from operators.models import challenger
+from operators.models.challenger import choose_challenger
+from operators.pages.campaign_report import campaign_report
+from operators.runs.run import folder_of
 
 SHA = "a" * 64
 

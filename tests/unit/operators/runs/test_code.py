@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from operators.cluster.errors import ClusterError
-from operators.code import Code, current_code, pack_code, ship_code
+from operators.runs.code import Code, current_code, pack_code, ship_code
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from operators import html_report
-from operators.html_report import error_table, log_html_report, render
-from operators.run import folder_of
+from operators.pages import html_report
+from operators.pages.html_report import error_table, log_html_report, render
+from operators.runs.run import folder_of
 
 PNG = b"\x89PNG\r\n\x1a\n only its first bytes are looked at here"
 NETWORK = {

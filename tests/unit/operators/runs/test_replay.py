@@ -7,9 +7,9 @@ import pytest
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.workspace import JobFolder, Workspace
 from hpc_jobs.tracking.spool import Spool
+from operators.array.job_folder import job_token
 from operators.array_job import HpcArrayJobOperator
 from operators.cluster.errors import NeedsLogin, TransportError
-from operators.job_folder import job_token
 from operators.replay import ReplaySensor, replay_everything
 
 DAG, DAG_RUN = "hybrid_campaign", "manual__1"

@@ -7,9 +7,9 @@ import pytest
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.loading import load
-from operators import rounds
-from operators.rounds import Round, first_round, log_round, next_round, round_metrics
-from operators.run import folder_of
+from operators.runs import rounds
+from operators.runs.rounds import Round, first_round, log_round, next_round, round_metrics
+from operators.runs.run import folder_of
 
 CHECKOUT = Path(__file__).parents[4]
 SOLVED: dict[str, Any] = {

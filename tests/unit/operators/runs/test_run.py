@@ -8,10 +8,10 @@ from hpc_jobs.contract.errors import ConfigurationError, CorruptFile
 from hpc_jobs.contract.records import read_model
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.workspace import RunFolder, Workspace
-from operators.code import current_code
 from operators.hooks.mlflow import MlflowHook, TrackingUnavailable
-from operators.plan import name_run
-from operators.run import (
+from operators.runs.code import current_code
+from operators.runs.plan import name_run
+from operators.runs.run import (
     continue_run,
     find_handle,
     finish_run,

@@ -10,7 +10,7 @@ from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.workspace import RunFolder
 from operators.hooks.hpc import HpcHook
 from operators.hooks.mlflow import MlflowHook
-from operators.run import folder_of
+from operators.runs.run import folder_of
 
 log = logging.getLogger(__name__)
 

@@ -16,10 +16,10 @@ from fastapi import Depends, FastAPI, HTTPException
 from fastapi.responses import HTMLResponse
 from sqlalchemy import select
 
+from operators.array.job_folder import job_token
 from operators.cluster.errors import ClusterError
-from operators.job_folder import job_token
-from operators.job_log import find_handle, read_log, render
 from operators.links import LOGS, log_page
+from operators.pages.job_log import find_handle, read_log, render
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
 

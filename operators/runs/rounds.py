@@ -11,7 +11,7 @@ from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.tracking.replay import find_run
 from operators.hooks.hpc import HpcHook
 from operators.hooks.mlflow import MlflowHook
-from operators.run import folder_of, read_frozen
+from operators.runs.run import folder_of, read_frozen
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -16,7 +16,7 @@ def campaign_report(
     """Assemble the result from what the tasks returned; its size is that of the campaign file.
 
     dataset, scored: what the array jobs of `publish_dataset` and `score` returned.
-    networks: test errors by network (operators.challenger). decision: the gate's.
+    networks: test errors by network (operators.models.challenger). decision: the gate's.
     """
     facts = scored["facts"]
     return {

@@ -11,8 +11,8 @@ from hpc_jobs.contract.model import ModelFacts, model_facts
 from hpc_jobs.contract.records import Manifest
 from hpc_jobs.contract.validation import Verdict
 from hpc_jobs.contract.workspace import RunFolder
-from operators.gate import Score
 from operators.hooks.hpc import HpcHook
+from operators.models.gate import Score
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,10 @@ from hpc_jobs.contract.errors import ConfigurationError, CorruptFile
 from hpc_jobs.contract.run import RunHandle, Site, SiteHandle
 from hpc_jobs.contract.workspace import RunFolder, Workspace
 from operators.cluster.errors import WorkspaceRefused
-from operators.code import current_code, ship_code
 from operators.hooks.hpc import HpcHook
 from operators.hooks.mlflow import RUN_ID, MlflowHook
-from operators.plan import differences, flatten, name_run, plan_run
+from operators.runs.code import current_code, ship_code
+from operators.runs.plan import differences, flatten, name_run, plan_run
 
 log = logging.getLogger(__name__)
 

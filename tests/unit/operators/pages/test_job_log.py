@@ -7,9 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from hpc_jobs.contract.run import RunHandle
-from operators.job_folder import job_token
-from operators.job_log import TAIL_BYTES, find_handle, read_log, render
+from operators.array.job_folder import job_token
 from operators.links import JobLogLink, MlflowRunLink, log_page
+from operators.pages.job_log import TAIL_BYTES, find_handle, read_log, render
 
 RUN_ID = "manual__2026-11-20T17:14:45+00:00/a&b #1"
 TOKEN = job_token("hybrid_campaign", RUN_ID, "train")

@@ -9,9 +9,9 @@ import json
 import secrets
 from typing import Any
 
+from operators.array.job_folder import job_token
 from operators.cluster.client import ArrayJob
 from operators.hooks.hpc import HpcHook
-from operators.job_folder import job_token
 
 Context = Any  # airflow.sdk.Context is a TypedDict that tests would have to fill whole
 

@@ -12,7 +12,7 @@ from hpc_jobs.contract.model import ModelFacts, model_facts
 from hpc_jobs.contract.records import Manifest
 from hpc_jobs.contract.run import RunHandle
 from operators.hooks.hpc import HpcHook
-from operators.run import folder_of, read_frozen
+from operators.runs.run import folder_of, read_frozen
 
 log = logging.getLogger(__name__)
 

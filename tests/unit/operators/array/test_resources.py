@@ -5,8 +5,8 @@ from pathlib import Path
 from hpc_jobs.contract.cluster import Cluster
 from hpc_jobs.contract.execution import Execution
 from hpc_jobs.contract.execution import Resources as Asked
+from operators.array.resources import refused_resources, resources_on
 from operators.cluster.job import Resources
-from operators.resources import refused_resources, resources_on
 
 SITE = Cluster.model_validate(
     {

@@ -12,10 +12,10 @@ from hpc_jobs.contract.cluster import Cluster
 from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.run import RunHandle, Site
 from hpc_jobs.contract.workspace import RunFolder, Workspace
+from operators.array.resources import resources_on
 from operators.cluster.script import JobScript
 from operators.cluster.submission import Plan
 from operators.hooks.hpc import HpcHook
-from operators.resources import resources_on
 
 
 def job_token(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:

@@ -23,7 +23,7 @@ from operators.cluster.reply import Reply, documents
 from operators.cluster.usage import HOUR_S, Usage
 from operators.hooks.hpc import HpcHook
 from operators.hooks.mlflow import MlflowHook
-from operators.run import folder_of
+from operators.runs.run import folder_of
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,6 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from hpc_jobs.contract.run import RunHandle
-from operators.accounting import log_usage, most_core_hours, parse_books, read_books, usage_rows
 from operators.array_job import HpcArrayJobOperator
 from operators.cluster.errors import TransportError
 from operators.cluster.job import Resources
@@ -15,7 +14,14 @@ from operators.cluster.reply import Reply
 from operators.cluster.usage import Usage, seconds
 from operators.hooks.hpc import HpcHook
 from operators.hooks.mlflow import MlflowHook
-from operators.run import folder_of
+from operators.runs.accounting import (
+    log_usage,
+    most_core_hours,
+    parse_books,
+    read_books,
+    usage_rows,
+)
+from operators.runs.run import folder_of
 from tests.unit.operators.conftest import Cluster
 
 

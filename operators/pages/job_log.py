@@ -8,9 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from hpc_jobs.contract.run import RunHandle
+from operators.array.job_folder import current_token
 from operators.hooks.hpc import HpcHook
-from operators.job_folder import current_token
-from operators.run import folder_of
+from operators.runs.run import folder_of
 
 TAIL_BYTES = 64_000
 SHOWN = 200
