@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.alloys import identify_alloys
-from benchmarks.records import Records, factorial_records, sobol_records
-from benchmarks.rivals import METHODS, Float, Setting
+from benchmarks.methods.alloys import identify_alloys
+from benchmarks.methods.records import Records, factorial_records, sobol_records
+from benchmarks.methods.rivals import METHODS, Float, Setting
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.loading import load
 from hpc_jobs.design.sobol import TEST, TRAIN

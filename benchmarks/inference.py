@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.records import Records, sobol_records
+from benchmarks.methods.records import Records, sobol_records
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.loading import load
 from hpc_jobs.design.sobol import TEST, TRAIN

@@ -69,7 +69,7 @@ def _header(axes: Axes, case: Case) -> None:
     if case.draws:
         keys.append(Line2D([], [], color=BAND, lw=7, label=f"{LEVEL:.0%} interval"))
     axes.legend(
-        handles=keys, loc="upper right", ncols=5, bbox_to_anchor=(1.0, 0.28), borderpad=0,
+        handles=keys, loc="center right", ncols=5, bbox_to_anchor=(0.93, 0.72), borderpad=0,
         borderaxespad=0, columnspacing=1.6, fontsize=8.5,
     )  # fmt: skip
 
