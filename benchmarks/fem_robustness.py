@@ -12,7 +12,6 @@ is missed.
 import argparse
 import json
 import os
-import resource
 import sys
 import tempfile
 import time
@@ -79,8 +78,13 @@ def solve(root: Path, parameters: FloatArray, overrides: dict[str, Any]) -> tupl
     )
     start = time.process_time()
     solve_shard(RunFolder(root), frozen, work, lambda done, total: None)
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return time.process_time() - start, used
+    return time.process_time() - start, peak_memory_mb()
+
+
+def peak_memory_mb() -> float:
+    """Largest resident memory of this program; that of rusage is also its parent's, before exec."""
+    status = Path("/proc/self/status").read_text()
+    return float(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def demo(overrides: dict[str, Any]) -> Campaign:

@@ -86,9 +86,11 @@ def request(control: ControlHost, context: dict[str, Any]) -> Path:
 def test_two_workers_at_once_submit_one_array(control: ControlHost) -> None:
     """A worker that Airflow has given up, but that still works, beside the retry."""
     context, slow = control.context(), 'sleep 1; exec "$REAL" "$@"'
+    gate = control.desk / "gate"  # the array does not end before both have seen it
+    task = (3, "--gate", str(gate))
     with control.cluster.login.command("sbatch", slow):
         workers = [
-            threading.Thread(target=control.defer, args=(control.operator(3), context))
+            threading.Thread(target=control.defer, args=(control.operator(*task), context))
             for _ in range(2)
         ]
         for worker in workers:
@@ -98,7 +100,8 @@ def test_two_workers_at_once_submit_one_array(control: ControlHost) -> None:
     [folder] = control.jobs()
     record = json.loads(folder.submission(0).read_text())
     assert len(record["job_ids"]) == 1 and not folder.submission(1).exists()
-    report = control.finish(control.operator(3), context)
+    gate.touch()
+    report = control.finish(control.operator(*task), context)
     assert report["job_ids"] == record["job_ids"]
     assert control.solved() == [0, 1, 2]
     assert control.nothing_is_left_behind()
