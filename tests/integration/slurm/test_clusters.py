@@ -25,7 +25,7 @@ def states(cluster: SlurmCluster, job_id: str) -> dict[int, str]:
     return {int(index): state for index, state in (line.split("|") for line in lines)}
 
 
-def wait(cluster: SlurmCluster, job_id: str, *wanted: str, timeout_s: float = 60) -> None:
+def expect_state(cluster: SlurmCluster, job_id: str, *wanted: str, timeout_s: float = 60) -> None:
     deadline = time.monotonic() + timeout_s
     while set(states(cluster, job_id).values()) - set(wanted):
         assert time.monotonic() < deadline, f"{states(cluster, job_id)}, wanted {wanted}"
@@ -42,7 +42,7 @@ def test_an_array_of_ten_runs_and_its_files_are_seen_by_both_clusters(
     cluster: SlurmCluster, site: Site, folder: Path
 ) -> None:
     job_id = sbatch(cluster, folder, 'echo "$SLURM_ARRAY_TASK_ID"', "--array=0-9")
-    wait(cluster, job_id, "COMPLETED")
+    expect_state(cluster, job_id, "COMPLETED")
     for reader in site.clusters:
         seen = reader.login.run(f"cat {shlex.quote(str(folder))}/*.out").stdout.split()
         assert sorted(map(int, seen)) == list(range(10))
@@ -52,7 +52,7 @@ def test_alpha_keeps_accounts_and_beta_keeps_none(
     alpha: SlurmCluster, beta: SlurmCluster, folder: Path
 ) -> None:
     job_id = sbatch(alpha, folder, 'exit "$SLURM_ARRAY_TASK_ID"', "--array=0-1")
-    wait(alpha, job_id, "COMPLETED", "FAILED")
+    expect_state(alpha, job_id, "COMPLETED", "FAILED")
     deadline = time.monotonic() + 10
     while sacct(alpha, job_id) != {f"{job_id}_0": "COMPLETED", f"{job_id}_1": "FAILED"}:
         assert time.monotonic() < deadline, sacct(alpha, job_id)
@@ -73,7 +73,7 @@ def test_beta_refuses_arrays_above_its_limit(beta: SlurmCluster, folder: Path) -
 def test_beta_grants_gpus_one_by_one(beta: SlurmCluster, folder: Path) -> None:
     script = 'echo "$CUDA_VISIBLE_DEVICES"; sleep 2'
     job_id = sbatch(beta, folder, script, "--array=0-3", "--gres=gpu:1")
-    wait(beta, job_id, "COMPLETED")
+    expect_state(beta, job_id, "COMPLETED")
     granted = sorted((folder / f"{index}.out").read_text().strip() for index in range(4))
     assert granted == ["0", "0", "1", "1"]
 
@@ -86,40 +86,40 @@ def test_an_unknown_partition_is_refused(cluster: SlurmCluster) -> None:
 
 def test_scancel_ends_what_runs_and_what_waits(cluster: SlurmCluster, folder: Path) -> None:
     job_id = sbatch(cluster, folder, "sleep 60", "--array=0-3%1")
-    wait(cluster, job_id, "PENDING", "RUNNING")
+    expect_state(cluster, job_id, "PENDING", "RUNNING")
     assert cluster.login.run(f"scancel {job_id}").returncode == 0
-    wait(cluster, job_id, "CANCELLED")
+    expect_state(cluster, job_id, "CANCELLED")
 
 
 def test_a_job_over_its_walltime_ends_as_timeout(alpha: SlurmCluster, folder: Path) -> None:
     job_id = sbatch(alpha, folder, "sleep 600", "--array=0", "--time=30")
-    wait(alpha, job_id, "RUNNING")
+    expect_state(alpha, job_id, "RUNNING")
     alpha.expire(job_id)
-    wait(alpha, job_id, "TIMEOUT")
+    expect_state(alpha, job_id, "TIMEOUT")
 
 
 def test_a_greedy_job_is_killed(site: Site, alpha: SlurmCluster, folder: Path) -> None:
     script = "exec python3 -c 'import time; x = b\"1\" * (400 << 20); time.sleep(60)'"
     job_id = sbatch(alpha, folder, script, "--array=0", "--mem=100M")
-    wait(alpha, job_id, "OUT_OF_MEMORY" if site.out_of_memory_is_told else "FAILED")
+    expect_state(alpha, job_id, "OUT_OF_MEMORY" if site.out_of_memory_is_told else "FAILED")
 
 
 def test_a_dead_node_fails_its_jobs_and_comes_back(alpha: SlurmCluster, folder: Path) -> None:
     job_id = sbatch(alpha, folder, "sleep 600", "--array=0", "--nodelist=a2", "--no-requeue")
-    wait(alpha, job_id, "RUNNING")
+    expect_state(alpha, job_id, "RUNNING")
     alpha.power_off("a2")
     alpha.declare_down("a2")
-    wait(alpha, job_id, "NODE_FAIL")
+    expect_state(alpha, job_id, "NODE_FAIL")
     alpha.resume("a2")
     job_id = sbatch(alpha, folder, "true", "--array=0", "--nodelist=a2")
-    wait(alpha, job_id, "COMPLETED")
+    expect_state(alpha, job_id, "COMPLETED")
 
 
 def test_an_urgent_job_preempts(alpha: SlurmCluster, folder: Path) -> None:
     idle = sbatch(alpha, folder, "sleep 600", "--array=0-2", "--partition=idle", "--exclusive")
-    wait(alpha, idle, "RUNNING")
+    expect_state(alpha, idle, "RUNNING")
     urgent = sbatch(alpha, folder, "true", "--array=0", "--partition=urgent", "--exclusive")
-    wait(alpha, urgent, "COMPLETED")
+    expect_state(alpha, urgent, "COMPLETED")
     assert sorted(states(alpha, idle).values()) == ["PREEMPTED", "RUNNING", "RUNNING"]
 
 
@@ -139,14 +139,14 @@ def test_a_request_that_timed_out_is_carried_out_all_the_same(
 
 def test_jobs_outlive_their_controller(cluster: SlurmCluster, folder: Path) -> None:
     job_id = sbatch(cluster, folder, "sleep 3; echo done", "--array=0")
-    wait(cluster, job_id, "RUNNING")
+    expect_state(cluster, job_id, "RUNNING")
     cluster.controller.stop()  # not a crash: that forgets the last seconds
     silent = cluster.login.run("squeue")
     assert silent.returncode == 1
     assert "Unable to contact slurm controller" in silent.stderr
     time.sleep(3)  # the job ends while nobody can be told
     cluster.controller.start()
-    wait(cluster, job_id, "COMPLETED")
+    expect_state(cluster, job_id, "COMPLETED")
     assert (folder / "0.out").read_text() == "done\n"
 
 

@@ -112,7 +112,7 @@ class Waiting:
     def operator(self) -> Any:
         return self.control.operator(2, "--gate", str(self.gate))
 
-    def ends_well(self) -> None:
+    def check_it_ends_well(self) -> None:
         self.gate.touch()
         assert self.control.finish(self.task, self.context)["done"] == 2
         assert self.control.solved() == [0, 1]
@@ -186,7 +186,7 @@ def test_the_host_shows_another_key(waiting: Waiting, capsys: pytest.CaptureFixt
         told_while(waiting, capsys, "needs login: ")
         with pytest.raises(Exception, match="the host key pinned in the Connection is another one"):
             waiting.control.operator(1, patience_s=0).execute(waiting.control.context("other"))
-    waiting.ends_well()
+    waiting.check_it_ends_well()
 
 
 def test_the_key_has_expired(waiting: Waiting, capsys: pytest.CaptureFixture[str]) -> None:
@@ -194,7 +194,7 @@ def test_the_key_has_expired(waiting: Waiting, capsys: pytest.CaptureFixture[str
     with login.key_refused():
         login.cut()
         told_while(waiting, capsys, "needs login: ")
-    waiting.ends_well()
+    waiting.check_it_ends_well()
 
 
 def test_squeue_answers_half(waiting: Waiting, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,7 +203,7 @@ def test_squeue_answers_half(waiting: Waiting, capsys: pytest.CaptureFixture[str
         told_while(waiting, capsys, "2 running")
         time.sleep(8)
         told_while(waiting, capsys, "2 running")
-    waiting.ends_well()
+    waiting.check_it_ends_well()
 
 
 def test_the_deadline_ends_what_never_ends(waiting: Waiting) -> None:

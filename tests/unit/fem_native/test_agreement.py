@@ -27,7 +27,7 @@ def points(seed: int, count: int, family: str = "yld2000_2d", spread: float = 0.
     return centre * (1 + spread * random.uniform(-1, 1, (count, len(centre))))
 
 
-def compare(
+def check_agreement(
     library: Library, material: Material, specimens: Specimens, control: Control, table: np.ndarray
 ) -> None:
     """Same steps, same strains to 1e-9, same forces."""
@@ -50,7 +50,7 @@ def test_strains_and_forces_at_equal_steps(
     library: Library, specimens: Specimens, law: str, exponent: int, use_symmetry: bool
 ) -> None:
     control = dataclasses.replace(TIGHT, use_symmetry=use_symmetry)
-    compare(library, sheet(law, exponent), specimens, control, points(seed=exponent, count=2))
+    check_agreement(library, sheet(law, exponent), specimens, control, points(seed=exponent, count=2))
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -78,7 +78,7 @@ def test_every_family_and_law_on_every_path(
     if path not in paths:
         pytest.skip(f"this processor has no {path}")
     control = dataclasses.replace(TIGHT, path=path)
-    compare(library, sheet(law, exponent, family), specimens, control, points(3, 1, family))
+    check_agreement(library, sheet(law, exponent, family), specimens, control, points(3, 1, family))
 
 
 @pytest.mark.parametrize("law", LAWS)
