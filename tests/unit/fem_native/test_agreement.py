@@ -50,7 +50,9 @@ def test_strains_and_forces_at_equal_steps(
     library: Library, specimens: Specimens, law: str, exponent: int, use_symmetry: bool
 ) -> None:
     control = dataclasses.replace(TIGHT, use_symmetry=use_symmetry)
-    check_agreement(library, sheet(law, exponent), specimens, control, points(seed=exponent, count=2))
+    check_agreement(
+        library, sheet(law, exponent), specimens, control, points(seed=exponent, count=2)
+    )
 
 
 @pytest.mark.parametrize("path", PATHS)
