@@ -119,7 +119,8 @@ class SlurmCluster:
         self.nodes[node].launch()
         self.nodes[node].wait_ready()
         if self.node_state(node).startswith(("DOWN", "IDLE+DRAIN", "DRAIN")):
-            self.admin("scontrol", "update", f"NodeName={node}", "State=RESUME")
+            with contextlib.suppress(DaemonFailed):  # it may have come back by itself since
+                self.admin("scontrol", "update", f"NodeName={node}", "State=RESUME")
         self.wait_node(node, "IDLE")
 
     def power_off(self, node: str) -> None:
