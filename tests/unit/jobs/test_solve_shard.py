@@ -30,7 +30,7 @@ SMALL = {
     "solver": "reference",  # slow enough to be killed in the middle
     "specimens": {
         "angles_deg": [0, 45],
-        "mesh": {"along": 8, "across": 4},
+        "mesh": {"along": 12, "across": 8},
         "output_times": 4,
         "steps_per_output": 1,
     },
