@@ -122,6 +122,8 @@ class SlurmCluster:
             with contextlib.suppress(DaemonFailed):  # it may have come back by itself since
                 self.admin("scontrol", "update", f"NodeName={node}", "State=RESUME")
         self.wait_node(node, "IDLE")
+        if "DRAIN" in (now := self.node_state(node)):
+            raise DaemonFailed(f"node {node} is {now}: it was not resumed")
 
     def power_off(self, node: str) -> None:
         """Pull the plug: slurmd and every process of its jobs die, and nobody tells slurmctld.
