@@ -30,10 +30,10 @@ from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.loading import load
 from hpc_jobs.design.sobol import TEST, TRAIN
 from hpc_jobs.inverse.mesh_bias import refined
-from hpc_jobs.learning.fidelity import corrected
-from hpc_jobs.learning.forward_records import ForwardRecords
-from hpc_jobs.learning.gauss_newton import Posterior, bound, refine
-from hpc_jobs.learning.surrogate import Surrogate, fit_surrogate
+from hpc_jobs.learning.forward.fidelity import corrected
+from hpc_jobs.learning.forward.gauss_newton import Posterior, bound, refine
+from hpc_jobs.learning.forward.records import ForwardRecords
+from hpc_jobs.learning.forward.surrogate import Surrogate, fit_surrogate
 
 SIZES = (200, 1_000, 5_000, 25_000, 100_000)
 FINE = (10, 40, 160)

@@ -30,18 +30,18 @@ from torch.utils.data import DataLoader, Dataset
 
 from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.contract.training import Cosine, Mlp
-from hpc_jobs.learning.checkpoint import Checkpoints
-from hpc_jobs.learning.dataset import Examples
-from hpc_jobs.learning.facts import PackedFields, TargetScaler
+from hpc_jobs.learning.data.dataset import Examples
+from hpc_jobs.learning.data.facts import PackedFields, TargetScaler
+from hpc_jobs.learning.data.packed import PackedWriter
+from hpc_jobs.learning.data.split import Split
 from hpc_jobs.learning.feed import SOURCES
 from hpc_jobs.learning.feed.base import Batch, BatchSource, Records
 from hpc_jobs.learning.feed.order import ALONE, Order, Share
-from hpc_jobs.learning.inputs import Spectrum, spectrum_of
+from hpc_jobs.learning.networks.inputs import Spectrum, spectrum_of
 from hpc_jobs.learning.networks.mlp import Mlp as MlpNetwork
-from hpc_jobs.learning.packed import PackedWriter
-from hpc_jobs.learning.plan import Plan
-from hpc_jobs.learning.split import Split
-from hpc_jobs.learning.train import Trainer
+from hpc_jobs.learning.training.checkpoint import Checkpoints
+from hpc_jobs.learning.training.plan import Plan
+from hpc_jobs.learning.training.trainer import Trainer
 
 CPU = torch.device("cpu")
 TARGETS = tuple(f"MP{number}" for number in range(1, 9))

@@ -25,11 +25,11 @@ from benchmarks.methods.records import Records, sobol_records
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.loading import load
 from hpc_jobs.design.sobol import TEST, TRAIN
-from hpc_jobs.learning.facts import TargetScaler
-from hpc_jobs.learning.inference import BACKENDS, Disagrees, Predict, check_agreement, missing
-from hpc_jobs.learning.inputs import spectrum_of
-from hpc_jobs.learning.model import EXAMPLE, InverseModel
-from hpc_jobs.learning.predict import load_model
+from hpc_jobs.learning.data.facts import TargetScaler
+from hpc_jobs.learning.models.inverse_model import EXAMPLE, InverseModel
+from hpc_jobs.learning.models.runtimes import BACKENDS, Disagrees, Predict, check_agreement, missing
+from hpc_jobs.learning.models.trained_model import load_model
+from hpc_jobs.learning.networks.inputs import spectrum_of
 
 RECORDS = 250
 GOAL = 100_000  # records a second on two cores

@@ -35,19 +35,19 @@ from benchmarks.data_pipeline import NOISE, TARGETS, pack
 from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.contract.training import Mlp, SineWave
 from hpc_jobs.jobs.ranks import Rank, joined
-from hpc_jobs.learning.checkpoint import Checkpoints
-from hpc_jobs.learning.dataset import Examples, scale
+from hpc_jobs.learning.data.dataset import Examples, scale
+from hpc_jobs.learning.data.facts import TargetScaler
+from hpc_jobs.learning.data.split import Split
 from hpc_jobs.learning.errors import Interrupted
-from hpc_jobs.learning.facts import TargetScaler
 from hpc_jobs.learning.feed.base import Records
 from hpc_jobs.learning.feed.order import Order
 from hpc_jobs.learning.feed.ram import RamSource
-from hpc_jobs.learning.inputs import spectrum_of
+from hpc_jobs.learning.networks.inputs import spectrum_of
 from hpc_jobs.learning.networks.mlp import Mlp as MlpNetwork
-from hpc_jobs.learning.plan import Plan
-from hpc_jobs.learning.split import Split
-from hpc_jobs.learning.team import Team
-from hpc_jobs.learning.train import Trainer
+from hpc_jobs.learning.training.checkpoint import Checkpoints
+from hpc_jobs.learning.training.plan import Plan
+from hpc_jobs.learning.training.team import Team
+from hpc_jobs.learning.training.trainer import Trainer
 
 RECORDS, VALIDATION, BATCH = 6000, 1000, 250
 CURVE_TOLERANCE = 1e-4  # relative, of every epoch's loss: sums are taken in another order

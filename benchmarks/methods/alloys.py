@@ -13,8 +13,8 @@ from hpc_jobs.inverse.anisotropy import Sheet, by_parameter
 from hpc_jobs.inverse.measurement import Measurement, read_for
 from hpc_jobs.inverse.mesh_bias import mesh_bias
 from hpc_jobs.inverse.refine import Identifier
-from hpc_jobs.learning.forward_records import ForwardRecords
-from hpc_jobs.learning.speedup import Costs
+from hpc_jobs.learning.evaluation.speedup import Costs
+from hpc_jobs.learning.forward.records import ForwardRecords
 
 MEASUREMENTS = Path("dags/measurements")
 ALLOYS = ("dp780", "tr1180")

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.learning.forward_records import ForwardRecords
-from hpc_jobs.learning.gauss_newton import Posterior, refine
-from hpc_jobs.learning.surrogate import Surrogate, fit_surrogate
+from hpc_jobs.learning.forward.gauss_newton import Posterior, refine
+from hpc_jobs.learning.forward.records import ForwardRecords
+from hpc_jobs.learning.forward.surrogate import Surrogate, fit_surrogate
 
 Float = NDArray[np.float64]
 COMPONENTS, QUADRATIC = 32, 24

@@ -22,9 +22,9 @@ from hpc_jobs.inverse.identify import unphysical
 from hpc_jobs.inverse.measurement import Measurement
 from hpc_jobs.inverse.mesh_bias import MeshBias, mesh_bias
 from hpc_jobs.learning.errors import BadInput
-from hpc_jobs.learning.forward_records import ForwardRecords, training_records
-from hpc_jobs.learning.gauss_newton import refine
-from hpc_jobs.learning.surrogate import Surrogate, fit_surrogate
+from hpc_jobs.learning.forward.gauss_newton import refine
+from hpc_jobs.learning.forward.records import ForwardRecords, training_records
+from hpc_jobs.learning.forward.surrogate import Surrogate, fit_surrogate
 
 FloatArray = NDArray[np.float64]
 

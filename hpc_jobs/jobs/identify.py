@@ -10,7 +10,7 @@ from hpc_jobs.inverse.measurement import read_for
 from hpc_jobs.inverse.mesh_bias import mesh_bias
 from hpc_jobs.inverse.refine import Identifier
 from hpc_jobs.jobs import element
-from hpc_jobs.learning.predict import load_model
+from hpc_jobs.learning.models.trained_model import load_model
 
 
 def work(job: element.Element) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from hpc_jobs.contract.errors import ContractError
 from hpc_jobs.contract.measurement import MeasurementFields
 from hpc_jobs.learning.errors import BadInput
-from hpc_jobs.learning.predict import TrainedModel, load_model
+from hpc_jobs.learning.models.trained_model import TrainedModel, load_model
 
 
 def read_strains(path: Path) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from typing import Any
 from hpc_jobs.contract.records import sha256_of
 from hpc_jobs.jobs import element
 from hpc_jobs.jobs.element import Element
-from hpc_jobs.learning.pack import publish_dataset
+from hpc_jobs.learning.data.pack import publish_dataset
 
 
 def work(element: Element) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import torch.distributed as dist
 
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.learning.feed.order import Share
-from hpc_jobs.learning.team import Team
+from hpc_jobs.learning.training.team import Team
 
 PORT = 29_400  # and the job's number modulo a thousand: two jobs may share a node
 JOIN_TIMEOUT = timedelta(minutes=10)

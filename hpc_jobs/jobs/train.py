@@ -18,10 +18,10 @@ from hpc_jobs.contract.errors import ConfigurationError, HandedOver
 from hpc_jobs.jobs import element
 from hpc_jobs.jobs.element import Element
 from hpc_jobs.jobs.ranks import joined, launch_on, rank_of
-from hpc_jobs.learning.experiment import Trained, train_network
-from hpc_jobs.learning.interruption import stop_on_signals
-from hpc_jobs.learning.model import CARD, METRICS
-from hpc_jobs.learning.team import Team
+from hpc_jobs.learning.models.inverse_model import CARD, METRICS
+from hpc_jobs.learning.training.experiment import Trained, train_network
+from hpc_jobs.learning.training.interruption import stop_on_signals
+from hpc_jobs.learning.training.team import Team
 from hpc_jobs.tracking.spool import Spool
 
 STARTED_S = time.monotonic()

@@ -33,7 +33,7 @@ def pyfunc_arguments(folder: Path) -> dict[str, Any]:
     targets = len(card["scaler"]["targets"])
     package = Path(hpc_jobs.__file__).parent
     return {
-        "python_model": package / "learning" / "mlflow_model.py",
+        "python_model": package / "learning" / "models" / "mlflow_model.py",
         "artifacts": {"model": str(folder)},
         "code_paths": [str(package)],
         "signature": ModelSignature(

@@ -6,10 +6,10 @@ import torch
 from pydantic import TypeAdapter
 
 from hpc_jobs.contract.training import Network as NetworkSpec
-from hpc_jobs.learning.inputs import spectrum_of
 from hpc_jobs.learning.networks import NETWORKS
+from hpc_jobs.learning.networks.inputs import spectrum_of
 from hpc_jobs.learning.networks.multitask_cnn import BatchedLinear, Heads, MultitaskCnn
-from hpc_jobs.learning.train import Objective
+from hpc_jobs.learning.training.trainer import Objective
 
 SHAPES = [(2, 3, 18, 10), (2, 1, 2, 3), (2, 3, 1, 1)]
 TARGETS = [f"MP{i}" for i in range(1, 9)]

@@ -10,14 +10,14 @@ import torch
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.contract.training import SourceName
-from hpc_jobs.learning.facts import PackedFields, TargetScaler
+from hpc_jobs.learning.data.facts import PackedFields, TargetScaler
+from hpc_jobs.learning.data.packed import PackedWriter
+from hpc_jobs.learning.data.split import Split
 from hpc_jobs.learning.feed import SOURCES
 from hpc_jobs.learning.feed.base import Records
 from hpc_jobs.learning.feed.choice import available_bytes, choose, open_source, record_bytes
 from hpc_jobs.learning.feed.meter import InputMeter
 from hpc_jobs.learning.feed.order import Order, Share
-from hpc_jobs.learning.packed import PackedWriter
-from hpc_jobs.learning.split import Split
 
 RECORDS, FED = 500, 430
 SCALER = TargetScaler(targets=("MP1", "MP2"), low=(0.9, -2.0), high=(1.1, 3.0))
@@ -42,7 +42,7 @@ def split(values, tmp_path_factory):
     specimens, columns = values
     folder = tmp_path_factory.mktemp("it's packed")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hpc_jobs.learning.packed.FILE_BYTES", 60_000)
+        patch.setattr("hpc_jobs.learning.data.packed.FILE_BYTES", 60_000)
         writer = PackedWriter(folder, "train", np.arange(RECORDS), specimens, 2)
     with writer:
         writer.scatter(columns)

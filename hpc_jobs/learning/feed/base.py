@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hpc_jobs.learning.facts import PackedFields, TargetScaler
+from hpc_jobs.learning.data.facts import PackedFields, TargetScaler
+from hpc_jobs.learning.data.split import Split
 from hpc_jobs.learning.feed.ahead import ahead
 from hpc_jobs.learning.feed.order import ALONE, Order, Share
-from hpc_jobs.learning.split import Split
 
 DEPTH = 3  # batches made in advance
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hpc_jobs.learning.facts import PackedFields
+from hpc_jobs.learning.data.facts import PackedFields
 from hpc_jobs.learning.feed.base import Batch, BatchSource, Records
 from hpc_jobs.learning.feed.order import ALONE, Share
 

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.errors import CorruptFile
-from hpc_jobs.learning.facts import PackedFields
+from hpc_jobs.learning.data.facts import PackedFields
+from hpc_jobs.learning.data.packed import Column
 from hpc_jobs.learning.feed.base import Batch, BatchSource, Records
 from hpc_jobs.learning.feed.order import ALONE, Epoch, Piece, Share, Window
-from hpc_jobs.learning.packed import Column
 
 READERS = 2
 Buffer = dict[str, NDArray[np.float32]]

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from hpc_jobs.learning.inputs import PrincipalInputs
+from hpc_jobs.learning.networks.inputs import PrincipalInputs
 
 LOG_VARIANCE = (-18.0, 4.0)
 """From 1e-4 to 7 times the training range: beyond, only rounding or divergence leads."""

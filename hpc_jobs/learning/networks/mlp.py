@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from hpc_jobs.contract.training import Mlp as MlpSpec
-from hpc_jobs.learning.inputs import PrincipalInputs
 from hpc_jobs.learning.networks.base import Network, StrainShape
+from hpc_jobs.learning.networks.inputs import PrincipalInputs
 
 
 class Mlp(Network):

@@ -21,7 +21,7 @@ from hpc_jobs.inverse.refine import Identifier
 from hpc_jobs.inverse.score import score
 from hpc_jobs.inverse.uncertainty import draw_sheets, quantity_intervals
 from hpc_jobs.learning.errors import BadInput
-from hpc_jobs.learning.forward_records import ForwardRecords
+from hpc_jobs.learning.forward.records import ForwardRecords
 
 COARSE = {
     "specimens": {"mesh": {"along": 8, "across": 4}, "output_times": 5, "end_displacement_mm": 0.5}

@@ -9,8 +9,8 @@ import torch
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.records import publish_model
 from hpc_jobs.contract.workspace import RunFolder
-from hpc_jobs.learning.experiment import train_network
-from hpc_jobs.learning.pack import publish_dataset
+from hpc_jobs.learning.data.pack import publish_dataset
+from hpc_jobs.learning.training.experiment import train_network
 from hpc_jobs.tracking.spool import Spool
 from tests.unit.learning.records import campaign_of, fill_round
 

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.errors import CorruptFile
-from hpc_jobs.learning import packed
-from hpc_jobs.learning.dataset import open_dataset, scale, validation_examples
-from hpc_jobs.learning.dataset import (
+from hpc_jobs.learning.data import packed
+from hpc_jobs.learning.data.dataset import open_dataset, scale, validation_examples
+from hpc_jobs.learning.data.dataset import (
     test_examples as frozen_examples,
 )
-from hpc_jobs.learning.pack import publish_dataset
+from hpc_jobs.learning.data.pack import publish_dataset
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import pytest
 
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.records import publish_manifest
-from hpc_jobs.learning.ensemble import Ensemble, load_ensemble
+from hpc_jobs.learning.data.pack import publish_dataset
 from hpc_jobs.learning.errors import BadInput
-from hpc_jobs.learning.experiment import train_network
-from hpc_jobs.learning.pack import publish_dataset
-from hpc_jobs.learning.predict import load_model
+from hpc_jobs.learning.models.ensemble import Ensemble, load_ensemble
+from hpc_jobs.learning.models.trained_model import load_model
+from hpc_jobs.learning.training.experiment import train_network
 from hpc_jobs.tracking.spool import Spool
 from tests.unit.learning.records import campaign_of, fill_round, solve
 

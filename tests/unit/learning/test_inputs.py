@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hpc_jobs.learning.inputs import PrincipalInputs, spectrum_of
+from hpc_jobs.learning.networks.inputs import PrincipalInputs, spectrum_of
 
 NOISE = 5e-4
 

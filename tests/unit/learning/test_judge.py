@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from hpc_jobs.learning.baselines import baseline_estimates
-from hpc_jobs.learning.dataset import Examples, open_dataset, validation_examples
-from hpc_jobs.learning.dataset import test_examples as frozen_examples
-from hpc_jobs.learning.facts import TargetScaler
-from hpc_jobs.learning.judge import judge
-from hpc_jobs.learning.metrics import errors_of
-from hpc_jobs.learning.pack import publish_dataset
+from hpc_jobs.learning.data.dataset import Examples, open_dataset, validation_examples
+from hpc_jobs.learning.data.dataset import test_examples as frozen_examples
+from hpc_jobs.learning.data.facts import TargetScaler
+from hpc_jobs.learning.data.pack import publish_dataset
+from hpc_jobs.learning.evaluation.baselines import baseline_estimates
+from hpc_jobs.learning.evaluation.judge import judge
+from hpc_jobs.learning.evaluation.metrics import errors_of
 
 
 def test_errors_by_hand():

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.errors import CorruptFile
-from hpc_jobs.learning.predict import load_model
+from hpc_jobs.learning.models.trained_model import load_model
 from hpc_jobs.tracking.pyfunc import pyfunc_arguments
 
 SAVE = """

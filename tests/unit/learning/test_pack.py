@@ -7,9 +7,9 @@ import pytest
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.records import publish_manifest, read_manifest, sha256_of
 from hpc_jobs.contract.workspace import manifest_of
-from hpc_jobs.learning import packed
-from hpc_jobs.learning.facts import dataset_facts
-from hpc_jobs.learning.pack import publish_dataset
+from hpc_jobs.learning.data import packed
+from hpc_jobs.learning.data.facts import dataset_facts
+from hpc_jobs.learning.data.pack import publish_dataset
 from tests.unit.learning.records import fill_round, solve
 
 

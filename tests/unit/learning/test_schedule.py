@@ -5,7 +5,7 @@ import math
 import pytest
 
 from hpc_jobs.contract.training import Cosine, OneCycle, SineWave
-from hpc_jobs.learning.schedule import learning_rate
+from hpc_jobs.learning.training.schedule import learning_rate
 
 SINE = SineWave(kind="sine_wave", decay=2.0, waves=1.0, gamma=0.5, scan="epoch")
 

@@ -13,8 +13,8 @@ import pytest
 from hpc_jobs.contract.campaign import FrozenCampaign
 from hpc_jobs.contract.model import model_facts
 from hpc_jobs.contract.records import ElementResult, publish_model, read_manifest, read_model
-from hpc_jobs.learning.pack import publish_dataset
-from hpc_jobs.learning.predict import load_model
+from hpc_jobs.learning.data.pack import publish_dataset
+from hpc_jobs.learning.models.trained_model import load_model
 from tests.unit.learning.records import solve
 
 

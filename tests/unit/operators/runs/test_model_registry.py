@@ -16,9 +16,9 @@ from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.training import Mlp
 from hpc_jobs.contract.validation import Judgement, Limits, Verdict
 from hpc_jobs.contract.workspace import RunFolder, Workspace
-from hpc_jobs.learning.facts import TargetScaler
-from hpc_jobs.learning.model import CARD, EXAMPLE, WEIGHTS, InverseModel, ModelCard
-from hpc_jobs.learning.predict import load_model
+from hpc_jobs.learning.data.facts import TargetScaler
+from hpc_jobs.learning.models.inverse_model import CARD, EXAMPLE, WEIGHTS, InverseModel, ModelCard
+from hpc_jobs.learning.models.trained_model import load_model
 from operators.model_registry import champion, judge, registered_name
 
 TARGETS = tuple(f"MP{number}" for number in range(1, 9))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hpc_jobs.learning.predict import TrainedModel
+    from hpc_jobs.learning.models.trained_model import TrainedModel
 
 
 class YieldParameters(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defined]
@@ -27,7 +27,7 @@ class YieldParameters(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defi
 
     def load_context(self, context: Any) -> None:
         """Verify and load the model folder that was logged as the artifact `model`."""
-        from hpc_jobs.learning.predict import load_model
+        from hpc_jobs.learning.models.trained_model import load_model
 
         self.model = load_model(Path(context.artifacts["model"]))
 

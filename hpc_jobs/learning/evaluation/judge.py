@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from pydantic import Field, FiniteFloat
 
 from hpc_jobs.contract.base import Frozen
-from hpc_jobs.learning.baselines import baseline_estimates
-from hpc_jobs.learning.dataset import Dataset, Examples
-from hpc_jobs.learning.metrics import Errors, errors_of
+from hpc_jobs.learning.data.dataset import Dataset, Examples
+from hpc_jobs.learning.evaluation.baselines import baseline_estimates
+from hpc_jobs.learning.evaluation.metrics import Errors, errors_of
 
 
 class TestReport(Frozen):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hpc_jobs.contract.errors import ConfigurationError
-from hpc_jobs.learning.predict import TrainedModel, load_model
+from hpc_jobs.learning.models.trained_model import TrainedModel, load_model
 
 Values = NDArray[np.float64]
 

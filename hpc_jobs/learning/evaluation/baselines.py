@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.learning.dataset import Dataset, Examples, Strains, scale, with_noise
-from hpc_jobs.learning.forward_records import LARGEST_FIT as FORWARD_RECORDS
-from hpc_jobs.learning.forward_records import ForwardRecords
-from hpc_jobs.learning.gauss_newton import refine
-from hpc_jobs.learning.inputs import Spectrum, spectrum_of
-from hpc_jobs.learning.surrogate import fit_surrogate
+from hpc_jobs.learning.data.dataset import Dataset, Examples, Strains, scale, with_noise
+from hpc_jobs.learning.forward.gauss_newton import refine
+from hpc_jobs.learning.forward.records import LARGEST_FIT as FORWARD_RECORDS
+from hpc_jobs.learning.forward.records import ForwardRecords
+from hpc_jobs.learning.forward.surrogate import fit_surrogate
+from hpc_jobs.learning.networks.inputs import Spectrum, spectrum_of
 
 COMPONENTS = 32
 QUADRATIC_COMPONENTS = 24

@@ -9,11 +9,18 @@ import torch
 
 from hpc_jobs.contract.model import ModelFacts
 from hpc_jobs.contract.records import publish, publish_manifest, publish_model
-from hpc_jobs.learning.dataset import Examples
-from hpc_jobs.learning.judge import TestReport
-from hpc_jobs.learning.metrics import Errors
-from hpc_jobs.learning.model import CARD, EXAMPLE, METRICS, WEIGHTS, InverseModel, ModelCard
-from hpc_jobs.learning.progress import Evaluation
+from hpc_jobs.learning.data.dataset import Examples
+from hpc_jobs.learning.evaluation.judge import TestReport
+from hpc_jobs.learning.evaluation.metrics import Errors
+from hpc_jobs.learning.models.inverse_model import (
+    CARD,
+    EXAMPLE,
+    METRICS,
+    WEIGHTS,
+    InverseModel,
+    ModelCard,
+)
+from hpc_jobs.learning.training.progress import Evaluation
 
 
 def publish_network(

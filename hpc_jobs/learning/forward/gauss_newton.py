@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.learning.surrogate import Surrogate
+from hpc_jobs.learning.forward.surrogate import Surrogate
 
 ITERATIONS = 40
 FIRST_DAMPING, LEAST_DAMPING, MOST_DAMPING = 1e-2, 1e-8, 1e8

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.records import publish
 from hpc_jobs.contract.specimen import Specimens
-from hpc_jobs.learning.facts import PackedFields
+from hpc_jobs.learning.data.facts import PackedFields
 
 FILE_BYTES = 62_000_000
 

@@ -10,7 +10,7 @@ import torch
 from hpc_jobs.contract.errors import ContractError, CorruptFile
 from hpc_jobs.contract.records import publish_manifest
 from hpc_jobs.learning.errors import BadInput
-from hpc_jobs.learning.predict import load_model
+from hpc_jobs.learning.models.trained_model import load_model
 from tests.unit.learning.records import solve
 
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from hpc_jobs.learning.forward_records import ForwardRecords
-from hpc_jobs.learning.polynomial import Monomials
-from hpc_jobs.learning.surrogate import Surrogate, best_polynomial
+from hpc_jobs.learning.forward.polynomial import Monomials
+from hpc_jobs.learning.forward.records import ForwardRecords
+from hpc_jobs.learning.forward.surrogate import Surrogate, best_polynomial
 
 DEGREES = (0, 1, 2)
 NEW_COMPONENTS = 12

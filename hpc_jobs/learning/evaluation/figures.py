@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.records import publish
-from hpc_jobs.learning.dataset import Examples
-from hpc_jobs.learning.facts import TargetScaler
-from hpc_jobs.learning.judge import TestReport
-from hpc_jobs.learning.progress import Evaluation
+from hpc_jobs.learning.data.dataset import Examples
+from hpc_jobs.learning.data.facts import TargetScaler
+from hpc_jobs.learning.evaluation.judge import TestReport
+from hpc_jobs.learning.training.progress import Evaluation
 
 STYLE: dict[str, Any] = {
     "font.size": 9,

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from pydantic import FiniteFloat
 
 from hpc_jobs.contract.base import Frozen
-from hpc_jobs.learning.dataset import Examples
-from hpc_jobs.learning.facts import TargetScaler
+from hpc_jobs.learning.data.dataset import Examples
+from hpc_jobs.learning.data.facts import TargetScaler
 
 
 class TargetErrors(Frozen):

@@ -15,16 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from hpc_jobs.contract.errors import ConfigurationError, CorruptFile
-from hpc_jobs.learning.checkpoint import Checkpoints
-from hpc_jobs.learning.dataset import Examples
+from hpc_jobs.learning.data.dataset import Examples
 from hpc_jobs.learning.errors import Diverged, Interrupted
 from hpc_jobs.learning.feed.base import Batch, BatchSource
 from hpc_jobs.learning.feed.meter import InputMeter
 from hpc_jobs.learning.networks.base import Network
-from hpc_jobs.learning.plan import Plan
-from hpc_jobs.learning.progress import Evaluation, Pace, Progress
-from hpc_jobs.learning.schedule import learning_rate
-from hpc_jobs.learning.team import Team
+from hpc_jobs.learning.training.checkpoint import Checkpoints
+from hpc_jobs.learning.training.plan import Plan
+from hpc_jobs.learning.training.progress import Evaluation, Pace, Progress
+from hpc_jobs.learning.training.schedule import learning_rate
+from hpc_jobs.learning.training.team import Team
 
 log = logging.getLogger(__name__)
 

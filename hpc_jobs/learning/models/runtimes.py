@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from hpc_jobs.learning.errors import BadInput
-from hpc_jobs.learning.export import INPUT, export_onnx, exported_program
-from hpc_jobs.learning.model import InverseModel
+from hpc_jobs.learning.models.export import INPUT, export_onnx, exported_program
+from hpc_jobs.learning.models.inverse_model import InverseModel
 
 Strains = NDArray[np.float32]
 Predict = Callable[[Strains], NDArray[np.float32]]

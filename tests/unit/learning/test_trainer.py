@@ -10,19 +10,19 @@ import torch
 
 from hpc_jobs.contract.errors import ConfigurationError, CorruptFile, HandedOver
 from hpc_jobs.contract.training import Cosine
-from hpc_jobs.learning.checkpoint import Checkpoints
-from hpc_jobs.learning.dataset import open_dataset, validation_examples
+from hpc_jobs.learning.data.dataset import open_dataset, validation_examples
+from hpc_jobs.learning.data.pack import publish_dataset
 from hpc_jobs.learning.errors import Diverged, Interrupted
 from hpc_jobs.learning.feed.base import Records
 from hpc_jobs.learning.feed.order import Order, Share
 from hpc_jobs.learning.feed.ram import RamSource
-from hpc_jobs.learning.inputs import spectrum_of
-from hpc_jobs.learning.interruption import stop_on_signals
 from hpc_jobs.learning.networks import NETWORKS
-from hpc_jobs.learning.pack import publish_dataset
-from hpc_jobs.learning.plan import Plan
-from hpc_jobs.learning.team import Team
-from hpc_jobs.learning.train import Trainer
+from hpc_jobs.learning.networks.inputs import spectrum_of
+from hpc_jobs.learning.training.checkpoint import Checkpoints
+from hpc_jobs.learning.training.interruption import stop_on_signals
+from hpc_jobs.learning.training.plan import Plan
+from hpc_jobs.learning.training.team import Team
+from hpc_jobs.learning.training.trainer import Trainer
 
 EPOCHS, BATCH = 5, 64
 

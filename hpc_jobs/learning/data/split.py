@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.learning.facts import PackedFields
-from hpc_jobs.learning.packed import Column, columns_of, mapped
+from hpc_jobs.learning.data.facts import PackedFields
+from hpc_jobs.learning.data.packed import Column, columns_of, mapped
 
 Values = NDArray[np.float32]
 COLUMNS = (PackedFields.STRAINS, PackedFields.FORCES, PackedFields.PARAMETERS)

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.records import read_manifest, sha256_of
 from hpc_jobs.contract.workspace import RunFolder
-from hpc_jobs.learning.facts import DatasetFacts, TargetScaler, dataset_facts
-from hpc_jobs.learning.split import Split
+from hpc_jobs.learning.data.facts import DatasetFacts, TargetScaler, dataset_facts
+from hpc_jobs.learning.data.split import Split
 
 Strains = NDArray[np.float32]
 BLOCK = 4096

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.records import read_manifest, verify_file
 from hpc_jobs.contract.workspace import RunFolder
-from hpc_jobs.learning.facts import DatasetFacts, PackedFields, dataset_facts
-from hpc_jobs.learning.packed import map_columns
+from hpc_jobs.learning.data.facts import DatasetFacts, PackedFields, dataset_facts
+from hpc_jobs.learning.data.packed import map_columns
 
 COLUMNS = (PackedFields.STRAINS, PackedFields.FORCES, PackedFields.PARAMETERS)
 LARGEST_FIT = 10_000  # records; more no longer move a polynomial of some hundred terms

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.training import Network as NetworkSpec
 from hpc_jobs.contract.workspace import RunFolder
-from hpc_jobs.learning.checkpoint import Checkpoints
-from hpc_jobs.learning.dataset import (
+from hpc_jobs.learning.data.dataset import (
     Dataset,
     Examples,
     open_dataset,
@@ -23,18 +22,19 @@ from hpc_jobs.learning.dataset import (
     validation_examples,
     with_noise,
 )
+from hpc_jobs.learning.evaluation.figures import draw_all
+from hpc_jobs.learning.evaluation.judge import TestReport, judge
 from hpc_jobs.learning.feed.base import Records
 from hpc_jobs.learning.feed.choice import open_source
 from hpc_jobs.learning.feed.order import Order
-from hpc_jobs.learning.figures import draw_all
-from hpc_jobs.learning.inputs import spectrum_of
-from hpc_jobs.learning.judge import TestReport, judge
-from hpc_jobs.learning.model import InverseModel, ModelCard, trainable
-from hpc_jobs.learning.plan import Plan
-from hpc_jobs.learning.progress import Evaluation, Pace
-from hpc_jobs.learning.publication import facts_of, publish_network
-from hpc_jobs.learning.team import Team
-from hpc_jobs.learning.train import CHUNK, Trainer
+from hpc_jobs.learning.models.inverse_model import InverseModel, ModelCard, trainable
+from hpc_jobs.learning.networks.inputs import spectrum_of
+from hpc_jobs.learning.training.checkpoint import Checkpoints
+from hpc_jobs.learning.training.plan import Plan
+from hpc_jobs.learning.training.progress import Evaluation, Pace
+from hpc_jobs.learning.training.publication import facts_of, publish_network
+from hpc_jobs.learning.training.team import Team
+from hpc_jobs.learning.training.trainer import CHUNK, Trainer
 from hpc_jobs.tracking.spool import Spool
 
 NOVELTY_COMPONENTS = 24

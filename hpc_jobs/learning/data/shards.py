@@ -13,7 +13,7 @@ from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.records import Manifest, RecordStatus, ShardFields, read_manifest
 from hpc_jobs.contract.workspace import RunFolder, manifest_of
-from hpc_jobs.learning.facts import Source
+from hpc_jobs.learning.data.facts import Source
 
 OK = RecordStatus.NAMES.index("ok")
 

@@ -16,8 +16,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.learning.forward_records import ForwardRecords
-from hpc_jobs.learning.polynomial import Monomials
+from hpc_jobs.learning.forward.polynomial import Monomials
+from hpc_jobs.learning.forward.records import ForwardRecords
 
 COMPONENTS = 40
 DEGREES = range(1, 7)

@@ -16,15 +16,15 @@ from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ContractError
 from hpc_jobs.contract.records import publish_manifest, read_manifest
 from hpc_jobs.contract.workspace import RunFolder
-from hpc_jobs.learning.facts import (
+from hpc_jobs.learning.data.facts import (
     DatasetFacts,
     PackedFields,
     Source,
     TargetScaler,
     dataset_facts,
 )
-from hpc_jobs.learning.packed import PackedWriter
-from hpc_jobs.learning.shards import Inventory, Shard, lineage, read_shards, take_inventory
+from hpc_jobs.learning.data.packed import PackedWriter
+from hpc_jobs.learning.data.shards import Inventory, Shard, lineage, read_shards, take_inventory
 
 
 @dataclass

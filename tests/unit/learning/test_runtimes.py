@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from hpc_jobs.learning import inference
-from hpc_jobs.learning.export import export_program
-from hpc_jobs.learning.inference import BACKENDS, Disagrees, check_agreement, eager, missing
-from hpc_jobs.learning.model import InverseModel
-from hpc_jobs.learning.predict import load_model
+from hpc_jobs.learning.models.export import export_program
+from hpc_jobs.learning.models.inverse_model import InverseModel
+from hpc_jobs.learning.models import runtimes
+from hpc_jobs.learning.models.runtimes import BACKENDS, Disagrees, check_agreement, eager, missing
+from hpc_jobs.learning.models.trained_model import load_model
 
 ROOT = Path(__file__).parents[3]
 
@@ -34,7 +34,7 @@ def strains(trained):
 def test_every_backend_answers_as_eager_float32(name, model, strains):
     assert not missing(name)
     predict = BACKENDS[name](model)
-    assert check_agreement(model, predict, strains) <= inference.AGREEMENT
+    assert check_agreement(model, predict, strains) <= runtimes.AGREEMENT
     np.testing.assert_allclose(predict(strains[:1]), predict(strains)[:1], rtol=1e-4)
 
 
@@ -53,7 +53,7 @@ def test_the_cnn_is_exported_for_any_number_of_records(trained, strains):
     cnn = InverseModel(spec, campaign.specimens.strain_shape, scaler, 4)
     torch.nn.init.normal_(cnn.network.inputs.project, std=0.1)
     torch.nn.init.normal_(cnn.network.inputs.vectors, std=0.1)
-    assert check_agreement(cnn, BACKENDS["onnxruntime"](cnn), strains) < inference.AGREEMENT
+    assert check_agreement(cnn, BACKENDS["onnxruntime"](cnn), strains) < runtimes.AGREEMENT
     assert eager(cnn)(strains).std(0).min() > 0  # what was compared is not constant
 
 

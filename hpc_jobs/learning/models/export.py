@@ -12,7 +12,7 @@ import torch
 from torch.export import Dim, ExportedProgram
 
 from hpc_jobs.contract.records import publish
-from hpc_jobs.learning.model import InverseModel
+from hpc_jobs.learning.models.inverse_model import InverseModel
 
 INPUT, OUTPUT = "strains", "parameters"
 EXAMPLES = 4  # records of the example input; any number may follow

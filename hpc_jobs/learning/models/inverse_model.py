@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from hpc_jobs.contract.base import Frozen, Positive
 from hpc_jobs.contract.training import Network as NetworkSpec
-from hpc_jobs.learning.facts import TargetScaler
+from hpc_jobs.learning.data.facts import TargetScaler
+from hpc_jobs.learning.models.novelty import Novelty
 from hpc_jobs.learning.networks import NETWORKS
 from hpc_jobs.learning.networks.base import Network, StrainShape
-from hpc_jobs.learning.novelty import Novelty
 
 WEIGHTS = "weights.pt"
 CARD = "model.json"
