@@ -15,7 +15,7 @@ from hpc_jobs.inverse.mesh_bias import MeshBias
 
 
 class Network(Protocol):
-    """What is asked of a trained model (learning.predict.TrainedModel)."""
+    """What is asked of a trained model (learning.models.trained_model.TrainedModel)."""
 
     @property
     def novelty_limit(self) -> float:

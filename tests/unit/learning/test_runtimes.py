@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from hpc_jobs.learning.models import runtimes
 from hpc_jobs.learning.models.export import export_program
 from hpc_jobs.learning.models.inverse_model import InverseModel
-from hpc_jobs.learning.models import runtimes
 from hpc_jobs.learning.models.runtimes import BACKENDS, Disagrees, check_agreement, eager, missing
 from hpc_jobs.learning.models.trained_model import load_model
 
