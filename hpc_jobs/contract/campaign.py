@@ -1,6 +1,7 @@
 """A campaign: everything that decides what is simulated, trained and validated."""
 
 import hashlib
+from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -9,6 +10,7 @@ from hpc_jobs.contract.base import Frozen, Slug
 from hpc_jobs.contract.design import Design
 from hpc_jobs.contract.execution import Execution
 from hpc_jobs.contract.material import Material
+from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.solver import Solver, limitation
 from hpc_jobs.contract.specimen import MESH_LEVELS, Specimens
 from hpc_jobs.contract.training import PAPER_HEADS, MultitaskCnn, Noise, Training
@@ -33,6 +35,7 @@ class Campaign(Frozen):
     training: Training
     validation: Validation
     gate: Gate = Gate()
+    search: Search | None = None
     execution: Execution
 
     @model_validator(mode="after")
@@ -74,16 +77,24 @@ class Campaign(Frozen):
         names = [network.name for network in self.training.networks]
         if len(set(names)) != len(names):
             raise ValueError(f"training.networks repeats a name in {names}; name each one once")
+        for name, heads in self._deep_heads():
+            known = {*self.targets, *PAPER_HEADS}  # fewer targets have fewer of those
+            unknown = [head for head in heads if head not in known]
+            if unknown:
+                raise ValueError(
+                    f"deep_heads of {name} names {', '.join(unknown)}; "
+                    f"choose from the targets {', '.join(self.targets)}"
+                )
+        return self
+
+    def _deep_heads(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Whose they are, and which."""
         for network in self.training.networks:
             if isinstance(network, MultitaskCnn):
-                known = {*self.targets, *PAPER_HEADS}  # fewer targets have fewer of those
-                unknown = [head for head in network.deep_heads if head not in known]
-                if unknown:
-                    raise ValueError(
-                        f"deep_heads of network '{network.name}' names {', '.join(unknown)}; "
-                        f"choose from the targets {', '.join(self.targets)}"
-                    )
-        return self
+                yield f"network '{network.name}'", network.deep_heads
+        if self.search and (space := self.search.space.multitask_cnn):
+            for heads in (space.fixed.deep_heads, *(space.deep_heads or ())):
+                yield "search.space.multitask_cnn", heads
 
     @model_validator(mode="after")
     def _levels_differ(self) -> Self:

@@ -14,6 +14,37 @@ class Noise(Frozen):
     force_relative: Positive = 5e-3
 
 
+class SineWave(Frozen):
+    """lr0 e^(-a t/T) (gamma sin(w t) + e^(-a t/T) + 0.5), clamped at 0; t of T global steps.
+
+    w t is 2 pi b t/n with scan = epoch (n steps an epoch), b t/(2 pi n) with scan = literal.
+    """
+
+    kind: Literal["sine_wave"]
+    decay: Positive = 3.0
+    waves: Positive = 1.0
+    gamma: Annotated[float, Field(ge=0, le=1)] = 0.5
+    scan: Literal["epoch", "literal"] = "epoch"
+
+
+class Cosine(Frozen):
+    """Half a cosine from the initial learning rate to zero."""
+
+    kind: Literal["cosine"]
+
+
+class OneCycle(Frozen):
+    """Up to the learning rate along half a cosine, then down to almost nothing along another."""
+
+    kind: Literal["one_cycle"]
+    warm_up: Annotated[Fraction, Field(gt=0, lt=1, description="share of the steps")] = 0.3
+    start: Annotated[Positive, Field(le=1, description="of the learning rate, at step 0")] = 0.04
+    end: Annotated[Positive, Field(le=1, description="of the learning rate, at the end")] = 1e-4
+
+
+Schedule = Annotated[SineWave | Cosine | OneCycle, Field(discriminator="kind")]
+
+
 class Pace(Frozen):
     """How one network is trained where it differs from the campaign's other networks."""
 
@@ -28,6 +59,7 @@ class Pace(Frozen):
     batch_size: Annotated[int | None, Field(ge=8, le=1_000_000)] = None
     learning_rate: Positive | None = None
     weight_decay: Annotated[float | None, Field(ge=0)] = None
+    schedule: Schedule | None = None
 
 
 PAPER_HEADS = ("MP3", "MP5", "MP6", "MP7", "MP8")
@@ -87,36 +119,6 @@ def _members(network: Network) -> list[Network]:
         for number in range(network.members)
     ]
 
-
-class SineWave(Frozen):
-    """lr0 e^(-a t/T) (gamma sin(w t) + e^(-a t/T) + 0.5), clamped at 0; t of T global steps.
-
-    w t is 2 pi b t/n with scan = epoch (n steps an epoch), b t/(2 pi n) with scan = literal.
-    """
-
-    kind: Literal["sine_wave"]
-    decay: Positive = 3.0
-    waves: Positive = 1.0
-    gamma: Annotated[float, Field(ge=0, le=1)] = 0.5
-    scan: Literal["epoch", "literal"] = "epoch"
-
-
-class Cosine(Frozen):
-    """Half a cosine from the initial learning rate to zero."""
-
-    kind: Literal["cosine"]
-
-
-class OneCycle(Frozen):
-    """Up to the learning rate along half a cosine, then down to almost nothing along another."""
-
-    kind: Literal["one_cycle"]
-    warm_up: Annotated[Fraction, Field(gt=0, lt=1, description="share of the steps")] = 0.3
-    start: Annotated[Positive, Field(le=1, description="of the learning rate, at step 0")] = 0.04
-    end: Annotated[Positive, Field(le=1, description="of the learning rate, at the end")] = 1e-4
-
-
-Schedule = Annotated[SineWave | Cosine | OneCycle, Field(discriminator="kind")]
 
 SourceName = Literal["auto", "device", "ram", "stream"]
 Precision = Literal["float32", "tf32", "bf16"]

@@ -50,6 +50,16 @@ class Trained:
     report: TestReport
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A network with the weights of its best epoch, chosen by the validation records."""
+
+    model: InverseModel
+    trainer: Trainer
+    validation: Examples
+    checkpoints: Checkpoints
+
+
 def train_network(
     run: RunFolder[Path],
     campaign: Campaign,
@@ -68,9 +78,37 @@ def train_network(
     """
     team, folder = team or Team(), run.model(name)
     dataset = open_dataset(run, campaign.training.validation_fraction)
-    plan = Plan.of(campaign.training, spec)
     if team.leads:
         (folder / "manifest.json").unlink(missing_ok=True)  # what it vouched for is made anew
+    fitted = fit_network(
+        dataset, campaign, spec, folder, spool=spool, progress=progress, stop=stop, team=team
+    )
+    if not team.leads:
+        return None
+    model, trainer = fitted.model, fitted.trainer
+    card = _card(name, campaign, spec, dataset, model, trainer)
+    verdict = _judge_and_publish(folder, model, card, dataset, fitted.validation, trainer)
+    fitted.checkpoints.remove()
+    return Trained(card=card, report=verdict)
+
+
+def fit_network(
+    dataset: Dataset,
+    campaign: Campaign,
+    spec: NetworkSpec,
+    folder: Path,
+    *,
+    spool: Spool,
+    progress: Callable[[int, int, str], None],
+    stop: Callable[[], bool],
+    team: Team | None = None,
+) -> Fitted:
+    """Train one network on the training records alone; the test set is not looked at.
+
+    folder: of the checkpoints; interrupted, it resumes from them when called again, and they stay
+    until whoever calls has made use of the network. Raises Diverged and Interrupted.
+    """
+    team, plan = team or Team(), Plan.of(campaign.training, spec)
     checkpoints = Checkpoints(folder / "checkpoints", _identity(campaign, spec, plan, dataset))
     torch.manual_seed(plan.seed)
     model, validation = _fresh_model(spec, dataset), validation_examples(dataset)
@@ -85,12 +123,7 @@ def train_network(
                 spool.metrics(_epoch_metrics(evaluation, trainer.pace, dataset), evaluation.epoch)
 
         trainer.fit(checkpoints, stop, report)
-    if not team.leads:
-        return None
-    card = _card(name, campaign, spec, dataset, model, trainer)
-    verdict = _judge_and_publish(folder, model, card, dataset, validation, trainer)
-    checkpoints.remove()
-    return Trained(card=card, report=verdict)
+    return Fitted(model=model, trainer=trainer, validation=validation, checkpoints=checkpoints)
 
 
 def _records(dataset: Dataset, plan: Plan, device: torch.device) -> Records:

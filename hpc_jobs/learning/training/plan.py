@@ -34,7 +34,7 @@ class Plan:
             weight_decay=(
                 training.weight_decay if network.weight_decay is None else network.weight_decay
             ),
-            schedule=training.schedule,
+            schedule=network.schedule or training.schedule,
             seed=training.seed if network.seed is None else network.seed,
             settle_after=training.settle_after,
             checkpoint_every_epochs=training.checkpoint_every_epochs,

@@ -27,6 +27,10 @@ def test_hlrs_has_the_size_of_the_case_study(campaigns):
     assert campaign.design.shards() == 343
 
 
+def searching(space, **settings):
+    return {"search": {"trials": 8, "epochs": 2, "space": space} | settings}
+
+
 def test_demo_is_at_least_the_size_it_promises(campaigns):
     campaign = load(Campaign, campaigns / "demo.yaml")
     assert campaign.design.records >= 1000
@@ -93,6 +97,61 @@ def test_demo_is_at_least_the_size_it_promises(campaigns):
         ({"solver": "abaqus"}, "solver", "abaqus", "choose auto, native"),
         ({"solver": "calculix"}, "solver", "calculix", "choose auto, native"),
         ({"noise": {"strain": float("nan")}}, "noise.strain", "nan", "finite number"),
+        (
+            searching({"mlp": {"chanels": [8, 16]}}),
+            "search.space.mlp.chanels",
+            "[8, 16]",
+            "channels",
+        ),
+        (
+            searching({"mlp": {"width": [64, 8]}}),
+            "search.space.mlp.width",
+            "[64, 8]",
+            "lower bound",
+        ),
+        (
+            searching({"mlp": {"weight_decay": [0, 1]}}),
+            "search.space.mlp.weight_decay",
+            "[0.0, 1.0]",
+            "above 0",
+        ),
+        (
+            searching({"multitask_cnn": {"components": [16, 600]}}),
+            "search.space.multitask_cnn: components",
+            "600",
+            "less than or equal to 512",
+        ),
+        (
+            searching({"multitask_cnn": {"encoding": ["fields", "rows"]}}),
+            "search.space.multitask_cnn.encoding.1",
+            "'rows'",
+            "'patches'",
+        ),
+        (
+            searching({"mlp": {"batch_size": [32, 32]}}),
+            "search.space.mlp.batch_size",
+            "[32, 32]",
+            "each once",
+        ),
+        (
+            searching({"multitask_cnn": {"deep_heads": [[], ["MP77"]]}}),
+            "search.space.multitask_cnn",
+            "MP77",
+            "choose from the targets",
+        ),
+        (
+            searching({"mlp": {"width": [8, 64], "fixed": {"members": 3}}}),
+            "fixed.members",
+            "3",
+            "leave it out",
+        ),
+        (searching({}), "search.space", "no kind", "give one of mlp"),
+        (
+            searching({"mlp": {"width": [8, 64]}}, workers=9),
+            "search: workers",
+            "9",
+            "give at most that",
+        ),
     ],
 )
 def test_a_wrong_campaign_is_refused(campaigns, overrides, key, value, remedy):
@@ -133,6 +192,14 @@ def test_a_table_that_is_no_hardening_curve_is_refused(campaigns, strains, stres
 @pytest.mark.parametrize("name", ["native", "my_lab.lsdyna", "my_lab.lsdyna:SOLVER"])
 def test_a_solver_is_one_of_ours_or_yours(campaigns, name):
     assert load(Campaign, campaigns / "demo.yaml", {"solver": name}).solver == name
+
+
+def test_a_search_survives_its_json(campaigns):
+    space = {"mlp": {"width": [8, 64], "depth": [1, 3], "fixed": {"dropout": 0.1}}}
+    campaign = load(Campaign, campaigns / "demo.yaml", searching(space))
+    assert Campaign.model_validate_json(campaign.model_dump_json()) == campaign
+    network = campaign.search.space.mlp.network({"width": 16, "depth": 2}, epochs=3)
+    assert (network.hidden, network.dropout, network.epochs) == ((16, 16), 0.1, 3)
 
 
 def test_all_mistakes_are_named_at_once(campaigns):
