@@ -1,7 +1,12 @@
-"""A training's metrics arrive once each, whatever happens to the server and to the replayer."""
+"""A training's metrics arrive once each, whatever happens to the server and to the replayer.
+
+The server is down for OUTAGE_S seconds, and the client's own patience is scaled with them:
+OUTAGE_S=60 is a minute with MLflow's own settings.
+"""
 
 import multiprocessing
 import os
+import random
 import signal
 import threading
 import time
@@ -10,48 +15,55 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from hpc_jobs.tracking.replay import Replayer, is_unavailable
+from hpc_jobs.tracking.chunk import OFFSET
 from hpc_jobs.tracking.spool import Spool
-from tests.unit.tracking.door import Door
+from tests.unit.mlflow_server import MlflowServer
+from tests.unit.tracking.replayer import follow
 
-EPOCHS, PACE_S = 150, 0.02
+OUTAGE_S = float(os.environ.get("OUTAGE_S", "3"))
+SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": str(max(1, round(2 * OUTAGE_S / 60))),
+    "MLFLOW_HTTP_REQUEST_BACKOFF_JITTER": str(OUTAGE_S / 60),
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "7" if OUTAGE_S >= 60 else "2",
+}
+PACE_S, PATIENCE_S = 0.05, 240
 KEYS = ("train/loss", "val/loss", "io/input_wait", *(f"val_mp{n}/mse" for n in range(1, 9)))
-PATIENCE_S = 120
+TAGS = {"network": "mlp", "dataset_sha256": "ab" * 32}
+FIGURES = ("loss", "parity", "worst")
 
 
-def follow(address: str, parent: str, id: str, file: Path) -> None:
-    """Be the replayer: tail the spool until its run has ended, waiting while MLflow is away."""
-    from mlflow import MlflowClient
+class Training(threading.Thread):
+    """Writes what a training writes until it is told to end; repeats some, as a resumed one."""
 
-    def read(offset: int, limit: int) -> bytes:
-        return file.read_bytes()[offset : offset + limit] if file.exists() else b""
+    def __init__(self, folder: Path) -> None:
+        super().__init__(daemon=True)
+        self.file, self.epoch = folder / "spool/mlp.jsonl", 0
+        self.enough = threading.Event()
+        (folder / "figures").mkdir()
 
-    while True:
-        try:
-            progress = Replayer(MlflowClient(address), parent, fetch=_nothing).replay(id, read)
-        except Exception as error:
-            if not is_unavailable(error):
-                raise
-        else:
-            if progress and progress.ended:
-                return
-        time.sleep(0.05)
+    def run(self) -> None:
+        with Spool(self.file, name="mlp", tags={"network": "mlp"}) as spool:
+            spool.params({"hidden": [256, 256], "learning_rate": 1e-3})
+            while not self.enough.wait(PACE_S):
+                self.epoch += 1
+                self._write(spool, self.epoch)
+                if self.epoch % 50 == 0:
+                    for again in range(self.epoch - 9, self.epoch):
+                        self._write(spool, again)
+            spool.tags({"dataset_sha256": TAGS["dataset_sha256"]})
+            for name in FIGURES:
+                figure = self.file.parents[1] / f"figures/{name}.png"
+                figure.write_bytes(name.encode())
+                spool.artifact(f"figures/{name}.png", "figures")
+            spool.end("FINISHED")
+
+    def _write(self, spool: Spool, epoch: int) -> None:
+        spool.metrics({key: value(key, epoch) for key in KEYS}, step=epoch)
 
 
-def _nothing(path: str, limit: int) -> bytes:
-    raise FileNotFoundError(path)
-
-
-def train(file: Path) -> None:
-    """Write what a training writes, epoch after epoch, and repeat some as a resumed one does."""
-    with Spool(file, name="mlp", tags={"network": "mlp"}) as spool:
-        spool.params({"epochs": EPOCHS})
-        for epoch in [*range(1, 101), *range(91, EPOCHS + 1)]:
-            spool.metrics({key: 1.0 / epoch for key in KEYS}, step=epoch)
-            time.sleep(PACE_S)
-        spool.end("FINISHED")
+def value(key: str, epoch: int) -> float:
+    """Of a metric at an epoch; no two are the same."""
+    return KEYS.index(key) + 1.0 / epoch
 
 
 def wait_for(what: Callable[[], bool]) -> None:
@@ -61,62 +73,75 @@ def wait_for(what: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture
-def door(mlflow_server: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # the replayer's own patience
-    door = Door(int(mlflow_server.rpartition(":")[2]))
-    yield door
-    door.shut()
+def kill(process: Any) -> None:
+    time.sleep(random.uniform(0, 0.3))  # at any moment of what it does
+    assert process.is_alive()
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
 
 
-def test_every_metric_once_though_the_server_was_down_and_the_replayer_killed_twice(
-    mlflow_server: str, door: Door, tmp_path: Path
-):
+def test_every_metric_once_though_the_server_was_down_and_the_replayer_killed(
+    mlflow_process: MlflowServer, tmp_path: Path
+) -> None:
     from mlflow import MlflowClient
 
-    client = MlflowClient(mlflow_server)
+    client = MlflowClient(mlflow_process.address)
     experiment = client.create_experiment(f"outage/{tmp_path}")
     parent = client.create_run(experiment).info.run_id
-    file, id = tmp_path / "spool/mlp.jsonl", "outage/spool/mlp.jsonl"
-    context = multiprocessing.get_context("forkserver")  # MLflow is imported once for all three
-    context.set_forkserver_preload(["mlflow"])
+    id, training = "outage/spool/mlp.jsonl", Training(tmp_path)
+    context = multiprocessing.get_context("forkserver")  # MLflow is imported once for all
+    context.set_forkserver_preload(["mlflow", "tests.unit.tracking.replayer"])
 
-    def replayer() -> Any:
-        arguments = (f"http://127.0.0.1:{door.port}", parent, id, file)
+    def replayer(last_save: int = 0) -> Any:
+        arguments = (mlflow_process.address, parent, id, training.file, SETTINGS, last_save)
         process = context.Process(target=follow, args=arguments, daemon=True)
         process.start()
         return process
 
-    def step() -> int:
+    def replayed() -> int:
         runs = client.search_runs([experiment], f"tags.`spool.id` = '{id}'")
-        histories = [client.get_metric_history(run.info.run_id, "val/loss") for run in runs]
-        return max((metric.step for history in histories for metric in history), default=0)
+        return max((int(run.data.tags.get(OFFSET, 0)) for run in runs), default=0)
 
-    first = replayer()
-    training = threading.Thread(target=train, args=(file,))
     training.start()
-    wait_for(lambda: step() > 5)
-    os.kill(first.pid, signal.SIGKILL)
-    first.join()
+    first = replayer(last_save=3)
+    first.join(PATIENCE_S)
+    saved = replayed()
+    assert first.exitcode == -signal.SIGKILL and saved > 0
     second = replayer()
-    reached = step()
-    wait_for(lambda: step() > reached)
-    door.shut()  # with a request under way, more likely than not
-    time.sleep(1.0)
-    at_outage, size = step(), file.stat().st_size
-    os.kill(second.pid, signal.SIGKILL)
-    second.join()
+    wait_for(lambda: replayed() > saved)
+    mlflow_process.kill()  # with a request under way, more likely than not
+    written = training.epoch
+    time.sleep(OUTAGE_S / 2)
+    kill(second)
     third = replayer()
-    time.sleep(1.0)
-    assert third.is_alive() and step() == at_outage  # it waits
-    assert file.stat().st_size > size or not training.is_alive()  # the training does not
-    door.open()
-    third.join(PATIENCE_S)
+    time.sleep(OUTAGE_S / 2)
+    assert third.is_alive() and training.epoch > written  # one waits, the other does not
+    mlflow_process.start()
+    reached = replayed()
+    wait_for(lambda: replayed() > reached)
+    kill(third)
+    training.enough.set()
     training.join()
-    assert third.exitcode == 0
+    last = replayer()
+    last.join(PATIENCE_S)
+    assert last.exitcode == 0
+    check(client, experiment, training.epoch)
+
+
+def check(client: Any, experiment: str, epochs: int) -> None:
+    """Compare what MLflow holds with what the training said: nothing less, nothing twice."""
     [run] = client.search_runs([experiment], "tags.`spool.id` != ''")
-    assert run.info.status == "FINISHED" and run.data.params == {"epochs": str(EPOCHS)}
+    assert run.info.status == "FINISHED" and run.info.run_name == "mlp"
+    assert run.data.params == {"hidden": "[256, 256]", "learning_rate": "0.001"}
+    assert run.data.tags.items() >= TAGS.items() and "spool.skipped" not in run.data.tags
+    assert set(run.data.metrics) == set(KEYS)
     for key in KEYS:
         history = client.get_metric_history(run.info.run_id, key)
-        assert Counter(metric.step for metric in history) == dict.fromkeys(range(1, EPOCHS + 1), 1)
-        assert all(metric.value == 1.0 / metric.step for metric in history)
+        said = Counter((metric.step, metric.value) for metric in history)
+        assert said == {(epoch, value(key, epoch)): 1 for epoch in range(1, epochs + 1)}
+    files = client.list_artifacts(run.info.run_id, "figures")
+    assert sorted(file.path for file in files) == sorted(f"figures/{f}.png" for f in FIGURES)
+    for name in FIGURES:
+        path = Path(client.download_artifacts(run.info.run_id, f"figures/{name}.png"))
+        assert path.read_bytes() == name.encode()
+    print(f"down for {OUTAGE_S:g} s: {epochs} epochs x {len(KEYS)} metrics, each once")

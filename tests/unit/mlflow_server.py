@@ -1,0 +1,70 @@
+"""The real MLflow server, on SQLite and loopback, which a test may kill and start again."""
+
+import itertools
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+START_S = 300  # a busy machine takes its time
+
+
+class MlflowServer:
+    """One server, at one address, with what it was told in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self._port}"
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and return when it answers."""
+        options = {
+            "--host": "127.0.0.1",
+            "--port": str(self._port),
+            "--workers": "1",
+            "--backend-store-uri": f"sqlite:///{self._folder}/mlflow.db",
+            "--artifacts-destination": str(self._folder / "artifacts"),
+        }
+        with (self._folder / "server.log").open("a") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "mlflow", "server", *itertools.chain(*options.items())],
+                env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=self._folder,
+                start_new_session=True,
+            )
+        self._wait(self._process)
+
+    def kill(self) -> None:
+        """Kill it and its workers, in the middle of whatever they are doing."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Let it end in peace."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process:
+            os.killpg(self._process.pid, how)
+            self._process.wait(20)
+            self._process = None
+
+    def _wait(self, process: "subprocess.Popen[bytes]") -> None:
+        deadline = time.monotonic() + START_S
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"{self.address}/health", timeout=2):
+                    return
+            except OSError:
+                time.sleep(0.3)
+        log = (self._folder / "server.log").read_text()
+        raise RuntimeError(f"the MLflow server did not start:\n{log[-4000:]}")
