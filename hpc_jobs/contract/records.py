@@ -5,10 +5,10 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from hpc_jobs.contract.base import Frozen
 from hpc_jobs.contract.errors import CorruptFile
@@ -49,10 +49,19 @@ class ShardFields:
     ITERATIONS = "iterations"  # (n,) int32, Newton iterations of all specimens
 
 
+def _below(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\\" in path or "\0" in path:
+        raise ValueError(
+            f"the path '{path[:80]}' leaves the manifest's folder; do not use what it came with"
+        )
+    return path
+
+
 class FileEntry(Frozen):
     """One file that a manifest vouches for, its path relative to the manifest's folder."""
 
-    path: str
+    path: Annotated[str, AfterValidator(_below)]
     bytes: Annotated[int, Field(ge=0)]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -142,8 +151,28 @@ def read_model(model: type[Model], path: Path) -> Model:
         return model.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise CorruptFile(f"{path}: missing; the job that writes it has not finished") from None
+    except (IsADirectoryError, NotADirectoryError):
+        raise CorruptFile(f"{path}: not a file; name what a job has published") from None
     except ValidationError as error:
-        raise CorruptFile(f"{path}: not a {model.__name__}: {error.errors()[0]['msg']}") from None
+        raise CorruptFile(f"{path}: not a {model.__name__}: {first_mistake(error)}") from None
+
+
+def read_facts(model: type[Model], manifest: Manifest) -> Model:
+    """Read a manifest's facts into `model`; raises CorruptFile naming the fact."""
+    try:
+        return model.model_validate(manifest.facts)
+    except ValidationError as error:
+        raise CorruptFile(
+            f"a manifest of kind '{manifest.kind}' says what this version does not understand: "
+            f"{first_mistake(error)}; make it again"
+        ) from None
+
+
+def first_mistake(error: ValidationError) -> str:
+    """Where a validation failed first, and why."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    key = ".".join(map(str, first["loc"]))
+    return f"{key}: {first['msg']}" if key else first["msg"]
 
 
 def read_manifest(path: Path, kind: str, *, verify: bool = True) -> Manifest:
@@ -156,7 +185,7 @@ def read_manifest(path: Path, kind: str, *, verify: bool = True) -> Manifest:
         raise CorruptFile(f"{path}: a manifest of kind '{manifest.kind}', expected '{kind}'")
     if verify:
         for entry in manifest.files:
-            verify_file(path.parent / entry.path, entry)
+            verify_file(path.parent, entry)
     return manifest
 
 
@@ -166,8 +195,14 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def verify_file(path: Path, entry: FileEntry) -> None:
-    """Raise CorruptFile unless a file is what its manifest's entry says."""
+def verify_file(folder: Path, entry: FileEntry) -> Path:
+    """Return the file of a manifest in `folder`; raises CorruptFile unless it is as vouched for."""
+    path = folder / entry.path
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise CorruptFile(
+            f"{path}: a link to {path.resolve()}, out of the manifest's folder; put the file "
+            "itself there"
+        )
     if not path.is_file():
         raise CorruptFile(f"{path}: missing, though its manifest vouches for it; make it again")
     size = path.stat().st_size
@@ -179,6 +214,7 @@ def verify_file(path: Path, entry: FileEntry) -> None:
             f"{path}: sha256 {found[:12]}..., its manifest says {entry.sha256[:12]}...; "
             "make it again"
         )
+    return path
 
 
 def _sync_folder(folder: Path) -> None:

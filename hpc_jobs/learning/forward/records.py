@@ -41,8 +41,7 @@ def training_records(
     parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in COLUMNS}
     wanted = largest
     for name in facts.train_files:
-        verify_file(run.dataset / name, entries[name])
-        columns = map_columns(run.dataset / name)
+        columns = map_columns(verify_file(run.dataset, entries[name]))
         for column, found in parts.items():
             found.append(np.array(columns[column][:wanted]))
         wanted -= len(parts[PackedFields.STRAINS][-1])

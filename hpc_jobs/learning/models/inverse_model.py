@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from hpc_jobs.contract.base import Frozen, Positive
@@ -26,10 +26,10 @@ class ModelCard(Frozen):
     schema_version: Literal[1] = 1
     name: str
     network: NetworkSpec
-    strain_shape: StrainShape
+    strain_shape: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
     scaler: TargetScaler
     noise_strain: Annotated[Positive, Field(description="noise that it was trained with")]
-    novelty_components: int
+    novelty_components: NonNegativeInt
     campaign_fingerprint: str
     dataset_sha256: str
     dataset_generation: int

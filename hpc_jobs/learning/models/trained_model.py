@@ -1,7 +1,6 @@
 """A published network, verified and ready to be asked."""
 
 import math
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from hpc_jobs.contract.records import read_manifest, read_model, sha256_of
 from hpc_jobs.learning.errors import BadInput
 from hpc_jobs.learning.models.inverse_model import CARD, WEIGHTS, InverseModel, ModelCard, model_of
 from hpc_jobs.learning.models.novelty import LIMIT
+from hpc_jobs.learning.tensor_file import UnreadableTensors, safe_load
 
 CHUNK = 4096
 UNIT_RATIO = 20.0
@@ -94,7 +94,7 @@ class TrainedModel:
         return torch.cat(answers).numpy().astype(np.float64)
 
     def _checked(self, strains: ArrayLike) -> NDArray[np.float32]:
-        values = np.array(strains, dtype=np.float32)  # a copy: torch wants to be able to write
+        values = _numbers(strains)
         if values.ndim != 2 or values.shape[1] != self.strain_values or not len(values):
             raise BadInput(
                 f"strains have shape {values.shape}; {self.name} takes (records, "
@@ -125,6 +125,20 @@ class TrainedModel:
             )
 
 
+def _numbers(strains: ArrayLike) -> NDArray[np.float32]:
+    """Copy to float32, for torch wants to be able to write; what overflows becomes infinite."""
+    try:
+        values = np.asarray(strains)
+    except ValueError as error:
+        raise BadInput(f"strains are no table of numbers: {error}; give equal rows") from None
+    if values.dtype.kind not in "fiu":
+        raise BadInput(
+            f"strains are of type {values.dtype}, not numbers; give floating point values"
+        )
+    with np.errstate(over="ignore"):
+        return values.astype(np.float32)
+
+
 def load_model(folder: Path) -> TrainedModel:
     """Verify and load models/<name>; raises CorruptFile for what is incomplete or foreign."""
     manifest_path = folder / "manifest.json"
@@ -134,18 +148,34 @@ def load_model(folder: Path) -> TrainedModel:
         if name not in vouched:
             raise CorruptFile(f"{manifest_path}: does not vouch for {name}; train it again")
     card = read_model(ModelCard, folder / CARD)
+    _check_size(card, folder / WEIGHTS)
     model = model_of(card)
     _load_weights(model, folder / WEIGHTS)
     model.eval()
     return TrainedModel(card=card, sha256=sha256_of(manifest_path), _model=model)
 
 
+def _check_size(card: ModelCard, path: Path) -> None:
+    """Refuse a card that describes more weights than there are, before memory is taken for them."""
+    try:
+        with torch.device("meta"):
+            described = sum(value.nbytes for value in model_of(card).state_dict().values())
+    except (RuntimeError, ValueError, TypeError, ArithmeticError) as error:
+        reason = str(error).splitlines()[0]
+        raise CorruptFile(f"{path.parent / CARD}: describes no network: {reason}") from None
+    if described > path.stat().st_size:
+        raise CorruptFile(
+            f"{path.parent / CARD}: describes {described / 1e6:,.3f} MB of weights, {path.name} is "
+            f"{path.stat().st_size / 1e6:,.3f} MB; one of them is another model's: train it again"
+        )
+
+
 def _load_weights(model: InverseModel, path: Path) -> None:
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)  # no pickled code
+        state = safe_load(path)
         model.load_state_dict(state)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, TypeError, AttributeError) as error:
-        reason = str(error).splitlines()[0]
+    except (UnreadableTensors, RuntimeError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:200]
         raise CorruptFile(f"{path}: not the weights that {CARD} describes: {reason}") from None
     for name, value in model.state_dict().items():
         if value.is_floating_point() and not torch.isfinite(value).all():

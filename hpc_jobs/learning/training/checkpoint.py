@@ -1,7 +1,6 @@
 """Checkpoints: whole or not there, the two newest kept, of this very training or not used."""
 
 import logging
-import pickle
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 
 from hpc_jobs.contract.records import publish
+from hpc_jobs.learning.tensor_file import UnreadableTensors, safe_load
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +44,11 @@ class Checkpoints:
         """Load the newest checkpoint that can be read and is of this training."""
         for path in self._newest_first():
             try:
-                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-            except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+                state = safe_load(path)
+            except (UnreadableTensors, OSError) as error:
                 log.warning("%s cannot be read (%s); trying an older one", path.name, error)
                 continue
-            if state.get("identity") == self.identity:
+            if isinstance(state, dict) and state.get("identity") == self.identity:
                 return state
             log.warning("%s is of another training; left alone", path.name)
         return None
