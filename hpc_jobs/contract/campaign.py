@@ -13,7 +13,13 @@ from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.solver import Solver, limitation
 from hpc_jobs.contract.specimen import MESH_LEVELS, Specimens
-from hpc_jobs.contract.training import PAPER_HEADS, MultitaskCnn, Noise, Training
+from hpc_jobs.contract.training import (
+    PAPER_HEADS,
+    STORED_COMPONENTS,
+    MultitaskCnn,
+    Noise,
+    Training,
+)
 from hpc_jobs.contract.validation import Gate, Validation
 
 
@@ -95,6 +101,17 @@ class Campaign(Frozen):
         if self.search and (space := self.search.space.multitask_cnn):
             for heads in (space.fixed.deep_heads, *(space.deep_heads or ())):
                 yield "search.space.multitask_cnn", heads
+
+    @model_validator(mode="after")
+    def _components_are_stored(self) -> Self:
+        stored = min(STORED_COMPONENTS, self.specimens.strain_values)
+        for network in self.training.networks:
+            if network.components > stored:
+                raise ValueError(
+                    f"components of network '{network.name}' is {network.components}, but the "
+                    f"dataset stores {stored} of a record; take {stored} or fewer"
+                )
+        return self
 
     @model_validator(mode="after")
     def _levels_differ(self) -> Self:

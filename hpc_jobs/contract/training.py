@@ -44,6 +44,9 @@ class OneCycle(Frozen):
 
 Schedule = Annotated[SineWave | Cosine | OneCycle, Field(discriminator="kind")]
 
+STORED_COMPONENTS = 128
+"""Principal components of a record's strains that a dataset stores, or all if there are fewer."""
+
 
 class Pace(Frozen):
     """How one network is trained where it differs from the campaign's other networks."""
@@ -54,6 +57,9 @@ class Pace(Frozen):
     seed: Annotated[int | None, Field(ge=0, lt=2**31)] = None
     gaussian: Annotated[
         bool, Field(description="answer a variance beside each mean; the loss is the likelihood")
+    ] = False
+    forces: Annotated[
+        bool, Field(description="the measured forces are an input too, by a branch of their own")
     ] = False
     epochs: Annotated[int | None, Field(ge=1, le=100_000)] = None
     batch_size: Annotated[int | None, Field(ge=8, le=1_000_000)] = None

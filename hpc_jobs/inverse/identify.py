@@ -21,8 +21,14 @@ class Network(Protocol):
     def novelty_limit(self) -> float:
         """Novelty above which strains are unlike all that were trained on."""
 
-    def predict(self, strains: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Physical targets (B, targets) from strains (B, strain_values)."""
+    @property
+    def forces(self) -> bool:
+        """Whether it must be given the forces, too."""
+
+    def predict(
+        self, strains: NDArray[np.float64], forces: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """Physical targets (B, targets) from strains (B, strain_values), forces (B, ...) in N."""
 
     def novelty(self, strains: NDArray[np.float64]) -> NDArray[np.float64]:
         """Distance (B,) of strains from those that were trained on."""
@@ -32,11 +38,31 @@ def identify(
     campaign: Campaign, network: Network, measurements: Sequence[Measurement], bias: MeshBias
 ) -> tuple[Estimate, ...]:
     """Estimate the parameters behind each measurement, in order."""
-    strains = np.stack([measurement.strains + bias.strains for measurement in measurements])
-    answers, novelties = network.predict(strains), network.novelty(strains)
-    return tuple(
-        _estimate(campaign, measurement.name, answer, float(novelty), network.novelty_limit)
-        for measurement, answer, novelty in zip(measurements, answers, novelties, strict=True)
+    return tuple(_identify(campaign, network, one, bias) for one in measurements)
+
+
+def _identify(
+    campaign: Campaign, network: Network, measurement: Measurement, bias: MeshBias
+) -> Estimate:
+    strains = (measurement.strains + bias.strains)[None]
+    novelty = float(network.novelty(strains)[0])
+    forces = None
+    if network.forces:
+        if measurement.forces is None:
+            missing = "the network was trained with forces, and none were measured"
+            return _withheld(measurement, novelty, network.novelty_limit, missing)
+        forces = (measurement.forces * (1 + bias.forces))[None]
+    [answer] = network.predict(strains, forces)
+    return _estimate(campaign, measurement.name, answer, novelty, network.novelty_limit)
+
+
+def _withheld(measurement: Measurement, novelty: float, limit: float, reason: str) -> Estimate:
+    return Estimate(
+        measurement=measurement.name,
+        parameters=None,
+        outside=(reason,),
+        novelty=novelty,
+        novelty_limit=limit,
     )
 
 

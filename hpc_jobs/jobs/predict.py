@@ -4,6 +4,8 @@
 
 A .npy file holds (records, strain_values); a .h5 file is a measurement (docs/measurement-format.md)
 or anything with a dataset `strains`. The last column is the novelty: above 1, do not believe it.
+For a network that was trained with forces, the .h5 file holds a dataset `forces` too; beside a .npy
+of strains, --forces names one of (records, force_values) in N.
 """
 
 import argparse
@@ -20,26 +22,38 @@ from hpc_jobs.contract.measurement import MeasurementFields
 from hpc_jobs.learning.errors import BadInput
 from hpc_jobs.learning.models.trained_model import TrainedModel, load_model
 
+Values = NDArray[np.float64]
 
-def read_strains(path: Path) -> NDArray[np.float64]:
-    """Read (records, strain_values); raises BadInput naming the file."""
+
+def read_column(path: Path, name: str) -> Values:
+    """Read (records, values) of strains or forces; raises BadInput naming the file."""
     try:
         if path.suffix == ".npy":
             values = np.load(path, allow_pickle=False)
         else:
             with h5py.File(path) as file:
-                values = file[MeasurementFields.STRAINS][...]
+                values = file[name][...]
     except (OSError, KeyError, ValueError) as error:
         raise BadInput(
-            f"{path}: no strains in it ({error}); give a .npy of shape (records, strain_values), "
-            f"or an HDF5 file with a dataset '{MeasurementFields.STRAINS}'"
+            f"{path}: no {name} in it ({error}); give a .npy of shape (records, values), or an "
+            f"HDF5 file with a dataset '{name}'"
         ) from None
     return np.atleast_2d(np.asarray(values, dtype=np.float64))
 
 
-def write_answers(path: Path | None, model: TrainedModel, strains: NDArray[np.float64]) -> None:
+def read_inputs(model: TrainedModel, strains: Path, forces: Path | None) -> tuple[Values, ...]:
+    """Read what the network takes; forces from the file of the strains unless there is another."""
+    values = read_column(strains, MeasurementFields.STRAINS)
+    if not model.forces:
+        return (values,)
+    if forces is None and strains.suffix == ".npy":
+        raise BadInput(f"{model.name} was trained with forces; give --forces FILE")
+    return values, read_column(forces or strains, MeasurementFields.FORCES)
+
+
+def write_answers(path: Path | None, model: TrainedModel, inputs: tuple[Values, ...]) -> None:
     """Write record, targets and novelty as CSV; to standard output without a path."""
-    answers, novelty = model.predict(strains), model.novelty(strains)
+    answers, novelty = model.predict(*inputs), model.novelty(inputs[0])
     handle = path.open("w", newline="") if path else sys.stdout
     try:
         writer = csv.writer(handle)
@@ -58,11 +72,12 @@ def main() -> None:
     )
     parser.add_argument("model", type=Path, help="folder of the trained network")
     parser.add_argument("strains", type=Path, help=".npy or .h5")
+    parser.add_argument("--forces", type=Path, help=".npy or .h5, if they lie elsewhere")
     parser.add_argument("--out", type=Path, help="CSV file; standard output by default")
     options = parser.parse_args()
     try:
         model = load_model(options.model)
-        write_answers(options.out, model, read_strains(options.strains))
+        write_answers(options.out, model, read_inputs(model, options.strains, options.forces))
     except ContractError as error:
         sys.exit(f"error: {error}")
 

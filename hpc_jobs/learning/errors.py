@@ -4,7 +4,7 @@ from hpc_jobs.contract.errors import ContractError, HandedOver
 
 
 class BadInput(ContractError):
-    """Strains that a network must not be asked about: wrong shape, not finite."""
+    """Measurements that a network must not be asked about: wrong shape, not finite, no forces."""
 
 
 class Diverged(Exception):

@@ -4,7 +4,8 @@
     mlflow.pyfunc.log_model(**pyfunc_arguments(folder), name=..., registered_model_name=...)
 
 `mlflow.pyfunc.load_model(uri).predict(x)` then takes raw strains (n, strain_values), float64, and
-answers physical targets (n, targets) in the order of the campaign.
+answers physical targets (n, targets) in the order of the campaign. A network that was trained with
+forces takes {"strains": ..., "forces": (n, force_values) in N}.
 """
 
 import json
@@ -27,7 +28,9 @@ def pyfunc_arguments(folder: Path) -> dict[str, Any]:
     from mlflow.types import Schema, TensorSpec
 
     manifest = read_manifest(folder / "manifest.json", "model")
-    example = np.array(json.loads((folder / "input_example.json").read_text()))
+    stored = json.loads((folder / "input_example.json").read_text())
+    named = stored if isinstance(stored, dict) else {None: stored}  # by name if there are forces
+    examples = {name: np.array(values) for name, values in named.items()}
     card = json.loads((folder / "model.json").read_text())
     float64 = np.dtype(np.float64)
     targets = len(card["scaler"]["targets"])
@@ -37,10 +40,15 @@ def pyfunc_arguments(folder: Path) -> dict[str, Any]:
         "artifacts": {"model": str(folder)},
         "code_paths": [str(package)],
         "signature": ModelSignature(
-            inputs=Schema([TensorSpec(float64, (-1, example.shape[1]))]),
+            inputs=Schema(
+                [
+                    TensorSpec(float64, (-1, values.shape[1]), name)
+                    for name, values in examples.items()
+                ]
+            ),
             outputs=Schema([TensorSpec(float64, (-1, targets))]),
         ),
-        "input_example": example,
+        "input_example": examples.get(None, examples),
         "pip_requirements": list(REQUIREMENTS),
         "metadata": {"targets": card["scaler"]["targets"], **manifest.facts},
     }

@@ -6,14 +6,15 @@ import torch
 from pydantic import TypeAdapter
 
 from hpc_jobs.contract.training import Network as NetworkSpec
+from hpc_jobs.learning.data.spectrum import Spectra, spectrum_of
+from hpc_jobs.learning.errors import BadInput
 from hpc_jobs.learning.networks import NETWORKS
-from hpc_jobs.learning.networks.inputs import spectrum_of
 from hpc_jobs.learning.networks.multitask_cnn import BatchedLinear, Heads, MultitaskCnn
 from hpc_jobs.learning.training.trainer import Objective
 
 SHAPES = [(2, 3, 18, 10), (2, 1, 2, 3), (2, 3, 1, 1)]
 TARGETS = [f"MP{i}" for i in range(1, 9)]
-NOISE = 5e-4
+NOISE, FORCE_NOISE = 5e-4, 5e-3
 VARIANTS = {
     "mlp": {},
     "mlp, gaussian": {"gaussian": True},
@@ -21,7 +22,12 @@ VARIANTS = {
     "multitask_cnn, gaussian": {"gaussian": True},
     "multitask_cnn, series": {"encoding": "series"},
     "multitask_cnn, patches": {"encoding": "patches"},
+    "mlp, forces": {"forces": True},
+    "mlp, gaussian forces": {"forces": True, "gaussian": True},
+    "multitask_cnn, forces": {"forces": True},
+    "multitask_cnn, gaussian forces": {"forces": True, "gaussian": True},
 }
+WITH_FORCES = [name for name in VARIANTS if "forces" in name]
 
 torch.set_num_threads(1)  # what is trained here is so small that threads only wait
 
@@ -42,10 +48,29 @@ def records(shape, count, seed=1):
     return strains.astype(np.float32), targets.astype(np.float32)
 
 
+def forces_of(shape, count, seed=2):
+    """(count, force_values) N: signal far above the noise."""
+    rng = np.random.default_rng(seed)
+    values = shape[1] * shape[3]
+    return (8000 * np.exp(0.1 * rng.normal(size=(count, values)))).astype(np.float32)
+
+
 def fitted(kind, shape, strains, **settings):
     network = build(kind, shape, **settings)
-    network.inputs.fit(spectrum_of([strains], NOISE, 6))
+    logs = np.log(forces_of(shape, len(strains)))
+    network.fit(
+        Spectra(
+            strains=spectrum_of([strains], NOISE, 6),
+            forces=spectrum_of([logs], FORCE_NOISE, logs.shape[1]),
+        )
+    )
     return network
+
+
+def observed(network, shape, strains):
+    """Components, as a measurement gives them; forces are there whether they are wanted or not."""
+    forces = torch.from_numpy(forces_of(shape, len(strains)))
+    return network.observe(torch.from_numpy(strains), forces)
 
 
 def test_every_kind_of_the_contract_is_registered():
@@ -58,7 +83,8 @@ def test_every_kind_of_the_contract_is_registered():
 def test_shape_and_independence_of_the_batch(kind, shape):
     strains, _ = records(shape, 20)
     network = fitted(kind, shape, strains).eval()
-    x = torch.from_numpy(strains)
+    x = observed(network, shape, strains)
+    assert x.shape == (20, network.components)
     answers = network(x)
     assert answers.shape == (20, 8) and torch.isfinite(answers).all()
     torch.testing.assert_close(network(x[3:4]), answers[3:4], atol=1e-4, rtol=1e-4)
@@ -68,7 +94,7 @@ def test_shape_and_independence_of_the_batch(kind, shape):
 def test_overfits_eight_samples(kind):
     strains, targets = records(SHAPES[0], 8)
     network = fitted(kind, SHAPES[0], strains, dropout=0.0)
-    x, y = torch.from_numpy(strains), torch.from_numpy(targets)
+    x, y = observed(network, SHAPES[0], strains), torch.from_numpy(targets)
     optimiser = torch.optim.Adam(network.parameters(), lr=3e-3)
     for _ in range(150):
         loss = (network(x) - y).square().mean()
@@ -91,8 +117,8 @@ def test_inputs_travel_with_the_weights(kind):
     network = fitted(kind, SHAPES[0], strains).eval()
     copy = build(kind, SHAPES[0], seed=5).eval()
     copy.load_state_dict(network.state_dict())
-    x = torch.from_numpy(strains)
-    assert torch.equal(copy(x), network(x))
+    x, y = (observed(one, SHAPES[0], strains) for one in (network, copy))
+    assert torch.equal(x, y) and torch.equal(copy(y), network(x))
 
 
 @pytest.mark.parametrize("kind", VARIANTS)
@@ -101,12 +127,32 @@ def test_inputs_are_in_units_of_the_noise(kind):
     strains, _ = records(SHAPES[0], 40)
     strains[:, 100] = 0.05 + 1e-6 * np.random.default_rng(0).normal(size=40)
     network = fitted(kind, SHAPES[0], strains).eval()
-    x = torch.from_numpy(strains)
-    shaken = x.clone()
+
+    def answer(values):
+        return network(observed(network, SHAPES[0], values.astype(np.float32)))
+
+    shaken = strains.copy()
     shaken[:, 100] += 3 * NOISE
-    everywhere = x + 3 * NOISE
-    moved = (network(shaken) - network(x)).abs().max()
-    assert moved < 0.02 * (network(everywhere) - network(x)).abs().max()
+    moved = (answer(shaken) - answer(strains)).abs().max()
+    assert moved < 0.02 * (answer(strains + 3 * NOISE) - answer(strains)).abs().max()
+
+
+@pytest.mark.parametrize("kind", WITH_FORCES)
+def test_forces_count_by_their_ratio_and_must_be_there(kind):
+    """Noise is relative: the same percentage moves a small force's component as a large one's."""
+    shape = SHAPES[0]
+    strains, _ = records(shape, 20)
+    network = fitted(kind, shape, strains).eval()
+    x, forces = torch.from_numpy(strains), torch.from_numpy(forces_of(shape, 20))
+    seen = network.observe(x, forces)
+    moved = network.observe(x, 1.05 * forces) - seen
+    assert torch.equal(moved[:, :6], torch.zeros(20, 6))
+    expected = np.sqrt(forces.shape[1]) * np.log(1.05) / FORCE_NOISE
+    np.testing.assert_allclose(moved.norm(dim=1), expected, rtol=1e-3)
+    other = network(network.observe(x, forces.flip(0)))
+    assert (other - network(seen)).abs().min(0).values.max() > 0
+    with pytest.raises(BadInput, match="takes forces was given none"):
+        network.observe(x)
 
 
 def test_cnn_answers_come_in_the_order_of_the_targets():
@@ -114,7 +160,7 @@ def test_cnn_answers_come_in_the_order_of_the_targets():
     strains, _ = records(SHAPES[0], 8)
     network = fitted("multitask_cnn", SHAPES[0], strains, deep_heads=["MP2", "MP7"]).eval()
     assert isinstance(network, MultitaskCnn)
-    x = torch.from_numpy(strains)
+    x = observed(network, SHAPES[0], strains)
     before = network(x)
     torch.nn.init.zeros_(network.heads[1].output.weight)
     changed = (network(x) != before).any(0).nonzero().ravel().tolist()
@@ -159,12 +205,12 @@ def test_a_gaussian_network_has_moments_of_its_targets(kind):
     """Silencing one target's variance leaves every mean and every other variance alone."""
     strains, _ = records(SHAPES[0], 8)
     network = fitted(kind, SHAPES[0], strains).eval()
-    x = torch.from_numpy(strains)
+    x = observed(network, SHAPES[0], strains)
     mean, log_variance = network.moments(x)
     assert mean.shape == log_variance.shape == (8, 8)
     assert torch.equal(mean, network(x)) and not torch.equal(mean, log_variance)
-    noise = torch.randn(8, 6, generator=torch.Generator().manual_seed(0))
-    assert not torch.equal(network.moments(x, noise)[1], log_variance)
+    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    assert not torch.equal(network.moments(x + noise)[1], log_variance)
 
 
 def test_a_gaussian_network_learns_how_sure_it_can_be():
@@ -175,10 +221,10 @@ def test_a_gaussian_network_learns_how_sure_it_can_be():
     noisy = torch.from_numpy((0.5 + scatter).astype("f4"))
     network = fitted("mlp, gaussian", SHAPES[0], strains, hidden=[8])
     objective = Objective(network)
-    x, none = torch.from_numpy(strains), torch.zeros(400, 6)
+    x = observed(network, SHAPES[0], strains)
     optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
     for _ in range(200):
-        loss, squared = objective(x, none, noisy)
+        loss, squared = objective(x, noisy)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -20,6 +20,7 @@ from hpc_jobs.learning.feed.meter import InputMeter
 from hpc_jobs.learning.feed.order import Order, Share
 
 RECORDS, FED = 500, 430
+STORED, WANTED = 12, 7  # components of the strains
 SCALER = TargetScaler(targets=("MP1", "MP2"), low=(0.9, -2.0), high=(1.1, 3.0))
 CPU = torch.device("cpu")
 
@@ -33,6 +34,8 @@ def values():
         PackedFields.FORCES: rng.uniform(1, 2, (RECORDS, specimens.force_values)),
         PackedFields.PARAMETERS: rng.uniform(0.9, 1.1, (RECORDS, 2)),
         PackedFields.ORIGIN: np.zeros((RECORDS, 2), np.int64),
+        PackedFields.COMPONENTS: rng.normal(size=(RECORDS, STORED)),
+        PackedFields.FORCE_COMPONENTS: rng.normal(size=(RECORDS, specimens.force_values)),
     }
 
 
@@ -43,7 +46,7 @@ def split(values, tmp_path_factory):
     folder = tmp_path_factory.mktemp("it's packed")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("hpc_jobs.learning.data.packed.FILE_BYTES", 60_000)
-        writer = PackedWriter(folder, "train", np.arange(RECORDS), specimens, 2)
+        writer = PackedWriter(folder, "train", np.arange(RECORDS), specimens, 2, STORED)
     with writer:
         writer.scatter(columns)
     assert len(writer.paths) > 5
@@ -52,8 +55,15 @@ def split(values, tmp_path_factory):
 
 def records(split, **changes):
     order = {"records": FED, "batch_size": 37, "seed": 5, "block": 16, "blocks_per_window": 4}
-    forces = changes.pop("with_forces", True)
-    return Records(split, Order(**(order | changes)), SCALER, CPU, with_forces=forces)
+    forces = changes.pop("forces", True)
+    return Records(split, Order(**(order | changes)), SCALER, CPU, WANTED, forces)
+
+
+def stored(columns, rows):
+    """(n, components) of rows: the wanted ones of the strains, then all of the forces."""
+    names = (PackedFields.COMPONENTS, PackedFields.FORCE_COMPONENTS)
+    strains, forces = (columns[name][rows].astype(np.float32) for name in names)
+    return np.hstack([strains[:, :WANTED], forces])
 
 
 @pytest.fixture(params=SOURCES)
@@ -76,25 +86,20 @@ def test_batches_hold_the_records_of_the_order(source, values, share):
         rows = epoch.rows(step, share)
         assert batch.step == step and len(batch) == len(rows)
         parameters = columns[PackedFields.PARAMETERS][rows].astype(np.float32)
-        np.testing.assert_array_equal(
-            batch.strains, columns[PackedFields.STRAINS][rows].astype(np.float32)
-        )
-        np.testing.assert_array_equal(
-            batch.forces, columns[PackedFields.FORCES][rows].astype(np.float32)
-        )
+        np.testing.assert_array_equal(batch.components, stored(columns, rows))
         np.testing.assert_array_equal(batch.targets, ((parameters - low) / span).astype("f4"))
         seen += 1
     assert seen == source.order.steps
 
 
 def test_it_begins_in_the_middle_and_may_be_left_there(source):
-    whole = [batch.strains for batch in source.batches(1)]
+    whole = [batch.components for batch in source.batches(1)]
     assert len(whole) > 8
     for first in (0, 3, len(whole) - 1):
         batches = source.batches(1, first)
-        assert torch.equal(next(batches).strains, whole[first])
+        assert torch.equal(next(batches).components, whole[first])
         batches.close()
-    again = [batch.strains for batch in source.batches(1)]
+    again = [batch.components for batch in source.batches(1)]
     assert all(torch.equal(one, two) for one, two in zip(whole, again, strict=True))
 
 
@@ -104,14 +109,16 @@ def test_a_share_may_pass_over_whole_windows(split):
     share = Share(6, 7)
     with SOURCES["stream"](fed) as stream, SOURCES["ram"](fed) as ram:
         for one, two in zip(stream.batches(0, 0, share), ram.batches(0, 0, share), strict=True):
-            assert torch.equal(one.strains, two.strains)
+            assert torch.equal(one.components, two.components)
 
 
-def test_without_forces_none_are_read(split):
+def test_without_forces_none_are_read_and_strains_never(split):
+    fed = records(split, forces=False)
+    assert set(fed.names) == {PackedFields.PARAMETERS, PackedFields.COMPONENTS}
     for name in SOURCES:
-        with SOURCES[name](records(split, with_forces=False)) as source:
-            batch = next(source.batches(0))
-            assert batch.forces.shape == (len(batch), 0)
+        with SOURCES[name](fed) as source, SOURCES[name](records(split)) as both:
+            batch, more = next(source.batches(0)), next(both.batches(0))
+            assert torch.equal(batch.components, more.components[:, :WANTED])
 
 
 def test_a_file_cut_short_while_it_is_read_is_named(split, tmp_path):

@@ -1,6 +1,6 @@
 """The packed dataset in memory's reach: what is trained on, chosen by and judged by."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,11 +9,17 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.records import read_manifest, sha256_of
 from hpc_jobs.contract.workspace import RunFolder
-from hpc_jobs.learning.data.facts import DatasetFacts, TargetScaler, dataset_facts
+from hpc_jobs.learning.data.facts import (
+    DatasetFacts,
+    PackedFields,
+    TargetScaler,
+    dataset_facts,
+)
+from hpc_jobs.learning.data.spectrum import Spectra, read_spectra
 from hpc_jobs.learning.data.split import Split
 
 Strains = NDArray[np.float32]
-BLOCK = 4096
+Forces = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +32,7 @@ class Dataset:
     test: Split
     fit_rows: NDArray[np.int64]  # of train
     validation_rows: NDArray[np.int64]  # of train; disjoint from the above
-
-    def blocks(self, largest: int = 50_000) -> Iterator[Strains]:
-        """Strains to fit inputs to, noise-free, block by block; the first `largest` suffice."""
-        rows = self.fit_rows[:largest]
-        for start in range(0, len(rows), BLOCK):
-            yield self.train.take(rows[start : start + BLOCK])[0]
+    spectra: Spectra
 
 
 def open_dataset(run: RunFolder[Path], validation_fraction: float) -> Dataset:
@@ -51,6 +52,7 @@ def open_dataset(run: RunFolder[Path], validation_fraction: float) -> Dataset:
         test=test,
         fit_rows=rows[: len(train) - held_out],
         validation_rows=rows[len(train) - held_out :],
+        spectra=read_spectra(run.dataset / facts.spectrum_file),
     )
 
 
@@ -66,17 +68,24 @@ def with_noise(strains: Strains, noise: float, seeds: Sequence[int]) -> Strains:
     return strains + np.float32(noise) * generator.standard_normal(strains.shape, np.float32)
 
 
+def with_relative_noise(forces: Forces, noise: float, seeds: Sequence[int]) -> Forces:
+    """Multiply by one plus independent normal noise, the same for the same seeds."""
+    return forces * with_noise(np.ones_like(forces), noise, seeds)
+
+
 @dataclass(frozen=True, slots=True)
 class Examples:
     """Noisy records that stay the same from epoch to epoch and from network to network."""
 
     strains: Strains  # (n, strain_values)
+    forces: Forces  # (n, force_values), N
     scaled: NDArray[np.float32]  # (n, targets), min-max units
     physical: NDArray[np.float64]  # (n, targets)
 
 
 VALIDATION_REPEATS = 4
 _VALIDATION, _TEST = 1, 2  # tags that keep the noise of the two apart
+_FORCES = 5  # follows them, for the noise on the forces
 
 
 def validation_examples(dataset: Dataset) -> Examples:
@@ -91,10 +100,12 @@ def test_examples(dataset: Dataset) -> Examples:
 
 
 def _examples(dataset: Dataset, split: Split, rows: NDArray[np.int64], tag: int) -> Examples:
-    strains, parameters = split.take(rows)
-    facts = dataset.facts
+    names = (PackedFields.STRAINS, PackedFields.FORCES, PackedFields.PARAMETERS)
+    strains, forces, parameters = split.gather(names, rows)
+    facts, seeds = dataset.facts, [dataset.facts.noise_seed, tag]
     return Examples(
-        strains=with_noise(strains, facts.noise_strain, [facts.noise_seed, tag]),
+        strains=with_noise(strains, facts.noise_strain, seeds),
+        forces=with_relative_noise(forces, facts.noise_force_relative, [*seeds, _FORCES]),
         scaled=scale(parameters, facts.scaler),
         physical=parameters.astype(np.float64),
     )

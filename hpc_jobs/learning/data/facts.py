@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import Field, FiniteFloat
+from pydantic import Field, FiniteFloat, ValidationError
 
 from hpc_jobs.contract.base import Frozen, Positive
+from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.records import Manifest
 
 
@@ -15,6 +16,8 @@ class PackedFields:
     FORCES = "forces"  # (n, force_values) float32, N
     PARAMETERS = "parameters"  # (n, targets) float32, in the order of Campaign.targets
     ORIGIN = "origin"  # (n, 2) int64: round, and row of that round's design
+    COMPONENTS = "components"  # (n, K) float32, of the strains, in units of the noise; train only
+    FORCE_COMPONENTS = "force_components"  # (n, force_values) float32, of log forces; train only
 
 
 class TargetScaler(Frozen):
@@ -51,13 +54,28 @@ class DatasetFacts(Frozen):
     train_files: tuple[str, ...] = ()
     test_files: tuple[str, ...] = ()
     scaler: TargetScaler
+    spectrum_file: Annotated[str, Field(description="what the stored components mean")] = ""
     noise_strain: Annotated[Positive, Field(description="unit of the inputs")]
+    noise_force_relative: Annotated[Positive, Field(description="unit of the forces' logarithms")]
     noise_seed: Annotated[int, Field(description="of the noise on the test set, frozen with it")]
     strain_shape: tuple[int, int, int, int]
     campaign_fingerprint: str
     lineage: tuple[Source, ...]
 
+    @property
+    def force_values(self) -> int:
+        """Forces of a record: one per specimen and time."""
+        _, specimens, _, times = self.strain_shape
+        return specimens * times
+
 
 def dataset_facts(manifest: Manifest) -> DatasetFacts:
-    """Read the facts of a dataset manifest, typed."""
-    return DatasetFacts.model_validate(manifest.facts)
+    """Read the facts of a dataset manifest, typed; raises CorruptFile for another version's."""
+    try:
+        return DatasetFacts.model_validate(manifest.facts)
+    except ValidationError as error:
+        wrong = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise CorruptFile(
+            f"dataset/manifest.json: '{wrong}' is not what this version writes "
+            f"({error.errors()[0]['msg']}); remove the folder dataset and publish it anew"
+        ) from None

@@ -1,13 +1,15 @@
 """Pack once: all good records of a run, globally permuted, with the lineage of every one.
 
 Reading in the order of the shards ruins training, and a permutation at reading time costs every
-epoch. So records are scattered into place once, one shard in memory at a time.
+epoch. So records are scattered into place once, one shard in memory at a time. Beside the strains
+lie their principal components: what a training reads of a record.
 """
 
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ContractError
 from hpc_jobs.contract.records import publish_manifest, read_manifest
+from hpc_jobs.contract.training import STORED_COMPONENTS
 from hpc_jobs.contract.workspace import RunFolder
 from hpc_jobs.learning.data.facts import (
     DatasetFacts,
@@ -25,17 +28,25 @@ from hpc_jobs.learning.data.facts import (
 )
 from hpc_jobs.learning.data.packed import PackedWriter
 from hpc_jobs.learning.data.shards import Inventory, Shard, lineage, read_shards, take_inventory
+from hpc_jobs.learning.data.spectrum import Moments, Spectra, publish_spectra
+
+Columns = dict[str, NDArray[Any]]
+
+SPECTRUM_RECORDS = 100_000  # evenly out of all shards; more no longer move the components
 
 
 @dataclass
 class _Census:
     """First pass over the shards: everything that must be known before a file is laid out."""
 
+    every: int  # of so many training records one is looked at for the spectra
     train: int = 0
     test: int = 0
     by_status: Counter[str] = field(default_factory=Counter)
     low: NDArray[np.float64] | None = None
     high: NDArray[np.float64] | None = None
+    strains: Moments = field(default_factory=Moments)
+    forces: Moments = field(default_factory=Moments)  # of their logarithms
 
     def add(self, shard: Shard) -> None:
         train = shard.parameters[~shard.is_test]
@@ -46,20 +57,31 @@ class _Census:
             low, high = train.min(0), train.max(0)
             self.low = low if self.low is None else np.minimum(low, self.low)
             self.high = high if self.high is None else np.maximum(high, self.high)
+        self.strains.add(shard.strains[~shard.is_test][:: self.every])
+        self.forces.add(np.log(shard.forces[~shard.is_test][:: self.every].astype(np.float64)))
+
+    def spectra(self, facts: DatasetFacts) -> Spectra:
+        """Components of the strains and of the forces, in units of the dataset's noise."""
+        return Spectra(
+            strains=self.strains.spectrum(facts.noise_strain, STORED_COMPONENTS),
+            forces=self.forces.spectrum(facts.noise_force_relative, facts.force_values),
+        )
 
 
 def publish_dataset(run: RunFolder[Path], campaign: Campaign) -> DatasetFacts:
     """Pack every published shard of the run into its dataset, of a new generation if it grew.
 
-    The test set and the target scaler stay those of the first generation. The old files stay
-    valid until the new manifest, written last, is in place. Raises CorruptFile.
+    The test set and the target scaler stay those of the first generation; the components are the
+    generation's own. The old files stay valid until the new manifest, written last, is in place.
+    Raises CorruptFile.
     """
     inventory = take_inventory(run, campaign.execution.allowed_loss)
     sources = lineage(run, inventory)
     before = _published(run)
     if before and before.lineage == sources:
         return before
-    census = _Census()
+    records = sum(source.records for source in sources)
+    census = _Census(every=max(1, records // SPECTRUM_RECORDS))
     for shard in read_shards(run, inventory, campaign):
         census.add(shard)
     facts = (
@@ -67,7 +89,7 @@ def publish_dataset(run: RunFolder[Path], campaign: Campaign) -> DatasetFacts:
         if before
         else _first(inventory, campaign, census, sources)
     )
-    return _pack(run, inventory, campaign, facts, first=before is None)
+    return _pack(run, inventory, campaign, facts, census.spectra(facts), first=before is None)
 
 
 def _published(run: RunFolder[Path]) -> DatasetFacts | None:
@@ -95,6 +117,7 @@ def _first(
             targets=tuple(campaign.targets), low=tuple(census.low), high=tuple(census.high)
         ),
         noise_strain=campaign.noise.strain,
+        noise_force_relative=campaign.noise.force_relative,
         noise_seed=campaign.design.seed,
         strain_shape=campaign.specimens.strain_shape,
         campaign_fingerprint=campaign.fingerprint,
@@ -127,37 +150,57 @@ def _pack(
     inventory: Inventory,
     campaign: Campaign,
     facts: DatasetFacts,
+    spectra: Spectra,
     *,
     first: bool,
 ) -> DatasetFacts:
     """Second pass: scatter the records, then publish the manifest."""
-    folder, targets = run.dataset / "packed", len(campaign.targets)
-    seeds = [campaign.design.seed, facts.generation]
+    folder = run.dataset / "packed"
+    spectrum = folder / f"spectrum-g{facts.generation:04d}.npz"
+    publish_spectra(spectrum, spectra)
     with ExitStack() as stack:
         writers: dict[bool, PackedWriter] = {}
         for test in (False, True) if first else (False,):
-            stem = f"{'test' if test else 'train'}-g{facts.generation:04d}"
-            count = facts.test if test else facts.train
-            order = np.random.default_rng([*seeds, int(test)]).permutation(count)
-            writer = PackedWriter(folder, stem, order, campaign.specimens, targets)
+            writer = _writer(folder, campaign, facts, spectra, test=test)
             writers[test] = stack.enter_context(writer)
         for shard in read_shards(run, inventory, campaign, verify=False):
             for test, writer in writers.items():
-                writer.scatter(_split(shard, shard.is_test == test))
+                values = _split(shard, shard.is_test == test)
+                writer.scatter(values if test else values | _components(values, spectra))
     names = {
         test: tuple(path.relative_to(run.dataset).as_posix() for path in writer.paths)
         for test, writer in writers.items()
     }
     facts = facts.model_copy(
-        update={"train_files": names[False], "test_files": names.get(True, facts.test_files)}
+        update={
+            "train_files": names[False],
+            "test_files": names.get(True, facts.test_files),
+            "spectrum_file": spectrum.relative_to(run.dataset).as_posix(),
+        }
     )
-    files = [run.dataset / name for name in (*facts.train_files, *facts.test_files)]
+    named = (*facts.train_files, *facts.test_files, facts.spectrum_file)
+    files = [run.dataset / name for name in named]
     publish_manifest(run.dataset_manifest, "dataset", files, **facts.model_dump(mode="json"))
     _remove_older(folder, facts.generation)
     return facts
 
 
-def _split(shard: Shard, rows: NDArray[np.bool_]) -> dict[str, NDArray[np.generic]]:
+def _writer(
+    folder: Path, campaign: Campaign, facts: DatasetFacts, spectra: Spectra, *, test: bool
+) -> PackedWriter:
+    """Lay out a split. Test records outlive the generation, so they have no components."""
+    order = np.random.default_rng([campaign.design.seed, facts.generation, int(test)])
+    return PackedWriter(
+        folder,
+        f"{'test' if test else 'train'}-g{facts.generation:04d}",
+        order.permutation(facts.test if test else facts.train),
+        campaign.specimens,
+        len(campaign.targets),
+        components=0 if test else spectra.strains.vectors.shape[1],
+    )
+
+
+def _split(shard: Shard, rows: NDArray[np.bool_]) -> Columns:
     return {
         PackedFields.STRAINS: shard.strains[rows],
         PackedFields.FORCES: shard.forces[rows],
@@ -166,9 +209,17 @@ def _split(shard: Shard, rows: NDArray[np.bool_]) -> dict[str, NDArray[np.generi
     }
 
 
+def _components(values: Columns, spectra: Spectra) -> Columns:
+    forces = np.log(values[PackedFields.FORCES].astype(np.float64))
+    return {
+        PackedFields.COMPONENTS: spectra.strains.components(values[PackedFields.STRAINS]),
+        PackedFields.FORCE_COMPONENTS: spectra.forces.components(forces),
+    }
+
+
 def _remove_older(packed: Path, generation: int) -> None:
     """Keep the previous generation too: a training may still be reading it."""
-    keep = {f"train-g{number:04d}" for number in (generation, generation - 1)}
-    for path in packed.glob("train-g*.h5"):
-        if path.stem.rsplit("-", 1)[0] not in keep:
+    kept = tuple(f"g{number:04d}" for number in (generation, generation - 1))
+    for path in (*packed.glob("train-g*.h5"), *packed.glob("spectrum-g*.npz")):
+        if path.stem.split("-")[1] not in kept:
             path.unlink()

@@ -28,11 +28,18 @@ Columns = dict[str, "np.memmap[Any, np.dtype[Any]]"]
 class PackedWriter:
     """One split in the making: record k of the stream goes to place order[k].
 
-    A context; on success the files are published, otherwise nothing is left.
+    A context; on success the files are published, otherwise nothing is left. With `components`
+    the files have room for as many of the strains, and for one of each force.
     """
 
     def __init__(
-        self, folder: Path, stem: str, order: NDArray[np.int64], specimens: Specimens, targets: int
+        self,
+        folder: Path,
+        stem: str,
+        order: NDArray[np.int64],
+        specimens: Specimens,
+        targets: int,
+        components: int = 0,
     ) -> None:
         self.order = order
         self._shapes: dict[str, tuple[int, str]] = {
@@ -41,6 +48,9 @@ class PackedWriter:
             PackedFields.PARAMETERS: (targets, "<f4"),
             PackedFields.ORIGIN: (2, "<i8"),
         }
+        if components:
+            self._shapes[PackedFields.COMPONENTS] = (components, "<f4")
+            self._shapes[PackedFields.FORCE_COMPONENTS] = (specimens.force_values, "<f4")
         record_bytes = sum(width * int(kind[-1]) for width, kind in self._shapes.values())
         self._per_file = max(1, FILE_BYTES // record_bytes)
         starts = range(0, len(order), self._per_file)

@@ -117,6 +117,11 @@ def _read(path: Path, number: int, source: Source, campaign: Campaign) -> Shard:
     for name, values in (("strains", strains), ("forces", forces)):
         if not np.isfinite(values).all():
             raise CorruptFile(f"{path}: {name} of a record with status ok are not finite; redo it")
+    if not (forces > 0).all():
+        raise CorruptFile(
+            f"{path}: forces of a record with status ok are not all positive, {forces.min():g} N "
+            "is the lowest; a specimen under tension pulls: solve it again"
+        )
     points = data[ShardFields.POINT][good].astype(np.int64)
     return Shard(
         source=source,

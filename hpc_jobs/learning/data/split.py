@@ -11,7 +11,13 @@ from hpc_jobs.learning.data.facts import PackedFields
 from hpc_jobs.learning.data.packed import Column, columns_of, mapped
 
 Values = NDArray[np.float32]
-COLUMNS = (PackedFields.STRAINS, PackedFields.FORCES, PackedFields.PARAMETERS)
+FLOATS = (
+    PackedFields.STRAINS,
+    PackedFields.FORCES,
+    PackedFields.PARAMETERS,
+    PackedFields.COMPONENTS,
+    PackedFields.FORCE_COMPONENTS,
+)
 
 
 class Split:
@@ -20,7 +26,7 @@ class Split:
     def __init__(self, files: Sequence[Path]) -> None:
         found = [columns_of(file) for file in files]
         self.columns: dict[str, list[Column]] = {
-            name: [columns[name] for columns in found] for name in COLUMNS
+            name: [columns[name] for columns in found] for name in FLOATS if name in found[0]
         }
         self._maps: dict[str, list[NDArray[Any]]] = {
             name: [np.asarray(mapped(column)) for column in columns]

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.learning.data.dataset import Dataset, Examples, Strains, scale, with_noise
+from hpc_jobs.learning.data.dataset import Dataset, Examples, scale, with_noise
+from hpc_jobs.learning.data.facts import PackedFields
 from hpc_jobs.learning.forward.gauss_newton import refine
 from hpc_jobs.learning.forward.records import LARGEST_FIT as FORWARD_RECORDS
 from hpc_jobs.learning.forward.records import ForwardRecords
 from hpc_jobs.learning.forward.surrogate import fit_surrogate
-from hpc_jobs.learning.networks.inputs import Spectrum, spectrum_of
 
 COMPONENTS = 32
 QUADRATIC_COMPONENTS = 24
@@ -21,91 +21,88 @@ LARGEST_FIT = 20_000  # records; more no longer move a regression of some hundre
 _NOISE_TAG = 3
 
 Float = NDArray[np.float64]
-Features = Callable[[Strains], Float]
+Features = Callable[[Float], Float]
 
 
 @dataclass(frozen=True, slots=True)
-class Ridge:
-    """Linear in its features; `predict` answers in min-max units."""
+class Seen:
+    """The strongest components of records, faded where the noise drowns them."""
 
-    features: Features
-    coefficients: Float
-
-    def predict(self, strains: Strains) -> Float:
-        """(n, strain_values) -> (n, targets)."""
-        return np.asarray(self.features(strains) @ self.coefficients)
+    train: Float  # (n, k), noisy copies
+    targets: Float  # (n, targets), min-max units
+    validation: Float  # (n, k)
+    test: Float  # (n, k)
 
 
 def baseline_estimates(
-    dataset: Dataset, validation: Examples, examples: Examples
+    dataset: Dataset, validation: Examples, examples: Examples, *, forces: bool = False
 ) -> dict[str, Float]:
     """Estimates (n, targets) in min-max units of every baseline, by name.
 
-    The ridge penalty is chosen on the validation examples; all see the same noise as the network.
+    The ridge penalty is chosen on the validation examples; all see the same noise as the network,
+    and the forces if it does.
     """
-    facts = dataset.facts
-    rows = dataset.fit_rows[:LARGEST_FIT]
-    strains, parameters = dataset.train.take(rows)
-    spectrum = spectrum_of(dataset.blocks(LARGEST_FIT), facts.noise_strain, COMPONENTS)
-    copies = NOISE_COPIES if len(rows) < LARGEST_FIT else 1
-    noisy = with_noise(
-        np.tile(strains, (copies, 1)), facts.noise_strain, [facts.noise_seed, _NOISE_TAG]
-    )
-    targets = np.tile(scale(parameters, facts.scaler), (copies, 1)).astype(np.float64)
-    mean = np.broadcast_to(targets.mean(0), (len(examples.strains), targets.shape[1]))
-    linear = _fit(_linear(spectrum), noisy, targets, validation)
-    quadratic = _fit(_quadratic(spectrum), noisy, targets, validation)
+    seen = _seen(dataset, validation, examples, forces=forces)
+    mean = np.broadcast_to(seen.targets.mean(0), (len(seen.test), seen.targets.shape[1]))
     return {
         "mean": np.array(mean),
-        "pca_ridge": linear.predict(examples.strains),
-        "pca_ridge_quadratic": quadratic.predict(examples.strains),
-        "surrogate": _refined(dataset, strains, parameters, examples),
+        "pca_ridge": _ridge(_linear, seen, validation),
+        "pca_ridge_quadratic": _ridge(_quadratic, seen, validation),
+        "surrogate": _refined(dataset, examples, forces=forces),
     }
 
 
-def _refined(
-    dataset: Dataset,
-    strains: Strains,
-    parameters: NDArray[np.float32],
-    examples: Examples,
-) -> Float:
-    """Gauss-Newton on the forward surrogate, from strains alone as the networks."""
-    low, high = np.array(dataset.facts.scaler.low), np.array(dataset.facts.scaler.high)
-    records = ForwardRecords(parameters[:FORWARD_RECORDS], strains[:FORWARD_RECORDS], None)
-    surrogate = fit_surrogate(records, (low, high), (dataset.facts.noise_strain, 1.0))
-    found = refine(surrogate, examples.strains)
+def _seen(dataset: Dataset, validation: Examples, test: Examples, *, forces: bool) -> Seen:
+    facts, spectra = dataset.facts, dataset.spectra
+    rows = dataset.fit_rows[:LARGEST_FIT]
+    names = (PackedFields.COMPONENTS, PackedFields.FORCE_COMPONENTS)[: 1 + forces]
+    parameters, *stored = dataset.train.gather((PackedFields.PARAMETERS, *names), rows)
+    variances = np.concatenate([spectra.strains.variances, *[spectra.forces.variances] * forces])
+    strongest = np.argsort(-variances, kind="stable")[:COMPONENTS]
+    gain = (np.sqrt(variances) / (variances + 1))[strongest]
+    copies = NOISE_COPIES if len(rows) < LARGEST_FIT else 1
+    clean = np.tile(np.hstack(stored)[:, strongest], (copies, 1))
+
+    def faded(one: Examples) -> Float:
+        parts = [spectra.strains.components(one.strains)]
+        if forces:
+            parts.append(spectra.forces.components(np.log(one.forces.astype(np.float64))))
+        return np.asarray(np.hstack(parts)[:, strongest] * gain)
+
+    return Seen(
+        train=with_noise(clean, 1.0, [facts.noise_seed, _NOISE_TAG]) * gain,
+        targets=np.tile(scale(parameters, facts.scaler), (copies, 1)).astype(np.float64),
+        validation=faded(validation),
+        test=faded(test),
+    )
+
+
+def _refined(dataset: Dataset, examples: Examples, *, forces: bool) -> Float:
+    """Gauss-Newton on the forward surrogate."""
+    facts = dataset.facts
+    names = (PackedFields.PARAMETERS, PackedFields.STRAINS, PackedFields.FORCES)
+    parameters, strains, pulls = dataset.train.gather(names, dataset.fit_rows[:FORWARD_RECORDS])
+    low, high = np.array(facts.scaler.low), np.array(facts.scaler.high)
+    records = ForwardRecords(parameters, strains, pulls if forces else None)
+    noise = facts.noise_strain, facts.noise_force_relative
+    surrogate = fit_surrogate(records, (low, high), noise)
+    found = refine(surrogate, examples.strains, examples.forces if forces else None)
     return np.asarray((found.parameters - low) / (high - low))
 
 
-def _linear(spectrum: Spectrum) -> Features:
-    gain = np.sqrt(spectrum.variances) / (spectrum.variances + 1) / spectrum.noise
-
-    def features(strains: Strains) -> Float:
-        components = (strains - spectrum.mean) @ (spectrum.vectors * gain)
-        return np.hstack([np.ones((len(components), 1)), components])
-
-    return features
+def _linear(components: Float) -> Float:
+    return np.hstack([np.ones((len(components), 1)), components])
 
 
-def _quadratic(spectrum: Spectrum) -> Features:
-    linear = _linear(spectrum)
-
-    def features(strains: Strains) -> Float:
-        first = linear(strains)
-        row, column = np.triu_indices(min(QUADRATIC_COMPONENTS, first.shape[1] - 1))
-        return np.hstack([first, first[:, 1 + row] * first[:, 1 + column]])
-
-    return features
+def _quadratic(components: Float) -> Float:
+    row, column = np.triu_indices(min(QUADRATIC_COMPONENTS, components.shape[1]))
+    return np.hstack([_linear(components), components[:, row] * components[:, column]])
 
 
-def _fit(features: Features, strains: Strains, targets: Float, validation: Examples) -> Ridge:
-    x = features(strains)
-    gram, moment, identity = x.T @ x, x.T @ targets, np.eye(x.shape[1])
-    candidates = [
-        Ridge(features, np.linalg.solve(gram + penalty * identity, moment)) for penalty in PENALTIES
-    ]
-    seen = features(validation.strains)
-    return min(
-        candidates,
-        key=lambda one: float(((seen @ one.coefficients - validation.scaled) ** 2).sum()),
-    )
+def _ridge(features: Features, seen: Seen, validation: Examples) -> Float:
+    """Answer the test records with the penalty that is best on the validation records."""
+    x, held_out = features(seen.train), features(seen.validation)
+    gram, moment, identity = x.T @ x, x.T @ seen.targets, np.eye(x.shape[1])
+    candidates = [np.linalg.solve(gram + penalty * identity, moment) for penalty in PENALTIES]
+    best = min(candidates, key=lambda one: float(((held_out @ one - validation.scaled) ** 2).sum()))
+    return np.asarray(features(seen.test) @ best)

@@ -38,13 +38,18 @@ def judge(
     dataset: Dataset,
     validation: Examples,
     test: Examples,
+    *,
+    forces: bool = False,
 ) -> TestReport:
-    """Compare a network's estimates (n, targets), in min-max units, with the baselines'."""
+    """Compare a network's estimates (n, targets), in min-max units, with the baselines'.
+
+    forces: whether the network saw them; then the baselines do, too.
+    """
     scaler = dataset.facts.scaler
     network = errors_of(estimates, test, scaler)
     baselines = {
         name: errors_of(answer, test, scaler)
-        for name, answer in baseline_estimates(dataset, validation, test).items()
+        for name, answer in baseline_estimates(dataset, validation, test, forces=forces).items()
     }
     better = {
         target: tuple(

@@ -26,29 +26,22 @@ class Batch:
     """A rank's part of a global batch, on the device that trains."""
 
     step: int
-    strains: Tensor  # (n, strain_values) float32, noise-free
-    forces: Tensor  # (n, force_values) float32, N, noise-free
+    components: Tensor  # (n, k) float32, noise-free: of the strains, then of the forces if wanted
     targets: Tensor  # (n, targets) float32, min-max units
 
     def __len__(self) -> int:
-        return len(self.strains)
+        return len(self.components)
 
     def pinned(self) -> "Batch":
         """Copy it to memory that a GPU may read by itself."""
-        return Batch(
-            self.step,
-            self.strains.pin_memory(),
-            self.forces.pin_memory(),
-            self.targets.pin_memory(),
-        )
+        return Batch(self.step, self.components.pin_memory(), self.targets.pin_memory())
 
     def to(self, device: torch.device) -> "Batch":
         """Send it to the device, without waiting for its arrival."""
-        strains, forces, targets = (
-            column.to(device, non_blocking=True)
-            for column in (self.strains, self.forces, self.targets)
+        components, targets = (
+            column.to(device, non_blocking=True) for column in (self.components, self.targets)
         )
-        return Batch(self.step, strains, forces, targets)
+        return Batch(self.step, components, targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +52,14 @@ class Records:
     order: Order
     scaler: TargetScaler
     device: torch.device
-    with_forces: bool = False
+    components: int  # of the strains, the strongest of those that are stored
+    forces: bool = False  # whether those of the forces follow them
 
     @property
     def names(self) -> tuple[str, ...]:
         """Columns that are read."""
-        forces = (PackedFields.FORCES,) if self.with_forces else ()
-        return (PackedFields.STRAINS, PackedFields.PARAMETERS, *forces)
+        forces = (PackedFields.FORCE_COMPONENTS,) if self.forces else ()
+        return (PackedFields.PARAMETERS, PackedFields.COMPONENTS, *forces)
 
 
 class BatchSource(ABC):
@@ -103,15 +97,15 @@ class BatchSource(ABC):
         """Physical targets in min-max units, rounded once, as `dataset.scale` does."""
         return ((parameters.double() - self._low) / self._span).float()
 
+    def _wanted(self, components: Tensor, *forces: Tensor) -> Tensor:
+        """(n, K) stored components of the strains, and those of the forces: (n, k) wanted ones."""
+        strongest = components[:, : self.records.components]
+        return torch.cat([strongest, *forces], dim=1) if forces else strongest
+
     def _batch(self, step: int, *columns: NDArray[np.float32]) -> Batch:
         """Make a batch of columns in the order of `Records.names`."""
-        strains, parameters, *forces = map(torch.from_numpy, columns)
-        return Batch(
-            step=step,
-            strains=strains,
-            forces=forces[0] if forces else strains.new_empty((len(strains), 0)),
-            targets=self._scaled(parameters),
-        )
+        parameters, *components = map(torch.from_numpy, columns)
+        return Batch(step, self._wanted(*components), self._scaled(parameters))
 
     def _delivered(self, made: Generator[Batch]) -> Generator[Batch]:
         """Hand over batches; a thread makes them in advance where it takes nobody's core."""

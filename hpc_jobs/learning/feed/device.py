@@ -4,9 +4,9 @@ from collections.abc import Generator
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from hpc_jobs.learning.data.facts import PackedFields
 from hpc_jobs.learning.feed.base import Batch, BatchSource, Records
 from hpc_jobs.learning.feed.order import ALONE, Share
 
@@ -20,27 +20,25 @@ class DeviceSource(BatchSource):
 
     def __init__(self, records: Records) -> None:
         super().__init__(records)
-        self._columns = [self._uploaded(name) for name in records.names]
+        self._columns: tuple[Tensor, Tensor] | None = None
+        for start in range(0, self.order.records, UPLOAD):
+            rows = np.arange(start, min(start + UPLOAD, self.order.records))
+            self._upload(rows, self._batch(0, *records.split.gather(records.names, rows)))
 
     def batches(self, epoch: int, first: int = 0, share: Share = ALONE) -> Generator[Batch]:
         """Yield the rank's part of the epoch's batches, from global step `first` on."""
+        assert self._columns
         dealt = self.order.epoch(epoch)
         for step in range(first, self.order.steps):
             rows = torch.from_numpy(dealt.rows(step, share)).to(self.records.device)
-            strains, targets, *forces = (c.index_select(0, rows) for c in self._columns)
-            yield Batch(
-                step=step,
-                strains=strains,
-                forces=forces[0] if forces else strains.new_empty((len(rows), 0)),
-                targets=targets,
-            )
+            components, targets = (column.index_select(0, rows) for column in self._columns)
+            yield Batch(step, components, targets)
 
-    def _uploaded(self, name: str) -> Tensor:
-        split, count = self.records.split, self.order.records
-        whole = torch.empty((count, split.width(name)), device=self.records.device)
-        for start in range(0, count, UPLOAD):
-            stop = min(start + UPLOAD, count)
-            (values,) = split.gather((name,), np.arange(start, stop))
-            part = torch.from_numpy(values)
-            whole[start:stop] = self._scaled(part) if name == PackedFields.PARAMETERS else part
-        return whole
+    def _upload(self, rows: NDArray[np.int64], part: Batch) -> None:
+        parts = (part.components, part.targets)
+        if self._columns is None:
+            count, device = self.order.records, self.records.device
+            components, targets = (torch.empty(count, p.shape[1], device=device) for p in parts)
+            self._columns = components, targets
+        for whole, some in zip(self._columns, parts, strict=True):
+            whole[rows[0] : rows[0] + len(rows)] = some

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.errors import CorruptFile
-from hpc_jobs.learning.data.facts import PackedFields
 from hpc_jobs.learning.data.packed import Column
 from hpc_jobs.learning.feed.base import Batch, BatchSource, Records
 from hpc_jobs.learning.feed.order import ALONE, Epoch, Piece, Share, Window
@@ -39,7 +38,7 @@ class StreamSource(BatchSource):
         ]
         self._pool = ThreadPoolExecutor(readers, thread_name_prefix="read-blocks")
         self._handles: dict[Path, int] = {}
-        for column in split.columns[PackedFields.STRAINS]:
+        for column in split.columns[records.names[0]]:
             self._handles[column.path] = os.open(column.path, os.O_RDONLY)
 
     def batches(self, epoch: int, first: int = 0, share: Share = ALONE) -> Generator[Batch]:

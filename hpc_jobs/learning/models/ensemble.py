@@ -42,11 +42,11 @@ class Ensemble:
                     f"on {first.dataset_sha256[:12]}; train all members on one dataset"
                 )
 
-    def predict(self, strains: ArrayLike) -> Answers:
-        """Identify (B, strain_values) strains. Raises BadInput."""
-        means = np.stack([member.predict(strains) for member in self.members])
+    def predict(self, strains: ArrayLike, forces: ArrayLike | None = None) -> Answers:
+        """Identify (B, strain_values) strains, (B, force_values) forces. Raises BadInput."""
+        means = np.stack([member.predict(strains, forces) for member in self.members])
         spread = means.std(axis=0, ddof=1)
-        own = [member.deviations(strains) for member in self.members if member.gaussian]
+        own = [member.deviations(strains, forces) for member in self.members if member.gaussian]
         variance = np.square(own).mean(axis=0) if own else 0.0
         return Answers(means.mean(axis=0), spread, np.sqrt(spread**2 + variance))
 

@@ -1,12 +1,14 @@
 """A trained network as a file that other programs can run: torch.export and ONNX.
 
-Both take raw strains (records, strain_values) float32 and answer physical targets (records,
-targets): the scaling is inside. Neither holds pickled code.
+Both take raw strains (records, strain_values) float32, and forces (records, force_values) in N if
+the network does, and answer physical targets (records, targets): the scaling is inside. Neither
+holds pickled code.
 """
 
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.export import Dim, ExportedProgram
@@ -14,16 +16,15 @@ from torch.export import Dim, ExportedProgram
 from hpc_jobs.contract.records import publish
 from hpc_jobs.learning.models.inverse_model import InverseModel
 
-INPUT, OUTPUT = "strains", "parameters"
+INPUT, FORCES, OUTPUT = "strains", "forces", "parameters"
 EXAMPLES = 4  # records of the example input; any number may follow
 
 
 def exported_program(model: InverseModel) -> ExportedProgram:
     """Trace the network for any number of records."""
     model.eval()
-    example = torch.zeros(EXAMPLES, len(model.network.inputs.mean))
-    shapes = {INPUT: {0: Dim("records", min=1)}}
-    return torch.export.export(model, (example,), dynamic_shapes=shapes)
+    example, shapes = _example(model)
+    return torch.export.export(model, tuple(example.values()), dynamic_shapes=shapes)
 
 
 def export_program(model: InverseModel, path: Path) -> None:
@@ -36,17 +37,28 @@ def export_onnx(model: InverseModel, path: Path) -> None:
     """Write <path>.onnx, weights inside."""
     model.eval()
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    example = torch.zeros(EXAMPLES, len(model.network.inputs.mean))
+    example, shapes = _example(model)
     with publish(path) as temporary, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter about itself
         torch.onnx.export(
             model,
-            (example,),
+            tuple(example.values()),
             temporary,
-            input_names=[INPUT],
+            input_names=list(example),
             output_names=[OUTPUT],
-            dynamic_shapes={INPUT: {0: Dim("records", min=1)}},
+            dynamic_shapes=shapes,
             dynamo=True,
             external_data=False,
             verbose=False,
         )
+
+
+def _example(model: InverseModel) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Give inputs by name, and say that each may have any number of records."""
+    network, records = model.network, Dim("records", min=1)
+    example = {INPUT: torch.zeros(EXAMPLES, len(network.inputs.mean))}
+    shapes: dict[str, Any] = {INPUT: {0: records}, FORCES: None}
+    if network.force_inputs:
+        example[FORCES] = torch.ones(EXAMPLES, len(network.force_inputs.mean))
+        shapes[FORCES] = {0: records}
+    return example, {name: shapes[name] for name in example}

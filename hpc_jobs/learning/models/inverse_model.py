@@ -12,7 +12,7 @@ from hpc_jobs.contract.training import Network as NetworkSpec
 from hpc_jobs.learning.data.facts import TargetScaler
 from hpc_jobs.learning.models.novelty import Novelty
 from hpc_jobs.learning.networks import NETWORKS
-from hpc_jobs.learning.networks.base import Network, StrainShape
+from hpc_jobs.learning.networks.base import Network, StrainShape, force_values
 
 WEIGHTS = "weights.pt"
 CARD = "model.json"
@@ -29,6 +29,7 @@ class ModelCard(Frozen):
     strain_shape: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt]
     scaler: TargetScaler
     noise_strain: Annotated[Positive, Field(description="noise that it was trained with")]
+    noise_force_relative: Annotated[Positive, Field(description="looked at if network.forces")]
     novelty_components: NonNegativeInt
     campaign_fingerprint: str
     dataset_sha256: str
@@ -37,9 +38,17 @@ class ModelCard(Frozen):
     validation_loss: float
     parameters: Annotated[int, Field(description="trained weights")]
 
+    @property
+    def force_values(self) -> int:
+        """Length of a force record, whether the network takes it or not."""
+        return force_values(self.strain_shape)
+
 
 class InverseModel(nn.Module):
-    """Raw strains (B, strain_values) -> physical targets (B, targets); all scaling inside."""
+    """Raw measurements (B, ...) -> physical targets (B, targets); all scaling inside.
+
+    Strains (B, strain_values), and if the network takes them forces (B, force_values) in N.
+    """
 
     low: Tensor
     span: Tensor
@@ -54,14 +63,16 @@ class InverseModel(nn.Module):
         self.register_buffer("low", low)
         self.register_buffer("span", high - low)
 
-    def forward(self, strains: Tensor) -> Tensor:
-        """(B, strain_values) strain -> (B, targets), physical."""
-        physical: Tensor = self.low + self.span * self.network(strains)
+    def forward(self, strains: Tensor, forces: Tensor | None = None) -> Tensor:
+        """Raw measurements -> (B, targets), physical."""
+        components = self.network.observe(strains, forces)
+        physical: Tensor = self.low + self.span * self.network(components)
         return physical
 
-    def deviations(self, strains: Tensor) -> Tensor:
-        """(B, strain_values) -> (B, targets): standard deviations that a Gaussian network says."""
-        return self.span * torch.exp(0.5 * self.network.moments(strains)[1])
+    def deviations(self, strains: Tensor, forces: Tensor | None = None) -> Tensor:
+        """Raw measurements -> (B, targets): standard deviations that a Gaussian network says."""
+        components = self.network.observe(strains, forces)
+        return self.span * torch.exp(0.5 * self.network.moments(components)[1])
 
 
 def model_of(card: ModelCard) -> InverseModel:

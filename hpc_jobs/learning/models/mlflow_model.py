@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 class YieldParameters(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defined]
-    """Raw strains (B, strain_values) -> physical targets (B, targets)."""
+    """Raw strains (B, strain_values) -> physical targets (B, targets).
+
+    A network that takes forces is asked with both by name: {"strains": ..., "forces": ...}.
+    """
 
     model: TrainedModel
 
@@ -33,6 +36,8 @@ class YieldParameters(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defi
 
     def predict(self, context: Any, model_input: Any, params: Any = None) -> NDArray[np.float64]:
         """Identify; a wrong shape or a value that is not finite raises BadInput."""
+        if isinstance(model_input, dict):
+            return self.model.predict(model_input["strains"], model_input.get("forces"))
         return self.model.predict(model_input)
 
 

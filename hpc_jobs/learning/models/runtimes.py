@@ -14,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from hpc_jobs.learning.errors import BadInput
-from hpc_jobs.learning.models.export import INPUT, export_onnx, exported_program
+from hpc_jobs.learning.models.export import FORCES, INPUT, export_onnx, exported_program
 from hpc_jobs.learning.models.inverse_model import InverseModel
 
 Strains = NDArray[np.float32]
-Predict = Callable[[Strains], NDArray[np.float32]]
-"""Raw strains (n, strain_values) to physical targets (n, targets)."""
+Predict = Callable[..., NDArray[np.float32]]
+"""Raw strains (n, strain_values), and forces (n, force_values) in N for a network that takes them,
+to physical targets (n, targets)."""
 
 AGREEMENT = 1e-4
 """Largest difference from eager float32, share of the target's range."""
@@ -55,8 +56,9 @@ def onnxruntime(model: InverseModel) -> Predict:
     options.log_severity_level = 3
     session = runtime.InferenceSession(_onnx(model), options, providers=["CPUExecutionProvider"])
 
-    def predict(strains: Strains) -> NDArray[np.float32]:
-        return np.asarray(session.run(None, {INPUT: strains})[0])
+    def predict(*inputs: Strains) -> NDArray[np.float32]:
+        named = dict(zip((INPUT, FORCES), inputs, strict=False))
+        return np.asarray(session.run(None, named)[0])
 
     return predict
 
@@ -70,8 +72,8 @@ def openvino(model: InverseModel) -> Predict:
         core.read_model(_onnx(model)), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
     )
 
-    def predict(strains: Strains) -> NDArray[np.float32]:
-        return np.asarray(network([strains])[0])
+    def predict(*inputs: Strains) -> NDArray[np.float32]:
+        return np.asarray(network(list(inputs))[0])
 
     return predict
 
@@ -96,11 +98,14 @@ def missing(name: str) -> str:
     return f"{name} needs {', '.join(absent)}: pip install {' '.join(absent)}" if absent else ""
 
 
-def check_agreement(model: InverseModel, predict: Predict, strains: Strains) -> float:
-    """Return the largest difference from eager float32, share of the range; raises Disagrees."""
-    if not len(strains):
+def check_agreement(model: InverseModel, predict: Predict, *inputs: Strains) -> float:
+    """Return the largest difference from eager float32, share of the range; raises Disagrees.
+
+    inputs: raw strains, and forces for a network that takes them.
+    """
+    if not inputs or not len(inputs[0]):
         raise BadInput("no strains to compare a backend on; give some test records")
-    expected, found = eager(model)(strains), predict(strains)
+    expected, found = eager(model)(*inputs), predict(*inputs)
     if found.shape != expected.shape:
         raise Disagrees(f"answers have shape {found.shape}, eager float32's {expected.shape}")
     difference = float(np.abs((found - expected) / model.span.numpy()).max())
@@ -114,8 +119,8 @@ def check_agreement(model: InverseModel, predict: Predict, strains: Strains) -> 
 
 def _torch(module: Any) -> Predict:
     @torch.no_grad()
-    def predict(strains: Strains) -> NDArray[np.float32]:
-        answer: torch.Tensor = module(torch.from_numpy(strains))
+    def predict(*inputs: Strains) -> NDArray[np.float32]:
+        answer: torch.Tensor = module(*map(torch.from_numpy, inputs))
         return answer.numpy()
 
     return predict

@@ -29,7 +29,7 @@ UNITS = {
 
 @dataclass(frozen=True, eq=False)
 class TrainedModel:
-    """Physical targets from raw strains.
+    """Physical targets from raw strains, and from raw forces if the network takes them.
 
     sha256 is that of the manifest, which vouches for everything else.
     """
@@ -60,16 +60,26 @@ class TrainedModel:
         """Length of a strain record."""
         return int(np.prod(self.card.strain_shape))
 
-    def predict(self, strains: ArrayLike) -> NDArray[np.float64]:
-        """Identify (B, strain_values) strains: (B, targets), physical. Raises BadInput."""
-        return self._ask(self._model, strains)
+    @property
+    def forces(self) -> bool:
+        """Whether it must be given the forces, too; otherwise it does not look at them."""
+        return self.card.network.forces
+
+    def predict(self, strains: ArrayLike, forces: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Identify (B, strain_values) strains, (B, force_values) N: (B, targets), physical.
+
+        Raises BadInput.
+        """
+        return self._ask(self._model, *self._inputs(strains, forces))
 
     @property
     def gaussian(self) -> bool:
         """Whether the network answers a variance beside each mean."""
         return self.card.network.gaussian
 
-    def deviations(self, strains: ArrayLike) -> NDArray[np.float64]:
+    def deviations(
+        self, strains: ArrayLike, forces: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
         """Give the standard deviations (B, targets), physical, that a Gaussian network answers.
 
         Raises BadInput.
@@ -79,19 +89,63 @@ class TrainedModel:
                 f"{self.name} answers no deviations; train it with gaussian: true, or several "
                 "members"
             )
-        return self._ask(self._model.deviations, strains)
+        return self._ask(self._model.deviations, *self._inputs(strains, forces))
 
     def novelty(self, strains: ArrayLike) -> NDArray[np.float64]:
         """Score (B,) how unlike the training records; above novelty_limit, do not answer."""
-        return self._ask(self._model.novelty, strains)
+        return self._ask(self._model.novelty, self._checked(strains))
 
     @torch.no_grad()
     def _ask(
-        self, part: Callable[[torch.Tensor], torch.Tensor], strains: ArrayLike
+        self, part: Callable[..., torch.Tensor], *values: NDArray[np.float32]
     ) -> NDArray[np.float64]:
-        values = torch.from_numpy(self._checked(strains))
-        answers = [part(chunk) for chunk in torch.split(values, CHUNK)]
-        return torch.cat(answers).numpy().astype(np.float64)
+        chunks = zip(*(torch.split(torch.from_numpy(v), CHUNK) for v in values), strict=True)
+        return torch.cat([part(*chunk) for chunk in chunks]).numpy().astype(np.float64)
+
+    def _inputs(
+        self, strains: ArrayLike, forces: ArrayLike | None
+    ) -> tuple[NDArray[np.float32], ...]:
+        checked = self._checked(strains)
+        if not self.forces:
+            return (checked,)
+        return checked, self._checked_forces(forces, len(checked))
+
+    def _checked_forces(self, forces: ArrayLike | None, records: int) -> NDArray[np.float32]:
+        shape = (records, self.card.force_values)
+        if forces is None:
+            raise BadInput(
+                f"{self.name} was trained with forces and was given none; give {shape} of them in "
+                "N, or ask a network without forces"
+            )
+        values = np.array(forces, dtype=np.float32)
+        if values.shape != shape:
+            raise BadInput(
+                f"forces have shape {values.shape}; {self.name} takes {shape} in N for as many "
+                "records of strains, laid out as [specimen, time]"
+            )
+        bad = np.flatnonzero(~(np.isfinite(values) & (values > 0)).all(axis=1))
+        if bad.size:
+            first = values[bad[0]]
+            worst = float(first[~(np.isfinite(first) & (first > 0))][0])
+            raise BadInput(
+                f"forces of record {bad[0]} ({bad.size} of {records} records) are not all positive "
+                f"and finite, one is {worst:g} N; tension is positive: measure it again"
+            )
+        self._check_force_units(values)
+        return values
+
+    def _check_force_units(self, values: NDArray[np.float32]) -> None:
+        """Refuse forces so large or small that another unit is likelier than another sheet."""
+        inputs = self._model.network.force_inputs
+        assert inputs
+        ratios = np.exp(np.log(values).mean(axis=1) - float(inputs.mean.mean()))
+        odd = np.flatnonzero((ratios > UNIT_RATIO) | (ratios < 1 / UNIT_RATIO))
+        if odd.size:
+            raise BadInput(
+                f"forces of record {odd[0]} ({odd.size} of {len(values)} records) are "
+                f"{ratios[odd[0]]:.3g} times those that {self.name} was trained on (geometric "
+                "mean); give them in N"
+            )
 
     def _checked(self, strains: ArrayLike) -> NDArray[np.float32]:
         values = _numbers(strains)

@@ -1,23 +1,21 @@
 """A multilayer perceptron on principal components in units of the noise."""
 
-import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from hpc_jobs.contract.training import Mlp as MlpSpec
 from hpc_jobs.learning.networks.base import Network, StrainShape
-from hpc_jobs.learning.networks.inputs import PrincipalInputs
 
 
 class Mlp(Network):
-    """Components -> hidden layers -> all targets at once."""
+    """Components of strains, and of forces beside them -> hidden layers -> all targets at once."""
 
     def __init__(self, spec: MlpSpec, shape: StrainShape, targets: Sequence[str]) -> None:
-        super().__init__()
-        self.inputs = PrincipalInputs(math.prod(shape), spec.components)
+        super().__init__(shape, spec.components, forces=spec.forces)
         layers: list[nn.Module] = []
-        width = spec.components
+        width = self.components
         for hidden in spec.hidden:
             layers += [nn.Linear(width, hidden), nn.SiLU(), nn.Dropout(spec.dropout)]
             width = hidden
@@ -25,7 +23,11 @@ class Mlp(Network):
         answers = len(targets) * (2 if spec.gaussian else 1)
         self.layers = nn.Sequential(*layers, nn.Linear(width, answers))
 
-    def outputs(self, strains: Tensor, noise: Tensor | None) -> Tensor:
-        """(B, strain_values) strain -> (B, targets, 1 or 2): means, log variances."""
-        scaled: Tensor = self.layers(self.inputs(strains, noise))
-        return scaled.reshape(strains.shape[0], self.targets, -1)
+    def outputs(self, components: Tensor) -> Tensor:
+        """(B, k) components -> (B, targets, 1 or 2): means, log variances."""
+        strains, forces = self.parts(components)
+        inputs = self.inputs(strains)
+        if forces is not None:
+            inputs = torch.cat([inputs, forces], dim=1)
+        scaled: Tensor = self.layers(inputs)
+        return scaled.reshape(components.shape[0], self.targets, -1)

@@ -2,7 +2,8 @@
 
 Shapes: B batch, C channels, L patches x times (time fastest), G heads of equal depth, H hidden.
 Heads of equal depth run side by side as grouped convolutions and batched matrix products: the
-same arithmetic as G separate heads, in a fraction of the calls.
+same arithmetic as G separate heads, in a fraction of the calls. Forces, where they are an input,
+have a fully connected branch of their own, whose features join those of each head.
 """
 
 import math
@@ -19,6 +20,7 @@ WHITENING = 0.7
 """Between the measured field and one in which all components weigh the same: best of both."""
 SIMPLE_CONVOLUTIONS = 1
 DEEP_CONVOLUTIONS = 3
+FORCE_FEATURES = 32
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU}
 
 
@@ -26,10 +28,10 @@ class MultitaskCnn(Network):
     """Trunk: 2 x [Conv1d, BatchNorm, MaxPool, activation] on rows of the encoding's choice."""
 
     def __init__(self, spec: MultitaskCnnSpec, shape: StrainShape, targets: Sequence[str]) -> None:
-        super().__init__()
+        super().__init__(shape, spec.components, forces=spec.forces, whitening=WHITENING)
         width, activation = spec.channels, ACTIVATIONS[spec.activation]
         self.gaussian = spec.gaussian
-        self.inputs = PrincipalInputs(math.prod(shape), spec.components, WHITENING)
+        self.force_branch = _force_branch(self.force_inputs, activation)
         self.rows, first, length = _encode(spec, shape, activation)
         self.trunk = nn.Sequential(
             *first, *_block(width, width, activation, kernel=5, length=length)
@@ -46,6 +48,7 @@ class MultitaskCnn(Network):
                 spec.dropout,
                 activation,
                 answers=2 if spec.gaussian else 1,
+                beside=FORCE_FEATURES if spec.forces else 0,
             )
             for group, depth in depths
             if group
@@ -53,13 +56,25 @@ class MultitaskCnn(Network):
         order = torch.argsort(torch.tensor(simple + deep))
         self.register_buffer("order", order, persistent=False)
 
-    def outputs(self, strains: Tensor, noise: Tensor | None) -> Tensor:
-        """(B, strain_values) strain -> (B, targets, 1 or 2): means, log variances."""
-        field = self.inputs.field(strains, noise).reshape(strains.shape[0], self.rows, -1)
+    def outputs(self, components: Tensor) -> Tensor:
+        """(B, k) components -> (B, targets, 1 or 2): means, log variances."""
+        strains, forces = self.parts(components)
+        field = self.inputs.field(strains).reshape(components.shape[0], self.rows, -1)
         shared = self.trunk(field)  # (B, C, L)
-        answers = torch.cat([heads(shared) for heads in self.heads], dim=1)
+        beside = None if self.force_branch is None else self.force_branch(forces)
+        answers = torch.cat([heads(shared, beside) for heads in self.heads], dim=1)
         assert isinstance(self.order, Tensor)
         return answers[:, self.order]
+
+
+def _force_branch(
+    inputs: PrincipalInputs | None, activation: type[nn.Module]
+) -> nn.Sequential | None:
+    if inputs is None:
+        return None
+    first = nn.Linear(inputs.components, FORCE_FEATURES)
+    second = nn.Linear(FORCE_FEATURES, FORCE_FEATURES)
+    return nn.Sequential(first, activation(), second, activation())
 
 
 def _encode(
@@ -90,6 +105,7 @@ class Heads(nn.Module):
         dropout: float,
         activation: type[nn.Module],
         answers: int = 1,
+        beside: int = 0,
     ) -> None:
         super().__init__()
         inner = max(channels // 2, 4)
@@ -103,12 +119,15 @@ class Heads(nn.Module):
         self.activation = activation()
         self.convolutions = nn.Sequential(*blocks)
         self.dropout = nn.Dropout(dropout)
-        self.hidden = BatchedLinear(heads, inner * length, 2 * channels)
+        self.hidden = BatchedLinear(heads, inner * length + beside, 2 * channels)
         self.output = BatchedLinear(heads, 2 * channels, answers)
 
-    def forward(self, shared: Tensor) -> Tensor:
-        """(B, C, L) -> (B, G, answers)."""
+    def forward(self, shared: Tensor, beside: Tensor | None = None) -> Tensor:
+        """(B, C, L), and features (B, n) that come beside the field -> (B, G, answers)."""
         features = self.convolutions(shared).reshape(shared.shape[0], self.heads, -1)  # (B, G, F)
+        if beside is not None:
+            every = beside[:, None].expand(-1, self.heads, -1)
+            features = torch.cat([features, every], dim=2)
         hidden = self.activation(self.hidden(self.dropout(features)))  # (B, G, H)
         answers: Tensor = self.output(self.dropout(hidden))
         return answers

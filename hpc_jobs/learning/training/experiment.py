@@ -28,13 +28,12 @@ from hpc_jobs.learning.feed.base import Records
 from hpc_jobs.learning.feed.choice import open_source
 from hpc_jobs.learning.feed.order import Order
 from hpc_jobs.learning.models.inverse_model import InverseModel, ModelCard, trainable
-from hpc_jobs.learning.networks.inputs import spectrum_of
 from hpc_jobs.learning.training.checkpoint import Checkpoints
 from hpc_jobs.learning.training.plan import Plan
 from hpc_jobs.learning.training.progress import Evaluation, Pace
 from hpc_jobs.learning.training.publication import facts_of, publish_network
 from hpc_jobs.learning.training.team import Team
-from hpc_jobs.learning.training.trainer import CHUNK, Trainer
+from hpc_jobs.learning.training.trainer import CHUNK, Trainer, observed
 from hpc_jobs.tracking.spool import Spool
 
 NOVELTY_COMPONENTS = 24
@@ -112,7 +111,9 @@ def fit_network(
     checkpoints = Checkpoints(folder / "checkpoints", _identity(campaign, spec, plan, dataset))
     torch.manual_seed(plan.seed)
     model, validation = _fresh_model(spec, dataset), validation_examples(dataset)
-    with open_source(campaign.training.source, _records(dataset, plan, team.device)) as source:
+    with open_source(
+        campaign.training.source, _records(dataset, spec, plan, team.device)
+    ) as source:
         spool.params(_parameters(spec, plan, dataset, model, source.name))
         compiled = campaign.training.compile
         trainer = Trainer(model.network, source, validation, plan, team, compiled=compiled)
@@ -126,9 +127,10 @@ def fit_network(
     return Fitted(model=model, trainer=trainer, validation=validation, checkpoints=checkpoints)
 
 
-def _records(dataset: Dataset, plan: Plan, device: torch.device) -> Records:
+def _records(dataset: Dataset, spec: NetworkSpec, plan: Plan, device: torch.device) -> Records:
     order = Order(records=len(dataset.fit_rows), batch_size=plan.batch_size, seed=plan.seed)
-    return Records(dataset.train, order, dataset.facts.scaler, device)
+    scaler = dataset.facts.scaler
+    return Records(dataset.train, order, scaler, device, spec.components, spec.forces)
 
 
 def _card(
@@ -146,6 +148,7 @@ def _card(
         strain_shape=facts.strain_shape,
         scaler=facts.scaler,
         noise_strain=facts.noise_strain,
+        noise_force_relative=facts.noise_force_relative,
         novelty_components=model.novelty.vectors.shape[1],
         campaign_fingerprint=campaign.fingerprint,
         dataset_sha256=dataset.sha256,
@@ -167,7 +170,9 @@ def _judge_and_publish(
     """Look at the test set, this once, and publish whatever it says."""
     test, history = test_examples(dataset), trainer.progress.history
     estimates, novel = _answers(model.to(trainer.device), test, trainer.device)
-    verdict = judge(estimates, novel, dataset, validation, test)
+    verdict = judge(
+        estimates, novel, dataset, validation, test, forces=model.network.force_inputs is not None
+    )
     figures = draw_all(
         folder / "figures", card.name, history, estimates, test, card.scaler, verdict
     )
@@ -180,11 +185,10 @@ def _judge_and_publish(
 def _fresh_model(spec: NetworkSpec, dataset: Dataset) -> InverseModel:
     """Make new weights, with inputs and novelty fitted to the training records."""
     facts = dataset.facts
-    wanted = max(spec.components, NOVELTY_COMPONENTS)
-    spectrum = spectrum_of(dataset.blocks(), facts.noise_strain, wanted)
+    spectrum = dataset.spectra.strains
     components = min(NOVELTY_COMPONENTS, spectrum.vectors.shape[1])
     model = InverseModel(spec, facts.strain_shape, facts.scaler, components)
-    model.network.inputs.fit(spectrum)
+    model.network.fit(dataset.spectra)
     rows = dataset.fit_rows[:NOVELTY_RECORDS]
     strains, _ = dataset.train.take(rows)
     seeds = [facts.noise_seed, _NOVELTY_NOISE]
@@ -241,7 +245,8 @@ def _answers(
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Estimates (n, targets) in min-max units, and which records look novel."""
     model.eval()
-    chunks = [chunk.to(device) for chunk in torch.split(torch.from_numpy(test.strains), CHUNK)]
-    scaled = torch.cat([model.network(chunk) for chunk in chunks])
-    novel = torch.cat([model.novelty(chunk) for chunk in chunks]) > 1
+    seen = torch.split(observed(model.network, test, device), CHUNK)
+    scaled = torch.cat([model.network(chunk) for chunk in seen])
+    strains = torch.split(torch.from_numpy(test.strains), CHUNK)
+    novel = torch.cat([model.novelty(chunk.to(device)) for chunk in strains]) > 1
     return scaled.cpu().numpy(), novel.cpu().numpy()

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,7 +37,7 @@ def publish_network(
     with publish(folder / WEIGHTS) as temporary:
         torch.save({key: value.cpu() for key, value in model.state_dict().items()}, temporary)
     with publish(folder / EXAMPLE) as temporary:
-        temporary.write_text(json.dumps(validation.strains[:2].astype(np.float64).tolist()))
+        temporary.write_text(json.dumps(_example(validation, forces=card.network.forces)))
     publish_model(folder / CARD, card)
     publish_model(folder / METRICS, verdict)
     files = [folder / name for name in (WEIGHTS, CARD, METRICS, EXAMPLE)] + figures
@@ -50,6 +51,13 @@ def publish_network(
     )
 
 
+def _example(examples: Examples, *, forces: bool) -> Any:
+    """Two records as a served model takes them under `inputs`: by name if there are forces."""
+    names = ("strains", "forces") if forces else ("strains",)
+    named = {name: getattr(examples, name)[:2].astype(np.float64).tolist() for name in names}
+    return named if forces else named["strains"]
+
+
 def facts_of(
     card: ModelCard, chosen: Evaluation, verdict: TestReport, test: Examples
 ) -> ModelFacts:
@@ -59,7 +67,8 @@ def facts_of(
     def mse(errors: Errors) -> dict[str, float]:
         return {target: errors.targets[target].mse for target in targets}
 
-    test_set = hashlib.sha256(test.strains.tobytes() + test.scaled.tobytes())
+    asked = (test.strains, test.forces, test.scaled)
+    test_set = hashlib.sha256(b"".join(values.tobytes() for values in asked))
     return ModelFacts(
         network=card.network.name,
         targets=targets,

@@ -36,6 +36,14 @@ _NOISE, _DROPOUT = 0, 1  # tags of random numbers
 Report = Callable[[int, Evaluation | None], None]
 
 
+@torch.no_grad()
+def observed(network: Network, examples: Examples, device: torch.device) -> Tensor:
+    """Raw noisy records as the network sees them: (n, components), on the device."""
+    strains, forces = torch.from_numpy(examples.strains), torch.from_numpy(examples.forces)
+    pairs = zip(torch.split(strains, CHUNK), torch.split(forces, CHUNK), strict=True)
+    return torch.cat([network.observe(one.to(device), two.to(device)) for one, two in pairs])
+
+
 class Objective(nn.Module):
     """What is minimised: mean over the records of a batch, sum over the tasks.
 
@@ -47,12 +55,12 @@ class Objective(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, strains: Tensor, noise: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, strain_values), (B, components), (B, targets) -> objective, squared error."""
+    def forward(self, components: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Noisy (B, components) and (B, targets) -> objective, squared error."""
         if not self.network.gaussian:
-            squared = (self.network(strains, noise) - targets).square().mean(0).sum()
+            squared = (self.network(components) - targets).square().mean(0).sum()
             return squared, squared
-        mean, log_variance = self.network.moments(strains, noise)
+        mean, log_variance = self.network.moments(components)
         squares = (mean - targets).square()
         likelihood = 0.5 * (log_variance + squares * torch.exp(-log_variance))
         return likelihood.mean(0).sum(), squares.mean(0).sum()
@@ -95,7 +103,7 @@ class Trainer:
             fused=True,
         )
         self._loss = torch.zeros((), dtype=torch.float64, device=self.device)  # this rank's
-        self._strains = torch.from_numpy(validation.strains)
+        self._components = observed(self.network, validation, self.device)
         self._targets = torch.from_numpy(validation.scaled).to(self.device)
 
     def fit(self, checkpoints: Checkpoints, stop: Callable[[], bool], report: Report) -> None:
@@ -167,7 +175,7 @@ class Trainer:
         with torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.plan.precision == "bf16"
         ):
-            loss, squared = self._objective(batch.strains, noise, batch.targets)
+            loss, squared = self._objective(batch.components + noise, batch.targets)
         # Ranks average their gradients; parts of a batch may differ by one record.
         weighted = loss * (len(batch) * share.world / (stop - start))
         self.optimiser.zero_grad(set_to_none=True)
@@ -178,9 +186,12 @@ class Trainer:
             self._check_loss()
 
     def _noise(self, step: int, size: int) -> Tensor:
-        """(n, components): this rank's rows of what all ranks draw for the global batch."""
+        """(n, components): this rank's rows of what all ranks draw for the global batch.
+
+        Independent noise on every value is, along the components, noise of variance one.
+        """
         generator = torch.Generator(self.device).manual_seed(self._seed(step, _NOISE))
-        shape = (size, self.network.inputs.components)
+        shape = (size, self.network.components)
         whole = torch.randn(shape, generator=generator, device=self.device)
         first, last = self.team.share.of(0, size)
         return whole[first:last]
@@ -231,8 +242,8 @@ class Trainer:
         mse = torch.empty(self._targets.shape[1], device=self.device)
         if self.team.leads:
             self.network.eval()
-            chunks = torch.split(self._strains, CHUNK)
-            answers = torch.cat([self.network(chunk.to(self.device)) for chunk in chunks])
+            chunks = torch.split(self._components, CHUNK)
+            answers = torch.cat([self.network(chunk) for chunk in chunks])
             mse = (answers - self._targets).square().mean(0)
         return self.team.told(mse)
 

@@ -80,8 +80,9 @@ class Nearest:
     strains: np.ndarray
     noise: float
     novelty_limit: float = 2.0
+    forces: bool = False
 
-    def predict(self, strains: np.ndarray) -> np.ndarray:
+    def predict(self, strains: np.ndarray, forces: np.ndarray | None = None) -> np.ndarray:
         return self.parameters[np.argmin(self._distances(strains), axis=1)]
 
     def novelty(self, strains: np.ndarray) -> np.ndarray:

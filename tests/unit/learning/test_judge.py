@@ -15,7 +15,8 @@ from hpc_jobs.learning.evaluation.metrics import errors_of
 def test_errors_by_hand():
     scaler = TargetScaler(targets=("MP1", "MP2"), low=(1.0, 0.0), high=(3.0, 10.0))
     scaled = np.array([[0.0, 0.5], [1.0, 0.5], [0.5, 0.0], [0.5, 1.0]], dtype=np.float32)
-    examples = Examples(strains=np.zeros((4, 1), np.float32), scaled=scaled, physical=scaled)
+    nothing = np.zeros((4, 1), np.float32)
+    examples = Examples(strains=nothing, forces=nothing, scaled=scaled, physical=scaled)
     deviation = np.array([[0.1, 0.0], [-0.1, 0.2], [0.1, 0.0], [0.3, 0.0]])
     errors = errors_of(scaled + deviation, examples, scaler)
     assert errors.targets["MP1"].mse == pytest.approx(0.03, rel=1e-5)

@@ -65,7 +65,9 @@ def test_the_manifest_vouches_for_the_packed_files(run, campaign):
     facts = publish_dataset(run, campaign)
     manifest = read_manifest(run.dataset_manifest, "dataset")
     assert dataset_facts(manifest) == facts
-    assert {entry.path for entry in manifest.files} == {*facts.train_files, *facts.test_files}
+    assert {entry.path for entry in manifest.files} == {
+        *(*facts.train_files, *facts.test_files, facts.spectrum_file),
+    }
     assert [source.sha256 for source in facts.lineage] == [
         sha256_of(run.shard(0, index)) for index in range(6)
     ]

@@ -17,7 +17,6 @@ from hpc_jobs.learning.feed.base import Records
 from hpc_jobs.learning.feed.order import Order, Share
 from hpc_jobs.learning.feed.ram import RamSource
 from hpc_jobs.learning.networks import NETWORKS
-from hpc_jobs.learning.networks.inputs import spectrum_of
 from hpc_jobs.learning.training.checkpoint import Checkpoints
 from hpc_jobs.learning.training.interruption import stop_on_signals
 from hpc_jobs.learning.training.plan import Plan
@@ -33,7 +32,7 @@ def trainer(run, campaign, *, network=0, seed=3, **changes):
     spec = campaign.training.networks[network]
     torch.manual_seed(seed)
     built = NETWORKS[spec.kind](spec, facts.strain_shape, facts.scaler.targets)
-    built.inputs.fit(spectrum_of(dataset.blocks(), facts.noise_strain, spec.components))
+    built.fit(dataset.spectra)
     settings = {
         "epochs": EPOCHS,
         "batch_size": BATCH,
@@ -45,7 +44,10 @@ def trainer(run, campaign, *, network=0, seed=3, **changes):
         "checkpoint_every_epochs": 2,
     }
     order = Order(records=len(dataset.fit_rows), batch_size=BATCH, seed=seed)
-    source = RamSource(Records(dataset.train, order, facts.scaler, torch.device("cpu")))
+    device = torch.device("cpu")
+    source = RamSource(
+        Records(dataset.train, order, facts.scaler, device, spec.components, spec.forces)
+    )
     plan = Plan(**(settings | changes))
     return Trainer(built, source, validation_examples(dataset), plan)
 
