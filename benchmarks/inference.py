@@ -24,12 +24,13 @@ from numpy.typing import NDArray
 from benchmarks.methods.records import Records, sobol_records
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.loading import load
+from hpc_jobs.contract.training import STORED_COMPONENTS
 from hpc_jobs.design.sobol import TEST, TRAIN
 from hpc_jobs.learning.data.facts import TargetScaler
+from hpc_jobs.learning.data.spectrum import Spectra, spectrum_of
 from hpc_jobs.learning.models.inverse_model import EXAMPLE, InverseModel
 from hpc_jobs.learning.models.runtimes import BACKENDS, Disagrees, Predict, check_agreement, missing
 from hpc_jobs.learning.models.trained_model import load_model
-from hpc_jobs.learning.networks.inputs import spectrum_of
 
 RECORDS = 250
 GOAL = 100_000  # records a second on two cores
@@ -40,7 +41,11 @@ Strains = NDArray[np.float32]
 
 def fresh_models(campaign: Campaign, train: Records) -> dict[str, InverseModel]:
     """Networks of a campaign, their inputs fitted, their weights random."""
-    spectrum = spectrum_of([train.strains], campaign.noise.strain, 64)
+    noise, logs = campaign.noise, np.log(train.forces)
+    spectra = Spectra(
+        strains=spectrum_of([train.strains], noise.strain, STORED_COMPONENTS),
+        forces=spectrum_of([logs], noise.force_relative, logs.shape[1]),
+    )
     scaler = TargetScaler(
         targets=tuple(campaign.targets),
         low=tuple(train.parameters.min(0).tolist()),
@@ -50,7 +55,7 @@ def fresh_models(campaign: Campaign, train: Records) -> dict[str, InverseModel]:
     for spec in campaign.training.networks:
         torch.manual_seed(0)
         model = InverseModel(spec, campaign.specimens.strain_shape, scaler, NOVELTY_COMPONENTS)
-        model.network.inputs.fit(spectrum)
+        model.network.fit(spectra)
         models[spec.name] = model.eval()
     return models
 

@@ -170,9 +170,8 @@ def _judge_and_publish(
     """Look at the test set, this once, and publish whatever it says."""
     test, history = test_examples(dataset), trainer.progress.history
     estimates, novel = _answers(model.to(trainer.device), test, trainer.device)
-    verdict = judge(
-        estimates, novel, dataset, validation, test, forces=model.network.force_inputs is not None
-    )
+    saw_forces = card.network.forces
+    verdict = judge(estimates, novel, dataset, validation, test, forces=saw_forces)
     figures = draw_all(
         folder / "figures", card.name, history, estimates, test, card.scaler, verdict
     )
