@@ -50,6 +50,18 @@ def in_box(campaign: Campaign, unit: FloatArray) -> FloatArray:
     return np.asarray(low + unit * (high - low))
 
 
+def places_of(campaign: Campaign, parameters: FloatArray) -> FloatArray:
+    """Places (n, axes) in the campaign's box, as of 0 to 1, of parameters (n, targets)."""
+    low, high = np.array([getattr(campaign.design.box, axis) for axis in axes(campaign)]).T
+    family = MATERIALS[campaign.material.yield_function]
+    places = np.empty((len(parameters), len(low)))
+    for place, row in zip(places, parameters[:, list(campaign.columns)], strict=True):
+        found = mechanical_values(family.of(row, campaign.material))
+        values: dict[str, float] = {str(name): value for name, value in found.items()}
+        place[:] = [values[axis] for axis in axes(campaign)]
+    return np.asarray((places - low) / (high - low))
+
+
 def parameters_of(campaign: Campaign, tests: FloatArray) -> tuple[FloatArray, list[str]]:
     """Parameters (n, targets) of mechanical values (n, axes), and why not, empty if accepted."""
     values, solved = _solve(campaign.material, tests)

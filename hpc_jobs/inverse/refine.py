@@ -4,7 +4,8 @@
     estimate = identifier.identify(strains, forces)
 
 A network answers from strains alone and says nothing of how sure it is. The refinement starts from
-its answer, or from none, uses forces where they were measured, and returns the posterior.
+its answer, or from none, uses forces where they were measured, and returns the posterior: its mean
+under the law by which the campaign draws its sheets.
 """
 
 from dataclasses import dataclass, field
@@ -18,15 +19,20 @@ from hpc_jobs.contract.records import read_model
 from hpc_jobs.contract.training import Noise
 from hpc_jobs.contract.validation import Estimate
 from hpc_jobs.contract.workspace import RunFolder
+from hpc_jobs.design.mechanical import axes, places_of
 from hpc_jobs.inverse.identify import unphysical
 from hpc_jobs.inverse.measurement import Measurement
 from hpc_jobs.inverse.mesh_bias import MeshBias, mesh_bias
 from hpc_jobs.learning.errors import BadInput
-from hpc_jobs.learning.forward.gauss_newton import refine
+from hpc_jobs.learning.forward.box_law import BoxLaw, fit_box_law
+from hpc_jobs.learning.forward.gauss_newton import Posterior, refine
 from hpc_jobs.learning.forward.records import ForwardRecords, training_records
+from hpc_jobs.learning.forward.sampling import posterior_mean
 from hpc_jobs.learning.forward.surrogate import Surrogate, fit_surrogate
 
 FloatArray = NDArray[np.float64]
+
+LAW_RECORDS = 3_000  # of which the places in the box are worked out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +44,7 @@ class Identifier:
     limits: tuple[FloatArray, FloatArray]  # of the parameters, (targets,): their min-max units
     bias: MeshBias
     _fitted: dict[Noise, Surrogate] = field(default_factory=dict)
+    _laws: dict[Noise, BoxLaw | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, run: RunFolder[Path], bias: MeshBias | None = None) -> "Identifier":
@@ -59,6 +66,13 @@ class Identifier:
             units = noise.strain, noise.force_relative
             self._fitted[noise] = fit_surrogate(self.records, self.limits, units)
         return self._fitted[noise]
+
+    def law(self, surrogate: Surrogate) -> BoxLaw | None:
+        """Return the law of the campaign's sheets; None if the box is flat in some direction."""
+        if len(axes(self.campaign)) != surrogate.axes.shape[1]:
+            return None
+        parameters = self.records.parameters[:LAW_RECORDS].astype(np.float64)
+        return fit_box_law(surrogate, parameters, places_of(self.campaign, parameters))
 
     def refine(self, measurement: Measurement, start: Estimate | None = None) -> Estimate:
         """Identify the sheet behind a measurement, from the network's estimate if it gave one."""
@@ -93,14 +107,25 @@ class Identifier:
         begin = None
         if start is not None and start.parameters is not None:
             begin = np.array([[start.parameters[target] for target in self.campaign.targets]])
-        posterior = refine(
-            self.surrogate(noise or self.campaign.noise),
-            (strains + self.bias.strains)[None],
-            corrected,
-            begin,
+        posterior = self._posterior(
+            noise or self.campaign.noise, (strains + self.bias.strains)[None], corrected, begin
         )
         rms = float(np.sqrt(posterior.chi_square[0] / posterior.freedom))
         return _estimate(self.campaign, name, posterior.parameters[0], posterior.covariance[0], rms)
+
+    def _posterior(
+        self,
+        noise: Noise,
+        strains: FloatArray,
+        forces: FloatArray | None,
+        start: FloatArray | None,
+    ) -> Posterior:
+        surrogate = self.surrogate(noise)
+        if noise not in self._laws:
+            self._laws[noise] = self.law(surrogate)
+        if law := self._laws[noise]:
+            return posterior_mean(surrogate, law.log_density, strains, forces, start)
+        return refine(surrogate, strains, forces, start)
 
 
 def _check(name: str, values: FloatArray, length: int) -> None:

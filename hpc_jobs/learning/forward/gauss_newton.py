@@ -27,11 +27,12 @@ FloatArray = NDArray[np.float64]
 class Posterior:
     """Normal law of the parameters behind each of n measurements."""
 
-    parameters: FloatArray  # (n, targets), physical, most probable
+    parameters: FloatArray  # (n, targets), physical: most probable, or the mean of `sampling`
     covariance: FloatArray  # (n, targets, targets)
     chi_square: FloatArray  # (n,) of all that was measured, in units of the noise
     freedom: int  # of chi_square: values measured, less the coordinates fitted
     converged: NDArray[np.bool_]  # (n,)
+    u: FloatArray  # (n, coordinates) of the surrogate, most probable
 
     @property
     def deviation(self) -> FloatArray:
@@ -40,7 +41,7 @@ class Posterior:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _View:
+class View:
     """What of the surrogate's components a kind of measurement sees, whitened."""
 
     surrogate: Surrogate
@@ -49,11 +50,20 @@ class _View:
     see: FloatArray  # (k, k) L^-1 U
 
     @classmethod
-    def of(cls, surrogate: Surrogate, values: int) -> "_View":
+    def of(cls, surrogate: Surrogate, values: int) -> "View":
+        """Look at the first so many values of a record: all, or strains alone."""
         basis, triangle = np.linalg.qr(surrogate.observables.vectors[:values])
         spread = np.eye(len(triangle)) + triangle @ surrogate.error @ triangle.T
         whiten = np.linalg.inv(np.linalg.cholesky(spread))
         return cls(surrogate, basis, whiten, whiten @ triangle)
+
+    def goal(self, deviation: FloatArray) -> FloatArray:
+        """Measurements less their mean (n, values) as what `fitted` should be, (n, k)."""
+        return np.asarray(deviation @ self.basis @ self.whiten.T)
+
+    def fitted(self, u: FloatArray) -> FloatArray:
+        """L^-1 U s(u), (n, k)."""
+        return np.asarray(self.surrogate.components_at(u) @ self.see.T)
 
     def jacobian(self, u: FloatArray) -> tuple[FloatArray, FloatArray]:
         """L^-1 U s(u), (n, k), and its derivatives (n, k, coordinates)."""
@@ -76,7 +86,7 @@ def refine(
     measured = seen.of(strains, forces)
     values = measured.shape[1]
     deviation = measured - seen.mean[:values]
-    view = _View.of(surrogate, values)
+    view = View.of(surrogate, values)
     parts = [
         _refine(view, deviation[rows], None if start is None else start[rows])
         for rows in np.array_split(np.arange(len(strains)), -(-len(strains) // CHUNK))
@@ -88,6 +98,7 @@ def refine(
         chi_square=columns[2],
         freedom=values - surrogate.axes.shape[1],
         converged=columns[3],
+        u=columns[4],
     )
 
 
@@ -96,15 +107,15 @@ def bound(
 ) -> FloatArray:
     """Bayesian Cramer-Rao bound of each target's mean square error, (n, targets), physical."""
     seen = surrogate.observables
-    view = _View.of(surrogate, len(seen.mean) if with_forces else seen.strain_values)
+    view = View.of(surrogate, len(seen.mean) if with_forces else seen.strain_values)
     u = surrogate.coordinates(parameters)
     covariance = _covariance(surrogate, u, view.jacobian(u)[1])
     return np.asarray(np.diagonal(covariance, axis1=1, axis2=2))
 
 
 def _refine(
-    view: _View, deviation: FloatArray, start: NDArray[np.floating] | None
-) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.bool_]]:
+    view: View, deviation: FloatArray, start: NDArray[np.floating] | None
+) -> tuple[FloatArray, FloatArray, FloatArray, NDArray[np.bool_], FloatArray]:
     surrogate = view.surrogate
     components = deviation @ view.basis
     goal = components @ view.whiten.T
@@ -118,11 +129,11 @@ def _refine(
     unexplained = (deviation**2).sum(1) - (components**2).sum(1)
     chi_square = unexplained + ((goal - fitted) ** 2).sum(1)
     covariance = _covariance(surrogate, u, jacobian)
-    return surrogate.parameters(u), covariance, chi_square, converged
+    return surrogate.parameters(u), covariance, chi_square, converged, u
 
 
 def _descend(
-    view: _View, goal: FloatArray, u: FloatArray
+    view: View, goal: FloatArray, u: FloatArray
 ) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
     """Return u where |goal - fitted(u)|^2 + |u|^2 is least, that value, and whether it is."""
     damping = np.full(len(u), FIRST_DAMPING)

@@ -41,12 +41,13 @@ class Monomials:
 
     def __call__(self, u: FloatArray) -> FloatArray:
         """Evaluate at points (n, variables): (n, m)."""
-        values = np.ones((len(u), len(self.exponents)))
+        values = np.ones((len(self.exponents), len(u)))  # a monomial's values side by side
+        variables = np.ascontiguousarray(u.T)
         last = self.exponents.astype(bool).argmax(1)
-        for place in range(1, values.shape[1]):
+        for place in range(1, len(values)):
             below = self._lower[last[place], place]
-            np.multiply(values[:, below], u[:, last[place]], out=values[:, place])
-        return values
+            np.multiply(values[below], variables[last[place]], out=values[place])
+        return values.T
 
     def derivatives(self, coefficients: FloatArray) -> FloatArray:
         """Return the coefficients (variables, m, outputs) of the derivatives of (m, outputs)."""

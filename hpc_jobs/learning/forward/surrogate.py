@@ -90,16 +90,18 @@ class Surrogate:
         slopes = self._slopes(u, slice(self.components, None))
         return (self.high - self.low)[:, None] * slopes
 
+    def components_at(self, u: FloatArray) -> FloatArray:
+        """Components (n, k) at u (n, coordinates)."""
+        return np.asarray(self.monomials(u / REACH) @ self.coefficients[:, : self.components])
+
     def respond(self, u: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Components (n, k) at u (n, coordinates), and their derivatives (n, k, coordinates)."""
-        values = self.monomials(u / REACH) @ self.coefficients[:, : self.components]
-        return values, self._slopes(u, slice(self.components))
+        return self.components_at(u), self._slopes(u, slice(self.components))
 
     def simulate(self, parameters: NDArray[np.floating]) -> tuple[FloatArray, FloatArray | None]:
         """Strains (n, strain_values) and forces (n, force_values), N, of physical parameters."""
         seen = self.observables
-        values, _ = self.respond(self.coordinates(parameters))
-        record = seen.mean + values @ seen.vectors.T
+        record = seen.mean + self.components_at(self.coordinates(parameters)) @ seen.vectors.T
         strains = record[:, : seen.strain_values] * seen.noise_strain
         if not seen.has_forces:
             return strains, None

@@ -11,7 +11,7 @@ from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.workspace import RunFolder, manifest_of
 from hpc_jobs.design.errors import EmptyBox, MissingRecords
-from hpc_jobs.design.mechanical import axes, draw, in_box, parameters_of
+from hpc_jobs.design.mechanical import axes, draw, in_box, parameters_of, places_of
 from hpc_jobs.design.rounds import choose_round, read_round
 from hpc_jobs.design.sobol import TEST, TRAIN, sobol_points
 from hpc_jobs.fem.materials import MATERIALS
@@ -69,6 +69,7 @@ def test_points_have_the_mechanical_values_they_were_drawn_for(campaign: Campaig
         sigma_b, r_b = biaxial(material)
         found = (*yield_stress(material, [45, 90]), sigma_b, *r_value(material, [0, 45, 90]), r_b)
         assert found == pytest.approx(tests, rel=1e-8)
+    assert places_of(campaign, drawn.parameters) == pytest.approx(unit[accepted], abs=1e-6)
 
 
 def test_later_rounds_continue_the_sequence(run: RunFolder[Path], campaign: Campaign) -> None:
