@@ -275,8 +275,8 @@ class HpcArrayJobOperator(BaseOperator):
         return summary(
             token=job.plan.token,
             job_ids=job.job_ids,
-            cpus=job.plan.resources.cpus,
-            gpus=job.plan.resources.gpus,
+            cpus=job.plan.resources.cores,
+            gpus=job.plan.resources.nodes * job.plan.resources.gpus,
             elements=job.plan.elements,
             results=results,
             failed={element: cause.value for element, cause in failed.items()},

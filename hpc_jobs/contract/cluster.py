@@ -1,8 +1,8 @@
 """A cluster as its YAML file describes it; secrets stay in the Airflow Connection of its name."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hpc_jobs.contract.base import Frozen, Slug
 from hpc_jobs.contract.execution import Constraint, NativeOption, SiteName
@@ -25,6 +25,19 @@ class HpcWorkspaces(Frozen):
 Workspaces = Annotated[DirectoryWorkspaces | HpcWorkspaces, Field(discriminator="kind")]
 
 
+class Launcher(Frozen):
+    """What starts the processes of an element that asks for several tasks."""
+
+    kind: Annotated[
+        Literal["srun", "openmpi", "mpich"],
+        Field(description="srun; or whose mpiexec: Open MPI's; or MPICH's, Intel's, Cray PALS'"),
+    ]
+    options: Annotated[
+        tuple[Annotated[str, Field(min_length=1)], ...],
+        Field(max_length=20, description="more words for it, each one: [--cpu-bind, depth]"),
+    ] = ()
+
+
 class Cluster(Frozen):
     """One file of dags/clusters."""
 
@@ -43,6 +56,9 @@ class Cluster(Frozen):
             description="what python runs in, word by word: [apptainer, exec, /path/image.sif]",
         ),
     ] = ()
+    launcher: Annotated[
+        Launcher | None, Field(description="for jobs with nodes or tasks_per_node above 1")
+    ] = None
     modules: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][!-~]*$")], ...] = ()
     environment: dict[Annotated[str, Field(pattern="^[A-Za-z_][A-Za-z0-9_]*$")], str] = {}
     partition: Annotated[SiteName | None, Field(description="Slurm partition or PBS queue")] = None
@@ -68,6 +84,17 @@ class Cluster(Frozen):
         float,
         Field(ge=0, le=60 * 86400, description="usual wait in the queue; a lease must last longer"),
     ] = 0.0
+
+    @model_validator(mode="after")
+    def _launcher_fits_the_scheduler(self) -> Self:
+        fitting = {"slurm": ("srun", "openmpi", "mpich"), "pbs": ("openmpi", "mpich"), "local": ()}
+        if self.launcher and self.launcher.kind not in fitting[self.scheduler]:
+            choice = " or ".join(fitting[self.scheduler]) or "none: that queue is one machine"
+            raise ValueError(
+                f"launcher.kind is '{self.launcher.kind}' with scheduler '{self.scheduler}'; "
+                f"choose {choice}"
+            )
+        return self
 
     @property
     def interpreter(self) -> tuple[str, ...]:

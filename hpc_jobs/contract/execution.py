@@ -22,6 +22,9 @@ Job = Literal[
 ON_GPU_CLUSTER: frozenset[Job] = frozenset({"train", "identify"})
 """Jobs that run on execution.gpu_cluster; all others run on execution.cpu_cluster."""
 
+TEAMS: frozenset[Job] = frozenset({"train"})
+"""Jobs whose element may be several processes that divide its work."""
+
 # Values that reach a scheduler's command line. Quoting is the transport's business; these patterns
 # keep a value from meaning more there than it says: no blanks, no quotes, no leading "-".
 SiteName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.,@+-]{0,127}$")]
@@ -92,6 +95,25 @@ class Execution(Frozen):
         Field(gt=0, le=1e9, description="of a run in all; a job that might exceed it is refused"),
     ] = None
     nightly_core_hours: Annotated[float, Field(gt=0, le=1e6)] = 1.0
+
+    @model_validator(mode="after")
+    def _only_teams_have_tasks(self) -> Self:
+        for job, asked in self.resources.items():
+            tasks = f"resources.{job} asks for nodes {asked.nodes}, tasks_per_node "
+            tasks += f"{asked.tasks_per_node}"
+            if asked.nodes * asked.tasks_per_node == 1:
+                continue
+            if job not in TEAMS:
+                raise ValueError(
+                    f"{tasks}, but each of its elements is one process; leave both at 1, and ask "
+                    f"for cpus (several tasks: {', '.join(sorted(TEAMS))})"
+                )
+            if asked.gpus not in (0, asked.tasks_per_node):
+                raise ValueError(
+                    f"{tasks} and gpus {asked.gpus} of each node; a task uses one GPU: set "
+                    "tasks_per_node to gpus"
+                )
+        return self
 
     def resources_for(self, job: Job) -> Resources:
         """Resources of one element of that job; defaults where the campaign names none."""

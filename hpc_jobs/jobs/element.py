@@ -141,7 +141,8 @@ def _run(element: Element, work: Work, ranks: Ranks) -> int:
             work(element)
         except HandedOver as words:
             log.info("%s", words)
-            return EX_TEMPFAIL
+            # A launcher ends all ranks when one fails: the leader has a result to publish.
+            return EX_TEMPFAIL if ranks.leads else 0
         return 0
     return _work_and_report(element, work)
 

@@ -12,7 +12,7 @@ from hpc_jobs.contract.cluster import Cluster
 from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.run import RunHandle, Site
 from hpc_jobs.contract.workspace import RunFolder, Workspace
-from operators.array.resources import resources_on
+from operators.array.resources import launch_on, resources_on
 from operators.cluster.script import JobScript
 from operators.cluster.submission import Plan
 from operators.hooks.hpc import HpcHook
@@ -79,6 +79,7 @@ class Assignment:
             modules=cluster.modules,
             environment=cluster.environment,
             cpus=resources.cpus,
+            launch=launch_on(cluster, resources),
         )
         return Plan(
             token=token,

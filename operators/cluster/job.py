@@ -78,9 +78,14 @@ class Resources:
             object.__setattr__(self, name, tuple(getattr(self, name)))
 
     @property
+    def tasks(self) -> int:
+        """Processes of one element, on all its nodes."""
+        return self.nodes * self.tasks_per_node
+
+    @property
     def cores(self) -> int:
         """CPU cores of one element, on all its nodes."""
-        return self.nodes * self.tasks_per_node * self.cpus
+        return self.tasks * self.cpus
 
     def grown(self, causes: Iterable[ElementState]) -> "Resources":
         """More memory after OUT_OF_MEMORY, more time after TIMEOUT; by half each try."""

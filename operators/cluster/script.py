@@ -9,6 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from operators.cluster.launchers import Launch
+
+IDENTITY = ("TASK_INDEX", "HPC_TOKEN", "HPC_JOB_ID")
+MEETING = ("MASTER_ADDR", "MASTER_PORT")
+SEARCH_PATHS = ("PATH", "LD_LIBRARY_PATH")  # as the modules have left them
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobScript:
@@ -22,6 +28,8 @@ class JobScript:
     modules: tuple[str, ...] = ()
     environment: Mapping[str, str] | None = None
     cpus: int = 1
+    launch: Launch | None = None
+    """what starts the element's processes; None: it is one process"""
 
     def render(self, elements: PurePosixPath, job_id: str, array_index: str) -> str:
         """Script text; job_id and array_index are shell expressions of the scheduler's."""
@@ -38,12 +46,24 @@ class JobScript:
             f"export HPC_TOKEN={_quote(self.token)}",
             f'export HPC_JOB_ID="{job_id}_${{index}}"',
             *_loads(self.modules),
-            *_exports(self.code, self.environment or {}, self.cpus),
+            *_assignments(_exports(self.code, self.environment or {}, self.cpus)),
             # `python -m` looks in the current folder first: it must hold no module.
             f"cd {_quote(self.folder)} || exit 66",
-            f"exec {shlex.join(self.argv)}",
+            *self._meeting(),
+            f"exec {shlex.join((*self._launcher(), *self.argv))}",
         ]
         return "\n".join(lines) + "\n"
+
+    def _meeting(self) -> Iterator[str]:
+        """Say where the processes meet: here, the first node, where rank 0 is started."""
+        if self.launch and self.launch.meets:
+            yield f'export {MEETING[0]}="$(hostname)" {MEETING[1]}="$((29400 + RANDOM % 1000))"'
+
+    def _launcher(self) -> tuple[str, ...]:
+        if self.launch is None:
+            return ()
+        exports = _exports(self.code, self.environment or {}, self.cpus)
+        return self.launch.words((*IDENTITY, *exports, *MEETING, *SEARCH_PATHS))
 
 
 def login_command(
@@ -54,7 +74,8 @@ def login_command(
     environment: Mapping[str, str] | None = None,
 ) -> tuple[str, ...]:
     """Run a command on a login node as a job would run it, but for its cores: one serves."""
-    lines = (*_loads(modules), *_exports(code, environment or {}, 1), 'exec "$@"')
+    exports = _assignments(_exports(code, environment or {}, 1))
+    lines = (*_loads(modules), *exports, 'exec "$@"')
     return ("bash", "-c", "\n".join(lines), "profile", *argv)
 
 
@@ -67,14 +88,19 @@ def _loads(modules: Sequence[str]) -> Iterator[str]:
         yield f"module load {_quote(module)} || {{ echo {words} >&2; exit 65; }}"
 
 
-def _exports(code: PurePosixPath, environment: Mapping[str, str], cpus: int) -> Iterator[str]:
+def _exports(
+    code: PurePosixPath, environment: Mapping[str, str], cpus: int
+) -> Mapping[str, object]:
     # One element, its cpus: numerical libraries would otherwise take the whole node.
     names = ("OMP", "OPENBLAS", "MKL", "NUMBA")
     values: dict[str, object] = dict.fromkeys((f"{name}_NUM_THREADS" for name in names), cpus)
     values |= {"PYTHONUNBUFFERED": 1, "PYTHONPATH": code}
     # Beside the code, not inside: a new version with the same kernels compiles nothing.
     values |= {"NUMBA_CACHE_DIR": code.parent / "kernels"}
-    values |= environment
+    return {**values, **environment}
+
+
+def _assignments(values: Mapping[str, object]) -> Iterator[str]:
     return (f"export {name}={_quote(value)}" for name, value in values.items())
 
 

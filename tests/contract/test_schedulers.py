@@ -564,6 +564,12 @@ def test_options_of_ones_own_never_change_what_is_set_here(case: Case) -> None:
             assert argv[:start] + argv[start + len(words) :] == plain
 
 
+def test_all_ranks_of_a_step_hear_the_warning() -> None:
+    """Sent to the script's own process it would reach srun, which then kills them all."""
+    request = wanting(tasks_per_node=2, signal_before_end_s=60)
+    assert "--signal=TERM@60" in SCHEDULERS["slurm"]().submit_command(request)
+
+
 @pytest.mark.parametrize(
     ("name", "argv"),
     [

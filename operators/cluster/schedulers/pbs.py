@@ -183,7 +183,7 @@ class Pbs(Scheduler):
 def _select(wanted: Resources) -> str:
     """One chunk a node; its memory and GPUs are the node's."""
     chunk = f"select={wanted.nodes}:ncpus={wanted.tasks_per_node * wanted.cpus}"
-    if wanted.nodes * wanted.tasks_per_node > 1:
+    if wanted.tasks > 1:
         chunk += f":mpiprocs={wanted.tasks_per_node}:ompthreads={wanted.cpus}"
     chunk += f":mem={wanted.memory_mib}mb"
     if wanted.gpus:

@@ -90,7 +90,7 @@ class Slurm(Scheduler):
             *("sbatch", "--parsable", f"--job-name={request.name}"),
             f"--array=0-{request.elements - 1}{throttle}",
             f"--nodes={wanted.nodes}",
-            f"--ntasks={wanted.nodes * wanted.tasks_per_node}",
+            f"--ntasks={wanted.tasks}",
             f"--cpus-per-task={wanted.cpus}",
             f"--mem={wanted.memory_mib}M",
             f"--time={-(-wanted.walltime_s // 60)}",
@@ -210,7 +210,7 @@ class Slurm(Scheduler):
 
 def _wishes(wanted: Resources) -> Iterator[str]:
     """Options for what is asked for, and none for what is not."""
-    if wanted.nodes * wanted.tasks_per_node > 1:
+    if wanted.tasks > 1:
         yield f"--ntasks-per-node={wanted.tasks_per_node}"
     if wanted.gpus:
         yield f"--gres=gpu:{wanted.gpus}"
@@ -222,8 +222,10 @@ def _wishes(wanted: Resources) -> Iterator[str]:
     if wanted.mail:
         yield from ("--mail-type=END,FAIL", f"--mail-user={wanted.mail}")
     if wanted.signal_before_end_s:
-        # B: to the script's own process, which has become the element; else only steps hear it.
-        yield f"--signal=B:TERM@{wanted.signal_before_end_s}"
+        # B: to the script's own process, which has become the element. Where it has become srun,
+        # that would end all tasks at once; without B: the step's own processes hear it.
+        whom = "B:" if wanted.tasks == 1 else ""
+        yield f"--signal={whom}TERM@{wanted.signal_before_end_s}"
     if wanted.after:
         # One that can never be met would otherwise wait for ever.
         yield from (f"--dependency=afterok:{':'.join(wanted.after)}", "--kill-on-invalid-dep=yes")

@@ -12,6 +12,7 @@ from hpc_jobs.contract.workspace import RunFolder, Workspace
 from operators.cluster.client import ArrayJob
 from operators.cluster.errors import TransportError
 from operators.cluster.job import Queue, Resources
+from operators.cluster.launchers import Launch
 from operators.cluster.ledger import Ledger, Snapshot
 from operators.cluster.schedulers.slurm import Slurm
 from operators.cluster.script import JobScript
@@ -51,16 +52,22 @@ def array_job(
     *arguments: str,
     resources: Resources = RESOURCES,
     name: str = "trial",
+    module: str = "hpc_jobs.jobs.solve_shard",
+    launch: Launch | None = None,
 ) -> ArrayJob:
+    """A job of the shipped code; any other module, with its libraries, is of the checkout."""
     remote = RunFolder(PurePosixPath(run.root))
     # A test's own name: whoever submits it again is led to the job that has it.
     token = f"{name}-{run.root.parent.name.split()[-1]}"
     folder = remote.job(token)
     script = JobScript(
         token=token,
-        argv=(sys.executable, "-m", "hpc_jobs.jobs.solve_shard", str(run.root), *arguments),
+        argv=(sys.executable, "-m", module, str(run.root), *arguments),
         folder=folder.root,
-        code=PurePosixPath(run.root.parent / "code" / CODE),
+        code=PurePosixPath(
+            run.root.parent / "code" / CODE if module.startswith("hpc_jobs") else CHECKOUT
+        ),
+        launch=launch,
     )
     plan = Plan(
         token=token,

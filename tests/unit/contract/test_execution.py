@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from hpc_jobs.contract.cluster import Cluster
 from hpc_jobs.contract.errors import ConfigurationError
-from hpc_jobs.contract.execution import Resources
+from hpc_jobs.contract.execution import Execution, Resources
 from hpc_jobs.contract.loading import parse
 
 UGLY = [
@@ -22,6 +22,12 @@ UGLY = [
     "a\x00b",
     "",
 ]
+SITE = {
+    "name": "here",
+    "description": "a site",
+    "scheduler": "slurm",
+    "workspaces": {"kind": "directory", "root": "ws"},
+}
 NAMES = ("partition", "account", "qos", "constraint", "reservation", "mail")
 
 
@@ -69,15 +75,31 @@ def test_the_warning_comes_before_the_end() -> None:
         Resources(walltime_s=600, signal_before_end_s=600)
 
 
+def test_only_a_training_is_several_processes_with_a_gpu_each() -> None:
+    def execution(job: str, **asked: int) -> Execution:
+        sites = {"cpu_cluster": "here", "gpu_cluster": "there", "workspace": "w"}
+        return Execution.model_validate(sites | {"resources": {job: asked}})
+
+    assert execution("train", nodes=2, tasks_per_node=4, gpus=4).resources_for("train").nodes == 2
+    assert execution("train", gpus=4).resources_for("train").gpus == 4  # torchrun, inside the job
+    with pytest.raises(ValidationError, match=r"solve_shard asks for nodes 2.*leave both at 1"):
+        execution("solve_shard", nodes=2)
+    with pytest.raises(ValidationError, match="gpus 4 of each node; a task uses one GPU"):
+        execution("train", tasks_per_node=2, gpus=4)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "kind", "words"),
+    [("pbs", "srun", "choose openmpi or mpich"), ("local", "openmpi", "one machine")],
+)
+def test_a_launcher_fits_its_scheduler(scheduler: str, kind: str, words: str) -> None:
+    document = SITE | {"scheduler": scheduler, "launcher": {"kind": kind}}
+    with pytest.raises(ConfigurationError, match=words):
+        parse(Cluster, document, "here.yaml")
+
+
 def test_a_site_may_set_defaults_for_every_job() -> None:
-    document = {
-        "name": "here",
-        "description": "a site",
-        "scheduler": "slurm",
-        "workspaces": {"kind": "directory", "root": "ws"},
-        "qos": "normal",
-        "options": ["--switches=1"],
-    }
+    document = SITE | {"qos": "normal", "options": ["--switches=1"]}
     assert parse(Cluster, document, "here.yaml").options == ("--switches=1",)
     with pytest.raises(ConfigurationError, match=r"here\.yaml: qos is '\$\(id\)'"):
         parse(Cluster, document | {"qos": "$(id)"}, "here.yaml")

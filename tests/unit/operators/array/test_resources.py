@@ -1,12 +1,17 @@
 """Resources on a cluster: the campaign's wishes, the site's defaults, and what is refused."""
 
 from pathlib import Path
+from typing import get_args
 
-from hpc_jobs.contract.cluster import Cluster
+import pytest
+
+from hpc_jobs.contract.cluster import Cluster, Launcher
 from hpc_jobs.contract.execution import Execution
 from hpc_jobs.contract.execution import Resources as Asked
-from operators.array.resources import refused_resources, resources_on
+from operators.array.resources import launch_on, refused_resources, resources_on
+from operators.cluster.errors import SubmissionRefused
 from operators.cluster.job import Resources
+from operators.cluster.launchers import LAUNCHERS, Launch
 
 SITE = Cluster.model_validate(
     {
@@ -40,7 +45,7 @@ def test_what_a_cluster_lacks_is_said_once_with_the_jobs_and_a_remedy() -> None:
         cpu_cluster="here",
         gpu_cluster="there",
         workspace="w",
-        resources={"train": Asked(gpus=1), "solve_shard": Asked(nodes=2)},
+        resources={"train": Asked(gpus=1), "solve_shard": Asked(exclusive=True)},
     )
     gpu_site = SITE.model_copy(update={"name": "there", "scheduler": "pbs", "qos": "high"})
     sites = {"cpu_cluster": local, "gpu_cluster": gpu_site}
@@ -53,12 +58,38 @@ def test_what_a_cluster_lacks_is_said_once_with_the_jobs_and_a_remedy() -> None:
         "resimulate, score on cluster 'here'",
     ]
     text = "\n".join(lines)
-    assert "nodes is 2, which batchq cannot express; this queue is one machine" in text
+    assert "exclusive is True, which batchq cannot express; this queue is one machine" in text
     assert "partition is 'normal', which batchq cannot express" in text
     assert "qos is 'high', which PBS cannot express; PBS has no quality of service" in text
     assert "options names '--switches=1': write it as in '-l software=abaqus'" in text
     assert "gpus" not in text, "the GPU cluster has them"
     assert list(refused_resources(execution, {"cpu_cluster": SITE})) == []
+
+
+def test_every_launcher_of_the_contract_is_known() -> None:
+    assert set(get_args(Launcher.model_fields["kind"].annotation)) == set(LAUNCHERS)
+
+
+def test_several_tasks_need_somebody_who_starts_them() -> None:
+    execution = Execution(
+        cpu_cluster="here",
+        gpu_cluster="here",
+        workspace="w",
+        resources={"train": Asked(nodes=2, tasks_per_node=4, cpus=3)},
+    )
+    [line] = refused_resources(execution, {"gpu_cluster": SITE})
+    assert line.startswith("execution.resources of train on cluster 'here': 2 nodes with")
+    assert "8 processes" in line and "launcher: {kind: srun}" in line
+    wanted = resources_on(SITE, execution.resources["train"])
+    with pytest.raises(SubmissionRefused, match=r"cluster 'here': 2 nodes .* names no launcher"):
+        launch_on(SITE, wanted)
+    launcher = Launcher(kind="srun", options=("--cpu-bind=none",))
+    able = SITE.model_copy(update={"launcher": launcher})
+    assert list(refused_resources(execution, {"gpu_cluster": able})) == []
+    assert launch_on(able, wanted) == Launch(
+        kind="srun", nodes=2, tasks_per_node=4, cpus=3, options=("--cpu-bind=none",)
+    )
+    assert launch_on(able, Resources()) is None
 
 
 def test_every_shipped_campaign_fits_its_clusters() -> None:

@@ -1,11 +1,14 @@
 """The job script: golden, and run by a real shell with the ugliest names."""
 
+import ast
+import socket
 import subprocess
 import sys
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from operators.cluster.launchers import LAUNCHERS, Launch
 from operators.cluster.script import JobScript, login_command
 
 GOLDEN = """\
@@ -51,6 +54,41 @@ def test_golden() -> None:
         "${BATCHQ_ARRAY_INDEX:-0}",
     )
     assert text == GOLDEN
+
+
+EXPORTED = (
+    "-x TASK_INDEX -x HPC_TOKEN -x HPC_JOB_ID -x OMP_NUM_THREADS -x OPENBLAS_NUM_THREADS "
+    "-x MKL_NUM_THREADS -x NUMBA_NUM_THREADS -x PYTHONUNBUFFERED -x PYTHONPATH "
+    "-x NUMBA_CACHE_DIR -x LICENSE -x MASTER_ADDR -x MASTER_PORT -x PATH -x LD_LIBRARY_PATH"
+)
+MEETING = 'export MASTER_ADDR="$(hostname)" MASTER_PORT="$((29400 + RANDOM % 1000))"\n'
+LAUNCHED = {
+    "srun": (
+        "exec srun --nodes=3 --ntasks=12 --ntasks-per-node=4 --cpus-per-task=2 "
+        "--kill-on-bad-exit=1 --wait=0 '--own option' "
+    ),
+    "openmpi": (
+        f"{MEETING}exec mpiexec -n 12 --map-by ppr:4:node --bind-to none {EXPORTED} '--own option' "
+    ),
+    "mpich": f"{MEETING}exec mpiexec -n 12 -ppn 4 '--own option' ",
+}
+
+
+@pytest.mark.parametrize("kind", LAUNCHERS)
+def test_a_launcher_stands_before_the_command(kind: str) -> None:
+    script = JobScript(
+        token="train-0123456789",
+        argv=("python3", "-m", "hpc_jobs.jobs.train", "/ws/it's"),
+        folder=PurePosixPath("/ws/t"),
+        code=PurePosixPath("/ws/code/abc"),
+        environment={"LICENSE": "27000@host"},
+        cpus=2,
+        launch=Launch(kind=kind, nodes=3, tasks_per_node=4, cpus=2, options=("--own option",)),
+    )
+    text = script.render(PurePosixPath("/ws/elements"), "${J}", "${I}")
+    assert text.partition("cd /ws/t || exit 66\n")[2] == (
+        LAUNCHED[kind] + "python3 -m hpc_jobs.jobs.train '/ws/it'\"'\"'s'\n"
+    )
 
 
 UGLY = [
@@ -102,6 +140,39 @@ def test_ugly_values_arrive_whole(tmp_path: Path, ugly: str) -> None:
 
     expected = [ugly, str(folder), "17", ugly, "33_1", str(folder), ugly]
     assert json.loads(done.stdout) == expected
+    assert not list(tmp_path.rglob("canary"))
+
+
+def test_every_process_of_mpiexec_is_told_who_it_is_and_where_they_meet(tmp_path: Path) -> None:
+    """Open MPI's way: a process has the variables that were named, and no other."""
+    (tmp_path / "elements").write_text("5\n")
+    mpiexec = tmp_path / "bin/mpiexec"
+    mpiexec.parent.mkdir()
+    mpiexec.write_text(
+        "#!/bin/bash\nshift 6\nkept=()\n"
+        'while [ "$1" = -x ]; do kept+=("$2=${!2}"); shift 2; done\n'
+        'for rank in 0 1; do env -i "${kept[@]}" RANK=$rank "$@"; done\n'
+    )
+    mpiexec.chmod(0o755)
+    names = "TASK_INDEX", "HPC_TOKEN", "HPC_JOB_ID", "UGLY", "MASTER_ADDR", "MASTER_PORT"
+    tell = f"import os; print([os.environ[name] for name in ('RANK', *{names})])"
+    ugly = "it's $(touch canary)"
+    script = JobScript(
+        token="t",
+        argv=(sys.executable, "-c", tell),
+        folder=PurePosixPath(str(tmp_path)),
+        code=PurePosixPath(str(tmp_path)),
+        environment={"UGLY": ugly},
+        launch=Launch(kind="openmpi", nodes=1, tasks_per_node=2, cpus=1),
+    ).render(PurePosixPath(str(tmp_path / "elements")), "${J}", "${I:-0}")
+    path = f"{mpiexec.parent}:/usr/bin:/bin"
+    done = subprocess.run(
+        ["bash", "-c", script], env={"J": "33", "PATH": path}, capture_output=True, text=True
+    )
+    ranks = [ast.literal_eval(line) for line in done.stdout.splitlines()]
+    assert [rank[:5] for rank in ranks] == [[str(n), "5", "t", "33_0", ugly] for n in range(2)]
+    assert ranks[0][5:] == ranks[1][5:] and ranks[0][5] == socket.gethostname()
+    assert 29400 <= int(ranks[0][6]) < 30400
     assert not list(tmp_path.rglob("canary"))
 
 

@@ -1,0 +1,37 @@
+"""An element of several processes, which agree on every step until it is enough or time is up."""
+
+import argparse
+import os
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hpc_jobs.contract.errors import HandedOver
+from hpc_jobs.jobs import element
+from hpc_jobs.jobs.ranks import joined, rank_of
+from hpc_jobs.learning.training.interruption import stop_on_signals
+from hpc_jobs.learning.training.team import Team
+
+
+def work(team: Team, this: element.Element) -> dict[str, Any]:
+    """Add up the ranks' numbers, from 1, over and over."""
+    with stop_on_signals() as stop:
+        (this.run.root / f"rank-{team.share.rank}").write_text(str(os.getpid()))
+        while not team.any(Path(this.arguments.gate).exists()):
+            if team.any(stop()):
+                raise HandedOver(f"rank {team.share.rank} was told to stop")
+            time.sleep(0.1)
+    total = team.total(torch.tensor(team.share.rank + 1.0))
+    return {"ranks": team.share.world, "sum": float(total)}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--gate", required=True, help="a file to wait for")
+
+
+if __name__ == "__main__":
+    with joined(rank_of(os.environ)) as team:
+        element.main(partial(work, team), arguments, team)
