@@ -20,7 +20,7 @@ from hpc_jobs.jobs.element import Element
 from hpc_jobs.jobs.ranks import joined, launch_on, rank_of
 from hpc_jobs.learning.models.inverse_model import CARD, METRICS
 from hpc_jobs.learning.training.experiment import Trained, train_network
-from hpc_jobs.learning.training.interruption import stop_on_signals
+from hpc_jobs.learning.training.interruption import StopFlag, stop_on_signals
 from hpc_jobs.learning.training.team import Team
 from hpc_jobs.tracking.spool import Spool
 
@@ -33,8 +33,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", required=True, help="the model is called NAME-<network>")
 
 
-def work(team: Team, element: Element) -> dict[str, Any]:
+def work(team: Team, stop: StopFlag, element: Element) -> dict[str, Any]:
     """Train, and say in the spool what MLflow should remember."""
+    stop.no_later_than(_deadline_s(element))
     campaign, networks = element.campaign, element.campaign.training.networks
     if element.index >= len(networks):
         raise ConfigurationError(
@@ -45,23 +46,22 @@ def work(team: Team, element: Element) -> dict[str, Any]:
     name = f"{element.arguments.name}-{spec.name}"
     torch.set_num_threads(campaign.execution.resources_for("train").cpus)
     with _spool(element, name, spec.kind, team) as spool:
-        with stop_on_signals(_deadline_s(element)) as stop:
-            try:
-                trained = train_network(
-                    element.run,
-                    campaign,
-                    spec,
-                    name,
-                    spool=spool,
-                    progress=element.progress if team.leads else _quiet,
-                    stop=stop,
-                    team=team,
-                )
-            except HandedOver:
-                raise  # the run goes on, in another job
-            except Exception:
-                spool.end("FAILED")
-                raise
+        try:
+            trained = train_network(
+                element.run,
+                campaign,
+                spec,
+                name,
+                spool=spool,
+                progress=element.progress if team.leads else _quiet,
+                stop=stop,
+                team=team,
+            )
+        except HandedOver:
+            raise  # the run goes on, in another job
+        except Exception:
+            spool.end("FAILED")
+            raise
         if trained is None:
             return {}
         _tell(spool, element, name, trained)
@@ -135,5 +135,7 @@ if __name__ == "__main__":
     rank = rank_of(os.environ)
     if command := launch_on(torch.cuda.device_count(), rank, "hpc_jobs.jobs.train", sys.argv[1:]):
         os.execv(command[0], command)
-    with joined(rank) as team:
-        element.main(partial(work, team), arguments, team)
+    # A rank that has done its part takes seconds to end. A signal must not end it: the launcher
+    # would end the leader too, which may be publishing.
+    with stop_on_signals(last=True) as stop, joined(rank) as team:
+        element.main(partial(work, team, stop), arguments, team)

@@ -17,16 +17,21 @@ class StopFlag:
         self.signal: signal.Signals | None = None
         self._deadline_s = deadline_s
 
+    def no_later_than(self, deadline_s: float) -> None:
+        """Stop at that time, by the monotonic clock, whatever comes."""
+        self._deadline_s = min(self._deadline_s, deadline_s)
+
     def __call__(self) -> bool:
         """Say whether to stop."""
         return self.signal is not None or time.monotonic() >= self._deadline_s
 
 
 @contextmanager
-def stop_on_signals(deadline_s: float = math.inf) -> Iterator[StopFlag]:
+def stop_on_signals(deadline_s: float = math.inf, *, last: bool = False) -> Iterator[StopFlag]:
     """Within this context SIGTERM and SIGUSR1 (walltime is near) only set the flag.
 
     The deadline needs no signal: not every scheduler sends one to the right process.
+    last: nothing comes after it, and the signals are ignored until the process is gone.
     """
     flag = StopFlag(deadline_s)
 
@@ -38,4 +43,4 @@ def stop_on_signals(deadline_s: float = math.inf) -> Iterator[StopFlag]:
         yield flag
     finally:
         for number, handler in previous.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if last else handler)

@@ -12,18 +12,17 @@ import torch
 from hpc_jobs.contract.errors import HandedOver
 from hpc_jobs.jobs import element
 from hpc_jobs.jobs.ranks import joined, rank_of
-from hpc_jobs.learning.training.interruption import stop_on_signals
+from hpc_jobs.learning.training.interruption import StopFlag, stop_on_signals
 from hpc_jobs.learning.training.team import Team
 
 
-def work(team: Team, this: element.Element) -> dict[str, Any]:
+def work(team: Team, stop: StopFlag, this: element.Element) -> dict[str, Any]:
     """Add up the ranks' numbers, from 1, over and over."""
-    with stop_on_signals() as stop:
-        (this.run.root / f"rank-{team.share.rank}").write_text(str(os.getpid()))
-        while not team.any(Path(this.arguments.gate).exists()):
-            if team.any(stop()):
-                raise HandedOver(f"rank {team.share.rank} was told to stop")
-            time.sleep(0.1)
+    (this.run.root / f"rank-{team.share.rank}").write_text(str(os.getpid()))
+    while not team.any(Path(this.arguments.gate).exists()):
+        if team.any(stop()):
+            raise HandedOver(f"rank {team.share.rank} was told to stop")
+        time.sleep(0.1)
     total = team.total(torch.tensor(team.share.rank + 1.0))
     return {"ranks": team.share.world, "sum": float(total)}
 
@@ -33,5 +32,5 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 if __name__ == "__main__":
-    with joined(rank_of(os.environ)) as team:
-        element.main(partial(work, team), arguments, team)
+    with stop_on_signals(last=True) as stop, joined(rank_of(os.environ)) as team:
+        element.main(partial(work, team, stop), arguments, team)

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -213,6 +215,21 @@ def test_a_signal_only_sets_the_flag():
         os.kill(os.getpid(), signal.SIGTERM)
         assert stop() and stop.signal is signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_rank_that_is_done_is_not_ended_while_the_leader_publishes():
+    """Its interpreter takes seconds to leave; a handler of Python's would be gone by then."""
+    code = (
+        "import os\n"
+        "from hpc_jobs.learning.training.interruption import stop_on_signals\n"
+        "class Late:\n"
+        "    kill = staticmethod(os.kill)\n"
+        "    def __del__(self): self.kill(os.getpid(), 15); print('alive')\n"
+        "late = Late()\n"
+        "with stop_on_signals(last=True): raise SystemExit(75)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (75, "alive\n"), done.stderr
 
 
 def test_the_clock_stops_a_training_as_a_signal_does(packed, campaign, tmp_path):
