@@ -116,11 +116,28 @@ def train(run: Any, dataset: Any = None) -> Any:
         arguments=["--name", TRAINING],
     )
     followed = ReplaySensor(task_id="follow_training", run=run, of=trained, poke_interval=REPLAY_S)
-    challenger = choose_challenger(run, TRAINING)
     if dataset is not None:
         dataset >> visible
     visible >> [trained, followed]
-    trained >> challenger
+    return assemble(run, trained)
+
+
+def assemble(run: Any, trained: Any) -> Any:
+    """Make committees of members, where the campaign has any, and choose the challenger."""
+    assembled = HpcArrayJobOperator(
+        task_id="assemble_committees",
+        job="assemble",
+        site="gpu",
+        run=run,
+        elements=run["committees"],
+        arguments=["--name", TRAINING],
+    )
+    followed = ReplaySensor(
+        task_id="follow_assembly", run=run, of=assembled, poke_interval=REPLAY_S
+    )
+    challenger = choose_challenger(run, TRAINING)
+    trained >> [assembled, followed]
+    assembled >> challenger
     return challenger
 
 

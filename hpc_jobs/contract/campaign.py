@@ -79,10 +79,18 @@ class Campaign(Frozen):
         return self
 
     @model_validator(mode="after")
-    def _heads_are_targets(self) -> Self:
-        names = [network.name for network in self.training.networks]
+    def _names_differ(self) -> Self:
+        training = self.training
+        names = [network.name for network in (*training.trainings, *training.committees)]
         if len(set(names)) != len(names):
-            raise ValueError(f"training.networks repeats a name in {names}; name each one once")
+            raise ValueError(
+                f"training.networks repeats a name in {names}, members and committees included; "
+                "name each one once"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _heads_are_targets(self) -> Self:
         for name, heads in self._deep_heads():
             known = {*self.targets, *PAPER_HEADS}  # fewer targets have fewer of those
             unknown = [head for head in heads if head not in known]

@@ -12,6 +12,7 @@ Job = Literal[
     "solve_shard",
     "publish_dataset",
     "train",
+    "assemble",
     "identify",
     "resimulate",
     "score",
@@ -19,7 +20,7 @@ Job = Literal[
 """Every cluster job; each is a module of hpc_jobs.jobs."""
 
 
-ON_GPU_CLUSTER: frozenset[Job] = frozenset({"train", "identify"})
+ON_GPU_CLUSTER: frozenset[Job] = frozenset({"train", "assemble", "identify"})
 """Jobs that run on execution.gpu_cluster; all others run on execution.cpu_cluster."""
 
 TEAMS: frozenset[Job] = frozenset({"train"})

@@ -28,6 +28,7 @@ class RunHandle(Frozen):
     code_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     sites: dict[Site, SiteHandle]
     networks: Annotated[int, Field(ge=1, description="array elements of a training")]
+    committees: Annotated[int, Field(ge=0, description="array elements of an assembly")] = 0
     measurements: Annotated[int, Field(ge=1, description="array elements of a re-simulation")]
     resources: dict[Job, Resources]
     allowed_loss: float

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from hpc_jobs.contract.base import Fraction, Frozen, Positive, Slug
 
@@ -52,7 +52,10 @@ class Pace(Frozen):
     """How one network is trained where it differs from the campaign's other networks."""
 
     members: Annotated[
-        int, Field(ge=1, le=16, description="trainings with seeds of their own: an ensemble")
+        int,
+        Field(
+            ge=1, le=16, description="trainings with seeds of their own, assembled to a committee"
+        ),
     ] = 1
     seed: Annotated[int | None, Field(ge=0, lt=2**31)] = None
     gaussian: Annotated[
@@ -110,34 +113,14 @@ class Mlp(Pace):
 Network = Annotated[MultitaskCnn | Mlp, Field(discriminator="kind")]
 
 
-def members_apart(networks: tuple[Network, ...]) -> tuple[Network, ...]:
-    """Write every member of an ensemble as a network: NAME-0, NAME-1, ..., seeds one apart."""
-    return tuple(member for network in networks for member in _members(network))
-
-
-def _members(network: Network) -> list[Network]:
-    if network.members == 1:
-        return [network]
-    first = network.seed or 0
-    described = network.model_dump() | {"members": 1}
-    return [
-        type(network)(**described | {"name": f"{network.name}-{number}", "seed": first + number})
-        for number in range(network.members)
-    ]
-
-
 SourceName = Literal["auto", "device", "ram", "stream"]
 Precision = Literal["float32", "tf32", "bf16"]
 
 
 class Training(Frozen):
-    """One training per network; all of one seed see the same batches."""
+    """One training per network or member; all of one seed see the same batches."""
 
-    networks: Annotated[
-        tuple[Network, ...],
-        Field(min_length=1, max_length=16),
-        AfterValidator(members_apart),
-    ]
+    networks: Annotated[tuple[Network, ...], Field(min_length=1, max_length=16)]
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     batch_size: Annotated[int, Field(ge=8, le=1_000_000)] = 256
     learning_rate: Positive = 1e-3
@@ -160,3 +143,24 @@ class Training(Frozen):
         Precision, Field(description="of matrix products: tf32 on a GPU only, bf16 anywhere")
     ] = "float32"
     compile: Annotated[bool, Field(description="torch.compile the network")] = False
+
+    @property
+    def trainings(self) -> tuple[Network, ...]:
+        """What is trained, each by itself: networks, and the members of committees."""
+        return tuple(member for network in self.networks for member in members_of(network))
+
+    @property
+    def committees(self) -> tuple[Network, ...]:
+        """What is assembled of trained members."""
+        return tuple(network for network in self.networks if network.members > 1)
+
+
+def members_of(network: Network) -> tuple[Network, ...]:
+    """Networks NAME-0, NAME-1, ... with seeds one apart; a network without members is its own."""
+    if network.members == 1:
+        return (network,)
+    first, described = network.seed or 0, network.model_dump() | {"members": 1}
+    return tuple(
+        type(network)(**described | {"name": f"{network.name}-{number}", "seed": first + number})
+        for number in range(network.members)
+    )

@@ -7,6 +7,9 @@ from pydantic import Field, FiniteFloat, model_validator
 from hpc_jobs.contract.base import Frozen, Positive, Slug
 from hpc_jobs.contract.measurement import Quantity
 
+INTERVAL_LEVEL = 0.9
+"""Of every interval, a network's and a refinement's: the share of truths inside."""
+
 
 class Limits(Frozen):
     """The largest deviations that an identified material may show."""
@@ -134,7 +137,7 @@ class Judgement(Frozen):
     novelty_limit: float
     intervals: Annotated[
         dict[Quantity, tuple[FiniteFloat, FiniteFloat]],
-        Field(description="90 % of each quantity, where the estimate has a covariance"),
+        Field(description="of each quantity, where the estimate has a covariance"),
     ] = {}
 
 

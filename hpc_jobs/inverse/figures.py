@@ -9,6 +9,7 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.validation import INTERVAL_LEVEL
 from hpc_jobs.figure_style import DPI, FAINT, INK, badge, in_style, publish_page, title
 from hpc_jobs.inverse.anisotropy import Sheet
 from hpc_jobs.inverse.figure_fields import draw_forces, draw_maps, draw_scatter
@@ -27,7 +28,7 @@ from hpc_jobs.inverse.figure_style import (
 )
 from hpc_jobs.inverse.gate import QUANTITIES
 from hpc_jobs.inverse.score import Case
-from hpc_jobs.inverse.uncertainty import LEVEL, band
+from hpc_jobs.inverse.uncertainty import band
 
 SIZE_IN = (12.6, 9.0)
 FINE_ANGLES_DEG = np.linspace(0, 90, 91)
@@ -67,7 +68,7 @@ def _header(axes: Axes, case: Case) -> None:
     if case.identified:
         keys.append(Line2D([], [], color=FOUND, lw=2.2, ls=DASHES, label="identified"))
     if case.draws:
-        keys.append(Line2D([], [], color=BAND, lw=7, label=f"{LEVEL:.0%} interval"))
+        keys.append(Line2D([], [], color=BAND, lw=7, label=f"{INTERVAL_LEVEL:.0%} interval"))
     axes.legend(
         handles=keys, loc="center right", ncols=5, bbox_to_anchor=(0.93, 0.72), borderpad=0,
         borderaxespad=0, columnspacing=1.6, fontsize=8.5,

@@ -7,10 +7,9 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.measurement import Quantity
-from hpc_jobs.contract.validation import Estimate
+from hpc_jobs.contract.validation import INTERVAL_LEVEL, Estimate
 from hpc_jobs.inverse.anisotropy import Sheet, by_parameter
 
-LEVEL = 0.9  # of all intervals
 DRAWS = 100
 SEED = 90
 
@@ -37,8 +36,9 @@ def draw_sheets(campaign: Campaign, estimate: Estimate) -> tuple[Sheet, ...]:
 
 
 def band(values: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """Lower and upper end, value by value, of the interval that holds LEVEL of the draws."""
-    low, high = np.quantile(np.stack(values), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    """Lower and upper end, value by value, of the interval that holds a level of the draws."""
+    outside = 1 - INTERVAL_LEVEL
+    low, high = np.quantile(np.stack(values), [outside / 2, 1 - outside / 2], axis=0)
     return low, high
 
 

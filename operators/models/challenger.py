@@ -21,6 +21,7 @@ def choose_challenger(run: RunHandle, training: str) -> dict[str, Any]:
     """Read the manifests of a training's networks from the AI cluster and compare.
 
     The lowest error on the validation split wins: the test set is looked at, never chosen by.
+    A committee stands for its members.
     Returns {"model": its folder's name, "networks": {name: errors for the report}}.
     Raises CorruptFile where a manifest is missing or foreign.
     """

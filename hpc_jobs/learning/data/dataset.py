@@ -24,34 +24,38 @@ Forces = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A verified dataset: what is trained on, what a model is chosen by, what it is judged by."""
+    """A verified dataset: what is trained on, chosen by, calibrated on and judged by."""
 
     facts: DatasetFacts
     sha256: str
     train: Split
     test: Split
     fit_rows: NDArray[np.int64]  # of train
-    validation_rows: NDArray[np.int64]  # of train; disjoint from the above
+    validation_rows: NDArray[np.int64]  # of train; choose the epoch and the network
+    calibration_rows: NDArray[np.int64]  # of train; say how sure it is. All three are disjoint
     spectra: Spectra
 
 
 def open_dataset(run: RunFolder[Path], validation_fraction: float) -> Dataset:
     """Verify and map the dataset of a run; the last training records are held out.
 
-    They are a random sample, for the files are permuted. Raises CorruptFile.
+    They are a random sample, for the files are permuted: one half chooses, the other calibrates.
+    Raises CorruptFile.
     """
     facts = dataset_facts(read_manifest(run.dataset_manifest, "dataset"))
     train = Split([run.dataset / name for name in facts.train_files])
     test = Split([run.dataset / name for name in facts.test_files])
     held_out = min(max(1, round(validation_fraction * len(train))), len(train) - 1)
     rows = np.arange(len(train))
+    fit, chosen_by = len(train) - held_out, -(-held_out // 2)
     return Dataset(
         facts=facts,
         sha256=sha256_of(run.dataset_manifest),
         train=train,
         test=test,
-        fit_rows=rows[: len(train) - held_out],
-        validation_rows=rows[len(train) - held_out :],
+        fit_rows=rows[:fit],
+        validation_rows=rows[fit : fit + chosen_by],
+        calibration_rows=rows[fit + chosen_by :],
         spectra=read_spectra(run.dataset / facts.spectrum_file),
     )
 
@@ -84,7 +88,7 @@ class Examples:
 
 
 VALIDATION_REPEATS = 4
-_VALIDATION, _TEST = 1, 2  # tags that keep the noise of the two apart
+_VALIDATION, _TEST, _CALIBRATION = 1, 2, 6  # tags that keep their noise apart
 _FORCES = 5  # follows them, for the noise on the forces
 
 
@@ -92,6 +96,11 @@ def validation_examples(dataset: Dataset) -> Examples:
     """Held-out records, each with several draws of noise: few records, but a steadier mean."""
     rows = np.tile(dataset.validation_rows, VALIDATION_REPEATS)
     return _examples(dataset, dataset.train, rows, _VALIDATION)
+
+
+def calibration_examples(dataset: Dataset) -> Examples:
+    """Held-out records that chose nothing, each with one draw of noise: a score each."""
+    return _examples(dataset, dataset.train, dataset.calibration_rows, _CALIBRATION)
 
 
 def test_examples(dataset: Dataset) -> Examples:

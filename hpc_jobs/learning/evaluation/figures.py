@@ -6,37 +6,16 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.records import publish
 from hpc_jobs.learning.data.dataset import Examples
 from hpc_jobs.learning.data.facts import TargetScaler
-from hpc_jobs.learning.evaluation.judge import TestReport
+from hpc_jobs.learning.evaluation.coverage_figure import coverage_figure
+from hpc_jobs.learning.evaluation.figure_style import ACCENT, INK, MUTED, STYLE, TITLES, grid
+from hpc_jobs.learning.evaluation.judge import Answers, TestReport
 from hpc_jobs.learning.training.progress import Evaluation
-
-STYLE: dict[str, Any] = {
-    "font.size": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e6e6e6",
-    "grid.linewidth": 0.6,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "legend.frameon": False,
-    "figure.dpi": 120,
-}
-TITLES = {
-    "mean": "mean of the training records",
-    "pca_ridge": "linear PCA-ridge",
-    "pca_ridge_quadratic": "quadratic PCA-ridge",
-    "surrogate": "forward surrogate, inverted",
-}
-INK, ACCENT, MUTED = "#1b3a57", "#d1495b", "#8d99a6"
 
 Scaled = NDArray[np.floating[Any]]
 
@@ -45,18 +24,23 @@ def draw_all(
     folder: Path,
     name: str,
     history: Sequence[Evaluation],
-    estimates: Scaled,
+    answers: Answers,
     test: Examples,
     scaler: TargetScaler,
     report: TestReport,
 ) -> list[Path]:
-    """Draw every figure of a training into a folder; returns the files."""
+    """Draw every figure of a model into a folder; returns the files.
+
+    history: the epochs; none of a committee, whose members have theirs.
+    """
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         figures = {
-            "loss.png": loss_figure(name, history, scaler, report),
-            "parity.png": parity_figure(name, estimates, test, scaler, report),
-            "errors.png": error_figure(name, estimates, test, scaler, report),
+            "parity.png": parity_figure(name, answers.scaled, test, scaler, report),
+            "errors.png": error_figure(name, answers.scaled, test, scaler, report),
+            "coverage.png": coverage_figure(name, answers, test, scaler, report),
         }
+        if history:
+            figures["loss.png"] = loss_figure(name, history, scaler, report)
         paths = []
         for file, figure in figures.items():
             paths.append(folder / file)
@@ -102,7 +86,7 @@ def parity_figure(
     name: str, estimates: Scaled, test: Examples, scaler: TargetScaler, report: TestReport
 ) -> Figure:
     """Predicted against true, each target in its physical units."""
-    figure, axes = _grid(len(scaler.targets))
+    figure, axes = grid(len(scaler.targets))
     for k, (axis, target) in enumerate(zip(axes, scaler.targets, strict=False)):
         low, high = scaler.low[k], scaler.high[k]
         answer = low + (high - low) * estimates[:, k]
@@ -128,7 +112,7 @@ def error_figure(
     name: str, estimates: Scaled, test: Examples, scaler: TargetScaler, report: TestReport
 ) -> Figure:
     """Histogram of the error of each target, in min-max units, one scale for all."""
-    figure, axes = _grid(len(scaler.targets))
+    figure, axes = grid(len(scaler.targets))
     deviation = estimates - test.scaled
     limit = float(np.quantile(np.abs(deviation), 0.995)) or 1.0
     count = 2 * int(np.clip(np.sqrt(len(deviation)), 12, 60) / 2) + 1  # odd: one bin around zero
@@ -146,13 +130,3 @@ def error_figure(
         fontsize=11,
     )
     return figure
-
-
-def _grid(count: int) -> tuple[Figure, list[Axes]]:
-    columns = min(count, 4)
-    rows = -(-count // columns)
-    figure = Figure(figsize=(2.7 * columns, 2.5 * rows + 0.6), layout="constrained")
-    axes = list(np.atleast_1d(figure.subplots(rows, columns)).ravel())
-    for spare in axes[count:]:
-        spare.remove()
-    return figure, axes[:count]

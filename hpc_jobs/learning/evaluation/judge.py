@@ -1,5 +1,6 @@
 """The verdict on a trained network: once, on the off-grid test set, beside the baselines."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -9,7 +10,18 @@ from pydantic import Field, FiniteFloat
 from hpc_jobs.contract.base import Frozen
 from hpc_jobs.learning.data.dataset import Dataset, Examples
 from hpc_jobs.learning.evaluation.baselines import baseline_estimates
+from hpc_jobs.learning.evaluation.coverage import Coverage, Intervals, coverage_of
 from hpc_jobs.learning.evaluation.metrics import Errors, errors_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """What a model says of n records."""
+
+    scaled: NDArray[np.floating[Any]]  # (n, targets), min-max units
+    intervals: Intervals
+    level: float  # of the intervals
+    novelty: NDArray[np.floating[Any]]  # (n,); above 1 unlike the training records
 
 
 class TestReport(Frozen):
@@ -30,26 +42,26 @@ class TestReport(Frozen):
     novel_share: Annotated[
         FiniteFloat, Field(description="of the test records, flagged as unlike the training ones")
     ]
+    coverage: Annotated[Coverage, Field(description="of the network's intervals")]
 
 
 def judge(
-    estimates: NDArray[np.floating[Any]],
-    novel: NDArray[np.bool_],
+    answers: Answers,
     dataset: Dataset,
     validation: Examples,
     test: Examples,
     *,
     forces: bool = False,
 ) -> TestReport:
-    """Compare a network's estimates (n, targets), in min-max units, with the baselines'.
+    """Compare a network's answers with the truth and with the baselines' estimates.
 
     forces: whether the network saw them; then the baselines do, too.
     """
     scaler = dataset.facts.scaler
-    network = errors_of(estimates, test, scaler)
+    network = errors_of(answers.scaled, test, scaler)
     baselines = {
-        name: errors_of(answer, test, scaler)
-        for name, answer in baseline_estimates(dataset, validation, test, forces=forces).items()
+        name: errors_of(estimates, test, scaler)
+        for name, estimates in baseline_estimates(dataset, validation, test, forces=forces).items()
     }
     better = {
         target: tuple(
@@ -65,5 +77,6 @@ def judge(
         baselines=baselines,
         loses_to=tuple(n for n, errors in baselines.items() if errors.sum_mse < network.sum_mse),
         beaten_at={target: names for target, names in better.items() if names},
-        novel_share=float(novel.mean()),
+        novel_share=float((answers.novelty > 1).mean()),
+        coverage=coverage_of(answers.intervals, test.physical, scaler.targets, answers.level),
     )

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from hpc_jobs.contract.base import Frozen, Positive
 from hpc_jobs.contract.training import Network as NetworkSpec
 from hpc_jobs.learning.data.facts import TargetScaler
+from hpc_jobs.learning.models.calibration import Calibration
 from hpc_jobs.learning.models.novelty import Novelty
-from hpc_jobs.learning.networks import NETWORKS
 from hpc_jobs.learning.networks.base import Network, StrainShape, force_values
+from hpc_jobs.learning.networks.committee import network_of
 
 WEIGHTS = "weights.pt"
 CARD = "model.json"
@@ -34,8 +35,9 @@ class ModelCard(Frozen):
     campaign_fingerprint: str
     dataset_sha256: str
     dataset_generation: int
-    best_epoch: int
+    best_epoch: Annotated[int | None, Field(description="none of a committee")]
     validation_loss: float
+    calibration: Annotated[Calibration, Field(description="of its intervals")]
     parameters: Annotated[int, Field(description="trained weights")]
 
     @property
@@ -57,7 +59,7 @@ class InverseModel(nn.Module):
         self, spec: NetworkSpec, shape: StrainShape, scaler: TargetScaler, novelty_components: int
     ) -> None:
         super().__init__()
-        self.network: Network = NETWORKS[spec.kind](spec, shape, scaler.targets)
+        self.network: Network = network_of(spec, shape, scaler.targets)
         self.novelty = Novelty(shape, novelty_components)
         low, high = torch.tensor(scaler.low), torch.tensor(scaler.high)
         self.register_buffer("low", low)
@@ -70,7 +72,7 @@ class InverseModel(nn.Module):
         return physical
 
     def deviations(self, strains: Tensor, forces: Tensor | None = None) -> Tensor:
-        """Raw measurements -> (B, targets): standard deviations that a Gaussian network says."""
+        """Raw measurements -> (B, targets): standard deviations of a Gaussian network."""
         components = self.network.observe(strains, forces)
         return self.span * torch.exp(0.5 * self.network.moments(components)[1])
 

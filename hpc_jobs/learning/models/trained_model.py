@@ -74,22 +74,39 @@ class TrainedModel:
 
     @property
     def gaussian(self) -> bool:
-        """Whether the network answers a variance beside each mean."""
-        return self.card.network.gaussian
+        """Whether it answers a variance beside each mean: a Gaussian network, or a committee."""
+        return self._model.network.gaussian
 
     def deviations(
         self, strains: ArrayLike, forces: ArrayLike | None = None
     ) -> NDArray[np.float64]:
-        """Give the standard deviations (B, targets), physical, that a Gaussian network answers.
+        """Give standard deviations (B, targets), physical; raises BadInput.
 
-        Raises BadInput.
+        Its own where it is Gaussian, else the rms errors of its calibration, alike for all records.
         """
-        if not self.gaussian:
-            raise BadInput(
-                f"{self.name} answers no deviations; train it with gaussian: true, or several "
-                "members"
-            )
-        return self._ask(self._model.deviations, *self._inputs(strains, forces))
+        inputs = self._inputs(strains, forces)
+        if self.gaussian:
+            return self._ask(self._model.deviations, *inputs)
+        return np.tile(self.card.calibration.residuals, (len(inputs[0]), 1))
+
+    def intervals(
+        self, strains: ArrayLike, forces: ArrayLike | None = None
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Lower and upper ends (B, targets), physical, of intervals of the calibration's level.
+
+        Raises BadInput. They hold for materials like those trained on: heed the novelty.
+        """
+        deviations = self.deviations(strains, forces)
+        return self.card.calibration.intervals(self.predict(strains, forces), deviations)
+
+    def covariances(
+        self, strains: ArrayLike, forces: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
+        """Covariances (B, targets, targets) of normal laws with these intervals; raises BadInput.
+
+        How the errors of the targets hang together is known on average over all materials only.
+        """
+        return self.card.calibration.covariances(self.deviations(strains, forces))
 
     def novelty(self, strains: ArrayLike) -> NDArray[np.float64]:
         """Score (B,) how unlike the training records; above novelty_limit, do not answer."""

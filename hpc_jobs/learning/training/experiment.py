@@ -7,46 +7,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.training import Network as NetworkSpec
+from hpc_jobs.contract.validation import INTERVAL_LEVEL
 from hpc_jobs.contract.workspace import RunFolder
 from hpc_jobs.learning.data.dataset import (
     Dataset,
     Examples,
     open_dataset,
-    test_examples,
     validation_examples,
     with_noise,
 )
-from hpc_jobs.learning.evaluation.figures import draw_all
-from hpc_jobs.learning.evaluation.judge import TestReport, judge
 from hpc_jobs.learning.feed.base import Records
 from hpc_jobs.learning.feed.choice import open_source
 from hpc_jobs.learning.feed.order import Order
-from hpc_jobs.learning.models.inverse_model import InverseModel, ModelCard, trainable
+from hpc_jobs.learning.models.calibration import require_records
+from hpc_jobs.learning.models.inverse_model import InverseModel, trainable
 from hpc_jobs.learning.training.checkpoint import Checkpoints
+from hpc_jobs.learning.training.completion import Made, Trained, complete
 from hpc_jobs.learning.training.plan import Plan
 from hpc_jobs.learning.training.progress import Evaluation, Pace
-from hpc_jobs.learning.training.publication import facts_of, publish_network
 from hpc_jobs.learning.training.team import Team
-from hpc_jobs.learning.training.trainer import CHUNK, Trainer, observed
+from hpc_jobs.learning.training.trainer import Trainer
 from hpc_jobs.tracking.spool import Spool
 
 NOVELTY_COMPONENTS = 24
 NOVELTY_RECORDS = 20_000
 _NOVELTY_NOISE = 4  # tag of its noise
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """What came of a training."""
-
-    card: ModelCard
-    report: TestReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +62,11 @@ def train_network(
     """Train one network on the run's dataset and publish it as models/<name>.
 
     Interrupted, it resumes from its checkpoint when called again. Returns None on ranks that do
-    not lead their team. Raises CorruptFile, Diverged and Interrupted.
+    not lead their team. Raises CorruptFile, ConfigurationError, Diverged and Interrupted.
     """
     team, folder = team or Team(), run.model(name)
     dataset = open_dataset(run, campaign.training.validation_fraction)
+    require_records(len(dataset.calibration_rows), INTERVAL_LEVEL)
     if team.leads:
         (folder / "manifest.json").unlink(missing_ok=True)  # what it vouched for is made anew
     fitted = fit_network(
@@ -84,11 +74,10 @@ def train_network(
     )
     if not team.leads:
         return None
-    model, trainer = fitted.model, fitted.trainer
-    card = _card(name, campaign, spec, dataset, model, trainer)
-    verdict = _judge_and_publish(folder, model, card, dataset, fitted.validation, trainer)
+    made, device = _made(name, spec, fitted), fitted.trainer.device
+    trained = complete(folder, campaign, made, dataset, fitted.validation, device)
     fitted.checkpoints.remove()
-    return Trained(card=card, report=verdict)
+    return trained
 
 
 def fit_network(
@@ -133,52 +122,17 @@ def _records(dataset: Dataset, spec: NetworkSpec, plan: Plan, device: torch.devi
     return Records(dataset.train, order, scaler, device, spec.components, spec.forces)
 
 
-def _card(
-    name: str,
-    campaign: Campaign,
-    spec: NetworkSpec,
-    dataset: Dataset,
-    model: InverseModel,
-    trainer: Trainer,
-) -> ModelCard:
-    facts = dataset.facts
-    return ModelCard(
+def _made(name: str, spec: NetworkSpec, fitted: Fitted) -> Made:
+    progress = fitted.trainer.progress
+    chosen = next(one for one in progress.history if one.epoch == progress.best_epoch)
+    return Made(
         name=name,
         network=spec,
-        strain_shape=facts.strain_shape,
-        scaler=facts.scaler,
-        noise_strain=facts.noise_strain,
-        noise_force_relative=facts.noise_force_relative,
-        novelty_components=model.novelty.vectors.shape[1],
-        campaign_fingerprint=campaign.fingerprint,
-        dataset_sha256=dataset.sha256,
-        dataset_generation=facts.generation,
-        best_epoch=trainer.progress.best_epoch,
-        validation_loss=trainer.progress.best_loss,
-        parameters=trainable([model.network]),
+        model=fitted.model,
+        validation_mse=chosen.val_mse,
+        best_epoch=progress.best_epoch,
+        history=progress.history,
     )
-
-
-def _judge_and_publish(
-    folder: Path,
-    model: InverseModel,
-    card: ModelCard,
-    dataset: Dataset,
-    validation: Examples,
-    trainer: Trainer,
-) -> TestReport:
-    """Look at the test set, this once, and publish whatever it says."""
-    test, history = test_examples(dataset), trainer.progress.history
-    estimates, novel = _answers(model.to(trainer.device), test, trainer.device)
-    saw_forces = card.network.forces
-    verdict = judge(estimates, novel, dataset, validation, test, forces=saw_forces)
-    figures = draw_all(
-        folder / "figures", card.name, history, estimates, test, card.scaler, verdict
-    )
-    chosen = next(one for one in history if one.epoch == card.best_epoch)
-    facts = facts_of(card, chosen, verdict, test)
-    publish_network(folder, model, card, facts, verdict, validation, figures)
-    return verdict
 
 
 def _fresh_model(spec: NetworkSpec, dataset: Dataset) -> InverseModel:
@@ -217,6 +171,7 @@ def _parameters(
         "source": source,
         "train_records": len(dataset.fit_rows),
         "validation_records": len(dataset.validation_rows),
+        "calibration_records": len(dataset.calibration_rows),
         "test_records": len(dataset.test),
         "dataset_generation": dataset.facts.generation,
     }
@@ -236,16 +191,3 @@ def _epoch_metrics(evaluation: Evaluation, pace: Pace, dataset: Dataset) -> dict
         "io/input_wait": pace.input_wait,
         **each,
     }
-
-
-@torch.no_grad()
-def _answers(
-    model: InverseModel, test: Examples, device: torch.device
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Estimates (n, targets) in min-max units, and which records look novel."""
-    model.eval()
-    seen = torch.split(observed(model.network, test, device), CHUNK)
-    scaled = torch.cat([model.network(chunk) for chunk in seen])
-    strains = torch.split(torch.from_numpy(test.strains), CHUNK)
-    novel = torch.cat([model.novelty(chunk.to(device)) for chunk in strains]) > 1
-    return scaled.cpu().numpy(), novel.cpu().numpy()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from hpc_jobs.learning.models.inverse_model import (
     InverseModel,
     ModelCard,
 )
-from hpc_jobs.learning.training.progress import Evaluation
 
 
 def publish_network(
@@ -31,16 +31,19 @@ def publish_network(
     facts: ModelFacts,
     verdict: TestReport,
     validation: Examples,
-    figures: list[Path],
+    others: list[Path],
 ) -> None:
-    """Write a model's folder; its manifest, last, makes it a model."""
+    """Write a model's folder; its manifest, last, makes it a model.
+
+    others: figures and tables that lie there already.
+    """
     with publish(folder / WEIGHTS) as temporary:
         torch.save({key: value.cpu() for key, value in model.state_dict().items()}, temporary)
     with publish(folder / EXAMPLE) as temporary:
         temporary.write_text(json.dumps(_example(validation, forces=card.network.forces)))
     publish_model(folder / CARD, card)
     publish_model(folder / METRICS, verdict)
-    files = [folder / name for name in (WEIGHTS, CARD, METRICS, EXAMPLE)] + figures
+    files = [folder / name for name in (WEIGHTS, CARD, METRICS, EXAMPLE)] + others
     publish_manifest(
         folder / "manifest.json",
         "model",
@@ -59,7 +62,7 @@ def _example(examples: Examples, *, forces: bool) -> Any:
 
 
 def facts_of(
-    card: ModelCard, chosen: Evaluation, verdict: TestReport, test: Examples
+    card: ModelCard, validation_mse: Sequence[float], verdict: TestReport, test: Examples
 ) -> ModelFacts:
     """Put together what the control host decides by."""
     targets = card.scaler.targets
@@ -75,7 +78,7 @@ def facts_of(
         strain_values=test.strains.shape[1],
         dataset_sha256=card.dataset_sha256,
         test_set_sha256=test_set.hexdigest(),
-        validation_errors=dict(zip(targets, chosen.val_mse, strict=True)),
+        validation_errors=dict(zip(targets, validation_mse, strict=True)),
         test_errors=mse(verdict.network),
         baselines={name: mse(errors) for name, errors in verdict.baselines.items()},
     )

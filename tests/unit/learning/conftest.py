@@ -6,13 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
-from hpc_jobs.contract.records import publish_model
+from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.workspace import RunFolder
 from hpc_jobs.learning.data.pack import publish_dataset
 from hpc_jobs.learning.training.experiment import train_network
 from hpc_jobs.tracking.spool import Spool
-from tests.unit.learning.records import campaign_of, fill_round
+from tests.unit.learning.records import campaign_of, fill_round, freeze
 
 torch.set_num_threads(1)  # what is trained here is so small that threads only wait for each other
 
@@ -26,8 +25,7 @@ def campaign() -> Campaign:
 def run(tmp_path, campaign) -> RunFolder[Path]:
     """A run folder, in an ugly place, whose round 0 is solved."""
     run = RunFolder(tmp_path / 'it\'s a "run"')
-    frozen = FrozenCampaign(run_id="unit", campaign=campaign, code_sha256="0" * 64)
-    publish_model(run.campaign, frozen)
+    freeze(run, campaign)
     fill_round(run, campaign)
     return run
 

@@ -5,13 +5,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.loading import parse
 from hpc_jobs.contract.records import (
     RecordStatus,
     ShardFields,
     publish,
     publish_manifest,
+    publish_model,
 )
 from hpc_jobs.contract.workspace import RunFolder, manifest_of
 
@@ -61,6 +62,12 @@ def pull(parameters, force_values):
     rise = np.linspace(0.5, 1, force_values) ** 0.2
     shape = np.cos(np.outer(np.arange(8) + 1, np.linspace(0, np.pi, force_values)))
     return 8000 * rise * np.exp((parameters - 1) @ (0.3 + 0.1 * shape))
+
+
+def freeze(run: RunFolder[Path], campaign: Campaign) -> None:
+    """Write campaign.json, as the control host does."""
+    frozen = FrozenCampaign(run_id="unit", campaign=campaign, code_sha256="0" * 64)
+    publish_model(run.campaign, frozen)
 
 
 def fill_round(run: RunFolder[Path], campaign: Campaign, number=0, *, seed=1, test=40, train=240):

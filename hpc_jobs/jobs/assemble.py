@@ -1,0 +1,43 @@
+"""Assemble the campaign's TASK_INDEX-th committee of its trained members, NAME-<network>-0, ..."""
+
+import argparse
+from typing import Any
+
+import torch
+
+from hpc_jobs.contract.errors import ConfigurationError
+from hpc_jobs.jobs import element
+from hpc_jobs.jobs.element import Element
+from hpc_jobs.jobs.model_spool import facts_of, open_spool, tell
+from hpc_jobs.learning.training.assembly import assemble_committee
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """--name NAME: first part of the models' names."""
+    parser.add_argument("--name", required=True, help="the committee is called NAME-<network>")
+
+
+def work(job: Element) -> dict[str, Any]:
+    """Assemble, judge, publish; and say in the spool what MLflow should remember."""
+    committees = job.campaign.training.committees
+    if job.index >= len(committees):
+        raise ConfigurationError(
+            f"element {job.index}: training.networks has {len(committees)} networks of several "
+            "members; one element each"
+        )
+    spec, training = committees[job.index], job.arguments.name
+    torch.set_num_threads(job.campaign.execution.resources_for("assemble").cpus)
+    name = f"{training}-{spec.name}"
+    with open_spool(job, name, spec, stage="assemble", leads=True) as spool:
+        try:
+            trained = assemble_committee(job.run, job.campaign, spec, training)
+        except Exception:
+            spool.end("FAILED")
+            raise
+        tell(spool, job, trained)
+    job.progress(spec.members, spec.members, "members")
+    return facts_of(trained)
+
+
+if __name__ == "__main__":
+    element.main(work, arguments)

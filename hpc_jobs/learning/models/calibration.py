@@ -1,0 +1,102 @@
+"""How sure a model is: split-conformal intervals, calibrated on records that it has never seen.
+
+Of n calibration records the scores |truth - answer| / deviation are sorted. The one at rank
+ceil((n + 1) level), times the deviation of a new answer, is the half width of its interval. It then
+holds the truth in at least `level` of all cases, whatever the errors' law and however wrong the
+deviations: those only share the width out among the records. That is so on average over materials
+like those of the calibration, not in each region of them. Angelopoulos & Bates 2023, sec. 1.1.
+"""
+
+import math
+from statistics import NormalDist
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, FiniteFloat
+
+from hpc_jobs.contract.base import Frozen
+from hpc_jobs.contract.errors import ConfigurationError
+
+FloatArray = NDArray[np.float64]
+NonNegative = Annotated[FiniteFloat, Field(ge=0)]
+
+
+class Calibration(Frozen):
+    """What a model's errors on the calibration records were; per target, physical units."""
+
+    level: Annotated[float, Field(gt=0, lt=1, description="share of truths inside an interval")]
+    records: Annotated[int, Field(ge=1)]
+    factors: Annotated[
+        tuple[NonNegative, ...], Field(description="half widths, in deviations of the answer")
+    ]
+    residuals: Annotated[
+        tuple[NonNegative, ...],
+        Field(description="rms errors: the deviations where a network says none of its own"),
+    ]
+    correlation: Annotated[
+        tuple[tuple[FiniteFloat, ...], ...], Field(description="[target, target], of the errors")
+    ]
+
+    def intervals(
+        self, answers: FloatArray, deviations: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Lower and upper ends (B, targets) from answers and deviations (B, targets)."""
+        half = np.array(self.factors) * deviations
+        return answers - half, answers + half
+
+    def covariances(self, deviations: FloatArray) -> FloatArray:
+        """Covariances (B, targets, targets) of normal laws that have these very intervals.
+
+        What depends on several targets, an r-value say, needs to know how their errors hang
+        together; its interval is then as good as the normal law, not guaranteed.
+        """
+        normal = NormalDist().inv_cdf((1 + self.level) / 2)
+        scale = np.array(self.factors) * deviations / normal
+        return np.array(self.correlation) * scale[:, :, None] * scale[:, None, :]
+
+
+def calibrate(
+    errors: NDArray[np.floating[Any]], deviations: NDArray[np.floating[Any]] | None, level: float
+) -> Calibration:
+    """Calibrate on errors (n, targets) and, where a model says them, its deviations (n, targets).
+
+    The records must have had no part in training, nor in choosing the epoch. Raises
+    ConfigurationError where they are too few.
+    """
+    errors = np.asarray(errors, np.float64)
+    require_records(len(errors), level)
+    residuals = np.sqrt(np.square(errors).mean(0))
+    own = residuals[None] if deviations is None else np.asarray(deviations, np.float64)
+    scores = errors / np.maximum(own, np.finfo(np.float64).tiny)
+    rank = _rank(len(errors), level)
+    return Calibration(
+        level=level,
+        records=len(errors),
+        factors=tuple(np.sort(np.abs(scores), axis=0)[rank - 1].tolist()),
+        residuals=tuple(residuals.tolist()),
+        correlation=tuple(tuple(row) for row in _correlation(scores).tolist()),
+    )
+
+
+def require_records(records: int, level: float) -> None:
+    """Raise ConfigurationError where no interval of finite width could keep the level."""
+    fewest = math.ceil(round(level / (1 - level), 9))
+    if records < fewest:
+        raise ConfigurationError(
+            f"{records} records to calibrate intervals on; those of {level:.0%} need {fewest}: "
+            "raise training.validation_fraction, half of which calibrates, or simulate more"
+        )
+
+
+def _rank(records: int, level: float) -> int:
+    return math.ceil(round((records + 1) * level, 9))  # 0.9 x 10 is 9, not a rounding more
+
+
+def _correlation(scores: FloatArray) -> FloatArray:
+    """(targets, targets), about zero: a bias is part of the error; 0 where a target has none."""
+    moment = scores.T @ scores / len(scores)
+    scale = np.sqrt(np.maximum(np.diag(moment), np.finfo(np.float64).tiny))
+    correlation = moment / scale / scale[:, None]
+    np.fill_diagonal(correlation, 1.0)
+    return np.asarray(correlation)
