@@ -69,14 +69,19 @@ def calibrate(
     residuals = np.sqrt(np.square(errors).mean(0))
     own = residuals[None] if deviations is None else np.asarray(deviations, np.float64)
     scores = errors / np.maximum(own, np.finfo(np.float64).tiny)
-    rank = _rank(len(errors), level)
     return Calibration(
         level=level,
         records=len(errors),
-        factors=tuple(np.sort(np.abs(scores), axis=0)[rank - 1].tolist()),
+        factors=tuple(conformal_factors(np.abs(scores), level).tolist()),
         residuals=tuple(residuals.tolist()),
         correlation=tuple(tuple(row) for row in _correlation(scores).tolist()),
     )
+
+
+def conformal_factors(scores: FloatArray, level: float) -> FloatArray:
+    """Scores (targets,) at the finite-sample rank of (n, targets); there must be enough."""
+    rank = math.ceil(round((len(scores) + 1) * level, 9))  # 0.9 x 10 is 9, not a rounding more
+    return np.asarray(np.sort(scores, axis=0)[rank - 1])
 
 
 def require_records(records: int, level: float) -> None:
@@ -87,10 +92,6 @@ def require_records(records: int, level: float) -> None:
             f"{records} records to calibrate intervals on; those of {level:.0%} need {fewest}: "
             "raise training.validation_fraction, half of which calibrates, or simulate more"
         )
-
-
-def _rank(records: int, level: float) -> int:
-    return math.ceil(round((records + 1) * level, 9))  # 0.9 x 10 is 9, not a rounding more
 
 
 def _correlation(scores: FloatArray) -> FloatArray:

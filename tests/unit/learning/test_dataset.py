@@ -5,7 +5,12 @@ import pytest
 
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.learning.data import packed
-from hpc_jobs.learning.data.dataset import open_dataset, scale, validation_examples
+from hpc_jobs.learning.data.dataset import (
+    calibration_examples,
+    open_dataset,
+    scale,
+    validation_examples,
+)
 from hpc_jobs.learning.data.dataset import (
     test_examples as frozen_examples,
 )
@@ -18,10 +23,21 @@ def dataset(run, campaign):
     return open_dataset(run, 0.1)
 
 
-def test_train_validation_and_test_are_disjoint(dataset):
-    both = np.concatenate([dataset.fit_rows, dataset.validation_rows])
-    assert sorted(both) == list(range(len(dataset.train)))
-    assert len(dataset.validation_rows) == round(0.1 * len(dataset.train))
+def test_what_is_trained_on_chosen_by_and_calibrated_on_is_disjoint(dataset):
+    parts = dataset.fit_rows, dataset.validation_rows, dataset.calibration_rows
+    assert sorted(np.concatenate(parts)) == list(range(len(dataset.train)))
+    held_out = round(0.1 * len(dataset.train))
+    assert [len(rows) for rows in parts[1:]] == [-(-held_out // 2), held_out // 2]
+
+
+def test_calibration_records_have_noise_of_their_own_and_count_once(dataset):
+    chosen, calibrated = validation_examples(dataset), calibration_examples(dataset)
+    assert len(calibrated.strains) == len(dataset.calibration_rows)
+    clean = dataset.train.take(dataset.calibration_rows)[0]
+    noise = (calibrated.strains - clean) / dataset.facts.noise_strain
+    assert noise.std() == pytest.approx(1, rel=0.05)
+    first = (chosen.strains - dataset.train.take(np.tile(dataset.validation_rows, 4))[0])[0]
+    assert not np.allclose(noise[0], first / dataset.facts.noise_strain, atol=0.1)
 
 
 def test_targets_are_scaled_to_the_training_range(dataset):

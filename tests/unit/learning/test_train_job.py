@@ -50,8 +50,8 @@ def test_both_jobs_end_to_end(run, campaign, index, network):
     assert model_facts(manifest).test_errors == pytest.approx(result["test_mse"])
     assert model_facts(manifest).validation_error == pytest.approx(result["validation_loss"])
     assert {entry.path for entry in manifest.files} == {
-        *("weights.pt", "model.json", "metrics.json", "input_example.json"),
-        *("figures/loss.png", "figures/errors.png", "figures/parity.png"),
+        *("weights.pt", "model.json", "metrics.json", "input_example.json", "worst_cases.csv"),
+        *("figures/loss.png", "figures/errors.png", "figures/parity.png", "figures/coverage.png"),
     }
     assert not (folder / "checkpoints").exists()
 

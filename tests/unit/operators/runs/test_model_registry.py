@@ -17,6 +17,7 @@ from hpc_jobs.contract.training import Mlp
 from hpc_jobs.contract.validation import Judgement, Limits, Verdict
 from hpc_jobs.contract.workspace import RunFolder, Workspace
 from hpc_jobs.learning.data.facts import TargetScaler
+from hpc_jobs.learning.models.calibration import calibrate
 from hpc_jobs.learning.models.inverse_model import CARD, EXAMPLE, WEIGHTS, InverseModel, ModelCard
 from hpc_jobs.learning.models.trained_model import load_model
 from operators.model_registry import champion, judge, registered_name
@@ -41,6 +42,7 @@ def card_of(name: str) -> ModelCard:
         dataset_generation=1,
         best_epoch=1,
         validation_loss=0.1,
+        calibration=calibrate(RNG.normal(scale=0.01, size=(20, 8)), None, 0.9),
         parameters=1,
     )
 
