@@ -30,17 +30,20 @@ from hpc_jobs.learning.networks.committee import Committee
 from hpc_jobs.learning.training.assembly import assemble_committee, committee_of
 from hpc_jobs.learning.training.experiment import train_network
 from hpc_jobs.tracking.spool import Spool
-from tests.unit.learning.records import campaign_of, fill_round, freeze, solve
+from tests.unit.learning.records import campaign_of, fill_round, freeze, pull, solve
 from tests.unit.learning.test_train_job import job
 
-COMMITTEE = {"kind": "mlp", "hidden": [32], "components": 16, "gaussian": True, "members": 2}
+COMMITTEE = {"kind": "mlp", "hidden": [32], "components": 16, "members": 2}
 
 
 @pytest.fixture(scope="module")
 def assembled(tmp_path_factory):
     """A run whose two Gaussian members are trained and assembled, by the job; its campaign."""
     campaign = campaign_of(
-        networks=[COMMITTEE], epochs=40, learning_rate=5e-3, validation_fraction=0.5
+        networks=[COMMITTEE | {"gaussian": True, "forces": True}],
+        epochs=40,
+        learning_rate=5e-3,
+        validation_fraction=0.5,
     )
     run = RunFolder(tmp_path_factory.mktemp("committee"))
     freeze(run, campaign)
@@ -70,11 +73,13 @@ def members(assembled):
 
 @pytest.fixture(scope="module")
 def asked(assembled):
-    """Noisy strains (400, n) of sheets that nobody was trained on, and the truth."""
-    rng = np.random.default_rng(5)
+    """Noisy (strains, forces) of 400 sheets that nobody was trained on, and the truth."""
+    rng, specimens = np.random.default_rng(5), assembled[1].specimens
     truth = rng.uniform(0.9, 1.1, (400, 8))
-    strains = solve(truth, assembled[1].specimens.strain_values)
-    return strains + rng.normal(scale=5e-4, size=strains.shape), truth
+    strains = solve(truth, specimens.strain_values)
+    forces = pull(truth, specimens.force_values)
+    strains += rng.normal(scale=5e-4, size=strains.shape)
+    return (strains, forces * rng.normal(1, 5e-3, forces.shape)), truth
 
 
 def test_members_are_trained_as_networks_of_their_own_and_the_campaign_stays_as_it_was():
@@ -97,22 +102,22 @@ def test_a_network_must_not_be_called_as_a_member_is():
 
 
 def test_mean_and_variance_are_those_of_the_mixture(committee, members, asked):
-    strains, truth = asked
-    one, two = (member.predict(strains) for member in members)
+    fields, truth = asked
+    one, two = (member.predict(*fields) for member in members)
     assert not np.allclose(one, two)
-    np.testing.assert_allclose(committee.predict(strains), (one + two) / 2, rtol=1e-5)
-    own = [np.square(member.deviations(strains)) for member in members]
+    np.testing.assert_allclose(committee.predict(*fields), (one + two) / 2, rtol=1e-5)
+    own = [np.square(member.deviations(*fields)) for member in members]
     expected = np.square(one - two) / 4 + (own[0] + own[1]) / 2
-    np.testing.assert_allclose(np.square(committee.deviations(strains)), expected, rtol=1e-3)
+    np.testing.assert_allclose(np.square(committee.deviations(*fields)), expected, rtol=1e-3)
 
     def error(answer):
         return np.square(answer - truth).mean()
 
-    assert error(committee.predict(strains)) < (error(one) + error(two)) / 2
+    assert error(committee.predict(*fields)) < (error(one) + error(two)) / 2
 
 
 def test_plain_members_say_how_sure_they_are_by_their_spread():
-    campaign = campaign_of(networks=[COMMITTEE | {"gaussian": False, "members": 3}])
+    campaign = campaign_of(networks=[COMMITTEE | {"members": 3}])
     scaler = {"targets": tuple(campaign.targets), "low": (0.0,) * 8, "high": (1.0,) * 8}
     torch.manual_seed(1)
     spec = campaign.training.networks[0]
@@ -121,7 +126,8 @@ def test_plain_members_say_how_sure_they_are_by_their_spread():
     for member in model.network.members:
         torch.nn.init.normal_(member.layers[-1].bias)
     strains = torch.zeros(1, 240)
-    biases = torch.stack([member(strains)[0] for member in model.network.members])
+    seen = model.network.observe(strains)
+    biases = torch.stack([member(seen)[0] for member in model.network.members])
     found = model.deviations(strains)[0]
     torch.testing.assert_close(found, biases.std(0, unbiased=False), rtol=1e-4, atol=1e-6)
 
@@ -162,28 +168,28 @@ def test_mlflow_hears_of_it_as_of_a_training(assembled):
 
 def test_intervals_hold_what_they_promise(committee, members, asked):
     """100 calibration records: 3 standard deviations of their luck, of 8 targets together."""
-    strains, truth = asked
+    fields, truth = asked
     for model in (committee, members[0]):
-        low, high = model.intervals(strains)
+        low, high = model.intervals(*fields)
         inside = ((low <= truth) & (truth <= high)).mean()
         assert 0.84 < inside < 0.96
         half = (high - low) / 2
-        expected = np.array(model.card.calibration.factors) * model.deviations(strains)
+        expected = np.array(model.card.calibration.factors) * model.deviations(*fields)
         np.testing.assert_allclose(half, expected)
 
 
 def test_covariances_have_the_widths_of_the_intervals(committee, asked):
-    strains, _ = asked
-    low, high = committee.intervals(strains)
-    covariances = committee.covariances(strains)
+    fields, _ = asked
+    low, high = committee.intervals(*fields)
+    covariances = committee.covariances(*fields)
     deviations = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
     np.testing.assert_allclose(1.6448536 * deviations, (high - low) / 2, rtol=1e-6)
     assert np.linalg.eigvalsh(covariances).min() > 0
 
 
 def test_a_runtime_answers_as_the_committee_does(committee, asked):
-    strains = asked[0].astype(np.float32)
-    check_agreement(committee.module, exported(committee.module), strains)
+    fields = tuple(one.astype(np.float32) for one in asked[0])
+    check_agreement(committee.module, exported(committee.module), *fields)
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_coverage_by_hand():
 def test_the_worst_cases_come_first_with_their_intervals(tmp_path):
     scaler = TargetScaler(targets=("MP1", "MP2"), low=(1.0, 0.0), high=(3.0, 10.0))
     truth = np.full((4, 2), 0.5, np.float32)
-    test = Examples(np.zeros((4, 1), np.float32), truth, np.array([2.0, 5.0]) + np.zeros((4, 2)))
+    test = Examples(truth, truth, truth, np.array([2.0, 5.0]) + np.zeros((4, 2)))
     scaled = truth + np.array([[0, 0], [0.2, 0], [0, 0], [0, -0.4]])
     write_worst_cases(tmp_path / "w.csv", answers(scaled, test, scaler), test, scaler, cases=2)
     first, second = csv.DictReader((tmp_path / "w.csv").read_text().splitlines())

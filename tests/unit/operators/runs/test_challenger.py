@@ -48,6 +48,21 @@ def test_the_validation_split_decides(bench, run):
     assert chosen["networks"]["mlp"]["baselines"]["mean"]["sum"] == 2.0
 
 
+def test_a_committee_stands_for_its_members(bench, monkeypatch):
+    monkeypatch.setattr(challenger, "HpcHook", bench.connect)
+    networks = [{"kind": "mlp", "members": 3}, {"kind": "mlp", "name": "single"}]
+    run = bench.open(run_id="committee-1", overrides={"training": {"networks": networks}})
+    assert (run.networks, run.committees) == (4, 1)
+    for number in range(3):
+        publish(bench, run, f"t-mlp-{number}", facts(f"mlp-{number}", 0.05, 0.05))
+    publish(bench, run, "t-single", facts("single", 0.2, 0.2))
+    with pytest.raises(CorruptFile, match=r"t-mlp/manifest\.json: missing"):
+        choose_challenger(run, "t")
+    publish(bench, run, "t-mlp", facts("mlp", 0.1, 0.1))
+    chosen = choose_challenger(run, "t")
+    assert chosen["model"] == "t-mlp" and set(chosen["networks"]) == {"mlp", "single"}
+
+
 def test_a_network_without_manifest_is_named(bench, run):
     publish(bench, run, "t2-mlp", facts("mlp", 0.2, 0.1))
     with pytest.raises(CorruptFile, match=r"t2-multitask_cnn.*missing"):
