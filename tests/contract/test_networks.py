@@ -1,5 +1,7 @@
 """What every network of the registry must do."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
@@ -55,15 +57,19 @@ def forces_of(shape, count, seed=2):
     return (8000 * np.exp(0.1 * rng.normal(size=(count, values)))).astype(np.float32)
 
 
+@cache
+def spectra(shape, content):
+    strains = np.frombuffer(content, np.float32).reshape(-1, int(np.prod(shape)))
+    logs = np.log(forces_of(shape, len(strains)))
+    return Spectra(
+        strains=spectrum_of([strains], NOISE, 6),
+        forces=spectrum_of([logs], FORCE_NOISE, logs.shape[1]),
+    )
+
+
 def fitted(kind, shape, strains, **settings):
     network = build(kind, shape, **settings)
-    logs = np.log(forces_of(shape, len(strains)))
-    network.fit(
-        Spectra(
-            strains=spectrum_of([strains], NOISE, 6),
-            forces=spectrum_of([logs], FORCE_NOISE, logs.shape[1]),
-        )
-    )
+    network.fit(spectra(shape, strains.tobytes()))
     return network
 
 
