@@ -31,18 +31,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.data_pipeline import NOISE, TARGETS, pack
+from benchmarks.data_pipeline import NETWORK, TARGETS, pack, spectra
 from hpc_jobs.contract.specimen import Specimens
-from hpc_jobs.contract.training import Mlp, SineWave
+from hpc_jobs.contract.training import SineWave
 from hpc_jobs.jobs.ranks import Rank, joined
 from hpc_jobs.learning.data.dataset import Examples, scale
-from hpc_jobs.learning.data.facts import TargetScaler
+from hpc_jobs.learning.data.facts import PackedFields, TargetScaler
 from hpc_jobs.learning.data.split import Split
 from hpc_jobs.learning.errors import Interrupted
 from hpc_jobs.learning.feed.base import Records
 from hpc_jobs.learning.feed.order import Order
 from hpc_jobs.learning.feed.ram import RamSource
-from hpc_jobs.learning.networks.inputs import spectrum_of
 from hpc_jobs.learning.networks.mlp import Mlp as MlpNetwork
 from hpc_jobs.learning.training.checkpoint import Checkpoints
 from hpc_jobs.learning.training.plan import Plan
@@ -82,12 +81,14 @@ class Case:
 def trainer(case: Case, team: Team) -> Trainer:
     """Build the same training in every process."""
     torch.manual_seed(0)
-    spec, split = Mlp(kind="mlp"), Split(case.files)
-    network = MlpNetwork(spec, Specimens().strain_shape, TARGETS)
-    strains, _ = split.take(np.arange(2048))
-    network.inputs.fit(spectrum_of([strains], NOISE, spec.components))
-    held_out, parameters = split.take(np.arange(RECORDS, RECORDS + VALIDATION))
-    validation = Examples(held_out, scale(parameters, SCALER), parameters.astype(np.float64))
+    split = Split(case.files)
+    network = MlpNetwork(NETWORK, Specimens().strain_shape, TARGETS)
+    network.fit(spectra())
+    names = (PackedFields.STRAINS, PackedFields.FORCES, PackedFields.PARAMETERS)
+    held_out = np.arange(RECORDS, RECORDS + VALIDATION)
+    strains, forces, parameters = split.gather(names, held_out)
+    physical = parameters.astype(np.float64)
+    validation = Examples(strains, forces, scale(parameters, SCALER), physical)
     order = Order(RECORDS, BATCH, seed=1, block=128, blocks_per_window=8)
     plan = Plan(
         epochs=case.epochs,
@@ -99,9 +100,8 @@ def trainer(case: Case, team: Team) -> Trainer:
         settle_after=1.0,
         checkpoint_every_epochs=100,
     )
-    return Trainer(
-        network, Watched(Records(split, order, SCALER, team.device)), validation, plan, team
-    )
+    fed = Records(split, order, SCALER, team.device, NETWORK.components)
+    return Trainer(network, Watched(fed), validation, plan, team)
 
 
 def work(rank: Rank, case: Case, answers: Any) -> None:

@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from types import TracebackType
@@ -18,7 +18,8 @@ from hpc_jobs.learning.data.split import Split
 from hpc_jobs.learning.feed.ahead import ahead
 from hpc_jobs.learning.feed.order import ALONE, Order, Share
 
-DEPTH = 3  # batches made in advance
+DEPTH = 3  # stretches made in advance
+STRETCH = 4096  # records
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +33,37 @@ class Batch:
     def __len__(self) -> int:
         return len(self.components)
 
-    def pinned(self) -> "Batch":
-        """Copy it to memory that a GPU may read by itself."""
-        return Batch(self.step, self.components.pin_memory(), self.targets.pin_memory())
 
-    def to(self, device: torch.device) -> "Batch":
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Batches of neighbouring steps, made and handed over as one: each costs next to nothing."""
+
+    first: int  # step of the first
+    sizes: tuple[int, ...]  # records of each
+    components: Tensor
+    targets: Tensor
+
+    def pinned(self) -> "Stretch":
+        """Copy it to memory that a GPU may read by itself."""
+        return self._with(self.components.pin_memory(), self.targets.pin_memory())
+
+    def to(self, device: torch.device) -> "Stretch":
         """Send it to the device, without waiting for its arrival."""
-        components, targets = (
-            column.to(device, non_blocking=True) for column in (self.components, self.targets)
+        both = (self.components, self.targets)
+        components, targets = (column.to(device, non_blocking=True) for column in both)
+        return self._with(components, targets)
+
+    def batches(self) -> Iterator[Batch]:
+        """Cut it up again."""
+        sizes = list(self.sizes)
+        cut = zip(
+            torch.split(self.components, sizes), torch.split(self.targets, sizes), strict=True
         )
-        return Batch(self.step, components, targets)
+        for step, (components, targets) in enumerate(cut, self.first):
+            yield Batch(step, components, targets)
+
+    def _with(self, components: Tensor, targets: Tensor) -> "Stretch":
+        return Stretch(self.first, self.sizes, components, targets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,27 +124,34 @@ class BatchSource(ABC):
         strongest = components[:, : self.records.components]
         return torch.cat([strongest, *forces], dim=1) if forces else strongest
 
-    def _batch(self, step: int, *columns: NDArray[np.float32]) -> Batch:
-        """Make a batch of columns in the order of `Records.names`."""
+    def _arranged(self, *columns: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+        """Components (n, k) and scaled targets of columns in the order of `Records.names`."""
         parameters, *components = map(torch.from_numpy, columns)
-        return Batch(step, self._wanted(*components), self._scaled(parameters))
+        return self._wanted(*components), self._scaled(parameters)
 
-    def _delivered(self, made: Generator[Batch]) -> Generator[Batch]:
+    def _stretches(self, first: int) -> Iterator[range]:
+        """Take steps from `first` on, so many at a time that they have about STRETCH records."""
+        several = max(1, STRETCH // self.order.batch_size)
+        for start in range(first, self.order.steps, several):
+            yield range(start, min(start + several, self.order.steps))
+
+    def _delivered(self, made: Generator[Stretch]) -> Generator[Batch]:
         """Hand over batches; a thread makes them in advance where it takes nobody's core."""
         device = self.records.device
         if device.type == "cpu" and not _spare_core():
-            yield from made
+            for stretch in made:
+                yield from stretch.batches()
             return
         with ahead(made if device.type == "cpu" else _pinned(made), DEPTH) as ready:
-            for batch in ready:
-                yield batch if device.type == "cpu" else batch.to(device)
+            for stretch in ready:
+                yield from (stretch if device.type == "cpu" else stretch.to(device)).batches()
 
 
 def _spare_core() -> bool:
     return len(os.sched_getaffinity(0)) > torch.get_num_threads()
 
 
-def _pinned(made: Generator[Batch]) -> Generator[Batch]:
+def _pinned(made: Generator[Stretch]) -> Generator[Stretch]:
     with closing(made):
-        for batch in made:
-            yield batch.pinned()
+        for stretch in made:
+            yield stretch.pinned()

@@ -23,7 +23,7 @@ class DeviceSource(BatchSource):
         self._columns: tuple[Tensor, Tensor] | None = None
         for start in range(0, self.order.records, UPLOAD):
             rows = np.arange(start, min(start + UPLOAD, self.order.records))
-            self._upload(rows, self._batch(0, *records.split.gather(records.names, rows)))
+            self._upload(rows, *self._arranged(*records.split.gather(records.names, rows)))
 
     def batches(self, epoch: int, first: int = 0, share: Share = ALONE) -> Generator[Batch]:
         """Yield the rank's part of the epoch's batches, from global step `first` on."""
@@ -34,8 +34,7 @@ class DeviceSource(BatchSource):
             components, targets = (column.index_select(0, rows) for column in self._columns)
             yield Batch(step, components, targets)
 
-    def _upload(self, rows: NDArray[np.int64], part: Batch) -> None:
-        parts = (part.components, part.targets)
+    def _upload(self, rows: NDArray[np.int64], *parts: Tensor) -> None:
         if self._columns is None:
             count, device = self.order.records, self.records.device
             components, targets = (torch.empty(count, p.shape[1], device=device) for p in parts)

@@ -2,7 +2,9 @@
 
 from collections.abc import Generator
 
-from hpc_jobs.learning.feed.base import Batch, BatchSource
+import numpy as np
+
+from hpc_jobs.learning.feed.base import Batch, BatchSource, Stretch
 from hpc_jobs.learning.feed.order import ALONE, Share
 
 
@@ -15,8 +17,9 @@ class RamSource(BatchSource):
         """Yield the rank's part of the epoch's batches, from global step `first` on."""
         return self._delivered(self._made(epoch, first, share))
 
-    def _made(self, epoch: int, first: int, share: Share) -> Generator[Batch]:
-        dealt = self.order.epoch(epoch)
-        for step in range(first, self.order.steps):
-            columns = self.records.split.gather(self.records.names, dealt.rows(step, share))
-            yield self._batch(step, *columns)
+    def _made(self, epoch: int, first: int, share: Share) -> Generator[Stretch]:
+        dealt, records = self.order.epoch(epoch), self.records
+        for steps in self._stretches(first):
+            rows = [dealt.rows(step, share) for step in steps]
+            columns = records.split.gather(records.names, np.concatenate(rows))
+            yield Stretch(steps.start, tuple(map(len, rows)), *self._arranged(*columns))

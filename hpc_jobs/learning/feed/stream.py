@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.learning.data.packed import Column
-from hpc_jobs.learning.feed.base import Batch, BatchSource, Records
+from hpc_jobs.learning.feed.base import Batch, BatchSource, Records, Stretch
 from hpc_jobs.learning.feed.order import ALONE, Epoch, Piece, Share, Window
 
 READERS = 2
@@ -51,14 +51,15 @@ class StreamSource(BatchSource):
         while self._handles:
             os.close(self._handles.popitem()[1])
 
-    def _made(self, epoch: int, first: int, share: Share) -> Generator[Batch]:
+    def _made(self, epoch: int, first: int, share: Share) -> Generator[Stretch]:
         windows = _Windows(self, self.order.epoch(epoch))
         try:
-            for step in range(first, self.order.steps):
-                pieces = windows.epoch.pieces(step, share)
-                parts = [windows.take(piece) for piece in pieces]
-                columns = zip(*parts, strict=True)
-                yield self._batch(step, *(np.concatenate(column) for column in columns))
+            for steps in self._stretches(first):
+                pieces = [windows.epoch.pieces(step, share) for step in steps]
+                sizes = tuple(sum(len(piece.places) for piece in some) for some in pieces)
+                parts = [windows.take(piece) for some in pieces for piece in some]
+                columns = (np.concatenate(column) for column in zip(*parts, strict=True))
+                yield Stretch(steps.start, sizes, *self._arranged(*columns))
         finally:
             windows.settle()
 
