@@ -37,6 +37,7 @@ from hpc_jobs.contract.training import SineWave
 from hpc_jobs.jobs.ranks import Rank, joined
 from hpc_jobs.learning.data.dataset import Examples, scale
 from hpc_jobs.learning.data.facts import PackedFields, TargetScaler
+from hpc_jobs.learning.data.spectrum import publish_spectra, read_spectra
 from hpc_jobs.learning.data.split import Split
 from hpc_jobs.learning.errors import Interrupted
 from hpc_jobs.learning.feed.base import Records
@@ -49,6 +50,7 @@ from hpc_jobs.learning.training.team import Team
 from hpc_jobs.learning.training.trainer import Trainer
 
 RECORDS, VALIDATION, BATCH = 6000, 1000, 250
+SPECTRA = "spectra.npz"
 CURVE_TOLERANCE = 1e-4  # relative, of every epoch's loss: sums are taken in another order
 SCALER = TargetScaler(targets=TARGETS, low=(0.9,) * 8, high=(1.1,) * 8)
 
@@ -83,7 +85,7 @@ def trainer(case: Case, team: Team) -> Trainer:
     torch.manual_seed(0)
     split = Split(case.files)
     network = MlpNetwork(NETWORK, Specimens().strain_shape, TARGETS)
-    network.fit(spectra())
+    network.fit(read_spectra(case.files[0].with_name(SPECTRA)))
     names = (PackedFields.STRAINS, PackedFields.FORCES, PackedFields.PARAMETERS)
     held_out = np.arange(RECORDS, RECORDS + VALIDATION)
     strains, forces, parameters = split.gather(names, held_out)
@@ -134,7 +136,8 @@ def work(rank: Rank, case: Case, answers: Any) -> None:
 
 def run(case: Case, world: int) -> list[dict[str, Any]]:
     """Start the ranks of one training; answers by rank."""
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")  # imports once, then forks: no thread yet
+    context.set_forkserver_preload(["benchmarks.scaling"])
     answers = context.Queue()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -165,6 +168,7 @@ def global_order(parts: list[list[dict[str, Any]]]) -> dict[tuple[int, int], lis
 def measure(folder: Path, epochs: int, seed: int) -> dict[str, Any]:
     """Run the trainings and compare."""
     pack(folder, RECORDS + VALIDATION)
+    publish_spectra(folder / SPECTRA, spectra())
     files = tuple(sorted(folder.glob("*.h5")))
     steps = epochs * -(-RECORDS // BATCH)
     stop_at = random.Random(seed).randrange(steps // 4, steps)

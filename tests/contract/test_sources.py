@@ -67,7 +67,9 @@ def stored(columns, rows):
 
 
 @pytest.fixture(params=SOURCES)
-def source(request, split):
+def source(request, split, monkeypatch):
+    """Makes two or three batches at a time."""
+    monkeypatch.setattr("hpc_jobs.learning.feed.base.STRETCH", 100)
     with SOURCES[request.param](records(split)) as opened:
         yield opened
 
