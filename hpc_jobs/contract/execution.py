@@ -16,11 +16,16 @@ Job = Literal[
     "identify",
     "resimulate",
     "score",
+    "search",
+    "train_finalist",
+    "choose_network",
 ]
 """Every cluster job; each is a module of hpc_jobs.jobs."""
 
 
-ON_GPU_CLUSTER: frozenset[Job] = frozenset({"train", "assemble", "identify"})
+ON_GPU_CLUSTER: frozenset[Job] = frozenset(
+    {"train", "assemble", "identify", "search", "train_finalist", "choose_network"}
+)
 """Jobs that run on execution.gpu_cluster; all others run on execution.cpu_cluster."""
 
 TEAMS: frozenset[Job] = frozenset({"train"})

@@ -9,6 +9,7 @@
       dataset/manifest.json, packed/
       models/<name>/
       validation/<name>/
+      search/<name>/
       jobs/<token>/
 
 The control host builds the same paths with PurePosixPath, the jobs with Path.
@@ -124,9 +125,56 @@ class RunFolder(Generic[P]):
         """One measurement against its re-simulation, for people."""
         return self.validation(validation) / "figures" / f"{measurement}.png"
 
+    def search(self, name: str) -> "SearchFolder[P]":
+        """Folder of one hyper-parameter search."""
+        return SearchFolder(self.root / "search" / name)
+
     def job(self, token: str) -> "JobFolder[P]":
         """Folder of one array job."""
         return JobFolder(self.root / "jobs" / token)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFolder(Generic[P]):
+    """One hyper-parameter search; many workers append to its journal."""
+
+    root: P
+
+    @property
+    def settings(self) -> P:
+        """What is searched: frozen before the first trial."""
+        return self.root / "search.json"
+
+    @property
+    def journal(self) -> P:
+        """Every trial, as the workers told it, line by line."""
+        return self.root / "journal.log"
+
+    def trial(self, origin: int) -> P:
+        """Checkpoints of a trial and of those that repeat it."""
+        return self.root / "trials" / f"{origin:05d}"
+
+    @property
+    def finalists(self) -> P:
+        """Which networks are trained over several seeds."""
+        return self.root / "finalists.json"
+
+    def training(self, number: int) -> P:
+        """Checkpoints of one of those trainings."""
+        return self.root / "seeds" / f"{number:03d}"
+
+    def trained(self, number: int) -> P:
+        """Path of what came of one of those trainings."""
+        return self.root / "seeds" / f"{number:03d}.json"
+
+    @property
+    def choice(self) -> P:
+        """Which finalist is better than the present network, and how surely."""
+        return self.root / "choice.json"
+
+    def figure(self, name: str) -> P:
+        """Path of a figure of the search, for people."""
+        return self.root / "figures" / f"{name}.png"
 
 
 @dataclass(frozen=True, slots=True)
