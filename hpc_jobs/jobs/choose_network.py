@@ -1,0 +1,28 @@
+"""Say which finalist of a hyper-parameter search beats the present network, and draw it."""
+
+from typing import Any
+
+from hpc_jobs.contract.records import publish_model, read_model
+from hpc_jobs.contract.study import Finalists
+from hpc_jobs.figure_style import in_style, publish_page
+from hpc_jobs.jobs import element
+from hpc_jobs.jobs.element import Element
+from hpc_jobs.jobs.search_folder import arguments, folder_of
+from hpc_jobs.learning.search.figures import front_figure, seeds_figure
+from hpc_jobs.learning.search.final import choose, read_results
+
+
+def work(element: Element) -> dict[str, Any]:
+    """Compare, draw, and publish choice.json last."""
+    folder = folder_of(element)
+    finalists = read_model(Finalists, folder.finalists)
+    choice = choose(element.arguments.name, finalists, read_results(folder, finalists))
+    with in_style():
+        publish_page(folder.figure("front"), front_figure(finalists, choice))
+        publish_page(folder.figure("seeds"), seeds_figure(choice))
+    publish_model(folder.choice, choice)
+    return {"recommended": choice.recommended, "present": choice.present, "trials": choice.trials}
+
+
+if __name__ == "__main__":
+    element.main(work, arguments)
