@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from hpc_jobs.contract.base import Frozen, Slug
 from hpc_jobs.contract.design import Design
-from hpc_jobs.contract.execution import Execution
+from hpc_jobs.contract.execution import Execution, Job
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.solver import Solver, limitation
@@ -17,6 +17,7 @@ from hpc_jobs.contract.training import (
     PAPER_HEADS,
     STORED_COMPONENTS,
     MultitaskCnn,
+    Network,
     Noise,
     Training,
 )
@@ -91,33 +92,45 @@ class Campaign(Frozen):
 
     @model_validator(mode="after")
     def _heads_are_targets(self) -> Self:
-        for name, heads in self._deep_heads():
-            known = {*self.targets, *PAPER_HEADS}  # fewer targets have fewer of those
+        known = {*self.targets, *PAPER_HEADS}  # fewer targets have fewer of those
+        for whose, network in self._described():
+            heads = network.deep_heads if isinstance(network, MultitaskCnn) else ()
             unknown = [head for head in heads if head not in known]
             if unknown:
                 raise ValueError(
-                    f"deep_heads of {name} names {', '.join(unknown)}; "
+                    f"deep_heads of {whose} names {', '.join(unknown)}; "
                     f"choose from the targets {', '.join(self.targets)}"
                 )
         return self
 
-    def _deep_heads(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """Whose they are, and which."""
+    def _described(self) -> Iterator[tuple[str, Network]]:
+        """Every network that the campaign may train, and where it is described."""
         for network in self.training.networks:
-            if isinstance(network, MultitaskCnn):
-                yield f"network '{network.name}'", network.deep_heads
-        if self.search and (space := self.search.space.multitask_cnn):
-            for heads in (space.fixed.deep_heads, *(space.deep_heads or ())):
-                yield "search.space.multitask_cnn", heads
+            yield f"network '{network.name}'", network
+        for kind, space in self.search.space.kinds.items() if self.search else ():
+            for network in space.corners:
+                yield f"search.space.{kind}", network
 
     @model_validator(mode="after")
     def _components_are_stored(self) -> Self:
         stored = min(STORED_COMPONENTS, self.specimens.strain_values)
-        for network in self.training.networks:
+        for whose, network in self._described():
             if network.components > stored:
                 raise ValueError(
-                    f"components of network '{network.name}' is {network.components}, but the "
+                    f"components of {whose} is {network.components}, but the "
                     f"dataset stores {stored} of a record; take {stored} or fewer"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _searched_on_one_device_each(self) -> Self:
+        jobs: tuple[Job, ...] = ("search", "train_finalist") if self.search else ()
+        for job in jobs:
+            asked = self.execution.resources_for(job)
+            if asked.gpus > 1:
+                raise ValueError(
+                    f"execution.resources.{job} asks for {asked.gpus} GPUs, but each of its "
+                    "elements uses one; give search.workers more elements instead"
                 )
         return self
 

@@ -5,7 +5,7 @@ one network, trained as any other; it is judged by its error on held-out off-gri
 over the targets, in min-max units) and by the samples/s that it identifies on the node.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
@@ -82,6 +82,13 @@ class KindSpace(Frozen):
         """Lay the searched fields' values over `fixed`; raises ValidationError."""
         described = self.fixed.model_dump() | self._fields(dict(values)) | pace
         return type(self.fixed)(**described)
+
+    @property
+    def corners(self) -> Iterator[Network]:
+        """Networks that differ from `fixed` in one field, by each bound or choice of it."""
+        for field, values in self.searched.items():
+            for value in values:
+                yield self.network({field: value})
 
     def _fields(self, values: dict[str, Any]) -> dict[str, Any]:
         if "schedule" in values:

@@ -79,9 +79,9 @@ def trial_facts(trials: Sequence[FrozenTrial]) -> list[TrialFacts]:
 def present_network(run: RunFolder[Path], campaign: Campaign, dataset: Dataset) -> Network:
     """Look up the best network that this run has trained on these records, by validation error.
 
-    Where it has trained none, it is the campaign's first.
+    Members of committees count one by one. Where it has trained none, it is the campaign's first.
     """
-    networks = {network.name: network for network in campaign.training.networks}
+    networks = {network.name: network for network in campaign.training.trainings}
     errors: dict[str, float] = {}
     for manifest in sorted(run.model("x").parent.glob("*/manifest.json")):
         facts = _facts(manifest)
@@ -89,7 +89,7 @@ def present_network(run: RunFolder[Path], campaign: Campaign, dataset: Dataset) 
             known = errors.get(facts.network, np.inf)
             errors[facts.network] = min(known, facts.validation_error)
     if not errors:
-        return campaign.training.networks[0]
+        return campaign.training.trainings[0]
     return networks[min(errors, key=lambda name: errors[name])]
 
 

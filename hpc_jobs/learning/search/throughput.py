@@ -14,24 +14,26 @@ WARM_UP, REPEATS, LEAST_S = 3, 7, 0.02
 def samples_per_s(
     model: InverseModel, examples: Examples, batch: int, device: torch.device
 ) -> float:
-    """Measure how many records/s are identified, `batch` at once, from strains to targets.
+    """Measure how many records/s are identified, `batch` at once, from raw fields to targets.
 
     The fastest of several bursts: what else the node does can only slow one down.
     """
     model.to(device).eval()
     rows = torch.arange(batch) % len(examples.strains)
-    strains = torch.from_numpy(examples.strains)[rows].to(device)
+    strains, forces = (
+        torch.from_numpy(values)[rows].to(device) for values in (examples.strains, examples.forces)
+    )
+    inputs = (strains, forces) if model.network.force_inputs else (strains,)
     for _ in range(WARM_UP):
-        model(strains)
-    best = min(_burst(model, strains, device) for _ in range(REPEATS))
-    return batch / best
+        model(*inputs)
+    return batch / min(_burst(model, inputs, device) for _ in range(REPEATS))
 
 
-def _burst(model: InverseModel, strains: torch.Tensor, device: torch.device) -> float:
+def _burst(model: InverseModel, inputs: tuple[torch.Tensor, ...], device: torch.device) -> float:
     """Seconds of one call, over as many as take LEAST_S together."""
     calls, begun = 0, _now(device)
     while True:
-        model(strains)
+        model(*inputs)
         calls += 1
         elapsed = _now(device) - begun
         if elapsed >= LEAST_S:

@@ -122,6 +122,19 @@ def test_demo_is_at_least_the_size_it_promises(campaigns):
             "less than or equal to 512",
         ),
         (
+            searching({"mlp": {"components": [16, 200]}}),
+            "search.space.mlp",
+            "200",
+            "128 or fewer",
+        ),
+        (
+            searching({"mlp": {"width": [8, 64]}})
+            | {"execution": {"resources": {"search": {"gpus": 4}}}},
+            "execution.resources.search",
+            "4 GPUs",
+            "search.workers",
+        ),
+        (
             searching({"multitask_cnn": {"encoding": ["fields", "rows"]}}),
             "search.space.multitask_cnn.encoding.1",
             "'rows'",
