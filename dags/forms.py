@@ -113,6 +113,36 @@ def campaign_field(default: str | None = "demo") -> dict[str, Param]:
     }
 
 
+_SEARCH_FIELDS = {
+    "trials": Param(
+        None,
+        type=["null", "integer"],
+        minimum=1,
+        maximum=100_000,
+        title="Trials",
+        description_md="Networks that are tried; those that diverge do not count.",
+    ),
+    "workers": Param(
+        None,
+        type=["null", "integer"],
+        minimum=1,
+        maximum=1000,
+        title="Workers",
+        description_md="Array elements that try networks side by side, a device each.",
+    ),
+}
+
+
+def search_form() -> dict[str, Param]:
+    """Return the form of a hyper-parameter search; empty fields keep what the file says."""
+    return campaign_field() | _SEARCH_FIELDS
+
+
+def search_overrides(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the form changes about the campaign's section `search`."""
+    return {name: params[name] for name in _SEARCH_FIELDS if params.get(name) is not None}
+
+
 def campaign_form() -> dict[str, Param]:
     """Return the whole form of a new campaign."""
     advanced = Param(

@@ -4,13 +4,16 @@ import base64
 import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.workspace import RunFolder
 from operators.hooks.hpc import HpcHook
 from operators.hooks.mlflow import MlflowHook
 from operators.runs.run import folder_of
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 log = logging.getLogger(__name__)
 
@@ -60,18 +63,23 @@ def log_html_report(
 
 def render(report: Report, figures: Mapping[str, Any]) -> str:
     """Return the page; everything that the report says is escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template("campaign.html.j2").render(
+    return template("campaign.html.j2").render(
         report=report,
         figures=figures,
         errors=error_table(report["networks"]),
         labels=LABELS,
         number=_number,
     )
+
+
+def template(name: str) -> "Template":
+    """Load a page of templates/; it escapes what it is given, and misses nothing silently."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template(name)
 
 
 def error_table(networks: Mapping[str, Report]) -> dict[str, Any]:
@@ -93,17 +101,18 @@ def _network_figures(
     hook: HpcHook, folder: RunFolder[PurePosixPath], model: str
 ) -> Iterable[Figure]:
     for file, caption in NETWORK_FIGURES.items():
-        yield from _figure(hook, folder.model(model) / "figures" / file, f"{model}: {caption}")
+        yield from embedded(hook, folder.model(model) / "figures" / file, f"{model}: {caption}")
 
 
 def _alloy_figures(
     hook: HpcHook, folder: RunFolder[PurePosixPath], validation: str, name: str
 ) -> Iterable[Figure]:
-    yield from _figure(hook, folder.figure(validation, name), f"{name}: the network")
-    yield from _figure(hook, folder.refined_figure(validation, name), f"{name}: refined")
+    yield from embedded(hook, folder.figure(validation, name), f"{name}: the network")
+    yield from embedded(hook, folder.refined_figure(validation, name), f"{name}: refined")
 
 
-def _figure(hook: HpcHook, path: PurePosixPath, caption: str) -> Iterable[Figure]:
+def embedded(hook: HpcHook, path: PurePosixPath, caption: str) -> Iterable[Figure]:
+    """Read a figure to lie inside a page; nothing where it is missing or too large."""
     try:
         content = hook.read(str(path), 0, LARGEST_FIGURE_BYTES + 1)
     except FileNotFoundError:

@@ -12,6 +12,7 @@ DAGS = {
     "retraining",
     "housekeeping",
     "cluster_check",
+    "hyperparameter_search",
 }
 
 LOAD = """
@@ -71,7 +72,7 @@ def test_the_dagbag(in_airflow):
 
 def test_what_people_start_is_not_scheduled_and_all_else_is(in_airflow):
     dags = load(in_airflow)["dags"]
-    for by_hand in ("hybrid_campaign", "cluster_check"):
+    for by_hand in ("hybrid_campaign", "cluster_check", "hyperparameter_search"):
         assert dags.pop(by_hand)["schedule"] == "NullTimetable"
     assert "NullTimetable" not in {dag["schedule"] for dag in dags.values()}
 

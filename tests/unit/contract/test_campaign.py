@@ -158,7 +158,7 @@ def test_demo_is_at_least_the_size_it_promises(campaigns):
             "3",
             "leave it out",
         ),
-        (searching({}), "search.space", "no kind", "give one of mlp"),
+        (searching({"mlp": None}), "search.space", "no kind", "give one of mlp"),
         (
             searching({"mlp": {"width": [8, 64]}}, workers=9),
             "search: workers",

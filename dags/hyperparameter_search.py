@@ -1,0 +1,35 @@
+"""# Hyper-parameter search: which networks a campaign should train.
+
+Tries networks on the records of the campaign's latest run: error on held-out off-grid records
+against samples/s on the AI cluster. The best of the Pareto front are trained over several seeds
+and compared with the present network; the page says which to put into the campaign's file.
+
+Trigger it by hand. What is searched stands in the section `search` of the campaign's file.
+"""
+
+from airflow.sdk import dag
+
+from forms import search_form
+from search_stages import SEARCH, compare, open_search, report_search, search
+from stages import DEFAULTS, close_failed, continue_run
+
+
+@dag(
+    schedule=None,
+    params=search_form(),
+    default_args=DEFAULTS,
+    max_active_runs=4,
+    doc_md=__doc__,
+    tags=["yieldloop"],
+)
+def hyperparameter_search():
+    """Search on the latest run of a campaign."""
+    run = continue_run()
+    planned = open_search(run, SEARCH)
+    tried = search(planned)
+    chosen = compare(planned, tried)
+    result = report_search(planned, chosen)
+    result >> close_failed(planned["study"])
+
+
+hyperparameter_search()

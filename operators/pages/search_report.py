@@ -1,0 +1,93 @@
+"""The result of a hyper-parameter search: one page for people, and what an XCom holds of it."""
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.run import RunHandle
+from hpc_jobs.contract.study import Choice
+from operators.hooks.hpc import HpcHook
+from operators.hooks.mlflow import MlflowHook
+from operators.pages.html_report import ARTIFACT, embedded, template
+from operators.runs.run import finish_run, folder_of
+
+FIGURES = {
+    "front": "error against speed of every trial; the finalists over their seeds",
+    "seeds": "the finalists' errors, seed by seed",
+}
+
+
+def log_search_report(
+    study: RunHandle, name: str, mlflow: MlflowHook | None = None
+) -> dict[str, Any]:
+    """Log choice and page with the study's run, and close it; may be repeated.
+
+    study: a handle whose run in MLflow is the study's. Raises CorruptFile.
+    """
+    mlflow = mlflow or MlflowHook()
+    site = study.sites["gpu"]
+    folder = folder_of(study.run_id, site).search(name)
+    with HpcHook(site.cluster) as hook:
+        choice = _read(hook, str(folder.choice))
+        figures = [
+            figure
+            for key, caption in FIGURES.items()
+            for figure in embedded(hook, folder.figure(key), caption)
+        ]
+    client = mlflow.require()
+    client.log_text(study.mlflow_run_id, choice.model_dump_json(indent=1), "choice.json")
+    client.log_text(study.mlflow_run_id, choice.networks_yaml, "networks.yaml")
+    client.log_text(study.mlflow_run_id, render(study, choice, figures), ARTIFACT)
+    client.set_tag(study.mlflow_run_id, "recommended", choice.recommended or "none")
+    finish_run(study, mlflow=mlflow)
+    return summary(choice)
+
+
+def render(study: RunHandle, choice: Choice, figures: list[dict[str, str]]) -> str:
+    """Return the page; everything that the choice says is escaped."""
+    return template("search.html.j2").render(
+        campaign=study.campaign,
+        run_id=study.run_id,
+        choice=choice,
+        figures=figures,
+        verdict=verdict(choice),
+    )
+
+
+def verdict(choice: Choice) -> str:
+    """Say in one sentence what came of it."""
+    present = choice.contenders[choice.present]
+    if choice.recommended is None:
+        return (
+            f"No finalist is better than {choice.present} (error {present.mean:.4g}) at the "
+            f"level {choice.level:g}; it stays."
+        )
+    best = choice.contenders[choice.recommended]
+    return (
+        f"{choice.recommended} is better than {choice.present}: error {best.mean:.4g} against "
+        f"{present.mean:.4g} over {len(best.errors)} seeds, p = {best.p:.2g} after Holm; "
+        f"{best.samples_per_s / present.samples_per_s:.2g} times its samples/s."
+    )
+
+
+def summary(choice: Choice) -> dict[str, Any]:
+    """Return what the XCom holds: its size does not grow with the trials."""
+    return {
+        "verdict": verdict(choice),
+        "recommended": choice.recommended,
+        "trials": choice.trials,
+        "failed": choice.failed,
+        "networks_yaml": choice.networks_yaml,
+    }
+
+
+def _read(hook: HpcHook, path: str) -> Choice:
+    try:
+        return Choice.model_validate_json(hook.read(path))
+    except FileNotFoundError:
+        raise CorruptFile(f"{hook.cluster}:{path}: missing; clear choose_network") from None
+    except ValidationError as error:
+        raise CorruptFile(
+            f"{hook.cluster}:{path}: not a choice of this version: {error.errors()[0]['msg']}"
+        ) from None
