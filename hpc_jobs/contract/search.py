@@ -85,10 +85,11 @@ class KindSpace(Frozen):
 
     @property
     def corners(self) -> Iterator[Network]:
-        """Networks that differ from `fixed` in one field, by each bound or choice of it."""
+        """Networks at every bound and choice of each field, the other fields at their first."""
+        first = {field: values[0] for field, values in self.searched.items()}
         for field, values in self.searched.items():
             for value in values:
-                yield self.network({field: value})
+                yield self.network(first | {field: value})
 
     def _fields(self, values: dict[str, Any]) -> dict[str, Any]:
         if "schedule" in values:
