@@ -45,6 +45,12 @@ class Records:
             self.parameters[:count], self.strains[:count], self.forces[:count], self.by_status
         )
 
+    def repeated(self, count: int) -> "Records":
+        """Return so many, the same ones again and again."""
+        rows = np.resize(np.arange(len(self)), count)
+        columns = self.parameters[rows], self.strains[rows], self.forces[rows]
+        return Records(*columns, self.by_status)
+
     @property
     def sha256(self) -> str:
         """Of parameters, strains and forces."""

@@ -2,14 +2,19 @@
 
 import json
 import logging
+import zlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.records import Manifest, publish, publish_manifest, read_manifest
 from hpc_jobs.contract.workspace import RunFolder, manifest_of
 from hpc_jobs.design.errors import MissingRecords
@@ -68,18 +73,27 @@ def read_round(run: RunFolder[Path], number: int) -> Round:
     """Read a published round; raises CorruptFile."""
     path = run.design(number)
     read_manifest(manifest_of(path), KIND)
-    with np.load(path, allow_pickle=False) as stored:
-        return Round(
-            parameters=stored["parameters"],
-            is_test=stored["is_test"],
-            point=stored["point"],
-            level=stored["level"],
-            seed=int(stored["seed"]),
-            sobol_start=int(stored["sobol_start"]),
-            sobol_stop=int(stored["sobol_stop"]),
-            test_stop=int(stored["test_stop"]),
-            rejected=Counter(json.loads(str(stored["rejected"]))),
-        )
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
+            return _read(stored)
+    except (OSError, KeyError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+        raise CorruptFile(
+            f"{path}: not the design of a round ({error}); run choose_points again"
+        ) from None
+
+
+def _read(stored: Mapping[str, Any]) -> Round:
+    return Round(
+        parameters=stored["parameters"],
+        is_test=stored["is_test"],
+        point=stored["point"],
+        level=stored["level"],
+        seed=int(stored["seed"]),
+        sobol_start=int(stored["sobol_start"]),
+        sobol_stop=int(stored["sobol_stop"]),
+        test_stop=int(stored["test_stop"]),
+        rejected=Counter(json.loads(str(stored["rejected"]))),
+    )
 
 
 def _round(campaign: Campaign, start: int, train_records: int, test_records: int) -> Round:

@@ -3,6 +3,7 @@
 import argparse
 from typing import Any
 
+from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.records import publish_model
 from hpc_jobs.contract.validation import Estimate, Estimates
 from hpc_jobs.inverse.identify import identify
@@ -21,6 +22,11 @@ def work(job: element.Element) -> dict[str, Any]:
         for measurement in campaign.validation.measurements
     ]
     network = load_model(job.run.model(job.arguments.model))
+    if network.targets != tuple(campaign.targets):
+        raise ConfigurationError(
+            f"model '{job.arguments.model}' answers {', '.join(network.targets)}, the campaign's "
+            f"targets are {', '.join(campaign.targets)}; train a network of this campaign"
+        )
     bias = mesh_bias(
         campaign.material,
         campaign.specimens,

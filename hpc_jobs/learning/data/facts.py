@@ -1,12 +1,12 @@
 """What dataset/manifest.json says beside its files: the frozen scaler, the split, the lineage."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, FiniteFloat, ValidationError
+from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
 from hpc_jobs.contract.base import Frozen, Positive
 from hpc_jobs.contract.errors import CorruptFile
-from hpc_jobs.contract.records import Manifest
+from hpc_jobs.contract.records import Manifest, first_mistake
 
 
 class PackedFields:
@@ -27,9 +27,19 @@ class TargetScaler(Frozen):
     flatter every later error.
     """
 
-    targets: tuple[str, ...]
+    targets: Annotated[tuple[str, ...], Field(min_length=1)]
     low: tuple[FiniteFloat, ...]
     high: tuple[FiniteFloat, ...]
+
+    @model_validator(mode="after")
+    def _one_range_each(self) -> Self:
+        lengths = {len(self.targets), len(self.low), len(self.high)}
+        if len(lengths) > 1 or not all(a < b for a, b in zip(self.low, self.high, strict=True)):
+            raise ValueError(
+                f"{len(self.targets)} targets with the ranges {self.low} to {self.high}; each "
+                "target needs a lowest value below its highest"
+            )
+        return self
 
 
 class Source(Frozen):
@@ -70,12 +80,21 @@ class DatasetFacts(Frozen):
 
 
 def dataset_facts(manifest: Manifest) -> DatasetFacts:
-    """Read the facts of a dataset manifest, typed; raises CorruptFile for another version's."""
+    """Read the facts of a dataset manifest, typed; raises CorruptFile for another version's.
+
+    Every file that they name must be one that the manifest vouches for.
+    """
     try:
-        return DatasetFacts.model_validate(manifest.facts)
+        facts = DatasetFacts.model_validate(manifest.facts)
     except ValidationError as error:
-        wrong = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise CorruptFile(
-            f"dataset/manifest.json: '{wrong}' is not what this version writes "
-            f"({error.errors()[0]['msg']}); remove the folder dataset and publish it anew"
+            f"dataset/manifest.json is not what this version writes ({first_mistake(error)}); "
+            "remove the folder dataset and publish it anew"
         ) from None
+    named = {*facts.train_files, *facts.test_files, facts.spectrum_file}
+    if strangers := named - {entry.path for entry in manifest.files}:
+        raise CorruptFile(
+            f"dataset/manifest.json names '{min(strangers)}', but does not vouch for it; publish "
+            "the dataset again"
+        )
+    return facts

@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.records import publish
 from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.learning.data import hdf5
 from hpc_jobs.learning.data.facts import PackedFields
 
 FILE_BYTES = 62_000_000
+AGAIN = "publish the dataset again"
 
 Columns = dict[str, "np.memmap[Any, np.dtype[Any]]"]
 
@@ -118,26 +120,29 @@ def columns_of(path: Path) -> dict[str, Column]:
 
     The file is closed again: no HDF5 handle crosses a fork or a thread.
     """
-    columns: dict[str, Column] = {}
-    try:
-        with h5py.File(path, "r") as file:
-            for name, item in file.items():
-                columns[name] = Column(path, item.id.get_offset(), item.shape, item.dtype)
-    except OSError as error:
-        raise CorruptFile(
-            f"{path}: not a packed file ({error}); publish the dataset again"
-        ) from None
-    size = path.stat().st_size
-    for name, column in columns.items():
-        if column.offset is None:
-            raise CorruptFile(f"{path}: '{name}' is chunked or empty; publish the dataset again")
-        end = column.offset + column.shape[0] * column.row_bytes
-        if end > size:
-            raise CorruptFile(
-                f"{path}: '{name}' ends at byte {end} of {size}, the file is cut short; "
-                "publish the dataset again"
-            )
+    with hdf5.opened(path, AGAIN) as file:
+        columns = {name: _column(path, hdf5.column(file, name, "fi", AGAIN)) for name in file}
+    counts = {name: found.shape[0] for name, found in columns.items()}
+    if len(set(counts.values())) != 1:
+        raise CorruptFile(f"{path}: columns of unequal length, {counts}; {AGAIN}")
     return columns
+
+
+def _column(path: Path, found: h5py.Dataset) -> Column:
+    name, offset = found.name.lstrip("/"), found.id.get_offset()
+    if offset is None:
+        raise CorruptFile(f"{path}: '{name}' is chunked or empty; {AGAIN}")
+    if found.ndim != 2 or found.dtype.str not in ("<f4", "<i8"):
+        raise CorruptFile(
+            f"{path}: '{name}' holds {found.dtype.str} of shape {found.shape}, expected rows of "
+            f"little-endian float32 or int64; {AGAIN}"
+        )
+    end, size = offset + found.nbytes, path.stat().st_size
+    if end > size:
+        raise CorruptFile(
+            f"{path}: '{name}' ends at byte {end} of {size}, the file is cut short; {AGAIN}"
+        )
+    return Column(path, offset, found.shape, found.dtype)
 
 
 def mapped(column: Column, mode: str = "r") -> "np.memmap[Any, np.dtype[Any]]":

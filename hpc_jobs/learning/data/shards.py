@@ -4,18 +4,40 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import CorruptFile
-from hpc_jobs.contract.records import Manifest, RecordStatus, ShardFields, read_manifest
+from hpc_jobs.contract.records import (
+    Manifest,
+    RecordStatus,
+    ShardFields,
+    read_facts,
+    read_manifest,
+)
 from hpc_jobs.contract.workspace import RunFolder, manifest_of
 from hpc_jobs.learning.data.facts import Source
+from hpc_jobs.learning.data.hdf5 import column, opened
 
 OK = RecordStatus.NAMES.index("ok")
+AGAIN = "solve the shard again"
+
+
+class _DesignFacts(BaseModel):
+    """What is needed of a design's manifest."""
+
+    shards: Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class _ShardFacts(BaseModel):
+    """What is needed of a shard's manifest."""
+
+    records: Annotated[int, Field(ge=0)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +73,8 @@ def take_inventory(run: RunFolder[Path], allowed_loss: float) -> Inventory:
     rounds = _rounds(run)
     for number in rounds:
         design = read_manifest(manifest_of(run.design(number)), "design", verify=False)
-        paths = [run.shard(number, index) for index in range(int(design.facts["shards"]))]
+        shards = read_facts(_DesignFacts, design).shards
+        paths = [run.shard(number, index) for index in range(shards)]
         found = [path for path in paths if manifest_of(path).exists()]
         absent = [path for path in paths if not manifest_of(path).exists()]
         if number == rounds[-1] and len(absent) > allowed_loss * len(paths):
@@ -91,27 +114,32 @@ def _rounds(run: RunFolder[Path]) -> list[int]:
 
 
 def _source(run: RunFolder[Path], number: int, path: Path, manifest: Manifest) -> Source:
+    entry = next((entry for entry in manifest.files if entry.path == path.name), None)
+    if entry is None:
+        raise CorruptFile(f"{manifest_of(path)}: does not vouch for {path.name}; {AGAIN}")
     return Source(
         round=number,
         shard=path.relative_to(run.root).as_posix(),
-        sha256=manifest.files[0].sha256,
-        records=int(manifest.facts["records"]),
+        sha256=entry.sha256,
+        records=read_facts(_ShardFacts, manifest).records,
     )
 
 
 def _read(path: Path, number: int, source: Source, campaign: Campaign) -> Shard:
     specimens, records = campaign.specimens, source.records
-    widths = {
-        ShardFields.STRAINS: (records, specimens.strain_values),
-        ShardFields.FORCES: (records, specimens.force_values),
-        ShardFields.PARAMETERS: (records, len(campaign.targets)),
-        ShardFields.STATUS: (records,),
-        ShardFields.POINT: (records,),
-        ShardFields.IS_TEST: (records,),
+    layout: dict[str, tuple[str, tuple[int, ...]]] = {
+        ShardFields.STRAINS: ("f", (records, specimens.strain_values)),
+        ShardFields.FORCES: ("f", (records, specimens.force_values)),
+        ShardFields.PARAMETERS: ("f", (records, len(campaign.targets))),
+        ShardFields.STATUS: ("iu", (records,)),
+        ShardFields.POINT: ("iu", (records,)),
+        ShardFields.IS_TEST: ("b", (records,)),
     }
-    with h5py.File(path, "r") as file:
-        data = {name: _column(path, file, name, shape) for name, shape in widths.items()}
+    with opened(path, AGAIN) as file:
+        data = {name: _column(file, name, *kind) for name, kind in layout.items()}
     status = data[ShardFields.STATUS]
+    if (unknown := status[(status < 0) | (status >= len(RecordStatus.NAMES))]).size:
+        raise CorruptFile(f"{path}: a record has the status {unknown[0]}; {AGAIN}")
     good = status == OK
     strains, forces = data[ShardFields.STRAINS][good], data[ShardFields.FORCES][good]
     for name, values in (("strains", strains), ("forces", forces)):
@@ -134,12 +162,11 @@ def _read(path: Path, number: int, source: Source, campaign: Campaign) -> Shard:
     )
 
 
-def _column(path: Path, file: h5py.File, name: str, shape: tuple[int, ...]) -> NDArray[np.generic]:
-    if name not in file:
-        raise CorruptFile(f"{path}: no dataset '{name}'; not a shard of this version")
-    if file[name].shape != shape:
+def _column(file: h5py.File, name: str, kinds: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    found = column(file, name, kinds, AGAIN)
+    if found.shape != shape:
         raise CorruptFile(
-            f"{path}: '{name}' has shape {file[name].shape}, campaign and manifest say {shape}"
+            f"{file.filename}: '{name}' has shape {found.shape}, campaign and manifest say {shape}"
         )
-    values: NDArray[np.generic] = file[name][...]
+    values: NDArray[Any] = found[...]
     return values

@@ -5,6 +5,7 @@ k-th principal direction, lambda_k, says what that direction is worth. For strai
 absolute; that of forces is relative, so that their logarithms are what has constant noise.
 """
 
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,9 +107,9 @@ def publish_spectra(path: Path, spectra: Spectra) -> None:
 def read_spectra(path: Path) -> Spectra:
     """Read what `publish_spectra` wrote; raises CorruptFile."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             strains, forces = (_spectrum(stored, name) for name in ("strains", "forces"))
-    except (OSError, KeyError, ValueError, BadZipFile) as error:
+    except (OSError, KeyError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
         raise CorruptFile(
             f"{path}: not the spectra of a dataset ({error}); publish the dataset again"
         ) from None

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.learning.data.facts import PackedFields
-from hpc_jobs.learning.data.packed import Column, columns_of, mapped
+from hpc_jobs.learning.data.packed import AGAIN, Column, columns_of, mapped
 
 Values = NDArray[np.float32]
 FLOATS = (
@@ -25,6 +26,8 @@ class Split:
 
     def __init__(self, files: Sequence[Path]) -> None:
         found = [columns_of(file) for file in files]
+        for path, columns in zip(files, found, strict=True):
+            _check_alike(path, columns, found[0])
         self.columns: dict[str, list[Column]] = {
             name: [columns[name] for columns in found] for name in FLOATS if name in found[0]
         }
@@ -69,3 +72,17 @@ class Split:
                 return
             start, stop = max(rows.start, low), min(rows.stop, high)
             yield index, range(start - low, stop - low), start - rows.start
+
+
+def _check_alike(path: Path, columns: dict[str, Column], first: dict[str, Column]) -> None:
+    """Raise CorruptFile for a file that lacks a column or has one of another width or type."""
+    needed = {PackedFields.STRAINS, PackedFields.FORCES, PackedFields.PARAMETERS, *first}
+    for name in sorted(needed):
+        if name not in columns:
+            raise CorruptFile(f"{path}: no column '{name}' among {', '.join(columns)}; {AGAIN}")
+        held, expected = columns[name], first[name]
+        if held.shape[1:] != expected.shape[1:] or (name in FLOATS and held.dtype != np.float32):
+            raise CorruptFile(
+                f"{path}: '{name}' holds rows of {held.shape[1]} {held.dtype}, expected "
+                f"{expected.shape[1]} float32; {AGAIN}"
+            )

@@ -3,131 +3,262 @@
 Every runtime must agree with eager float32 before its speed counts for anything.
 """
 
+import copy
 import importlib.util
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.export.passes import move_to_device_pass
 
+from hpc_jobs.contract.errors import ConfigurationError, ContractError
 from hpc_jobs.learning.errors import BadInput
-from hpc_jobs.learning.models.export import FORCES, INPUT, export_onnx, exported_program
+from hpc_jobs.learning.models.export import export_onnx, exported_program
 from hpc_jobs.learning.models.inverse_model import InverseModel
+from hpc_jobs.learning.models.static_buckets import StaticBuckets
 
-Strains = NDArray[np.float32]
-Predict = Callable[..., NDArray[np.float32]]
+Values = NDArray[np.float32]
+Predict = Callable[..., Values]
 """Raw strains (n, strain_values), and forces (n, force_values) in N for a network that takes them,
-to physical targets (n, targets)."""
+to physical targets (n, targets); all in the host's memory."""
 
-AGREEMENT = 1e-4
-"""Largest difference from eager float32, share of the target's range."""
-
-
-class Disagrees(Exception):
-    """A backend whose answers are not those of eager float32."""
+CPU = torch.device("cpu")
+AGREEMENT = {"float32": 1e-4, "tf32": 1e-2, "bfloat16": 3e-2}
+"""Largest difference from eager float32 by precision, share of the target's range."""
 
 
-def eager(model: InverseModel) -> Predict:
+class Disagrees(ContractError):
+    """A runtime whose answers are not those of eager float32."""
+
+
+class OnDevice:
+    """A module of torch's, asked with arrays in memory; `resident` asks it without transfers."""
+
+    def __init__(self, module: Any, device: torch.device) -> None:
+        self._module, self.device = module, device
+
+    def __call__(self, *inputs: Values) -> Values:
+        """Send, answer, fetch."""
+        answer = self.resident(*self.sent(*inputs))
+        return np.asarray(answer.cpu().numpy())
+
+    def sent(self, *inputs: Values) -> tuple[Tensor, ...]:
+        """Copy the inputs to the device; on a CPU they stay where they are."""
+        return tuple(torch.from_numpy(values).to(self.device) for values in inputs)
+
+    @torch.no_grad()
+    def resident(self, *inputs: Tensor) -> Tensor:
+        """Answer what lies on the device already; a GPU may still be working on it."""
+        with _full_precision(self.device):
+            answer: Tensor = self._module(*inputs)
+        return answer
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """What a runtime is made of: the network, where to run it, its ONNX file if published."""
+
+    model: InverseModel
+    device: torch.device = CPU
+    published: bytes | None = None
+
+    @property
+    def placed(self) -> InverseModel:
+        """The network on the device; the caller's stays where it is."""
+        return _placed(self.model, self.device)
+
+    @property
+    def onnx(self) -> bytes:
+        """The ONNX file, written now if none was published."""
+        if self.published is not None:
+            return self.published
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "network.onnx"
+            export_onnx(_placed(self.model, CPU), path)
+            return path.read_bytes()
+
+
+def eager(subject: Subject) -> Predict:
     """Evaluate with plain torch."""
-    model.eval()
-    return _torch(model)
+    return OnDevice(subject.placed, subject.device)
 
 
-def exported(model: InverseModel) -> Predict:
+def exported(subject: Subject) -> Predict:
     """Evaluate the torch.export program."""
-    return _torch(exported_program(model).module())
+    program = exported_program(_placed(subject.model, CPU))
+    return OnDevice(move_to_device_pass(program, subject.device).module(), subject.device)
 
 
-def compiled(model: InverseModel) -> Predict:
-    """Evaluate with torch.compile; needs a C++ compiler where it runs."""
-    model.eval()
-    return _torch(torch.compile(model, dynamic=False))
+def compiled(subject: Subject) -> Predict:
+    """Evaluate with torch.compile, which compiles anew for another number of records."""
+    return OnDevice(torch.compile(subject.placed, dynamic=False), subject.device)
 
 
-def onnxruntime(model: InverseModel) -> Predict:
+def cuda_graph(subject: Subject) -> Predict:
+    """Evaluate CUDA graphs of fixed batch sizes; padding fills them."""
+    with torch.no_grad(), _full_precision(subject.device):
+        buckets = StaticBuckets(subject.placed, widths(subject.model), subject.device)
+    return OnDevice(buckets, subject.device)
+
+
+def onnxruntime(subject: Subject) -> Predict:
     """Evaluate with ONNX Runtime on the processor."""
+    return _onnx_session(subject.onnx, "CPUExecutionProvider")
+
+
+def tensorrt(subject: Subject) -> Predict:
+    """Evaluate with TensorRT, as a provider of ONNX Runtime's."""
+    return _onnx_session(subject.onnx, "TensorrtExecutionProvider")
+
+
+def openvino(subject: Subject) -> Predict:
+    """Evaluate with OpenVINO on the processor."""
+    return _openvino(subject.onnx, "f32")
+
+
+def openvino_bf16(subject: Subject) -> Predict:
+    """Evaluate with OpenVINO in bfloat16: eight bits of each number, half the memory."""
+    return _openvino(subject.onnx, "bf16")
+
+
+RUNTIMES: dict[str, Callable[[Subject], Predict]] = {
+    "eager": eager,
+    "exported": exported,
+    "compiled": compiled,
+    "cuda_graph": cuda_graph,
+    "onnxruntime": onnxruntime,
+    "openvino": openvino,
+    "openvino_bf16": openvino_bf16,
+    "tensorrt": tensorrt,
+}
+PRECISIONS = {"openvino_bf16": "bfloat16", "tensorrt": "tf32"}
+"""Of those that do not keep float32."""
+NEEDS: dict[str, tuple[str, ...]] = {
+    "onnxruntime": ("onnx", "onnxscript", "onnxruntime"),
+    "openvino": ("onnx", "onnxscript", "openvino"),
+    "openvino_bf16": ("onnx", "onnxscript", "openvino"),
+    "tensorrt": ("onnx", "onnxscript", "onnxruntime", "tensorrt"),
+}
+"""Packages beyond the `jobs` extra; those of the `inference` extra suffice for ONNX Runtime."""
+
+
+def open_runtime(name: str, subject: Subject, *inputs: Values) -> Predict:
+    """Make a runtime ready and compare it with eager float32 on some inputs.
+
+    Raises ConfigurationError where it cannot run here, Disagrees where its answers differ.
+    """
+    if name not in RUNTIMES:
+        raise ConfigurationError(f"no runtime '{name}'; choose one of {', '.join(RUNTIMES)}")
+    if reason := missing(name, subject.device):
+        raise ConfigurationError(reason)
+    predict = RUNTIMES[name](subject)
+    check_agreement(subject.model, predict, *inputs, precision=precision(name))
+    return predict
+
+
+def missing(name: str, device: torch.device = CPU) -> str:
+    """Say why a runtime cannot run here, with the remedy; empty if it can."""
+    absent = [package for package in NEEDS.get(name, ()) if not importlib.util.find_spec(package)]
+    if absent:
+        return f"{name} needs {', '.join(absent)}: pip install {' '.join(absent)}"
+    if name == "cuda_graph" and device.type != "cuda":
+        return f"{name} needs an NVIDIA GPU, this is a {device.type}: choose another runtime"
+    if name == "tensorrt":
+        import onnxruntime as runtime
+
+        if "TensorrtExecutionProvider" not in runtime.get_available_providers():
+            return f"{name} needs ONNX Runtime built for GPUs: pip install onnxruntime-gpu"
+    return ""
+
+
+def precision(name: str) -> str:
+    """In which a runtime calculates."""
+    return PRECISIONS.get(name, "float32")
+
+
+def check_agreement(
+    model: InverseModel, predict: Predict, *inputs: Values, precision: str = "float32"
+) -> float:
+    """Return the largest difference from eager float32, share of the range; raises Disagrees."""
+    if not inputs or not len(inputs[0]):
+        raise BadInput("no strains to compare a runtime on; give some test records")
+    expected, found = eager(Subject(model))(*inputs), predict(*inputs)
+    if found.shape != expected.shape:
+        raise Disagrees(f"answers have shape {found.shape}, eager float32's {expected.shape}")
+    difference = float(np.abs((found - expected) / model.span.cpu().numpy()).max())
+    if not difference <= AGREEMENT[precision]:
+        raise Disagrees(
+            f"answers differ from eager float32 by up to {difference:.2g} of the range, more than "
+            f"{AGREEMENT[precision]:g} for {precision}; do not use this runtime for this network"
+        )
+    return difference
+
+
+def widths(model: InverseModel) -> list[int]:
+    """Values of one record in each input: strains, and forces if it takes them."""
+    inputs = (model.network.inputs, model.network.force_inputs)
+    return [len(one.mean) for one in inputs if one is not None]
+
+
+def _placed(model: InverseModel, device: torch.device) -> InverseModel:
+    """Return the model on the device, leaving the caller's where it is."""
+    here = model.low.device == device
+    return (model if here else copy.deepcopy(model).to(device)).eval()
+
+
+@contextmanager
+def _full_precision(device: torch.device) -> Iterator[None]:
+    """Keep cuDNN from rounding a convolution's inputs to TF32, as it does by default."""
+    if device.type != "cuda":
+        yield
+        return
+    convolutions = torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    before = convolutions.fp32_precision
+    convolutions.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        convolutions.fp32_precision = before
+
+
+def _onnx_session(network: bytes, provider: str) -> Predict:
     import onnxruntime as runtime
 
     options = runtime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3
-    session = runtime.InferenceSession(_onnx(model), options, providers=["CPUExecutionProvider"])
+    session = runtime.InferenceSession(network, options, providers=[provider])
+    if session.get_providers()[0] != provider:
+        raise ConfigurationError(
+            f"ONNX Runtime fell back to {session.get_providers()[0]}: {provider} cannot be loaded; "
+            "see that its libraries are found"
+        )
+    names = [one.name for one in session.get_inputs()]
 
-    def predict(*inputs: Strains) -> NDArray[np.float32]:
-        named = dict(zip((INPUT, FORCES), inputs, strict=False))
-        return np.asarray(session.run(None, named)[0])
+    def predict(*inputs: Values) -> Values:
+        return np.asarray(session.run(None, dict(zip(names, inputs, strict=True)))[0])
 
     return predict
 
 
-def openvino(model: InverseModel) -> Predict:
-    """Evaluate with OpenVINO on the processor."""
+def _openvino(network: bytes, precision: str) -> Predict:
     import openvino as runtime
 
     core = runtime.Core()
-    network = core.compile_model(
-        core.read_model(_onnx(model)), "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
-    )
+    hints = {
+        "INFERENCE_PRECISION_HINT": precision,
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+    }
+    ready = core.compile_model(core.read_model(network), "CPU", hints)
 
-    def predict(*inputs: Strains) -> NDArray[np.float32]:
-        return np.asarray(network(list(inputs))[0])
-
-    return predict
-
-
-BACKENDS: dict[str, Callable[[InverseModel], Predict]] = {
-    "eager": eager,
-    "exported": exported,
-    "compiled": compiled,
-    "onnxruntime": onnxruntime,
-    "openvino": openvino,
-}
-NEEDS: dict[str, tuple[str, ...]] = {
-    "onnxruntime": ("onnx", "onnxscript", "onnxruntime"),
-    "openvino": ("onnx", "onnxscript", "openvino"),
-}
-"""Packages beyond the `jobs` extra; those of the `inference` extra suffice for ONNX Runtime."""
-
-
-def missing(name: str) -> str:
-    """Say why a backend cannot run here, with the remedy; empty if it can."""
-    absent = [package for package in NEEDS.get(name, ()) if not importlib.util.find_spec(package)]
-    return f"{name} needs {', '.join(absent)}: pip install {' '.join(absent)}" if absent else ""
-
-
-def check_agreement(model: InverseModel, predict: Predict, *inputs: Strains) -> float:
-    """Return the largest difference from eager float32, share of the range; raises Disagrees.
-
-    inputs: raw strains, and forces for a network that takes them.
-    """
-    if not inputs or not len(inputs[0]):
-        raise BadInput("no strains to compare a backend on; give some test records")
-    expected, found = eager(model)(*inputs), predict(*inputs)
-    if found.shape != expected.shape:
-        raise Disagrees(f"answers have shape {found.shape}, eager float32's {expected.shape}")
-    difference = float(np.abs((found - expected) / model.span.numpy()).max())
-    if not difference <= AGREEMENT:
-        raise Disagrees(
-            f"answers differ from eager float32 by up to {difference:.2g} of the range, more than "
-            f"{AGREEMENT:g}; do not use this backend for this network"
-        )
-    return difference
-
-
-def _torch(module: Any) -> Predict:
-    @torch.no_grad()
-    def predict(*inputs: Strains) -> NDArray[np.float32]:
-        answer: torch.Tensor = module(*map(torch.from_numpy, inputs))
-        return answer.numpy()
+    def predict(*inputs: Values) -> Values:
+        return np.asarray(ready(list(inputs))[0])
 
     return predict
-
-
-def _onnx(model: InverseModel) -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.onnx"
-        export_onnx(model, path)
-        return path.read_bytes()

@@ -134,7 +134,7 @@ class TrainedModel:
                 f"{self.name} was trained with forces and was given none; give {shape} of them in "
                 "N, or ask a network without forces"
             )
-        values = np.array(forces, dtype=np.float32)
+        values = _numbers(forces, "forces")
         if values.shape != shape:
             raise BadInput(
                 f"forces have shape {values.shape}; {self.name} takes {shape} in N for as many "
@@ -165,7 +165,7 @@ class TrainedModel:
             )
 
     def _checked(self, strains: ArrayLike) -> NDArray[np.float32]:
-        values = _numbers(strains)
+        values = _numbers(strains, "strains")
         if values.ndim != 2 or values.shape[1] != self.strain_values or not len(values):
             raise BadInput(
                 f"strains have shape {values.shape}; {self.name} takes (records, "
@@ -196,15 +196,15 @@ class TrainedModel:
             )
 
 
-def _numbers(strains: ArrayLike) -> NDArray[np.float32]:
+def _numbers(given: ArrayLike, what: str) -> NDArray[np.float32]:
     """Copy to float32, for torch wants to be able to write; what overflows becomes infinite."""
     try:
-        values = np.asarray(strains)
+        values = np.asarray(given)
     except ValueError as error:
-        raise BadInput(f"strains are no table of numbers: {error}; give equal rows") from None
+        raise BadInput(f"{what} are no table of numbers: {error}; give equal rows") from None
     if values.dtype.kind not in "fiu":
         raise BadInput(
-            f"strains are of type {values.dtype}, not numbers; give floating point values"
+            f"{what} are of type {values.dtype}, not numbers; give floating point values"
         )
     with np.errstate(over="ignore"):
         return values.astype(np.float32)

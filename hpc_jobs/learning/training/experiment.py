@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.training import Network as NetworkSpec
 from hpc_jobs.contract.validation import INTERVAL_LEVEL
 from hpc_jobs.contract.workspace import RunFolder
@@ -20,6 +21,7 @@ from hpc_jobs.learning.data.dataset import (
     validation_examples,
     with_noise,
 )
+from hpc_jobs.learning.data.facts import DatasetFacts
 from hpc_jobs.learning.feed.base import Records
 from hpc_jobs.learning.feed.choice import open_source
 from hpc_jobs.learning.feed.order import Order
@@ -96,6 +98,7 @@ def fit_network(
     folder: of the checkpoints; interrupted, it resumes from them when called again, and they stay
     until whoever calls has made use of the network. Raises Diverged and Interrupted.
     """
+    _check_same_kind(dataset.facts, campaign)
     team, plan = team or Team(), Plan.of(campaign.training, spec)
     checkpoints = Checkpoints(folder / "checkpoints", _identity(campaign, spec, plan, dataset))
     torch.manual_seed(plan.seed)
@@ -120,6 +123,20 @@ def _records(dataset: Dataset, spec: NetworkSpec, plan: Plan, device: torch.devi
     order = Order(records=len(dataset.fit_rows), batch_size=plan.batch_size, seed=plan.seed)
     scaler = dataset.facts.scaler
     return Records(dataset.train, order, scaler, device, spec.components, spec.forces)
+
+
+def _check_same_kind(facts: DatasetFacts, campaign: Campaign) -> None:
+    """Refuse a dataset of other targets or another layout than the campaign's."""
+    pairs = (
+        ("targets", facts.scaler.targets, tuple(campaign.targets)),
+        ("strains laid out", facts.strain_shape, campaign.specimens.strain_shape),
+    )
+    for what, held, expected in pairs:
+        if held != expected:
+            raise ConfigurationError(
+                f"dataset/manifest.json: {what} {held}, the campaign has {expected}; publish a "
+                "dataset of this campaign's records"
+            )
 
 
 def _made(name: str, spec: NetworkSpec, fitted: Fitted) -> Made:

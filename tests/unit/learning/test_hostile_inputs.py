@@ -8,17 +8,25 @@ import json
 import os
 import pickle
 import shutil
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
 
-from hpc_jobs.contract.errors import ContractError, CorruptFile
+from hpc_jobs.contract.errors import ConfigurationError, ContractError, CorruptFile
 from hpc_jobs.contract.records import publish_manifest, read_manifest
+from hpc_jobs.contract.workspace import RunFolder, manifest_of
+from hpc_jobs.design.rounds import read_round
+from hpc_jobs.learning.data.dataset import open_dataset
+from hpc_jobs.learning.data.pack import publish_dataset
 from hpc_jobs.learning.errors import BadInput
 from hpc_jobs.learning.models.trained_model import load_model
 from hpc_jobs.learning.training.checkpoint import Checkpoints
-from tests.unit.learning.records import solve
+from hpc_jobs.learning.training.experiment import train_network
+from hpc_jobs.tracking.spool import Spool
+from tests.unit.learning.records import campaign_of, fill_round, solve
 
 
 class Evil:
@@ -197,7 +205,7 @@ FOLDER = {
     "terabytes of novelty": (card(novelty_components=10**11), "MB of weights"),
     "endless strains": (card(strain_shape=[10**6, 10**6, 10**6, 10**6]), "describes no network"),
     "negative strains": (card(strain_shape=[-2, -3, 8, 5]), r"strain_shape\.0: .*greater than 0"),
-    "fewer ranges than targets": (card(scaler__low=[0.0]), WEIGHTS),
+    "fewer ranges than targets": (card(scaler__low=[0.0]), "8 targets with the ranges"),
     "a range that is no number": (card(scaler__low=[float("nan")] * 8), "finite"),
     "weights that are not finite": (state(poisoned), "'low' is not finite"),
     "weights that are no weights": (state(lambda values: [torch.zeros(20_000)]), WEIGHTS),
@@ -282,6 +290,241 @@ def test_pickled_code_in_a_checkpoint(tmp_path, caplog, save):
     assert Checkpoints(path.parent, "mine").latest() is None
     assert f"{path.name} cannot be read" in caplog.text
     assert not (tmp_path / "executed").exists()
+
+
+# --- shards, as they are packed --------------------------------------------------------------
+
+
+def column(name, change):
+    """A shard whose column is something else, vouched for."""
+
+    def spoil(run):
+        path = run.shard(0, 0)
+        records = json.loads(manifest_of(path).read_text())["facts"]["records"]
+        with h5py.File(path, "a") as file:
+            values = file.pop(name)[...]
+            change(file, name, values)
+        publish_manifest(manifest_of(path), "shard", [path], records=records)
+
+    return spoil
+
+
+def elsewhere(file, name, values):
+    with h5py.File(Path(file.filename).with_name("elsewhere.h5"), "w") as other:
+        other[name] = values
+    file[name] = h5py.ExternalLink("elsewhere.h5", name)
+
+
+def raw(file, name, values):
+    """The values in a file beside the HDF5 file, as the format allows."""
+    (Path(file.filename).with_name("raw.bin")).write_bytes(values.tobytes())
+    file.create_dataset(
+        name, values.shape, values.dtype, external=[("raw.bin", 0, h5py.h5f.UNLIMITED)]
+    )
+
+
+def virtual(file, name, values):
+    layout = h5py.VirtualLayout(values.shape, values.dtype)
+    layout[...] = h5py.VirtualSource("elsewhere.h5", name, values.shape)
+    file.create_virtual_dataset(name, layout)
+
+
+def stored(convert):
+    def change(file, name, values):
+        file[name] = convert(values)
+
+    return change
+
+
+def cut(run):
+    path = run.shard(0, 0)
+    path.write_bytes(path.read_bytes()[:-3000])
+
+
+def cut_and_vouched_for(run):
+    cut(run)
+    publish_manifest(manifest_of(run.shard(0, 0)), "shard", [run.shard(0, 0)], records=50)
+
+
+def facts(number_of, **changes):
+    def spoil(run):
+        path = number_of(run)
+        document = json.loads(path.read_text())
+        document["facts"] |= changes
+        path.write_text(json.dumps(document))
+
+    return spoil
+
+
+def first_shard(run):
+    return manifest_of(run.shard(0, 0))
+
+
+def nan_where_good(values):
+    values[0] = np.nan
+    return values
+
+
+OF_THE_SHARD = r"shard-00000\.h5: '{}' {}"
+SHARDS = {
+    "cut short": (cut, r"shard-00000\.h5: \d+ bytes, its manifest says"),
+    "cut short, vouched for": (cut_and_vouched_for, "damaged or no HDF5"),
+    "a column in another file": (
+        column("strains", elsewhere),
+        OF_THE_SHARD.format("strains", "is a link to elsewhere"),
+    ),
+    "a column in a raw file": (column("strains", raw), "keeps its values in other files"),
+    "a virtual column": (column("strains", virtual), "keeps its values in other files"),
+    "a link to nowhere": (
+        column("strains", lambda file, name, _: file.update({name: h5py.SoftLink("/x")})),
+        "is a link to",
+    ),
+    "a group": (column("strains", lambda file, name, _: file.create_group(name)), "is a group"),
+    "no column": (column("forces", lambda *_: None), "no dataset 'forces'"),
+    "text": (column("forces", stored(lambda v: v.astype("S8"))), "'forces' holds .*S8"),
+    "complex": (column("strains", stored(lambda v: v + 1j)), "'strains' holds complex64"),
+    "a record too few": (column("strains", stored(lambda v: v[:-1])), r"shape \(49, 240\)"),
+    "other targets": (column("parameters", stored(lambda v: v[:, :5])), r"shape \(50, 5\)"),
+    "an unknown status": (column("status", stored(lambda v: v + 99)), "has the status 99"),
+    "NaN in a good record": (column("strains", stored(nan_where_good)), "are not finite"),
+    "records that are no number": (facts(first_shard, records="many"), r"says what .*records"),
+    "fewer than no records": (facts(first_shard, records=-1), r"says what .*records"),
+    "more shards than can be": (
+        facts(lambda run: manifest_of(run.design(0)), shards=10**12),
+        r"kind 'design' says what .*shards",
+    ),
+}
+
+
+@pytest.mark.parametrize(("spoil", "words"), SHARDS.values(), ids=SHARDS)
+def test_a_shard(run, campaign, spoil, words):
+    spoil(run)
+    with pytest.raises(CorruptFile, match=words):
+        publish_dataset(run, campaign)
+    assert not run.dataset_manifest.exists()
+
+
+# --- the packed dataset ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def packed_once(tmp_path_factory):
+    run, campaign = RunFolder(tmp_path_factory.mktemp("packed")), campaign_of()
+    fill_round(run, campaign)
+    publish_dataset(run, campaign)
+    return run
+
+
+@pytest.fixture
+def packed(packed_once, tmp_path):
+    return RunFolder(Path(shutil.copytree(packed_once.root, tmp_path / "run")))
+
+
+def in_packed(change):
+    """The packed training file is something else, vouched for."""
+
+    def spoil(run):
+        [path] = (run.dataset / "packed").glob("train-*.h5")
+        with h5py.File(path, "a") as file:
+            change(file, "strains", file.pop("strains")[...])
+        revouch(run)
+
+    return spoil
+
+
+def revouch(run, **changes):
+    manifest = json.loads(run.dataset_manifest.read_text())
+    files = [run.dataset / entry["path"] for entry in manifest["files"]]
+    publish_manifest(run.dataset_manifest, "dataset", files, **manifest["facts"] | changes)
+
+
+def spectra(content):
+    def spoil(run):
+        [path] = (run.dataset / "packed").glob("*.npz")
+        path.write_bytes(content(path))
+        revouch(run)
+
+    return spoil
+
+
+def chunked(file, name, values):
+    file.create_dataset(name, data=values, chunks=(10, 240))
+
+
+def says(**changes):
+    return lambda run: revouch(run, **changes)
+
+
+PACKED = {
+    "a chunked column": (in_packed(chunked), "'strains' is chunked"),
+    "float64": (in_packed(stored(lambda v: v.astype("f8"))), "'strains' holds <f8"),
+    "big-endian": (in_packed(stored(lambda v: v.astype(">f4"))), "'strains' holds >f4"),
+    "integers": (in_packed(stored(lambda v: v.astype("i8"))), "'strains' holds .*int64"),
+    "one dimension": (in_packed(stored(np.ravel)), "'strains' holds <f4 of shape"),
+    "a record too few": (in_packed(stored(lambda v: v[:-1])), "columns of unequal length"),
+    "no strains": (in_packed(lambda *_: None), "no column 'strains'"),
+    "a column in another file": (in_packed(elsewhere), "'strains' is a link to elsewhere"),
+    "a column in a raw file": (in_packed(raw), "keeps its values in other files"),
+    "files that nobody vouches for": (
+        says(train_files=["../../other/train.h5"]),
+        r"names '\.\./\.\./other/train\.h5', but does not vouch for it",
+    ),
+    "a scaler without ranges": (
+        says(scaler={"targets": ["MP1"], "low": [], "high": []}),
+        "scaler: .*1 targets with the ranges",
+    ),
+    "no facts": (says(train=None), "not what this version writes .train: "),
+    "bytes for spectra": (spectra(lambda path: bytes(1000)), "not the spectra of a dataset"),
+    "spectra cut short": (spectra(lambda p: p.read_bytes()[:-500]), "not the spectra"),
+    "pickled code for spectra": (spectra(lambda p: numpys(Evil(p.parent / "run"))), "not the spec"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "words"), PACKED.values(), ids=PACKED)
+def test_a_packed_dataset(packed, spoil, words):
+    spoil(packed)
+    with pytest.raises(CorruptFile, match=words):
+        open_dataset(packed, 0.1)
+    assert not (packed.dataset / "packed" / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"scaler": {"targets": [f"A{i}" for i in range(8)], "low": [0] * 8, "high": [1] * 8}},
+            r"targets \('A0', .* the campaign has \('MP1'",
+        ),
+        ({"strain_shape": [2, 3, 5, 8]}, r"laid out \(2, 3, 5, 8\), the campaign has \(2, 3, 8, 5"),
+    ],
+)
+def test_a_dataset_of_another_campaign_is_not_trained_on(packed, changes, words):
+    revouch(packed, **changes)
+    campaign = campaign_of()
+    spec, quiet = campaign.training.networks[1], {"progress": print, "stop": lambda: False}
+    with (
+        Spool(packed.root / "spool", name="x") as spool,
+        pytest.raises(ConfigurationError, match=words),
+    ):
+        train_network(packed, campaign, spec, "x", spool=spool, **quiet)
+
+
+DESIGNS = {
+    "bytes": lambda path: bytes(500),
+    "nothing": lambda path: b"",
+    "an empty archive": lambda path: b"PK\5\6" + bytes(18),
+    "pickled code": lambda path: numpys(Evil(path.parent / "run")),
+}
+
+
+@pytest.mark.parametrize("content", DESIGNS.values(), ids=DESIGNS)
+def test_the_design_of_a_round(run, content):
+    path = run.design(0)
+    path.write_bytes(content(path))
+    publish_manifest(manifest_of(path), "design", [path])
+    with pytest.raises(CorruptFile, match=r"round-000\.npz: not the design of a round"):
+        read_round(run, 0)
+    assert not (path.parent / "run").exists()
 
 
 # --- manifests -------------------------------------------------------------------------------

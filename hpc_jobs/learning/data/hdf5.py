@@ -1,0 +1,53 @@
+"""HDF5 from elsewhere: only what lies in the file itself is read, and damage has one name.
+
+An HDF5 file can hold links to other files, columns stored in raw files beside it, and virtual
+columns put together of others: a checksum of the file vouches for none of them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import h5py
+
+from hpc_jobs.contract.errors import CorruptFile
+
+
+@contextmanager
+def opened(path: Path, remedy: str) -> Iterator[h5py.File]:
+    """Open a file for reading; whatever HDF5 then stumbles over raises CorruptFile."""
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
+        raise CorruptFile(f"{path}: damaged or no HDF5 ({error}); {remedy}") from None
+
+
+def column(file: h5py.File, name: str, kinds: str, remedy: str) -> h5py.Dataset:
+    """Return a dataset that lies in this very file, of one of NumPy's kinds ("f", "iu", ...).
+
+    Raises CorruptFile.
+    """
+    link = file.get(name, getlink=True) if name in file.keys() else None  # noqa: SIM118
+    if link is None:
+        raise CorruptFile(f"{file.filename}: no dataset '{name}'; {remedy}")
+    if not isinstance(link, h5py.HardLink):
+        raise CorruptFile(
+            f"{file.filename}: '{name}' is a link to {getattr(link, 'filename', '')}"
+            f"{getattr(link, 'path', '')}, not a dataset of this file; {remedy}"
+        )
+    found = file[name]
+    if not isinstance(found, h5py.Dataset):
+        raise CorruptFile(f"{file.filename}: '{name}' is a group, not a dataset; {remedy}")
+    if found.external or found.is_virtual:
+        raise CorruptFile(f"{file.filename}: '{name}' keeps its values in other files; {remedy}")
+    if found.dtype.kind not in kinds:
+        raise CorruptFile(
+            f"{file.filename}: '{name}' holds {found.dtype}, expected {_spoken(kinds)}; {remedy}"
+        )
+    return found
+
+
+def _spoken(kinds: str) -> str:
+    names = {"f": "floating point numbers", "i": "integers", "u": "integers", "b": "booleans"}
+    return " or ".join(dict.fromkeys(names[kind] for kind in kinds))
