@@ -168,11 +168,12 @@ def keep_busy(
     if kind == "cuda":  # what they say does not matter for speed
         train = train.repeated(BUSY_RECORDS)
     run = packed(options.cache / "networks", campaign, train, test)
+    specs = [s for s in campaign.training.networks if s.name in (options.networks or [s.name])]
     return {
         spec.name: busy.measure(
             run, campaign, spec, options.train_batch or BUSY_BATCH[kind], options.device
         )
-        for spec in campaign.training.networks
+        for spec in specs
     }
 
 
@@ -183,6 +184,8 @@ def main() -> None:
     campaign, train, test = setting(options)
     run = packed(options.cache / "networks", campaign, train, test)
     specs = [*campaign.training.networks, Mlp.model_validate(BESIDE)]
+    if options.networks:
+        specs = [spec for spec in specs if spec.name in options.networks]
     team = Team(device=options.device)
     models = [trained(run, campaign, spec, team) for spec in specs]
     measured = Measured.of(campaign, test)
@@ -212,6 +215,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--campaign", type=Path, default=Path("dags/campaigns/demo.yaml"))
     parser.add_argument("--records", type=int, default=10_000, help="training records")
     parser.add_argument("--test", type=int, default=500, help="test records")
+    parser.add_argument("--networks", nargs="+", help="only these: multitask_cnn mlp mlp-forces")
     parser.add_argument("--runtimes", nargs="+", choices=list(RUNTIMES), default=list(RUNTIMES))
     parser.add_argument("--device", type=torch.device, default="cuda" if cuda else "cpu")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each runtime")

@@ -168,6 +168,8 @@ def missing(name: str, device: torch.device = CPU) -> str:
     absent = [package for package in NEEDS.get(name, ()) if not importlib.util.find_spec(package)]
     if absent:
         return f"{name} needs {', '.join(absent)}: pip install {' '.join(absent)}"
+    if device.type == "cuda" and not torch.cuda.is_available():
+        return f"{name} on a GPU: torch {torch.__version__} sees none here; choose the device cpu"
     if name == "cuda_graph" and device.type != "cuda":
         return f"{name} needs an NVIDIA GPU, this is a {device.type}: choose another runtime"
     if name == "tensorrt":

@@ -70,7 +70,7 @@ class TrainedModel:
 
         Raises BadInput.
         """
-        return self._ask(self._model, *self._inputs(strains, forces))
+        return self._ask(self._model, *self.inputs(strains, forces))
 
     @property
     def gaussian(self) -> bool:
@@ -84,7 +84,7 @@ class TrainedModel:
 
         Its own where it is Gaussian, else the rms errors of its calibration, alike for all records.
         """
-        inputs = self._inputs(strains, forces)
+        inputs = self.inputs(strains, forces)
         if self.gaussian:
             return self._ask(self._model.deviations, *inputs)
         return np.tile(self.card.calibration.residuals, (len(inputs[0]), 1))
@@ -119,9 +119,10 @@ class TrainedModel:
         chunks = zip(*(torch.split(torch.from_numpy(v), CHUNK) for v in values), strict=True)
         return torch.cat([part(*chunk) for chunk in chunks]).numpy().astype(np.float64)
 
-    def _inputs(
+    def inputs(
         self, strains: ArrayLike, forces: ArrayLike | None
     ) -> tuple[NDArray[np.float32], ...]:
+        """Check raw measurements and return what the network takes of them; raises BadInput."""
         checked = self._checked(strains)
         if not self.forces:
             return (checked,)

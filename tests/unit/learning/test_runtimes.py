@@ -1,10 +1,5 @@
 """Exported networks answer as eager float32 does, and one that does not is not used."""
 
-import csv
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -29,7 +24,6 @@ from hpc_jobs.learning.models.runtimes import (
 from hpc_jobs.learning.models.static_buckets import StaticBuckets, called_again
 from hpc_jobs.learning.models.trained_model import load_model
 
-ROOT = Path(__file__).parents[3]
 HERE = [name for name in RUNTIMES if name not in ("compiled", "cuda_graph", "tensorrt")]
 
 
@@ -144,28 +138,3 @@ def test_the_exported_program_is_loaded_without_our_code(model, strains, tmp_pat
     with torch.no_grad():
         answer = program(torch.from_numpy(strains)).numpy()
     np.testing.assert_allclose(answer, eager(Subject(model))(strains), rtol=1e-5)
-
-
-def predict(*arguments):
-    command = [sys.executable, "-m", "hpc_jobs.jobs.predict", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-def test_files_are_answered(trained, strains, tmp_path):
-    folder, campaign = trained
-    np.save(tmp_path / "strains.npy", strains)
-    done = predict(folder, tmp_path / "strains.npy", "--out", tmp_path / "out.csv")
-    assert done.returncode == 0, done.stderr
-    with (tmp_path / "out.csv").open() as file:
-        rows = list(csv.reader(file))
-    assert rows[0] == ["record", *campaign.targets, "novelty"] and len(rows) == 38
-    np.testing.assert_allclose(
-        np.array(rows[1:], dtype=float)[:, 1:-1], load_model(folder).predict(strains), rtol=1e-5
-    )
-
-
-def test_a_file_without_strains_is_named(trained, tmp_path):
-    (tmp_path / "x.h5").write_text("no HDF5")
-    done = predict(trained[0], tmp_path / "x.h5")
-    assert done.returncode != 0
-    assert "x.h5: no strains in it" in done.stderr and "Traceback" not in done.stderr
