@@ -7,6 +7,7 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
+from hpc_jobs.contract.search import Space
 from hpc_jobs.contract.training import Network as NetworkSpec
 from hpc_jobs.learning.data.spectrum import Spectra, spectrum_of
 from hpc_jobs.learning.errors import BadInput
@@ -247,3 +248,9 @@ def test_the_patches_encoding_takes_in_a_patch_at_a_time():
     x[:, :, 40:50] = 1.0  # patch 4
     changed = (first(x) != first(torch.zeros_like(x))).any(1).squeeze().nonzero().ravel()
     assert changed.tolist() == [4] and first(x).shape == (1, 32, 18)
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_a_search_knows_the_network(kind):
+    space = Space.model_fields[kind].annotation.__args__[0]
+    assert space.model_fields["fixed"].default.kind == kind

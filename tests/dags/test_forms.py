@@ -48,6 +48,18 @@ def test_every_field_overrides_a_key_that_the_contract_knows(forms):
     assert campaign.gate.minimum_improvement == 0.1
 
 
+def test_the_form_of_a_search_overrides_its_section(forms):
+    from hpc_jobs.contract.campaign import Campaign
+    from hpc_jobs.contract.loading import load
+
+    untouched = {name: param.value for name, param in forms.search_form().items()}
+    assert forms.search_overrides(untouched) == {}
+    filled = forms.search_overrides({"campaign": "demo", "trials": 7, "workers": 3})
+    assert set(filled) == set(forms.search_form()) - {"campaign"}
+    campaign = load(Campaign, CHECKOUT / "dags/campaigns/demo.yaml", {"search": filled})
+    assert (campaign.search.trials, campaign.search.workers) == (7, 3)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -215,6 +215,12 @@ def test_a_search_survives_its_json(campaigns):
     assert (network.hidden, network.dropout, network.epochs) == ((16, 16), 0.1, 3)
 
 
+def test_the_documented_search_is_one(campaigns):
+    page = campaigns.parents[1] / "docs" / "hyperparameter-search.md"
+    [block] = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
+    load(Campaign, campaigns / "demo.yaml", yaml.safe_load(block))
+
+
 def test_all_mistakes_are_named_at_once(campaigns):
     overrides = {"name": "Ä", "description": "", "surprise": 1}
     with pytest.raises(ConfigurationError) as refusal:
