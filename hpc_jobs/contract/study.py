@@ -40,6 +40,11 @@ class Finalist(Frozen):
     trial: Annotated[int | None, Field(description="none: the campaign's present network")] = None
 
 
+Importance = Annotated[
+    dict[str, FiniteFloat], Field(description="parameter -> share in reaching low errors")
+]
+
+
 class Finalists(Frozen):
     """finalists.json: who is compared; written once, when the last trial is complete."""
 
@@ -48,6 +53,7 @@ class Finalists(Frozen):
     dataset_sha256: str
     trials: tuple[TrialFacts, ...]
     failed: Annotated[dict[str, int], Field(description="cause -> trials without values")]
+    importance: Importance = {}
     present: Annotated[str, Field(description="name of the network that is to be beaten")]
     finalists: Annotated[
         tuple[Finalist, ...], Field(min_length=1, description="the present network is the first")
@@ -95,6 +101,7 @@ class Choice(Frozen):
     name: str
     trials: int
     failed: dict[str, int]
+    importance: Importance = {}
     front: Annotated[tuple[TrialFacts, ...], Field(description="Pareto front, lowest error first")]
     present: str
     contenders: dict[str, Contender]

@@ -62,7 +62,7 @@ def seeds_figure(choice: Choice) -> Figure:
     names = list(reversed(choice.contenders))
     for place, name in enumerate(names):
         _seeds(axes, place, choice, name)
-    axes.set_yticks(range(len(names)), names)
+    axes.set_yticks(range(len(names)), [_label(choice, name) for name in names])
     axes.set(xlabel=ERROR, ylim=(-0.6, len(names) - 0.4))
     title(axes, f"errors over the seeds; present: {choice.present}")
     return figure
@@ -72,15 +72,11 @@ def _seeds(axes: Axes, place: int, choice: Choice, name: str) -> None:
     contender, colour = choice.contenders[name], _colour(choice, name)
     axes.plot(contender.errors, np.full(len(contender.errors), place), "o", ms=4, color=EDGE)
     axes.plot(contender.mean, place, "D", ms=6, color=colour)
-    if contender.p is not None:
-        axes.annotate(
-            f"p = {contender.p:.2g}",
-            (1, place),
-            xycoords=("axes fraction", "data"),
-            ha="right",
-            size=8,
-            color=colour,
-        )
+
+
+def _label(choice: Choice, name: str) -> str:
+    p = choice.contenders[name].p
+    return name if p is None else f"{name}\np = {p:.2g}"
 
 
 def _colour(choice: Choice, name: str) -> str:

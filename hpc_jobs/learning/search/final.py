@@ -4,6 +4,7 @@ Welch's one-sided t-test on the validation errors over the seeds, Holm's correct
 finalists. The test set stays closed: the gate opens it, once a campaign has trained the choice.
 """
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def train_finalist(
     stop: Callable[[], bool],
     team: Team,
 ) -> SeedResult:
-    """Train one finalist with one seed, for as long as the campaign trains its networks.
+    """Train one finalist with one seed, for as long as the network says.
 
     folder: of the checkpoints. Raises Diverged and Interrupted.
     """
@@ -54,7 +55,7 @@ def train_finalist(
         samples_per_s=samples_per_s(fitted.model, fitted.validation, search.batch, team.device),
         best_epoch=best.best_epoch,
     )
-    fitted.checkpoints.remove()
+    shutil.rmtree(folder, ignore_errors=True)
     return result
 
 
@@ -90,6 +91,7 @@ def choose(name: str, finalists: Finalists, results: Sequence[SeedResult]) -> Ch
         name=name,
         trials=len(finalists.trials),
         failed=finalists.failed,
+        importance=finalists.importance,
         front=tuple(trial for trial in finalists.trials if trial.on_front),
         present=finalists.present,
         contenders=contenders,

@@ -47,10 +47,11 @@ def name_finalists(
         failed=dict(
             Counter(t.user_attrs[Note.CAUSE] for t in trials if Note.CAUSE in t.user_attrs)
         ),
+        importance=study.importance(),
         present=present.name,
         finalists=(
             Finalist(network=present),
-            *(Finalist(network=_at_full_length(one.network), trial=one.number) for one in best),
+            *(_finalist(one, campaign, search) for one in best),
         ),
         seeds=_seeds(search),
     )
@@ -100,9 +101,11 @@ def _facts(manifest: Path) -> ModelFacts | None:
         return None
 
 
-def _at_full_length(network: Network) -> Network:
-    """As the campaign would train it: its epochs, and a seed from outside."""
-    return network.model_copy(update={"epochs": None, "seed": None})
+def _finalist(trial: TrialFacts, campaign: Campaign, search: Search) -> Finalist:
+    """Train it as the campaign would, but no shorter than its trial; seeds come from outside."""
+    epochs = search.epochs if search.epochs > campaign.training.epochs else None
+    network = trial.network.model_copy(update={"epochs": epochs, "seed": None})
+    return Finalist(network=network, trial=trial.number)
 
 
 def _seeds(search: Search) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ Between two trials, and while it has none, it looks for trials whose worker died
 """
 
 import logging
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ class Worker:
         self.study.note(begun, "best_epoch", fitted.trainer.progress.best_epoch)
         self.study.note(begun, "weights", trainable([fitted.model.network]))
         speed = samples_per_s(fitted.model, fitted.validation, self.search.batch, self.team.device)
-        fitted.checkpoints.remove()
+        shutil.rmtree(self.folder.trial(begun.origin), ignore_errors=True)
         return fitted.trainer.progress.best_loss, speed
 
     def _network(self, begun: Begun) -> Network:

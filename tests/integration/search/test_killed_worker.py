@@ -154,4 +154,6 @@ def check_results(run, trials):
     assert [t.error for t in front] == sorted(t.error for t in front)
     assert [t.samples_per_s for t in front] == sorted(t.samples_per_s for t in front)
     assert front[0].error == min(trial.values[0] for trial in trials if trial.values)
+    assert sum(found.importance.values()) == pytest.approx(1)
+    assert set(found.importance) >= {"mlp.width", "mlp.learning_rate", "mlp.schedule"}
     assert [finalist.trial for finalist in found.finalists][:2] == [None, front[0].number]

@@ -79,6 +79,8 @@ def test_from_first_trial_to_choice(packed, campaign):
 
     found = read_model(Finalists, packed.search("s").finalists)
     assert len(found.trainings) == len(found.finalists) * 2 <= campaign.search.trainings
+    assert {one.network.epochs for one in found.finalists[1:]} == {None}  # as the campaign says
+    assert found.importance == {}  # four trials say nothing
     for number in range(campaign.search.trainings):
         train_finalist.work(Team(), element(packed, number))
     [first, *_] = [read_model(SeedResult, packed.search("s").trained(n)) for n in range(4)]

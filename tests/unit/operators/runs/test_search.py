@@ -44,6 +44,7 @@ def a_choice(**changes):
         front=(trial,),
         present="mlp",
         contenders={"mlp": present, "trial-7": rival},
+        importance={"mlp.width": 0.873, "mlp.depth": 0.001},
         level=0.05,
         recommended="trial-7",
         networks_yaml="networks:\n- {kind: mlp, name: <trial-7>}\n",
@@ -121,6 +122,7 @@ def test_the_page_says_what_was_found_and_lies_in_the_studys_run(bench, run):
     page = Path(client.download_artifacts(study.mlflow_run_id, "report.html")).read_text()
     assert page.count(base64.b64encode(PNG).decode()) == 1
     assert not re.search(r'(src|href)="(?!data:)', page)  # nothing outside the page is needed
+    assert "87 %" in page and "mlp.depth" not in page
     assert "&lt;trial-7&gt;" in page and "30 trials with both objectives, 1 orphaned" in page
     logged = client.get_run(study.mlflow_run_id)
     assert (logged.info.status, logged.data.tags["recommended"]) == ("FINISHED", "trial-7")
