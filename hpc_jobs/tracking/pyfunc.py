@@ -5,7 +5,9 @@
 
 `mlflow.pyfunc.load_model(uri).predict(x)` then takes raw strains (n, strain_values), float64, and
 answers physical targets (n, targets) in the order of the campaign. A network that was trained with
-forces takes {"strains": ..., "forces": (n, force_values) in N}.
+forces takes {"strains": ..., "forces": (n, force_values) in N}. With params={"intervals": True} it
+answers a table: of each target the answer and the ends of its interval, the novelty, and whether
+the record is too novel to be believed.
 """
 
 import json
@@ -25,7 +27,7 @@ def pyfunc_arguments(folder: Path) -> dict[str, Any]:
     """
     import numpy as np
     from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
+    from mlflow.types import DataType, ParamSchema, ParamSpec, Schema, TensorSpec
 
     manifest = read_manifest(folder / "manifest.json", "model")
     stored = json.loads((folder / "input_example.json").read_text())
@@ -47,8 +49,13 @@ def pyfunc_arguments(folder: Path) -> dict[str, Any]:
                 ]
             ),
             outputs=Schema([TensorSpec(float64, (-1, targets))]),
+            params=ParamSchema([ParamSpec("intervals", DataType.boolean, False)]),
         ),
         "input_example": examples.get(None, examples),
         "pip_requirements": list(REQUIREMENTS),
-        "metadata": {"targets": card["scaler"]["targets"], **manifest.facts},
+        "metadata": {
+            "targets": card["scaler"]["targets"],
+            "interval_level": card["calibration"]["level"],
+            **manifest.facts,
+        },
     }

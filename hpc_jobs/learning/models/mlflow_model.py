@@ -16,6 +16,7 @@ from mlflow.models import set_model
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from pandas import DataFrame
 
     from hpc_jobs.learning.models.trained_model import TrainedModel
 
@@ -34,11 +35,31 @@ class YieldParameters(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defi
 
         self.model = load_model(Path(context.artifacts["model"]))
 
-    def predict(self, context: Any, model_input: Any, params: Any = None) -> NDArray[np.float64]:
-        """Identify; a wrong shape or a value that is not finite raises BadInput."""
-        if isinstance(model_input, dict):
-            return self.model.predict(model_input["strains"], model_input.get("forces"))
-        return self.model.predict(model_input)
+    def predict(
+        self, context: Any, model_input: Any, params: Any = None
+    ) -> NDArray[np.float64] | DataFrame:
+        """Identify; a wrong shape or a value that is not finite raises BadInput.
+
+        With params {"intervals": True} a table: of each target MP its answer MP and its interval
+        MP_low to MP_high; then the novelty, and whether the record is too novel to be believed.
+        """
+        fields = model_input if isinstance(model_input, dict) else {"strains": model_input}
+        strains, forces = fields["strains"], fields.get("forces")
+        if params and params.get("intervals"):
+            return self._table(strains, forces)
+        return self.model.predict(strains, forces)
+
+    def _table(self, strains: Any, forces: Any) -> DataFrame:
+        from pandas import DataFrame
+
+        model = self.model
+        answers, (low, high) = model.predict(strains, forces), model.intervals(strains, forces)
+        columns = {}
+        for k, target in enumerate(model.targets):
+            columns[target] = answers[:, k]
+            columns[f"{target}_low"], columns[f"{target}_high"] = low[:, k], high[:, k]
+        novelty = model.novelty(strains)
+        return DataFrame(columns | {"novelty": novelty, "novel": novelty > model.novelty_limit})
 
 
 set_model(YieldParameters())

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import httpx
 import mlflow
@@ -16,12 +17,14 @@ import pytest
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.learning.models.trained_model import load_model
 from hpc_jobs.tracking.pyfunc import pyfunc_arguments
+from tests.unit.learning.records import solve
 
 SAVE = """
 import sys
 from pathlib import Path
 import mlflow
 from hpc_jobs.tracking.pyfunc import pyfunc_arguments
+from tests.unit.learning.records import solve
 mlflow.pyfunc.save_model(path=sys.argv[2], **pyfunc_arguments(Path(sys.argv[1])))
 assert "torch" not in sys.modules, "logging a model imported torch"
 """
@@ -45,6 +48,24 @@ def test_saved_without_torch_and_loaded_it_answers_the_same(trained, tmp_path):
     assert model.metadata.signature.inputs.inputs[0].shape == (-1, strains.shape[1])
     assert model.input_example.shape == (2, strains.shape[1])
     assert model.metadata.metadata["targets"] == list(campaign.targets)
+    assert model.metadata.metadata["interval_level"] == 0.9
+
+
+def test_asked_for_intervals_it_answers_a_table_that_hides_no_stranger(trained, tmp_path):
+    folder, campaign = trained
+    mlflow.pyfunc.save_model(path=str(tmp_path / "saved"), **pyfunc_arguments(folder))
+    served, known = mlflow.pyfunc.load_model(str(tmp_path / "saved")), load_model(folder)
+    own = solve(np.full((1, 8), 1.02), campaign.specimens.strain_values)
+    strains = np.vstack([own, own + np.sin(np.arange(own.shape[1])) * 0.02])
+    table = served.predict(strains, params={"intervals": True})
+    ends = [f"{target}{end}" for target in campaign.targets for end in ("", "_low", "_high")]
+    assert list(table) == [*ends, "novelty", "novel"]
+    low, high = known.intervals(strains)
+    np.testing.assert_array_equal(table[list(campaign.targets)], known.predict(strains))
+    np.testing.assert_array_equal(table["MP3_low"], low[:, 2])
+    np.testing.assert_array_equal(table["MP8_high"], high[:, 7])
+    assert table["novel"].tolist() == [False, True] and table["novelty"][1] > 1
+    assert isinstance(served.predict(strains, params={"intervals": False}), np.ndarray)
 
 
 def test_an_altered_folder_is_not_logged(trained_copy):
@@ -64,7 +85,10 @@ def server(trained, tmp_path):
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(saved)]
     command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
     log = (tmp_path / "serve.log").open("w")
-    process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])  # of uvicorn
+    process = subprocess.Popen(
+        command, stdout=log, stderr=log, start_new_session=True, env=os.environ | {"PATH": path}
+    )
     try:
         yield f"http://127.0.0.1:{port}", process, tmp_path / "serve.log"
     finally:
@@ -88,5 +112,13 @@ def test_a_served_model_answers_a_request(trained, server):
     assert reply.status_code == 200, reply.text
     expected = load_model(trained[0]).predict(strains)
     np.testing.assert_allclose(reply.json()["predictions"], expected, rtol=1e-6)
+    wanted = {"inputs": strains, "params": {"intervals": True}}
+    reply = httpx.post(f"{address}/invocations", json=wanted, timeout=60)
+    assert reply.status_code == 200, reply.text
+    low, high = load_model(trained[0]).intervals(strains)
+    for row, record in enumerate(reply.json()["predictions"]):
+        found = [record["MP1_low"], record["MP1"], record["MP1_high"]]
+        np.testing.assert_allclose(found, [low[row, 0], expected[row, 0], high[row, 0]], rtol=1e-6)
+        assert record["novel"] is (record["novelty"] > 1)
     refused = httpx.post(f"{address}/invocations", json={"inputs": [[0.1, 0.2]]}, timeout=60)
     assert refused.status_code >= 400
