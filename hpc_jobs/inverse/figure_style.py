@@ -36,6 +36,5 @@ def say(case: Case) -> str:
     strains = f"strains reproduced to {judgement.errors['strain_rms']:.2f} × noise"
     force = judgement.errors.get("force")
     forces = "" if force is None else f", forces to {100 * force:.1f} %"
-    if judgement.intervals:
-        return f"Refined by the forward surrogate; {strains}{forces}; {novelty}"
-    return f"Identified from strains alone; {strains}{forces}; {novelty}"
+    how = "Refined by the forward surrogate" if case.refined else "Identified by the network"
+    return f"{how}; {strains}{forces}; {novelty}"

@@ -30,6 +30,11 @@ class Network(Protocol):
     ) -> NDArray[np.float64]:
         """Physical targets (B, targets) from strains (B, strain_values), forces (B, ...) in N."""
 
+    def covariances(
+        self, strains: NDArray[np.float64], forces: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """Covariances (B, targets, targets) of the errors that its answers may have, physical."""
+
     def novelty(self, strains: NDArray[np.float64]) -> NDArray[np.float64]:
         """Distance (B,) of strains from those that were trained on."""
 
@@ -52,8 +57,12 @@ def _identify(
             missing = "the network was trained with forces, and none were measured"
             return _withheld(measurement, novelty, network.novelty_limit, missing)
         forces = (measurement.forces * (1 + bias.forces))[None]
-    [answer] = network.predict(strains, forces)
-    return _estimate(campaign, measurement.name, answer, novelty, network.novelty_limit)
+    [answer], [covariance] = network.predict(strains, forces), network.covariances(strains, forces)
+    estimate = _estimate(campaign, measurement.name, answer, novelty, network.novelty_limit)
+    if estimate.outside:
+        return estimate
+    rows = tuple(tuple(row) for row in covariance.tolist())
+    return estimate.model_copy(update={"covariance": rows})
 
 
 def _withheld(measurement: Measurement, novelty: float, limit: float, reason: str) -> Estimate:

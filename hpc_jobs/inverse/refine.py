@@ -3,8 +3,8 @@
     identifier = Identifier.of(RunFolder(path))
     estimate = identifier.identify(strains, forces)
 
-A network answers from strains alone and says nothing of how sure it is. The refinement starts from
-its answer, or from none, uses forces where they were measured, and returns the posterior: its mean
+A network knows how sure it is from its errors on other sheets. The refinement starts from its
+answer, or from none, uses forces where they were measured, and returns the posterior: its mean
 under the law by which the campaign draws its sheets.
 """
 

@@ -24,9 +24,12 @@ class Case:
     identified: Sheet | None  # None if the network did not answer
     judgement: Judgement
     draws: tuple[Sheet, ...] = ()  # of an estimate with a covariance
+    refined: bool = False  # by the forward surrogate; otherwise the network's
 
 
-def score(campaign: Campaign, measurement: Measurement, field: Field) -> Case:
+def score(
+    campaign: Campaign, measurement: Measurement, field: Field, *, refined: bool = False
+) -> Case:
     """Compare one measurement with its re-simulation, and the material with the truth if known."""
     estimate, truth = field.estimate, measurement.header.truth
     identified = None
@@ -53,6 +56,7 @@ def score(campaign: Campaign, measurement: Measurement, field: Field) -> Case:
         identified=identified,
         judgement=judgement.model_copy(update={"intervals": quantity_intervals(draws)}),
         draws=draws,
+        refined=refined,
     )
 
 

@@ -1,4 +1,8 @@
-"""What an estimate's covariance means for a sheet: draws of it, and intervals of what it shows."""
+"""What an estimate's covariance means for a sheet: draws of it, and intervals of what it shows.
+
+A refinement's covariance is its posterior's; a network's has the widths that its calibration found
+(learning/models/calibration.py). Either is taken for that of a normal law.
+"""
 
 from collections.abc import Sequence
 

@@ -1,8 +1,6 @@
 """Judge a network by the measurements: verdict.json, one figure each, and a tracking spool."""
 
 import argparse
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from hpc_jobs.contract.records import publish_model, read_model
@@ -21,10 +19,10 @@ def work(job: element.Element) -> dict[str, Any]:
     estimates = read_model(Estimates, job.run.estimates(name))
     cases, refined = [], []
     for estimate in estimates.estimates:
-        cases.append(_compare(job, estimate, job.run.field, job.run.figure))
+        cases.append(_compare(job, estimate))
         job.progress(len(cases), len(estimates.estimates), "measurements")
     for estimate in estimates.refined:
-        refined.append(_compare(job, estimate, job.run.refined_field, job.run.refined_figure))
+        refined.append(_compare(job, estimate, refined=True))
     result = verdict(job.campaign, estimates, cases, refined)
     publish_model(job.run.verdict(name), result)
     _track(job, result)
@@ -32,21 +30,21 @@ def work(job: element.Element) -> dict[str, Any]:
         "passed": result.passed,
         "verdicts": {key: each.verdict for key, each in result.measurements.items()},
         "quantities": {key: each.quantities for key, each in result.measurements.items()},
+        "intervals": {key: each.intervals for key, each in result.measurements.items()},
         "notes": result.notes,
         "refined": {key: _refined_facts(each) for key, each in result.refined.items()},
     }
 
 
-def _compare(
-    job: element.Element,
-    estimate: Estimate,
-    field: Callable[[str, str], Path],
-    figure: Callable[[str, str], Path],
-) -> Case:
+def _compare(job: element.Element, estimate: Estimate, *, refined: bool = False) -> Case:
     """Compare one estimate with its measurement, and draw the page."""
+    field, figure = job.run.field, job.run.figure
+    if refined:
+        field, figure = job.run.refined_field, job.run.refined_figure
     names = job.arguments.validation, estimate.measurement
     measurement = read_for(job.campaign, job.run.measurement(estimate.measurement))
-    case = score(job.campaign, measurement, read_field(field(*names), estimate))
+    found = read_field(field(*names), estimate)
+    case = score(job.campaign, measurement, found, refined=refined)
     draw_case(figure(*names), job.campaign, case)
     return case
 

@@ -29,6 +29,7 @@ def campaign_report(
             name: {
                 "verdict": verdict,
                 "quantities": facts["quantities"].get(name, {}),
+                "intervals": facts.get("intervals", {}).get(name, {}),
                 "note": facts["notes"].get(name, ""),
                 "refined": facts.get("refined", {}).get(name),
             }

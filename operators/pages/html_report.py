@@ -2,7 +2,7 @@
 
 import base64
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,7 @@ NETWORK_FIGURES = {
     "loss.png": "loss over the epochs",
     "parity.png": "identified against true, test set",
     "errors.png": "errors on the test set",
+    "coverage.png": "how often the intervals hold the truth, and how wide they are",
 }
 
 Report = Mapping[str, Any]
@@ -69,6 +70,7 @@ def render(report: Report, figures: Mapping[str, Any]) -> str:
         errors=error_table(report["networks"]),
         labels=LABELS,
         number=_number,
+        half_width=_half_width,
     )
 
 
@@ -122,6 +124,10 @@ def embedded(hook: HpcHook, path: PurePosixPath, caption: str) -> Iterable[Figur
         log.warning("%s: over %d bytes, left out of the report", path, LARGEST_FIGURE_BYTES)
         return
     yield {"data": base64.b64encode(content).decode(), "caption": caption}
+
+
+def _half_width(interval: Sequence[float] | None) -> str:
+    return f"± {_number((interval[1] - interval[0]) / 2)}" if interval else ""
 
 
 def _number(value: float | None) -> str:

@@ -60,13 +60,12 @@ def comparison(name: str, error: float, baseline: str, other: float) -> str:
 
 def _print_alloys(alloys: Mapping[str, Report], console: Console) -> None:
     names = list(dict.fromkeys(q for alloy in alloys.values() for q in alloy["quantities"]))
-    table = _table("identified (true) quantities of each alloy")
+    table = _table("identified quantities of each alloy, with 90 % intervals (true)")
     table.add_column("quantity")
     for name, alloy in alloys.items():
         table.add_column(f"{name}\n{_verdict(alloy)}", justify="right")
     for quantity in names:
-        cells = [_pair(alloy["quantities"].get(quantity)) for alloy in alloys.values()]
-        table.add_row(quantity, *cells)
+        table.add_row(quantity, *(_with_interval(alloy, quantity) for alloy in alloys.values()))
     console.print(table)
     _print_refined(alloys, names, console)
     for name, alloy in alloys.items():
@@ -94,7 +93,7 @@ def _verdict(alloy: Report) -> str:
 
 
 def _with_interval(alloy: Report, quantity: str) -> str:
-    pair, interval = alloy["quantities"].get(quantity), alloy["intervals"].get(quantity)
+    pair, interval = alloy["quantities"].get(quantity), alloy.get("intervals", {}).get(quantity)
     if not (pair and interval):
         return _pair(pair)
     true = "-" if pair[1] is None else f"{pair[1]:.3f}"

@@ -41,8 +41,9 @@ def test_known_sheets_are_answered_and_a_foreign_one_is_not(
     for name in ("dp780", "tr1180"):
         assert list(by_name[name].parameters.values()) == list(truths[name].values())
         assert by_name[name].outside == ()
+        np.testing.assert_array_equal(by_name[name].covariance, 1e-4 * np.eye(8))
     foreign = by_name["aa2090"]
-    assert foreign.parameters is None
+    assert foreign.parameters is None and foreign.covariance is None
     assert "is above the limit 2: the strains are unlike" in foreign.outside[0]
 
 
@@ -90,8 +91,10 @@ def test_a_perfect_estimate_leaves_no_error(
     }  # fmt: skip
     for name, error in case.judgement.errors.items():
         assert error == pytest.approx(0, abs=1e-9), name
-    for found, true in case.judgement.quantities.values():
+    for name, (found, true) in case.judgement.quantities.items():
         assert found == pytest.approx(true, abs=1e-12)
+        low, high = case.judgement.intervals[name]
+        assert low < true < high
 
 
 def test_a_wrong_estimate_fails_with_named_reasons(

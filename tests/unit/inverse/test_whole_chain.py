@@ -67,6 +67,7 @@ def _check(run: RunFolder[Path]) -> None:
     assert estimates["aa2090"].parameters is None
     assert verdict.measurements["aa2090"].verdict == "outside"
     answered = estimates["dp780"].parameters is not None
+    assert bool(verdict.measurements["dp780"].intervals) is answered
     assert ("strain_rms" in verdict.measurements["dp780"].errors) is answered
     for name in estimates:
         assert run.figure("first", name).is_file()

@@ -76,6 +76,7 @@ REPORT: dict[str, Any] = {
         "dp780": {
             "verdict": "pass",
             "quantities": {"r_value_0": [0.781, 0.8]},
+            "intervals": {"r_value_0": [0.751, 0.811]},
             "note": "",
             "refined": {
                 "verdict": "fail",
@@ -100,7 +101,7 @@ def test_the_result_says_everything_and_that_a_network_loses() -> None:
     assert "1190 ok, 10 necked (of 1200)" in text
     assert "multitask_cnn beats mean: its error is 20.0 times lower; better on 2 of 2" in text
     assert "multitask_cnn LOSES to pca_ridge: its error is 2.0 times higher; better on 0" in text
-    assert "0.781 (0.800)" in text and "- (0.210)" in text
+    assert "0.781 ± 0.030 (0.800)" in text and "- (0.210)" in text
     assert "PASS" in text and "OUTSIDE" in text
     assert "0.792 ± 0.021 (0.800)" in text and "FAIL" in text  # refined, with its interval
     assert "aa2090: outside the trained range [r_value_0]" in text

@@ -84,6 +84,7 @@ def test_the_report_holds_what_the_terminal_prints(run):
             "passed": False,
             "verdicts": {"dp780": "pass", "aa2090": "outside"},
             "quantities": {"dp780": {"r_value_0": [0.8, 0.776]}},
+            "intervals": {"dp780": {"r_value_0": [0.75, 0.85]}},
             "notes": {"aa2090": "novelty over the limit"},
             "refined": {"dp780": {"verdict": "pass", "quantities": {}, "intervals": {}}},
         }
@@ -98,9 +99,11 @@ def test_the_report_holds_what_the_terminal_prints(run):
     assert report["run_id"] == run.run_id
     assert report["records_by_status"] == {"ok": 9, "necked": 1}
     assert report["alloys"]["dp780"]["quantities"] == {"r_value_0": [0.8, 0.776]}
+    assert report["alloys"]["dp780"]["intervals"] == {"r_value_0": [0.75, 0.85]}
     assert report["alloys"]["aa2090"] == {
         "verdict": "outside",
         "quantities": {},
+        "intervals": {},
         "note": "novelty over the limit",
         "refined": None,
     }

@@ -29,6 +29,7 @@ REPORT: dict[str, Any] = {
         "dp780": {
             "verdict": "pass",
             "quantities": {"r_value_0": [0.781, 0.776]},
+            "intervals": {"r_value_0": [0.731, 0.831]},
             "note": "",
             "refined": {
                 "verdict": "pass",
@@ -39,6 +40,7 @@ REPORT: dict[str, Any] = {
         "aa2090": {
             "verdict": "outside",
             "quantities": {"r_value_0": [None, 0.21]},
+            "intervals": {},
             "note": "r_value_0 <below> the range",
             "refined": None,
         },
@@ -58,7 +60,7 @@ def test_the_page_says_everything_and_escapes_it() -> None:
     page = render(REPORT, {"networks": [], "alloys": {}})
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     assert "10 simulated: 9 ok, 1 necked." in text
-    assert "0.776 0.781 0.779 ± 0.019" in text
+    assert "0.776 0.781 ± 0.050 0.779 ± 0.019" in text
     assert "the first one" in text and "OUTSIDE" in text.upper()
     assert "&lt;below&gt;" in page and "<below>" not in page
     assert page.count('class="best"') == 4  # MP1 is shared by two networks
