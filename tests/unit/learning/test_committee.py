@@ -24,7 +24,7 @@ from hpc_jobs.learning.data.pack import publish_dataset
 from hpc_jobs.learning.evaluation.judge import TestReport as Report
 from hpc_jobs.learning.evaluation.worst_cases import WORST
 from hpc_jobs.learning.models.inverse_model import InverseModel, ModelCard
-from hpc_jobs.learning.models.runtimes import check_agreement, exported
+from hpc_jobs.learning.models.runtimes import Subject, check_agreement, exported
 from hpc_jobs.learning.models.trained_model import load_model
 from hpc_jobs.learning.networks.committee import Committee
 from hpc_jobs.learning.training.assembly import assemble_committee, committee_of
@@ -189,7 +189,7 @@ def test_covariances_have_the_widths_of_the_intervals(committee, asked):
 
 def test_a_runtime_answers_as_the_committee_does(committee, asked):
     fields = tuple(one.astype(np.float32) for one in asked[0])
-    check_agreement(committee.module, exported(committee.module), *fields)
+    check_agreement(committee.module, exported(Subject(committee.module)), *fields)
 
 
 @pytest.mark.parametrize(
