@@ -162,6 +162,28 @@ def test_forces_count_by_their_ratio_and_must_be_there(kind):
         network.observe(x)
 
 
+@pytest.mark.parametrize("kind", [kind for kind in WITH_FORCES if "gaussian" not in kind])
+def test_what_only_forces_tell_is_learnt_from_them(kind):
+    shape = SHAPES[1]
+    rng = np.random.default_rng(4)
+    targets = rng.uniform(0, 1, (200, 8)).astype(np.float32)
+    strains = (0.05 + NOISE * rng.normal(size=(200, 12))).astype(np.float32)  # say nothing
+    logs = 9 + 0.2 * targets[:, :3]  # the first three are what the forces say
+    network = build(kind, shape, channels=8) if "cnn" in kind else build(kind, shape)
+    network.fit(
+        Spectra(spectrum_of([strains], NOISE, 6), spectrum_of([logs], FORCE_NOISE, logs.shape[1]))
+    )
+    x = network.observe(torch.from_numpy(strains), torch.from_numpy(np.exp(logs)))
+    y = torch.from_numpy(targets)
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
+    for _ in range(100):
+        errors = (network(x + torch.randn_like(x)) - y).square().mean(0)
+        optimiser.zero_grad()
+        errors.sum().backward()
+        optimiser.step()
+    assert (errors[:3] < 0.2 * y.var(0)[:3]).all() and (errors[3:] > 0.5 * y.var(0)[3:]).all()
+
+
 def test_cnn_answers_come_in_the_order_of_the_targets():
     """A deep head answers for its target: silencing the deep group changes its columns only."""
     strains, _ = records(SHAPES[0], 8)

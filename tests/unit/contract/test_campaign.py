@@ -81,6 +81,18 @@ def test_demo_is_at_least_the_size_it_promises(campaigns):
             "MP77",
             "choose from the targets",
         ),
+        (
+            {"training": {"networks": [{"kind": "mlp", "components": 130}]}},
+            "components of network 'mlp'",
+            "130",
+            "take 128 or fewer",
+        ),
+        (
+            searching({"mlp": {"components": [8, 200]}}),
+            "components of search.space.mlp",
+            "200",
+            "take 128 or fewer",
+        ),
         ({"material": {"hardening": {"law": "steel"}}}, "material.hardening", "steel", "'swift'"),
         (
             {"material": {"hardening": {"rate": 0}}},

@@ -47,6 +47,41 @@ def test_known_sheets_are_answered_and_a_foreign_one_is_not(
     assert "is above the limit 2: the strains are unlike" in foreign.outside[0]
 
 
+class Weighing:
+    """A network that takes forces; answers with a known sheet and remembers what it was given."""
+
+    novelty_limit, forces = 2.0, True
+
+    def __init__(self, answer: list[float]) -> None:
+        self.answer, self.given = answer, []
+
+    def predict(self, strains: np.ndarray, forces: np.ndarray | None = None) -> np.ndarray:
+        self.given.append((strains, forces))
+        return np.array([self.answer] * len(strains))
+
+    def novelty(self, strains: np.ndarray) -> np.ndarray:
+        return np.zeros(len(strains))
+
+
+def test_a_network_that_takes_forces_gets_them_corrected_or_is_not_asked(
+    campaign: Campaign,
+    experiments: Experiments,
+    truths: dict[str, dict[str, float]],
+    no_bias: MeshBias,
+) -> None:
+    whole = experiments["dp780"]
+    without = Measurement(header=whole.header, strains=whole.strains, forces=None)
+    bias = MeshBias(strains=no_bias.strains + 1e-4, forces=no_bias.forces + 0.01)
+    network = Weighing(list(truths["dp780"].values()))
+    answered, withheld = identify(campaign, network, [whole, without], bias)
+    assert list(answered.parameters.values()) == list(truths["dp780"].values())
+    assert withheld.parameters is None
+    assert "trained with forces, and none were measured" in withheld.outside[0]
+    [(strains, forces)] = network.given
+    np.testing.assert_allclose(strains, whole.strains[None] + 1e-4)
+    np.testing.assert_allclose(forces, 1.01 * whole.forces[None])
+
+
 def test_an_answer_outside_the_trained_range_is_withheld(
     campaign: Campaign,
     network: Network,

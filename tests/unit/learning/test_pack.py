@@ -1,5 +1,7 @@
 """The dataset: verified, complete, permuted, frozen where it must be, traceable."""
 
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -7,9 +9,11 @@ import pytest
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.records import publish_manifest, read_manifest, sha256_of
 from hpc_jobs.contract.workspace import manifest_of
-from hpc_jobs.learning.data import packed
+from hpc_jobs.learning.data import pack, packed
+from hpc_jobs.learning.data.dataset import open_dataset
 from hpc_jobs.learning.data.facts import dataset_facts
 from hpc_jobs.learning.data.pack import publish_dataset
+from hpc_jobs.learning.data.spectrum import read_spectra
 from tests.unit.learning.records import fill_round, solve
 
 
@@ -73,6 +77,62 @@ def test_the_manifest_vouches_for_the_packed_files(run, campaign):
     ]
 
 
+def test_components_of_the_training_records_are_stored_in_units_of_the_noise(run, campaign):
+    facts = publish_dataset(run, campaign)
+    train, test = read(run, facts.train_files), read(run, facts.test_files)
+    spectra = read_spectra(run.dataset / facts.spectrum_file)
+    for values, stored, spectrum, noise in (
+        (train["strains"].astype(np.float64), train["components"], spectra.strains, 5e-4),
+        (
+            np.log(train["forces"].astype(np.float64)),
+            train["force_components"],
+            spectra.forces,
+            5e-3,
+        ),
+    ):
+        np.testing.assert_allclose(values.mean(0), spectrum.mean, rtol=1e-12)  # of no test record
+        singular = np.linalg.svd((values - values.mean(0)) / noise, compute_uv=False)
+        np.testing.assert_allclose(
+            spectrum.variances[:8], singular[:8] ** 2 / len(values), rtol=1e-6
+        )
+        np.testing.assert_allclose(stored.var(0), spectrum.variances, rtol=1e-4, atol=1e-4)
+        kept = spectrum.mean + noise * stored @ spectrum.vectors.T
+        assert np.abs(kept - values).max() < 0.02 * noise  # as much of a record as float32 holds
+    assert train["components"].shape[1] == 128
+    assert train["force_components"].shape[1] == campaign.specimens.force_values
+    assert "components" not in test  # they outlive the generation
+
+
+def test_spectra_are_found_from_every_so_manyth_record_of_a_large_run(run, campaign, monkeypatch):
+    monkeypatch.setattr(pack, "SPECTRUM_RECORDS", 70)
+    facts = publish_dataset(run, campaign)
+    strains = read(run, facts.train_files)["strains"]
+    mean = read_spectra(run.dataset / facts.spectrum_file).strains.mean
+    assert 0 < np.abs(mean - strains.mean(0)).max() < 0.3 * strains.std(0).max()
+
+
+def test_altered_spectra_are_refused(run, campaign):
+    facts = publish_dataset(run, campaign)
+    path = run.dataset / facts.spectrum_file
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CorruptFile, match=r"spectrum-g0001\.npz: sha256"):
+        open_dataset(run, 0.1)
+    path.write_bytes(b"PK no archive")
+    with pytest.raises(CorruptFile, match="not the spectra of a dataset"):
+        read_spectra(path)
+
+
+def test_a_dataset_of_another_version_is_refused_with_the_remedy(run, campaign):
+    publish_dataset(run, campaign)
+    document = json.loads(run.dataset_manifest.read_text())
+    del document["facts"]["noise_force_relative"]
+    run.dataset_manifest.write_text(json.dumps(document))
+    with pytest.raises(CorruptFile, match=r"'noise_force_relative' is not .* publish it anew"):
+        publish_dataset(run, campaign)
+
+
 def test_publishing_again_changes_nothing(run, campaign):
     first = publish_dataset(run, campaign)
     content = run.dataset_manifest.read_bytes()
@@ -91,11 +151,14 @@ def test_a_later_round_makes_a_new_generation_with_the_old_test_set_and_scaler(r
     assert second.train > first.train
     assert (run.dataset / second.test_files[0]).read_bytes() == test_bytes
     assert (run.dataset / first.train_files[0]).exists()  # a training may still read it
+    assert second.spectrum_file != first.spectrum_file
+    assert (run.dataset / first.spectrum_file).exists()
     rounds = read(run, second.train_files)["origin"][:, 0]
     assert set(rounds) == {0, 1} and not np.array_equal(rounds, np.sort(rounds))
     fill_round(run, campaign, 2, seed=3, train=60, test=0)
     publish_dataset(run, campaign)
     assert not (run.dataset / first.train_files[0]).exists()
+    assert not (run.dataset / first.spectrum_file).exists()
 
 
 def test_a_truncated_shard_is_named_and_nothing_is_published(run, campaign):

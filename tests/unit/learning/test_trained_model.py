@@ -30,6 +30,11 @@ def test_records_are_answered_independently(model, strains):
     np.testing.assert_allclose(model.predict(strains[2:3]), model.predict(strains)[2:3], atol=1e-6)
 
 
+def test_forces_are_not_looked_at_by_a_network_without_them(model, strains):
+    answers = model.predict(strains)
+    np.testing.assert_array_equal(model.predict(strains, np.full((6, 15), np.nan)), answers)
+
+
 def test_read_only_input_is_fine_and_unchanged(model, strains):
     frozen = strains.copy()
     frozen.flags.writeable = False

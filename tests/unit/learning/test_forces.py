@@ -1,0 +1,123 @@
+"""A network that takes the measured forces, too: asked with them, exported, served, or refused."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import mlflow
+import numpy as np
+import pytest
+
+from hpc_jobs.contract.workspace import RunFolder
+from hpc_jobs.jobs.predict import read_inputs
+from hpc_jobs.learning.data.pack import publish_dataset
+from hpc_jobs.learning.errors import BadInput
+from hpc_jobs.learning.models.runtimes import BACKENDS, check_agreement
+from hpc_jobs.learning.models.trained_model import load_model
+from hpc_jobs.learning.training.experiment import train_network
+from hpc_jobs.tracking.pyfunc import pyfunc_arguments
+from hpc_jobs.tracking.spool import Spool
+from tests.unit.learning.records import campaign_of, fill_round, pull, solve
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A published network, trained with forces."""
+    network = {"kind": "mlp", "hidden": [32], "components": 16, "forces": True}
+    campaign = campaign_of(networks=[network], epochs=20, learning_rate=5e-3)
+    run = RunFolder(tmp_path_factory.mktemp("with forces"))
+    fill_round(run, campaign)
+    publish_dataset(run, campaign)
+    with Spool(run.root / "spool.jsonl", name="m") as spool:
+        train_network(
+            run,
+            campaign,
+            campaign.training.networks[0],
+            "m",
+            spool=spool,
+            progress=lambda *_: None,
+            stop=lambda: False,
+        )
+    return run.model("m")
+
+
+@pytest.fixture(scope="module")
+def model(folder):
+    return load_model(folder)
+
+
+@pytest.fixture(scope="module")
+def records(model):
+    """(6, strain_values) and (6, force_values) of sheets that were not trained on."""
+    truth = np.random.default_rng(5).uniform(0.92, 1.08, (6, 8))
+    return solve(truth, model.strain_values), pull(truth, model.card.force_values)
+
+
+def test_both_are_looked_at(model, records):
+    strains, forces = records
+    answers = model.predict(strains, forces)
+    assert answers.shape == (6, 8) and answers.min() > 0.5 and answers.max() < 1.5
+    assert np.abs(model.predict(strains, 1.02 * forces) - answers).max() > 1e-3
+    assert np.abs(model.predict(strains[::-1], forces) - answers).max() > 1e-3
+    np.testing.assert_allclose(model.predict(strains[2:3], forces[2:3]), answers[2:3], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda forces: None, r"m was trained with forces and was given none; give \(6, 15\)"),
+        (lambda forces: forces[:, 1:], r"forces have shape \(6, 14\); m takes \(6, 15\) in N"),
+        (lambda forces: forces[:5], r"forces have shape \(5, 15\)"),
+        (lambda forces: np.where(np.arange(15) == 3, np.nan, forces), "record 0 .6 of 6.* nan N"),
+        (lambda forces: forces * (np.arange(6) != 4)[:, None], r"record 4 \(1 of 6 .* 0 N"),
+        (lambda forces: -forces, "record 0 .*tension is positive"),
+        (lambda forces: forces / 1000, "record 0 .* are 0.00.* times those .* give them in N"),
+    ],
+    ids=["none", "one too few", "a record too few", "nan", "zero", "negative", "kilonewtons"],
+)
+def test_forces_that_cannot_be_are_refused(model, records, spoil, reason):
+    strains, forces = records
+    with pytest.raises(BadInput, match=reason):
+        model.predict(strains, spoil(forces))
+
+
+@pytest.mark.parametrize("name", ["exported", "onnxruntime", "openvino"])
+def test_exported_it_takes_two_inputs_and_answers_the_same(name, model, records):
+    inputs = [values.astype(np.float32) for values in records]
+    predict = BACKENDS[name](model.module)
+    check_agreement(model.module, predict, *inputs)
+    one = predict(*(values[:1] for values in inputs))  # any number of records
+    np.testing.assert_allclose(one, model.predict(*records)[:1], rtol=1e-4)
+
+
+def test_mlflow_asks_for_both_by_name(folder, model, records, tmp_path):
+    mlflow.pyfunc.save_model(path=str(tmp_path / "saved"), **pyfunc_arguments(folder))
+    saved = mlflow.pyfunc.load_model(str(tmp_path / "saved"))
+    strains, forces = records
+    signature = {one.name: one.shape for one in saved.metadata.signature.inputs}
+    assert signature == {"strains": (-1, strains.shape[1]), "forces": (-1, forces.shape[1])}
+    answer = saved.predict({"strains": strains, "forces": forces})
+    np.testing.assert_array_equal(answer, model.predict(strains, forces))
+    with pytest.raises(mlflow.exceptions.MlflowException, match="forces"):
+        saved.predict({"strains": strains})
+
+
+def test_files_with_forces_are_answered(folder, model, records, tmp_path):
+    strains, forces = records
+    with h5py.File(tmp_path / "both.h5", "w") as file:
+        file["strains"], file["forces"] = strains, forces
+    command = [sys.executable, "-m", "hpc_jobs.jobs.predict", folder, tmp_path / "both.h5"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    answers = np.array([row[1:9] for row in csv.reader(done.stdout.splitlines())][1:], float)
+    np.testing.assert_allclose(answers, model.predict(strains, forces), rtol=1e-5)
+    np.save(tmp_path / "strains.npy", strains)
+    np.save(tmp_path / "forces.npy", forces)
+    read = read_inputs(model, tmp_path / "strains.npy", tmp_path / "forces.npy")
+    np.testing.assert_array_equal(read[1], forces)
+    with pytest.raises(BadInput, match="m was trained with forces; give --forces FILE"):
+        read_inputs(model, tmp_path / "strains.npy", None)
