@@ -2,7 +2,9 @@
 
 Reading in the order of the shards ruins training, and a permutation at reading time costs every
 epoch. So records are scattered into place once, one shard in memory at a time. Beside the strains
-lie their principal components: what a training reads of a record.
+lie their principal components: what a training reads of a record. A later generation keeps the test
+records and packs all others anew, in another permutation and with components of its own: that takes
+about a tenth of a millisecond of processor a record, far less than simulating it did.
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A network that takes the measured forces, too: asked with them, exported, served, or refused."""
+"""A network that takes the measured forces, too: asked with them, served, or refused."""
 
 import csv
 import subprocess
@@ -14,7 +14,6 @@ from hpc_jobs.contract.workspace import RunFolder
 from hpc_jobs.jobs.predict import read_inputs
 from hpc_jobs.learning.data.pack import publish_dataset
 from hpc_jobs.learning.errors import BadInput
-from hpc_jobs.learning.models.runtimes import BACKENDS, check_agreement
 from hpc_jobs.learning.models.trained_model import load_model
 from hpc_jobs.learning.training.experiment import train_network
 from hpc_jobs.tracking.pyfunc import pyfunc_arguments
@@ -83,15 +82,6 @@ def test_forces_that_cannot_be_are_refused(model, records, spoil, reason):
     strains, forces = records
     with pytest.raises(BadInput, match=reason):
         model.predict(strains, spoil(forces))
-
-
-@pytest.mark.parametrize("name", ["exported", "onnxruntime", "openvino"])
-def test_exported_it_takes_two_inputs_and_answers_the_same(name, model, records):
-    inputs = [values.astype(np.float32) for values in records]
-    predict = BACKENDS[name](model.module)
-    check_agreement(model.module, predict, *inputs)
-    one = predict(*(values[:1] for values in inputs))  # any number of records
-    np.testing.assert_allclose(one, model.predict(*records)[:1], rtol=1e-4)
 
 
 def test_mlflow_asks_for_both_by_name(folder, model, records, tmp_path):

@@ -161,6 +161,32 @@ def test_a_later_round_makes_a_new_generation_with_the_old_test_set_and_scaler(r
     assert not (run.dataset / first.spectrum_file).exists()
 
 
+def test_the_old_generation_is_read_while_the_new_is_packed_and_outlives_its_failure(
+    run, campaign, monkeypatch
+):
+    publish_dataset(run, campaign)
+    opened, seen = open_dataset(run, 0.1), []
+    before = opened.train.take(np.arange(50))
+    fill_round(run, campaign, 1, seed=2, train=60, test=0)
+    scatter = packed.PackedWriter.scatter
+
+    def interrupted(writer, values):
+        scatter(writer, values)
+        seen.append(open_dataset(run, 0.1).facts.generation)  # every file verified
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(packed.PackedWriter, "scatter", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            publish_dataset(run, campaign)
+    assert seen == [1] * 4 and open_dataset(run, 0.1).facts == opened.facts
+    assert not list((run.dataset / "packed").glob("*train-g0002*"))  # nothing half-made is left
+    assert publish_dataset(run, campaign).generation == 2
+    for one, two in zip(before, opened.train.take(np.arange(50)), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
 def test_a_truncated_shard_is_named_and_nothing_is_published(run, campaign):
     shard = run.shard(0, 3)
     shard.write_bytes(shard.read_bytes()[:-100])
