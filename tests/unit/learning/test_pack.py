@@ -129,7 +129,7 @@ def test_a_dataset_of_another_version_is_refused_with_the_remedy(run, campaign):
     document = json.loads(run.dataset_manifest.read_text())
     del document["facts"]["noise_force_relative"]
     run.dataset_manifest.write_text(json.dumps(document))
-    with pytest.raises(CorruptFile, match=r"'noise_force_relative' is not .* publish it anew"):
+    with pytest.raises(CorruptFile, match=r"noise_force_relative: .* publish it anew"):
         publish_dataset(run, campaign)
 
 
