@@ -1,17 +1,12 @@
 """A network that takes the measured forces, too: asked with them, served, or refused."""
 
-import csv
-import subprocess
-import sys
-from pathlib import Path
-
 import h5py
 import mlflow
 import numpy as np
 import pytest
 
 from hpc_jobs.contract.workspace import RunFolder
-from hpc_jobs.jobs.predict import read_inputs
+from hpc_jobs.jobs import predict
 from hpc_jobs.learning.data.pack import publish_dataset
 from hpc_jobs.learning.errors import BadInput
 from hpc_jobs.learning.models.trained_model import load_model
@@ -19,8 +14,6 @@ from hpc_jobs.learning.training.experiment import train_network
 from hpc_jobs.tracking.pyfunc import pyfunc_arguments
 from hpc_jobs.tracking.spool import Spool
 from tests.unit.learning.records import campaign_of, fill_round, pull, solve
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -96,18 +89,17 @@ def test_mlflow_asks_for_both_by_name(folder, model, records, tmp_path):
         saved.predict({"strains": strains})
 
 
-def test_files_with_forces_are_answered(folder, model, records, tmp_path):
+def test_files_with_forces_are_answered(folder, model, records, tmp_path, capsys):
     strains, forces = records
     with h5py.File(tmp_path / "both.h5", "w") as file:
         file["strains"], file["forces"] = strains, forces
-    command = [sys.executable, "-m", "hpc_jobs.jobs.predict", folder, tmp_path / "both.h5"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    answers = np.array([row[1:9] for row in csv.reader(done.stdout.splitlines())][1:], float)
-    np.testing.assert_allclose(answers, model.predict(strains, forces), rtol=1e-5)
-    np.save(tmp_path / "strains.npy", strains)
-    np.save(tmp_path / "forces.npy", forces)
-    read = read_inputs(model, tmp_path / "strains.npy", tmp_path / "forces.npy")
-    np.testing.assert_array_equal(read[1], forces)
-    with pytest.raises(BadInput, match="m was trained with forces; give --forces FILE"):
-        read_inputs(model, tmp_path / "strains.npy", None)
+    for name, values in (("strains", strains), ("forces", forces)):
+        np.save(tmp_path / f"{name}.npy", values)
+    beside = [tmp_path / "strains.npy", "--forces", tmp_path / "forces.npy"]
+    for files in ([tmp_path / "both.h5"], beside):
+        predict.main([str(one) for one in (folder, *files)])
+        rows = [line.split(",") for line in capsys.readouterr().out.splitlines()]
+        answers = np.array([row[1:-1:3] for row in rows[1:]], float)
+        np.testing.assert_allclose(answers, model.predict(strains, forces), rtol=1e-5)
+    with pytest.raises(SystemExit, match="m was trained with forces; give --forces FILE"):
+        predict.main([str(folder), str(tmp_path / "strains.npy")])
