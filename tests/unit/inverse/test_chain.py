@@ -59,6 +59,10 @@ class Weighing:
         self.given.append((strains, forces))
         return np.array([self.answer] * len(strains))
 
+    def covariances(self, strains: np.ndarray, forces: np.ndarray | None = None) -> np.ndarray:
+        self.given.append((strains, forces))
+        return 1e-4 * np.eye(len(self.answer))[None]
+
     def novelty(self, strains: np.ndarray) -> np.ndarray:
         return np.zeros(len(strains))
 
@@ -77,9 +81,10 @@ def test_a_network_that_takes_forces_gets_them_corrected_or_is_not_asked(
     assert list(answered.parameters.values()) == list(truths["dp780"].values())
     assert withheld.parameters is None
     assert "trained with forces, and none were measured" in withheld.outside[0]
-    [(strains, forces)] = network.given
-    np.testing.assert_allclose(strains, whole.strains[None] + 1e-4)
-    np.testing.assert_allclose(forces, 1.01 * whole.forces[None])
+    assert len(network.given) == 2  # answer and covariance of the first, nothing of the second
+    for strains, forces in network.given:
+        np.testing.assert_allclose(strains, whole.strains[None] + 1e-4)
+        np.testing.assert_allclose(forces, 1.01 * whole.forces[None])
 
 
 def test_an_answer_outside_the_trained_range_is_withheld(
