@@ -6,6 +6,7 @@ A model that is there already and can be read is not trained again.
 """
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 
 import h5py
@@ -28,10 +29,10 @@ SHARD = 5_000
 
 def trained(run: RunFolder[Path], campaign: Campaign, spec: Network, team: Team) -> TrainedModel:
     """Load models/<spec.name> of a packed run, trained now if it is not there."""
-    try:
-        return load_model(run.model(spec.name))
-    except CorruptFile:
-        pass
+    with suppress(CorruptFile):
+        model = load_model(run.model(spec.name))
+        if model.card.network == spec:
+            return model
     with Spool(run.root / "spool" / f"{spec.name}.jsonl", name=spec.name) as spool:
         train_network(
             run,

@@ -1,5 +1,9 @@
 """Errors of the contract; each message names the thing, the value and the remedy."""
 
+import zlib
+from tokenize import TokenError
+from zipfile import BadZipFile
+
 
 class ContractError(Exception):
     """Base of the errors below."""
@@ -11,6 +15,13 @@ class ConfigurationError(ContractError):
 
 class CorruptFile(ContractError):
     """A published file that is missing, truncated, altered or foreign."""
+
+
+UNREADABLE_ARRAYS = (
+    *(OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, TokenError),
+    *(BadZipFile, zlib.error, RuntimeError, ArithmeticError, MemoryError),
+)
+"""What numpy.load raises for .npy and .npz files, depending on where a damaged byte leads it."""
 
 
 class HandedOver(Exception):

@@ -2,19 +2,17 @@
 
 import json
 import logging
-import zlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
-from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.errors import UNREADABLE_ARRAYS, CorruptFile
 from hpc_jobs.contract.records import Manifest, publish, publish_manifest, read_manifest
 from hpc_jobs.contract.workspace import RunFolder, manifest_of
 from hpc_jobs.design.errors import MissingRecords
@@ -76,7 +74,7 @@ def read_round(run: RunFolder[Path], number: int) -> Round:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return _read(stored)
-    except (OSError, KeyError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+    except UNREADABLE_ARRAYS as error:
         raise CorruptFile(
             f"{path}: not the design of a round ({error}); run choose_points again"
         ) from None

@@ -30,6 +30,7 @@ from hpc_jobs.contract.errors import ContractError
 from hpc_jobs.contract.records import publish
 from hpc_jobs.learning.data.measured_file import HDF5, Block, read_blocks
 from hpc_jobs.learning.errors import BadInput
+from hpc_jobs.learning.models.exported import exported_onnx
 from hpc_jobs.learning.models.runtimes import RUNTIMES, Predict, Subject, open_runtime
 from hpc_jobs.learning.models.trained_model import TrainedModel, load_model
 
@@ -68,6 +69,7 @@ class Answerer:
     model: TrainedModel
     runtime: str
     device: torch.device
+    onnx: bytes | None = None
     _predict: Predict | None = None
 
     @property
@@ -84,7 +86,8 @@ class Answerer:
         except BadInput as error:
             raise BadInput(f"records from {block.start} on, counted from there: {error}") from None
         if self._predict is None:
-            self._predict = open_runtime(self.runtime, Subject(model.module, self.device), *inputs)
+            subject = Subject(model.module, self.device, self.onnx)
+            self._predict = open_runtime(self.runtime, subject, *inputs)
         answers = self._predict(*inputs).astype(np.float64)
         low, high = model.card.calibration.intervals(answers, model.deviations(*inputs))
         three = np.stack([answers, low, high], axis=2).reshape(len(answers), -1)
@@ -146,7 +149,8 @@ def main(argv: list[str] | None = None) -> None:
         model = load_model(options.model)
         forces = forces_of(model, options.strains, options.forces)
         blocks = read_blocks(options.strains, options.block, forces)
-        answer = Answerer(model, options.runtime, torch.device(options.device))
+        onnx = exported_onnx(options.model, model)
+        answer = Answerer(model, options.runtime, torch.device(options.device), onnx)
         with opened(options.out) as out:
             report = write(blocks, answer, out)
     except ContractError as error:

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.errors import UNREADABLE_ARRAYS, CorruptFile
 from hpc_jobs.contract.measurement import MeasurementFields
 from hpc_jobs.learning.data import hdf5
 from hpc_jobs.learning.errors import BadInput
@@ -58,7 +58,7 @@ def _table(path: Path, name: str) -> Iterator[Any]:
     if path.suffix == ".npy":
         try:
             values = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError, EOFError, SyntaxError, TypeError) as error:
+        except UNREADABLE_ARRAYS as error:
             raise BadInput(f"{path}: no {name} in it ({error}); {again}") from None
         yield _rows(path, name, values, again)
     elif path.suffix in HDF5:

@@ -5,17 +5,15 @@ k-th principal direction, lambda_k, says what that direction is worth. For strai
 absolute; that of forces is relative, so that their logarithms are what has constant noise.
 """
 
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.errors import UNREADABLE_ARRAYS, CorruptFile
 from hpc_jobs.contract.records import publish
 
 Float = NDArray[np.float64]
@@ -109,7 +107,7 @@ def read_spectra(path: Path) -> Spectra:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             strains, forces = (_spectrum(stored, name) for name in ("strains", "forces"))
-    except (OSError, KeyError, ValueError, TypeError, EOFError, BadZipFile, zlib.error) as error:
+    except UNREADABLE_ARRAYS as error:
         raise CorruptFile(
             f"{path}: not the spectra of a dataset ({error}); publish the dataset again"
         ) from None

@@ -30,9 +30,15 @@ class DeviceSource(BatchSource):
         assert self._columns
         dealt = self.order.epoch(epoch)
         for step in range(first, self.order.steps):
-            rows = torch.from_numpy(dealt.rows(step, share)).to(self.records.device)
+            rows = self._sent(torch.from_numpy(dealt.rows(step, share)))
             components, targets = (column.index_select(0, rows) for column in self._columns)
             yield Batch(step, components, targets)
+
+    def _sent(self, rows: Tensor) -> Tensor:
+        """Send row numbers without waiting until the device is done with the batches before."""
+        if self.records.device.type == "cpu":
+            return rows
+        return rows.pin_memory().to(self.records.device, non_blocking=True)
 
     def _upload(self, rows: NDArray[np.int64], *parts: Tensor) -> None:
         if self._columns is None:

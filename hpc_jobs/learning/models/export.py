@@ -1,8 +1,8 @@
 """A trained network as a file that other programs can run: torch.export and ONNX.
 
 Both take raw strains (records, strain_values) float32, and forces (records, force_values) in N if
-the network does, and answer physical targets (records, targets): the scaling is inside. Neither
-holds pickled code.
+the network does, and answer physical targets (records, targets): the scaling is inside. ONNX holds
+no code; torch.export.load may unpickle what it is given, so load a .pt2 only if it is vouched for.
 """
 
 import logging

@@ -3,13 +3,16 @@
 import csv
 import os
 import re
+import shutil
 
 import h5py
 import numpy as np
 import pytest
 import torch
 
-from hpc_jobs.jobs import predict
+from hpc_jobs.contract.records import publish_manifest
+from hpc_jobs.jobs import export, predict
+from hpc_jobs.learning.models import runtimes
 from hpc_jobs.learning.models.trained_model import load_model
 from tests.unit.learning.records import solve
 from tests.unit.learning.test_hostile_inputs import Evil
@@ -130,6 +133,59 @@ def test_a_hostile_file_is_refused(trained, tmp_path, name, make, words):
     with pytest.raises(SystemExit, match=words):
         ask(trained[0], tmp_path / name, "--out", tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists() and not (tmp_path / "run").exists()
+
+
+@pytest.fixture(scope="module")
+def exported_once(trained, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported") / "m"
+    shutil.copytree(trained[0], folder)
+    export.main([str(folder)])
+    return folder
+
+
+def test_a_published_onnx_file_is_what_answers(
+    exported_once, model, strains, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(runtimes, "export_onnx", None)  # nothing is exported anew
+    np.save(tmp_path / "x.npy", strains)
+    ask(exported_once, tmp_path / "x.npy", "--out", tmp_path / "o.csv", "--runtime", "onnxruntime")
+    expected = model.predict(strains)
+    np.testing.assert_allclose(rows_of(tmp_path / "o.csv")[1][:, 1:-1:3], expected, rtol=1e-4)
+
+
+def altered(folder):
+    content = bytearray((folder / "exported" / "network.onnx").read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder / "exported" / "network.onnx").write_bytes(content)
+
+
+def pickle_for_a_program(folder):
+    path = folder / "exported" / "network.pt2"
+    torch.save({"x": Evil(folder / "run")}, path)
+
+
+def of_another_training(folder):
+    files = [folder / "exported" / name for name in ("network.onnx", "network.pt2")]
+    publish_manifest(folder / "exported/manifest.json", "exported", files, model_sha256="0" * 64)
+
+
+EXPORTED = {
+    "an altered ONNX file": (altered, r"network\.onnx: sha256"),
+    "a pickle for a program": (pickle_for_a_program, r"network\.pt2: .* its manifest says"),
+    "of another training": (of_another_training, "exported from another training of m"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "words"), EXPORTED.values(), ids=EXPORTED)
+def test_exported_files_that_were_altered_are_not_run(
+    exported_once, strains, tmp_path, spoil, words
+):
+    folder = shutil.copytree(exported_once, tmp_path / "m")
+    spoil(folder)
+    np.save(tmp_path / "x.npy", strains)
+    with pytest.raises(SystemExit, match=words):
+        ask(folder, tmp_path / "x.npy", "--runtime", "onnxruntime")
+    assert not (folder / "run").exists()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
