@@ -25,6 +25,7 @@ PACKAGES = (
     Package("numba", "numba", "0.60", "0.68.1", "cpu"),
     Package("Jinja2", "jinja2", "3", "3.1.6", "cpu"),
     Package("torch", "torch", "2", "2.13.0", "gpu"),
+    Package("optuna", "optuna", "5", "5.0.0", "gpu"),
 )
 
 # In another process, which is all that an import that crashes or hangs takes with it.

@@ -44,9 +44,7 @@ def name_finalists(
         study=identity_of(campaign, search, dataset),
         dataset_sha256=dataset.sha256,
         trials=tuple(facts),
-        failed=dict(
-            Counter(t.user_attrs[Note.CAUSE] for t in trials if Note.CAUSE in t.user_attrs)
-        ),
+        failed=dict(Counter(places.causes(trials))),
         importance=study.importance(),
         present=present.name,
         finalists=(

@@ -57,6 +57,11 @@ def failures(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     return [trial for trial in trials if _cause(trial) in own]
 
 
+def causes(trials: Sequence[FrozenTrial]) -> list[Cause]:
+    """Why trials failed, of those that did."""
+    return [cause for trial in trials if (cause := _cause(trial))]
+
+
 def to_repeat(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     """Trials without values that nobody has begun again."""
     begun = {
