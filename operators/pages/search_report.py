@@ -61,7 +61,7 @@ def verdict(choice: Choice) -> str:
     if choice.recommended is None:
         return (
             f"No finalist is better than {choice.present} (error {present.mean:.4g}) at the "
-            f"level {choice.level:g}; it stays."
+            f"level {choice.level:g}; it stays.{_as_good_but_faster(choice)}"
         )
     best = choice.contenders[choice.recommended]
     return (
@@ -69,6 +69,21 @@ def verdict(choice: Choice) -> str:
         f"{present.mean:.4g} over {len(best.errors)} seeds, p = {best.p:.2g} after Holm; "
         f"{best.samples_per_s / present.samples_per_s:.2g} times its samples/s."
     )
+
+
+def _as_good_but_faster(choice: Choice) -> str:
+    """Name the fastest finalist whose mean is not higher, if it is faster; the choice is theirs."""
+    present = choice.contenders[choice.present]
+    rivals = {
+        name: one
+        for name, one in choice.contenders.items()
+        if one.mean <= present.mean and one.samples_per_s > present.samples_per_s
+    }
+    if not rivals:
+        return ""
+    name, best = max(rivals.items(), key=lambda item: item[1].samples_per_s)
+    times = best.samples_per_s / present.samples_per_s
+    return f" But {name} has {times:.2g} times its samples/s, and error {best.mean:.4g}."
 
 
 def summary(choice: Choice) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def seeds_figure(choice: Choice) -> Figure:
     for place, name in enumerate(names):
         _seeds(axes, place, choice, name)
     axes.set_yticks(range(len(names)), [_label(choice, name) for name in names])
-    axes.set(xlabel=ERROR, ylim=(-0.6, len(names) - 0.4))
+    axes.set(xlabel=ERROR, xscale="log", ylim=(-0.6, len(names) - 0.4))
     title(axes, f"errors over the seeds; present: {choice.present}")
     return figure
 
