@@ -36,12 +36,12 @@ from stages import (
 def hybrid_campaign():
     """Run the whole loop once, from nothing."""
     run = open_run()
-    dataset = simulate(run, first_round(run))
-    challenger = train(run, dataset)
+    dataset, solved = simulate(run, first_round(run))
+    challenger, trained = train(run, dataset)
     verdict = validate(run, challenger["model"])
     decision = judge(run, challenger, verdict)
     announce_champion(run, decision)
-    result = report(run, dataset, challenger, verdict, decision)
+    result = report(run, dataset, challenger, verdict, decision, solved, trained)
     result >> close_failed(run)
 
 

@@ -23,7 +23,7 @@ from stages import DEFAULTS, announce_growth, continue_run, next_round, simulate
 def nightly_campaign():
     """Add one round to the campaign's latest run."""
     run = continue_run()
-    dataset = simulate(run, next_round(run))
+    dataset, _ = simulate(run, next_round(run))
     announce_growth(run, dataset)
 
 

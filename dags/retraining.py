@@ -33,7 +33,7 @@ from stages import (
 def retraining():
     """Train, validate and judge on the campaign's latest run."""
     run = continue_run()
-    challenger = train(run)
+    challenger, _ = train(run)
     verdict = validate(run, challenger["model"])
     decision = judge(run, challenger, verdict)
     announce_champion(run, decision)

@@ -70,7 +70,10 @@ def next_round(run: dict[str, Any]) -> dict[str, Any]:
 
 @task_group
 def simulate(run: Any, planned: Any) -> Any:
-    """Choose points, solve them on the CPU cluster, pack what was solved."""
+    """Choose points, solve them on the CPU cluster, pack what was solved.
+
+    Returns what `publish_dataset` and `solve_shard` returned.
+    """
     number = ["--round", planned["round"]]
     warm = HpcArrayJobOperator(task_id="warm_kernels", job="warm_kernels", run=run)
     points = HpcArrayJobOperator(
@@ -89,7 +92,7 @@ def simulate(run: Any, planned: Any) -> Any:
     dataset = HpcArrayJobOperator(task_id="publish_dataset", job="publish_dataset", run=run)
     [warm, points] >> solved >> dataset
     log_round(run, planned, solved.output)
-    return dataset.output
+    return dataset.output, solved.output
 
 
 @task
@@ -103,7 +106,10 @@ def log_round(run: dict[str, Any], planned: dict[str, Any], solved: dict[str, An
 
 @task_group
 def train(run: Any, dataset: Any = None) -> Any:
-    """Train every network on the AI cluster, once it sees the dataset; metrics go to MLflow."""
+    """Train every network on the AI cluster, once it sees the dataset; metrics go to MLflow.
+
+    Returns the challenger, and what `train` returned.
+    """
     visible = WorkspaceSensor(
         task_id="dataset_visible", site="gpu", run=run, manifests=["dataset/manifest.json"]
     )
@@ -119,7 +125,7 @@ def train(run: Any, dataset: Any = None) -> Any:
     if dataset is not None:
         dataset >> visible
     visible >> [trained, followed]
-    return assemble(run, trained)
+    return assemble(run, trained), trained.output
 
 
 def assemble(run: Any, trained: Any) -> Any:
@@ -228,17 +234,24 @@ def report(
     challenger: dict[str, Any],
     scored: dict[str, Any],
     decision: dict[str, Any],
+    solved: dict[str, Any],
+    trained: dict[str, Any],
 ) -> dict[str, Any]:
     """Put the result together, as a page too, and close the campaign's run in MLflow."""
     from hpc_jobs.contract.run import RunHandle
     from operators.pages.campaign_report import campaign_report
     from operators.pages.html_report import log_html_report
+    from operators.pages.speedup import log_speedups
     from operators.runs.accounting import try_to_log_usage
     from operators.runs.run import finish_run
 
     handle = RunHandle.model_validate(run)
     usage = try_to_log_usage(handle)
-    result = campaign_report(handle, dataset, challenger, scored, decision) | {"usage": usage}
+    costs = {"solved": solved, "trained": trained}
+    result = campaign_report(handle, dataset, challenger, scored, decision, costs)
+    result |= {"usage": usage}
+    if result["speedup"]:
+        log_speedups(handle, result["speedup"])
     log_html_report(handle, result, challenger["model"], decision["validation"])
     finish_run(handle)
     return result

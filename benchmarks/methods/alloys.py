@@ -8,17 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.speedup import Costs
 from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.inverse.anisotropy import Sheet, by_parameter
+from hpc_jobs.inverse.fem_updating import update
 from hpc_jobs.inverse.measurement import Measurement, read_for
 from hpc_jobs.inverse.mesh_bias import mesh_bias
 from hpc_jobs.inverse.refine import Identifier
-from hpc_jobs.learning.evaluation.speedup import Costs
 from hpc_jobs.learning.forward.records import ForwardRecords
 
 MEASUREMENTS = Path("dags/measurements")
 ALLOYS = ("dp780", "tr1180")
-STEP = 1e-3  # of a coordinate, for the finite differences of FEM updating
 
 Float = NDArray[np.float64]
 
@@ -42,10 +42,9 @@ def identify_alloys(
         if estimate.parameters is None:
             raise RuntimeError(f"{name}: {'; '.join(estimate.outside)}")
         alloys[name] = _errors(campaign, measured, estimate.parameters)
-        start = time.perf_counter()
-        evaluations = _update(identifier, measured)
-        updating.append(time.perf_counter() - start)
-        alloys[name]["fem_updating_simulations"] = evaluations
+        classical = update(identifier, measured)
+        updating.append(classical.seconds)
+        alloys[name]["fem_updating_simulations"] = classical.simulations
     simulation_s = _simulation_s(campaign, records)
     costs = Costs(
         sequential_s=float(np.mean(updating)),
@@ -79,35 +78,6 @@ def _errors(campaign: Campaign, measured: Measurement, found: dict[str, float]) 
         "stress_ratio": max(value for name, value in off.items() if name.startswith("stress")),
         "r_biaxial": off["r_value_biaxial"],
     }
-
-
-def _update(identifier: Identifier, measured: Measurement) -> int:
-    """Identify by classical FEM updating, from the middle of the box; returns its simulations."""
-    from scipy.optimize import least_squares
-
-    campaign, surrogate = identifier.campaign, identifier.surrogate(identifier.campaign.noise)
-    seen, bias = surrogate.observables, identifier.bias
-    _, backend = backend_of(campaign.solver)
-    assert measured.forces is not None
-    goal = seen.of(
-        (measured.strains + bias.strains)[None], (measured.forces * (1 + bias.forces))[None]
-    )[0]
-    count = 0
-
-    def residual(u: Float) -> Float:
-        nonlocal count
-        count += 1
-        parameters = surrogate.parameters(u[None])[0, list(campaign.columns)]
-        record = backend.simulate(parameters, campaign.material, campaign.specimens)
-        if record.status != "ok":
-            return np.full(len(goal) + len(u), 1e3)
-        missed = seen.of(record.strains[None], record.forces[None])[0] - goal
-        return np.hstack([missed, u])
-
-    least_squares(
-        residual, np.zeros(surrogate.axes.shape[1]), diff_step=STEP, x_scale=1.0, xtol=1e-4
-    )
-    return count
 
 
 def _simulation_s(campaign: Campaign, records: ForwardRecords, repeats: int = 20) -> float:

@@ -6,6 +6,7 @@ from pydantic import Field, FiniteFloat, model_validator
 
 from hpc_jobs.contract.base import Frozen, Positive, Slug
 from hpc_jobs.contract.measurement import Quantity
+from hpc_jobs.contract.speedup import Lookups, Updating
 
 INTERVAL_LEVEL = 0.9
 """Of every interval, a network's and a refinement's: the share of truths inside."""
@@ -58,6 +59,14 @@ class Validation(Limits):
         bool,
         Field(description="also identify by the forward surrogate, with strains and forces"),
     ] = True
+
+    updating: Annotated[
+        bool,
+        Field(
+            description="identify one measurement by FEM updating too, some hundred simulations, "
+            "so that the report tells the effective speedup"
+        ),
+    ] = False
 
     @property
     def limits(self) -> Limits:
@@ -118,6 +127,7 @@ class Estimates(Frozen):
     refined: Annotated[
         tuple[Estimate, ...], Field(description="by the forward surrogate; none or as many")
     ] = ()
+    lookups: Annotated[Lookups | None, Field(description="how long an answer took")] = None
 
 
 class Judgement(Frozen):
@@ -153,4 +163,5 @@ class Verdict(Frozen):
         dict[Slug, Judgement], Field(description="the refinement's, beside the network's")
     ] = {}
     passed: Annotated[bool, Field(description="by the network's measurements alone")]
+    updating: Annotated[Updating | None, Field(description="where the campaign asks for it")] = None
     notes: dict[str, str] = {}

@@ -10,6 +10,7 @@ from hpc_jobs.inverse.identify import identify
 from hpc_jobs.inverse.measurement import read_for
 from hpc_jobs.inverse.mesh_bias import mesh_bias
 from hpc_jobs.inverse.refine import Identifier
+from hpc_jobs.inverse.timing import time_network, time_refinement
 from hpc_jobs.jobs import element
 from hpc_jobs.learning.models.trained_model import load_model
 
@@ -34,9 +35,11 @@ def work(job: element.Element) -> dict[str, Any]:
         campaign.solver,
     )
     answers = identify(campaign, network, measurements, bias)
+    lookups = time_network(campaign, network, measurements[0], bias)
     refined: tuple[Estimate, ...] = ()
     if campaign.validation.refine:
         identifier = Identifier.of(job.run, bias)
+        lookups = time_refinement(lookups, identifier, measurements[0], answers[0])
         pairs = zip(measurements, answers, strict=True)
         refined = tuple(identifier.refine(measured, answer) for measured, answer in pairs)
     estimates = Estimates(
@@ -45,6 +48,7 @@ def work(job: element.Element) -> dict[str, Any]:
         model_sha256=network.sha256,
         estimates=answers,
         refined=refined,
+        lookups=lookups,
     )
     publish_model(job.run.estimates(name), estimates)
     job.progress(len(measurements), len(measurements), "measurements")

@@ -4,10 +4,13 @@ import argparse
 from typing import Any
 
 from hpc_jobs.contract.records import publish_model, read_model
+from hpc_jobs.contract.speedup import Updating
 from hpc_jobs.contract.validation import Estimate, Estimates, Judgement, Verdict
+from hpc_jobs.inverse.fem_updating import update
 from hpc_jobs.inverse.field import read_field
 from hpc_jobs.inverse.figures import draw_case
 from hpc_jobs.inverse.measurement import read_for
+from hpc_jobs.inverse.refine import Identifier
 from hpc_jobs.inverse.score import Case, score, verdict
 from hpc_jobs.jobs import element
 from hpc_jobs.tracking.spool import Spool
@@ -24,6 +27,8 @@ def work(job: element.Element) -> dict[str, Any]:
     for estimate in estimates.refined:
         refined.append(_compare(job, estimate, refined=True))
     result = verdict(job.campaign, estimates, cases, refined)
+    if job.campaign.validation.updating:
+        result = result.model_copy(update={"updating": _update(job, estimates)})
     publish_model(job.run.verdict(name), result)
     _track(job, result)
     return {
@@ -33,7 +38,17 @@ def work(job: element.Element) -> dict[str, Any]:
         "intervals": {key: each.intervals for key, each in result.measurements.items()},
         "notes": result.notes,
         "refined": {key: _refined_facts(each) for key, each in result.refined.items()},
+        "lookups": estimates.lookups.model_dump() if estimates.lookups else None,
+        "updating": result.updating.model_dump() if result.updating else None,
     }
+
+
+def _update(job: element.Element, estimates: Estimates) -> Updating:
+    """Identify one measurement by FEM updating, if there is one that was answered: it."""
+    both = (*estimates.estimates, *estimates.refined)
+    answered = [each.measurement for each in both if each.parameters is not None]
+    name = next(iter(answered), estimates.estimates[0].measurement)
+    return update(Identifier.of(job.run), read_for(job.campaign, job.run.measurement(name)))
 
 
 def _compare(job: element.Element, estimate: Estimate, *, refined: bool = False) -> Case:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hpc_jobs.contract.run import RunHandle
+from operators.pages.speedup import speedups
 
 
 def campaign_report(
@@ -12,11 +13,13 @@ def campaign_report(
     networks: Mapping[str, Any],
     scored: Mapping[str, Any],
     decision: Mapping[str, Any],
+    costs: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Assemble the result from what the tasks returned; its size is that of the campaign file.
 
     dataset, scored: what the array jobs of `publish_dataset` and `score` returned.
     networks: test errors by network (operators.models.challenger). decision: the gate's.
+    costs: what the array jobs that `solved` and `trained` returned; without them, no speedup.
     """
     facts = scored["facts"]
     return {
@@ -36,4 +39,12 @@ def campaign_report(
             for name, verdict in facts["verdicts"].items()
         },
         "gate": dict(decision),
+        "speedup": costs
+        and speedups(
+            facts,
+            int(dataset["facts"]["train"]),
+            len(facts["verdicts"]),
+            costs["solved"],
+            costs["trained"],
+        ),
     }

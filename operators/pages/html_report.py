@@ -10,6 +10,7 @@ from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.workspace import RunFolder
 from operators.hooks.hpc import HpcHook
 from operators.hooks.mlflow import MlflowHook
+from operators.pages.speedup_figure import draw_speedups
 from operators.runs.run import folder_of
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def render(report: Report, figures: Mapping[str, Any]) -> str:
         labels=LABELS,
         number=_number,
         half_width=_half_width,
+        speedup=_speedup(report.get("speedup")),
     )
 
 
@@ -128,6 +130,13 @@ def embedded(hook: HpcHook, path: PurePosixPath, caption: str) -> Iterable[Figur
 
 def _half_width(interval: Sequence[float] | None) -> str:
     return f"± {_number((interval[1] - interval[0]) / 2)}" if interval else ""
+
+
+def _speedup(found: Report | None) -> dict[str, Any] | None:
+    if not found:
+        return None
+    svg = base64.b64encode(draw_speedups(found).encode()).decode()
+    return {**found["table"], "svg": svg, "measured": found["measured"]}
 
 
 def _number(value: float | None) -> str:

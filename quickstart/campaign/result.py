@@ -16,6 +16,8 @@ def print_result(report: Report, console: Console) -> None:
     _print_records(report["records_by_status"], console)
     _print_errors(report["networks"], console)
     _print_alloys(report["alloys"], console)
+    if report.get("speedup"):
+        _print_speedup(report["speedup"], console)
     _print_gate(report["gate"], console)
 
 
@@ -98,6 +100,18 @@ def _with_interval(alloy: Report, quantity: str) -> str:
         return _pair(pair)
     true = "-" if pair[1] is None else f"{pair[1]:.3f}"
     return f"{pair[0]:.3f} ± {(interval[1] - interval[0]) / 2:.3f} ({true})"
+
+
+def _print_speedup(found: Report, console: Console) -> None:
+    """Print what learning was worth against computing, from measured times."""
+    head, *heads = found["table"]["heads"]
+    table = _table("effective speedup S, from measured times, by number of lookups")
+    table.add_column(head)
+    for head in heads:
+        table.add_column(head, justify="right")
+    for row in found["table"]["rows"]:
+        table.add_row(*row)
+    console.print(table)
 
 
 def _print_gate(gate: Report, console: Console) -> None:

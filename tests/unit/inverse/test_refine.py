@@ -8,17 +8,20 @@ import pytest
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.measurement import MeasurementHeader, Truth
+from hpc_jobs.contract.speedup import Lookups
 from hpc_jobs.contract.validation import Estimate
 from hpc_jobs.design.mechanical import draw
 from hpc_jobs.design.sobol import TRAIN
 from hpc_jobs.fem.backends import backend_of
-from hpc_jobs.inverse.anisotropy import Sheet
+from hpc_jobs.inverse.anisotropy import Sheet, by_parameter
+from hpc_jobs.inverse.fem_updating import update
 from hpc_jobs.inverse.field import Field
 from hpc_jobs.inverse.figures import draw_case
 from hpc_jobs.inverse.measurement import Measurement
 from hpc_jobs.inverse.mesh_bias import mesh_bias
 from hpc_jobs.inverse.refine import Identifier
 from hpc_jobs.inverse.score import score
+from hpc_jobs.inverse.timing import time_refinement
 from hpc_jobs.inverse.uncertainty import draw_sheets, quantity_intervals
 from hpc_jobs.learning.errors import BadInput
 from hpc_jobs.learning.forward.records import ForwardRecords
@@ -161,3 +164,21 @@ def test_broken_input_is_refused(
         forces = np.full(specimens.force_values, forces)
     with pytest.raises(BadInput, match=said):
         identifier.identify(strains, forces)
+
+
+def test_fem_updating_finds_the_same_sheet_at_the_price_of_many_simulations(
+    identifier: Identifier, measured: Measurement, refined: Estimate
+) -> None:
+    found = update(identifier, measured)
+    assert found.simulations > 2 * len(found.parameters)  # Jacobians by differences, twice at least
+    lookups = time_refinement(Lookups(network_s=1.0), identifier, measured, refined)
+    assert lookups.refinement_s and lookups.surrogate_s
+    assert lookups.surrogate_s < found.seconds / found.simulations
+    material = identifier.campaign.material
+    quantities = [
+        Sheet.of(by_parameter(identifier.campaign, parameters), material).quantities()
+        for parameters in (found.parameters, refined.parameters)
+    ]
+    intervals = quantity_intervals(draw_sheets(identifier.campaign, refined))
+    for name, (low, high) in intervals.items():
+        assert abs(quantities[0][name] - quantities[1][name]) < high - low, name

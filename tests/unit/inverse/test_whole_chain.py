@@ -27,7 +27,7 @@ SMALL = {
         "epochs": 20,
         "validation_fraction": 0.35,  # of so few records: intervals want nine to be calibrated on
     },
-    "validation": {"measurements": ["dp780", "aa2090"], "mesh_refinement": 2},
+    "validation": {"measurements": ["dp780", "aa2090"], "mesh_refinement": 2, "updating": True},
 }
 
 
@@ -61,8 +61,11 @@ def test_every_job_from_points_to_verdict(tmp_path: Path, demo: Path) -> None:
 
 
 def _check(run: RunFolder[Path]) -> None:
-    estimates = {e.measurement: e for e in read_model(Estimates, run.estimates("first")).estimates}
+    said = read_model(Estimates, run.estimates("first"))
+    estimates = {estimate.measurement: estimate for estimate in said.estimates}
     verdict = read_model(Verdict, run.verdict("first"))
+    assert said.lookups and said.lookups.network_s < 1 and said.lookups.refinement_s
+    assert verdict.updating and verdict.updating.simulations > 8
     assert verdict.model == "small-mlp"
     assert estimates["aa2090"].parameters is None
     assert verdict.measurements["aa2090"].verdict == "outside"

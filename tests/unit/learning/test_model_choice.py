@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
+from hpc_jobs.contract.speedup import Costs
 from hpc_jobs.learning.evaluation.model_choice import Sample, TooFewSeeds, better_than, holm, welch
-from hpc_jobs.learning.evaluation.speedup import Costs
 
 
 def test_welch_of_the_material_interface_study():

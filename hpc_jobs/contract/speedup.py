@@ -8,6 +8,35 @@ T_train the simulation of one training record and T_learn the share of the train
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field, FiniteFloat
+
+from hpc_jobs.contract.base import Frozen, Positive, Slug
+
+
+class Lookups(Frozen):
+    """What one learned answer took on the cluster that identifies, s: medians of some."""
+
+    network_s: Annotated[Positive, Field(description="one measurement, its checks included")]
+    refinement_s: Annotated[
+        Positive | None, Field(description="one measurement, by the fitted forward surrogate")
+    ] = None
+    surrogate_s: Annotated[
+        Positive | None, Field(description="one simulation's strains and forces")
+    ] = None
+    fit_s: Annotated[
+        Positive | None, Field(description="of the forward surrogate, once for all answers")
+    ] = None
+
+
+class Updating(Frozen):
+    """One measurement, identified by classical FEM updating: what the learned answers replace."""
+
+    measurement: Slug
+    parameters: dict[str, FiniteFloat]
+    simulations: Annotated[int, Field(ge=1)]
+    seconds: Positive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
