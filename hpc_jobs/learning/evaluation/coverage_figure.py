@@ -48,7 +48,7 @@ def _draw_shares(axes: Axes, coverage: Coverage) -> None:
     shares = [region.share for one in found for region in one.regions.values()]
     axes.set(title="truth inside, by target and its value", ylim=(min(*shares, 0.7) - 0.03, 1.01))
     axes.set_xticks(range(len(found)), list(coverage.targets))
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.legend(loc="lower right", ncols=3, fontsize=8)
 
 
