@@ -28,10 +28,10 @@ from hpc_jobs.learning.training.trainer import Trainer
 EPOCHS, BATCH = 5, 64
 
 
-def trainer(run, campaign, *, network=0, seed=3, **changes):
+def trainer(run, campaign, *, network=0, forces=False, seed=3, **changes):
     dataset = open_dataset(run, 0.2)
     facts = dataset.facts
-    spec = campaign.training.networks[network]
+    spec = campaign.training.networks[network].model_copy(update={"forces": forces})
     torch.manual_seed(seed)
     built = NETWORKS[spec.kind](spec, facts.strain_shape, facts.scaler.targets)
     built.fit(dataset.spectra)
@@ -74,17 +74,18 @@ def weights(one):
     return {name: value.clone() for name, value in one.network.state_dict().items()}
 
 
-@pytest.mark.parametrize("network", [0, 1], ids=["cnn", "mlp"])
+@pytest.mark.parametrize("network", [0, 1], ids=["cnn", "mlp with forces"])
 def test_interrupted_equals_uninterrupted_bitwise(packed, campaign, tmp_path, network):
-    whole = trainer(packed, campaign, network=network)
+    kind = {"network": network, "forces": network == 1}
+    whole = trainer(packed, campaign, **kind)
     whole.fit(Checkpoints(tmp_path / "whole", "a"), lambda: False, ignore)
     steps = whole.source.order.steps
     checkpoints = Checkpoints(tmp_path / "cut", "a")
     for stop_after in (steps + 2, steps - 2, 4, 1):  # mid-epoch, between epochs, and at once
         with pytest.raises(Interrupted, match="run again to resume from epoch-"):
-            trainer(packed, campaign, network=network).fit(checkpoints, after(stop_after), ignore)
+            trainer(packed, campaign, **kind).fit(checkpoints, after(stop_after), ignore)
         torch.manual_seed(99)  # what another process would have left
-    cut = trainer(packed, campaign, network=network)
+    cut = trainer(packed, campaign, **kind)
     seen = []
     cut.fit(checkpoints, lambda: False, lambda epoch, _: seen.append(epoch))
     assert seen == [4, 5]
