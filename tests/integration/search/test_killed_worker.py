@@ -83,30 +83,40 @@ def trials_of(run):
     return storage.get_all_trials(0) if storage.get_all_studies() else []
 
 
-def kill_amid_a_trial(run, worker, element):
-    """Stop it, see that it trains and does not hold the journal's lock, and kill it for good."""
+def at_work(run):
+    """Trials that train, but for the first few."""
+    return [
+        trial
+        for trial in trials_of(run)
+        if trial.state is TrialState.RUNNING and Note.NETWORK in trial.user_attrs
+        if trial.number >= 4
+    ]
+
+
+def kill_amid_a_trial(run, workers):
+    """Stop one, see that it trains and that nobody holds the journal's lock, and kill it."""
     lock = run.search("first").journal.with_suffix(".log.lock")
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and worker.poll() is None:
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline and None in (worker.poll() for worker in workers):
         time.sleep(0.02)
-        worker.send_signal(signal.SIGSTOP)
-        if run.search("first").journal.exists() and not lock.exists():
-            for trial in trials_of(run):
-                mine = trial.user_attrs[Note.OWNER]["element"] == element
-                trains = trial.state is TrialState.RUNNING and Note.NETWORK in trial.user_attrs
-                if mine and trains and trial.number >= 4:
-                    worker.kill()
-                    worker.wait(30)
-                    return trial
-        worker.send_signal(signal.SIGCONT)
-    raise AssertionError((run.root / f"{element}.log").read_text())
+        if not (found := run.search("first").journal.exists() and at_work(run)):
+            continue
+        element = found[0].user_attrs[Note.OWNER]["element"]
+        workers[element].send_signal(signal.SIGSTOP)
+        still = [trial for trial in at_work(run) if trial.number == found[0].number]
+        if still and not lock.exists():
+            workers[element].kill()
+            workers[element].wait(30)
+            return element, still[0]
+        workers[element].send_signal(signal.SIGCONT)
+    raise AssertionError("".join(log.read_text() for log in sorted(run.root.glob("*.log"))))
 
 
 def test_thirty_trials_survive_a_killed_worker(run, workers):
-    victim, survivor = workers
-    killed = kill_amid_a_trial(run, victim, 0)
-    assert victim.returncode == -signal.SIGKILL
-    assert survivor.wait(300) == 0, (run.root / "1.log").read_text()
+    victim, killed = kill_amid_a_trial(run, workers)
+    survivor = 1 - victim
+    assert workers[victim].returncode == -signal.SIGKILL
+    assert workers[survivor].wait(300) == 0, (run.root / f"{survivor}.log").read_text()
     trials = trials_of(run)
 
     states = Counter(trial.state for trial in trials)
@@ -121,10 +131,10 @@ def test_thirty_trials_survive_a_killed_worker(run, workers):
     assert again.state is TrialState.COMPLETE
     assert again.params == killed.params
     assert again.user_attrs[Note.NETWORK] == killed.user_attrs[Note.NETWORK]  # its seed, too
-    assert again.user_attrs[Note.OWNER]["element"] == 1
+    assert again.user_attrs[Note.OWNER]["element"] == survivor
 
     check_spools(run, trials)
-    check_results(run, trials)
+    check_results(run, trials, victim, survivor)
 
 
 def check_spools(run, trials):
@@ -144,10 +154,10 @@ def check_spools(run, trials):
     }
 
 
-def check_results(run, trials):
-    result = read_model(ElementResult, run.job("s").result(1))
+def check_results(run, trials, victim, survivor):
+    result = read_model(ElementResult, run.job("s").result(survivor))
     assert (result.outcome, result.facts["trials"]) == ("done", TRIALS)
-    assert not run.job("s").result(0).exists()
+    assert not run.job("s").result(victim).exists()
     found = read_model(Finalists, run.search("first").finalists)
     assert len(found.trials) == TRIALS
     front = [trial for trial in found.trials if trial.on_front]
