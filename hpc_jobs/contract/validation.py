@@ -63,7 +63,7 @@ class Validation(Limits):
     updating: Annotated[
         bool,
         Field(
-            description="identify one measurement by FEM updating too, some hundred simulations, "
+            description="identify one measurement by FEM updating too, some fifty simulations, "
             "so that the report tells the effective speedup"
         ),
     ] = False
