@@ -53,6 +53,7 @@ def test_every_runtime_answers_as_eager_float32(name, model, published, strains)
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the compiler, of torch itself
 def test_the_compiled_network_answers_as_eager_float32(model, strains):
     open_runtime("compiled", Subject(model), strains)
 
