@@ -25,6 +25,7 @@ from hpc_jobs.design.mechanical import draw, in_box, parameters_of
 from hpc_jobs.fem.backends import backend_of
 
 BLOCK = 250
+SPARE = 5  # points more than records, or one in a hundred: some sheets neck before the end
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +52,12 @@ class Records:
         columns = self.parameters[rows], self.strains[rows], self.forces[rows]
         return Records(*columns, self.by_status)
 
+    def rows(self, chosen: NDArray[np.int64]) -> "Records":
+        """Return the chosen ones, in that order."""
+        return Records(
+            self.parameters[chosen], self.strains[chosen], self.forces[chosen], self.by_status
+        )
+
     @property
     def sha256(self) -> str:
         """Of parameters, strains and forces."""
@@ -63,9 +70,9 @@ class Records:
 def sobol_records(
     cache: Path, campaign: Campaign, stream: int, count: int, workers: int = 2
 ) -> Records:
-    """Return the records of the first `count` accepted points of a stream, solving what is new."""
-    points = draw(campaign, stream, 0, count).parameters
-    return records_of(cache, campaign, f"sobol{stream}", points, workers)
+    """Return the first `count` good records of a stream, solving what is new."""
+    points = _points(cache / _key(campaign), campaign, stream, count + max(count // 100, SPARE))
+    return records_of(cache, campaign, f"sobol{stream}", points, workers).first(count)
 
 
 def factorial_records(cache: Path, campaign: Campaign, levels: int, workers: int = 2) -> Records:
@@ -102,6 +109,17 @@ def _key(campaign: Campaign) -> str:
         json.dumps([campaign.design.seed, list(campaign.targets.items())]),
     ]
     return f"{campaign.name}-{hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]}"
+
+
+def _points(folder: Path, campaign: Campaign, stream: int, count: int) -> NDArray[np.float64]:
+    """First accepted points (count, targets) of a stream; drawing many takes a minute."""
+    path = folder / f"sobol{stream}.npy"
+    points = np.load(path) if path.exists() else np.empty((0, len(campaign.targets)))
+    if len(points) < count:
+        points = draw(campaign, stream, 0, count).parameters
+        with publish(path) as temporary, temporary.open("wb") as file:
+            np.save(file, points)
+    return np.asarray(points[:count])
 
 
 def _stored(path: Path, points: NDArray[np.float64]) -> Records | None:

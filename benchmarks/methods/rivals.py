@@ -5,70 +5,18 @@ Each takes noise-free training records, measured strains and forces or None, and
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.learning.forward.gauss_newton import Posterior, refine
-from hpc_jobs.learning.forward.records import ForwardRecords
-from hpc_jobs.learning.forward.surrogate import Surrogate, fit_surrogate
+from benchmarks.methods.setting import Setting
 
 Float = NDArray[np.float64]
-COMPONENTS, QUADRATIC = 32, 24
+QUADRATIC = 24
 NEIGHBOURS = 8
 LARGEST_GP, LARGEST_QUADRATIC = 3_000, 20_000
 PENALTIES = 10.0 ** np.arange(-4, 3)
 LENGTHS = (2.0, 4.0, 8.0, 16.0)
-
-
-@dataclass(frozen=True, eq=False)
-class Setting:
-    """One comparison: what is trained on, and in which units."""
-
-    train: ForwardRecords
-    limits: tuple[Float, Float]
-    noise: tuple[float, float]
-    surrogate: Surrogate
-
-    @classmethod
-    def of(
-        cls, train: ForwardRecords, limits: tuple[Float, Float], noise: tuple[float, float]
-    ) -> "Setting":
-        """Fit the surrogate, whose components all others use as well."""
-        return cls(train, limits, noise, fit_surrogate(train, limits, noise))
-
-    def scaled(self, parameters: NDArray[np.floating]) -> Float:
-        """Physical (n, targets) in min-max units."""
-        low, high = self.limits
-        return np.asarray((parameters - low) / (high - low))
-
-    def features(self, strains: NDArray[np.floating], forces: NDArray[np.floating] | None) -> Float:
-        """Principal components (n, COMPONENTS), faded where the noise drowns them."""
-        seen = self.surrogate.observables
-        centred = seen.of(strains, forces) - seen.mean
-        components = centred @ seen.vectors[:, :COMPONENTS]
-        clean = seen.of(self.train.strains, self.train.forces) - seen.mean
-        signal = (clean @ seen.vectors[:, :COMPONENTS]).var(0)
-        return np.asarray(components * np.sqrt(signal) / (signal + 1))
-
-    def noisy(self, copies: int, seed: int = 5) -> tuple[Float, Float]:
-        """Features and targets of `copies` noisy copies of the training records."""
-        rng, train = np.random.default_rng(seed), self.train
-        strains = np.tile(train.strains, (copies, 1)).astype(np.float64)
-        strains += self.noise[0] * rng.standard_normal(strains.shape)
-        forces = None
-        if train.forces is not None:
-            forces = np.tile(train.forces, (copies, 1)).astype(np.float64)
-            forces *= 1 + self.noise[1] * rng.standard_normal(forces.shape)
-        targets = np.tile(self.scaled(train.parameters), (copies, 1))
-        return self.features(strains, forces), targets
-
-    def invert(
-        self, strains: NDArray[np.floating], forces: NDArray[np.floating] | None
-    ) -> Posterior:
-        """Gauss-Newton on the surrogate."""
-        return refine(self.surrogate, strains, forces)
 
 
 def mean(setting: Setting, seen: Float) -> Float:
@@ -80,7 +28,7 @@ def nearest(setting: Setting, seen: Float) -> Float:
     """Average the nearest noise-free records, weighted by their inverse distance."""
     from sklearn.neighbors import KNeighborsRegressor
 
-    features = setting.features(setting.train.strains, setting.train.forces)
+    features = setting.clean()
     targets = setting.scaled(setting.train.parameters)
     model = KNeighborsRegressor(min(NEIGHBOURS, len(features)), weights="distance")
     return np.asarray(model.fit(features, targets).predict(seen))
@@ -141,6 +89,9 @@ METHODS: dict[str, Callable[[Setting, Float], Float]] = {
     "PCA-ridge, quadratic": quadratic,
     "Gaussian process": gaussian_process,
 }
+
+LARGEST = {"boosted trees": 25_000, "Gaussian process": 5_000}
+"""Training records beyond which a method is not run: it takes too long, or would drop them."""
 
 
 def _ridge(setting: Setting, seen: Float, terms: Callable[[Float], Float]) -> Float:

@@ -25,6 +25,7 @@ from hpc_jobs.inverse.measurement import Measurement
 from hpc_jobs.inverse.mesh_bias import MeshBias, mesh_bias
 from hpc_jobs.learning.errors import BadInput
 from hpc_jobs.learning.forward.box_law import BoxLaw, fit_box_law
+from hpc_jobs.learning.forward.fidelity import corrected
 from hpc_jobs.learning.forward.gauss_newton import Posterior, refine
 from hpc_jobs.learning.forward.records import ForwardRecords, training_records
 from hpc_jobs.learning.forward.sampling import posterior_mean
@@ -43,6 +44,7 @@ class Identifier:
     records: ForwardRecords
     limits: tuple[FloatArray, FloatArray]  # of the parameters, (targets,): their min-max units
     bias: MeshBias
+    fine: ForwardRecords | None = None  # of a finer mesh: they correct the surrogate
     _fitted: dict[Noise, Surrogate] = field(default_factory=dict)
     _laws: dict[Noise, BoxLaw | None] = field(default_factory=dict)
 
@@ -64,7 +66,8 @@ class Identifier:
         """Return the surrogate in units of a measurement's noise, fitted at the first call."""
         if noise not in self._fitted:
             units = noise.strain, noise.force_relative
-            self._fitted[noise] = fit_surrogate(self.records, self.limits, units)
+            surrogate = fit_surrogate(self.records, self.limits, units)
+            self._fitted[noise] = corrected(surrogate, self.fine) if self.fine else surrogate
         return self._fitted[noise]
 
     def law(self, surrogate: Surrogate) -> BoxLaw | None:

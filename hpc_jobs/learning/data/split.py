@@ -29,7 +29,9 @@ class Split:
         for path, columns in zip(files, found, strict=True):
             _check_alike(path, columns, found[0])
         self.columns: dict[str, list[Column]] = {
-            name: [columns[name] for columns in found] for name in FLOATS if name in found[0]
+            name: [columns[name] for columns in found]
+            for name in FLOATS
+            if all(name in columns for columns in found)
         }
         self._maps: dict[str, list[NDArray[Any]]] = {
             name: [np.asarray(mapped(column)) for column in columns]

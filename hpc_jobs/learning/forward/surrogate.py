@@ -23,6 +23,7 @@ COMPONENTS = 40
 DEGREES = range(1, 7)
 PENALTIES = (1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5)  # times the number of records
 FADING = 0.3  # of a term's scale by its degree: high powers are penalised more
+CHOOSING_RECORDS = 10_000  # at most: more choose alike
 TERMS_PER_RECORD = 2.0  # at most; the penalty decides where records are few
 REACH = 3.0  # of u, standard deviations: the polynomial's variables are of order one
 PARAMETERS_LOST = 5e-5  # sum of mean squares, min-max units, that fewer coordinates may cost
@@ -182,10 +183,11 @@ def _principal(scaled: FloatArray, coordinates: int) -> tuple[FloatArray, FloatA
 
 def _parameters_lost(u: FloatArray, scaled: FloatArray) -> float:
     """Sum of mean squares by which a polynomial of u, up to a cubic, misses the parameters."""
+    rows = slice(CHOOSING_RECORDS)
     return min(
         float((missed**2).mean(0).sum())
         for degree in (1, 2, 3)
-        for _, _, missed in _polynomials(u, scaled, degree, PENALTIES[1:2])
+        for *_, missed in _polynomials(u[rows], scaled[rows], degree, PENALTIES[1:2])
     )
 
 
@@ -195,20 +197,32 @@ def best_polynomial(
     """Fit outputs (n, outputs) by polynomials of u (n, coordinates), and choose one.
 
     By the mean logarithm of what the first `judged` outputs of a left-out record miss: few
-    records, in the corners, miss most. Returns monomials, coefficients and what is missed.
+    records, in the corners, miss most. Of many records the first ones choose, and all are fitted.
+    Returns monomials, coefficients and what is missed.
     """
-    tried = [
-        (monomials, coefficients, missed[:, :judged])
-        for degree in degrees
-        for monomials, coefficients, missed in _polynomials(u, outputs, degree, PENALTIES)
-    ]
-    return min(tried, key=lambda one: float(np.log1p((one[2] ** 2).sum(1)).mean()))
+
+    def verdict(one: tuple[float, Monomials, FloatArray, FloatArray]) -> float:
+        return float(np.log1p((one[3][:, :judged] ** 2).sum(1)).mean())
+
+    chooses = slice(CHOOSING_RECORDS)
+    best = min(
+        (
+            one
+            for degree in degrees
+            for one in _polynomials(u[chooses], outputs[chooses], degree, PENALTIES)
+        ),
+        key=verdict,
+    )
+    if len(u) > CHOOSING_RECORDS:
+        [best] = _polynomials(u, outputs, best[1].degree, best[:1])
+    _, monomials, coefficients, missed = best
+    return monomials, coefficients, missed[:, :judged]
 
 
 def _polynomials(
     u: FloatArray, outputs: FloatArray, degree: int, penalties: Sequence[float]
-) -> Iterator[tuple[Monomials, FloatArray, FloatArray]]:
-    """Yield, for each penalty, coefficients and what each record misses if it is left out.
+) -> Iterator[tuple[float, Monomials, FloatArray, FloatArray]]:
+    """Yield each penalty with coefficients and what each record misses if it is left out.
 
     Leaving record i out of a ridge regression with hat matrix H makes its residual 1/(1 - H_ii)
     times as large (Allen 1974). Nothing where the records are too few for the degree.
@@ -226,4 +240,4 @@ def _polynomials(
         residual = outputs - rotated @ (shrunk[:, None] * moment)
         leverage = (rotated**2) @ shrunk
         coefficients = fading[:, None] * (vectors @ (shrunk[:, None] * moment))
-        yield monomials, coefficients, residual / np.maximum(1 - leverage, 1e-6)[:, None]
+        yield penalty, monomials, coefficients, residual / np.maximum(1 - leverage, 1e-6)[:, None]

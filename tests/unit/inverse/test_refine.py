@@ -182,3 +182,18 @@ def test_fem_updating_finds_the_same_sheet_at_the_price_of_many_simulations(
     intervals = quantity_intervals(draw_sheets(identifier.campaign, refined))
     for name, (low, high) in intervals.items():
         assert abs(quantities[0][name] - quantities[1][name]) < high - low, name
+
+
+def test_records_of_a_finer_mesh_correct_what_measurements_are_compared_with(
+    small: Campaign, identifier: Identifier
+) -> None:
+    records, some = identifier.records, slice(0, 40)
+    fine = ForwardRecords(
+        records.parameters[some], records.strains[some] * 1.2, records.forces[some] * 0.98
+    )
+    corrected = Identifier(small, records, identifier.limits, identifier.bias, fine)
+    strains, forces = corrected.surrogate(small.noise).simulate(fine.parameters)
+    plain, _ = identifier.surrogate(small.noise).simulate(fine.parameters)
+    assert np.sqrt(((plain - fine.strains) ** 2).mean()) > 2 * small.noise.strain
+    assert np.sqrt(((strains - fine.strains) ** 2).mean()) < 0.2 * small.noise.strain
+    assert np.abs(forces / fine.forces - 1).max() < small.noise.force_relative

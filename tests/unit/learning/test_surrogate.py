@@ -53,13 +53,27 @@ def test_leaving_one_out_equals_fitting_again_without_it():
     scaled = (train.parameters - 0.9) / 0.2
     centre, axes = module._principal(scaled, TARGETS)
     u, outputs = (scaled - centre) @ axes, train.strains
-    [(monomials, _, missed)] = module._polynomials(u, outputs, 2, [1e-4])
+    [(_, monomials, _, missed)] = module._polynomials(u, outputs, 2, [1e-4])
     fading = module.FADING ** monomials.exponents.sum(1)
     basis, others = monomials(u / module.REACH) * fading, np.arange(40) != 17
     # the penalty stays that of all 40 records
     gram = basis[others].T @ basis[others] + 40e-4 * np.eye(basis.shape[1])
     again = np.linalg.solve(gram, basis[others].T @ outputs[others])
     np.testing.assert_allclose(missed[17], outputs[17] - basis[17] @ again, rtol=1e-6, atol=1e-9)
+
+
+def test_of_many_records_a_part_chooses_and_all_are_fitted(monkeypatch):
+    train = records(120, seed=3)
+    u, outputs = (train.parameters - 1) / 0.1, train.strains
+    monkeypatch.setattr(module, "CHOOSING_RECORDS", 60)
+    monomials, coefficients, missed = module.best_polynomial(u, outputs, STRAINS, range(1, 5))
+    assert (
+        monomials.degree
+        == module.best_polynomial(u[:60], outputs[:60], STRAINS, range(1, 5))[0].degree
+    )
+    assert missed.shape == outputs.shape
+    fitted = monomials(u / module.REACH) @ coefficients
+    assert 0 < np.abs(fitted - outputs).max() < np.abs(missed).max()
 
 
 def test_parameters_on_a_surface_have_fewer_coordinates():
