@@ -89,6 +89,8 @@ def _protocol_b(b: Found) -> list[str]:
         "![error by number of training records](accuracy.png)",
     ]
     for view, one in b["views"].items():
+        if not any(one["curves"].values()):
+            continue
         parts += [f"### {view[0].upper()}{view[1:]}", _curves(one)]
     parts += ["### What single parameters reach: R2", _r2(b["views"][FORCES])]
     parts += ["### Tails, and coverage of the 90 % intervals", _tails(b["views"])]
@@ -214,15 +216,18 @@ def draw_curves(path: Path, found: Found) -> None:
     import matplotlib.pyplot as plt
 
     views = {name: one for name, one in found["B"]["views"].items() if name != WITHOUT}
+    scores = [one for view in views.values() for one in view["curves"].values()]
+    names = list(dict.fromkeys(name for one in scores for name in one if name != "mean"))
     with in_style():
         figure, panels = plt.subplots(1, len(views), figsize=(11, 4.6), sharey=True)
         for panel, (name, view) in zip(panels, views.items(), strict=True):
             curves = view["curves"]
-            methods = {one: None for scores in curves.values() for one in scores if one != "mean"}
-            for method in methods:
+            for number, method in enumerate(names):
                 points = [(int(n), s[method]["error"]) for n, s in curves.items() if method in s]
                 weight = 2.2 if method == MEAN else 1.2
-                panel.plot(*zip(*points, strict=True), marker="o", ms=3, lw=weight, label=method)
+                places, errors = [n for n, _ in points], [error for _, error in points]
+                style = {"color": f"C{number}", "marker": "o", "ms": 3, "lw": weight}
+                panel.plot(places, errors, label=method, **style)
             if "floor" in view:
                 level = view["floor"]["error"]
                 panel.axhline(level, color="black", ls=":", label="Bayes floor")
