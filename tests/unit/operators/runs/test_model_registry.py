@@ -36,6 +36,7 @@ def card_of(name: str) -> ModelCard:
         strain_shape=SHAPE,
         scaler=SCALER,
         noise_strain=5e-4,
+        noise_force_relative=5e-3,
         novelty_components=4,
         campaign_fingerprint="f" * 64,
         dataset_sha256="d" * 64,
