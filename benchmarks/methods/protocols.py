@@ -35,7 +35,6 @@ FINE = (0, 10, 40, 100, 200)
 WITHOUT_NOISE = 1e-3  # share of the noise that a noise-free comparison keeps as its unit
 NETWORK_WITHOUT_NOISE = 2e-2  # a network learns in single precision
 GRID_LEVELS, SMALL_GRID_LEVELS = 4, 3  # of each of the seven axes
-SAMPLES = 500  # of a posterior: adds less than a hundredth of its variance
 LARGE = 25_000  # records from which the larger grid is taken
 FORCES, ALONE, WITHOUT = "strains and forces", "strains alone", "no noise"
 VIEWS = {FORCES: (1.0, True), ALONE: (1.0, False), WITHOUT: (0.0, True)}
@@ -242,6 +241,6 @@ def _posteriors(setting: Setting, surrogate: Surrogate | None) -> dict[str, Call
     def mean() -> Result:
         law = setting.law.log_density
         used = surrogate or setting.surrogate
-        return scored(posterior_mean(used, law, test.strains, test.forces, samples=SAMPLES))
+        return scored(posterior_mean(used, law, test.strains, test.forces))
 
     return {PROBABLE: probable, MEAN: mean}

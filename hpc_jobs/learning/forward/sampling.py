@@ -13,11 +13,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import chdtri, ndtri
+from scipy.stats.qmc import Sobol
 
 from hpc_jobs.learning.forward.gauss_newton import Posterior, View, refine
 from hpc_jobs.learning.forward.surrogate import Surrogate
 
-SAMPLES = 1000
+SAMPLES = 1024
 FREEDOM = 5  # of Student's law
 FEWEST = 20.0  # effective samples; with fewer, Gauss-Newton's answer stays
 SEED = 11
@@ -28,16 +30,21 @@ LogDensity = Callable[[FloatArray], FloatArray]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Proposals:
-    """Draws of Student's law about the origin, the same for every measurement."""
+    """Draws of Student's law about the origin, the same for every measurement.
+
+    They are a scrambled Sobol sequence and its mirror image: since all measurements share them,
+    chance in independent draws would make all variances too small, or all too large.
+    """
 
     offsets: FloatArray  # (samples, coordinates)
     log_density: FloatArray  # (samples,) but for a constant
 
     @classmethod
     def of(cls, samples: int, coordinates: int) -> "_Proposals":
-        rng = np.random.default_rng(SEED)
-        normal = rng.standard_normal((samples, coordinates))
-        offsets = normal / np.sqrt(rng.chisquare(FREEDOM, (samples, 1)) / FREEDOM)
+        unit = Sobol(coordinates + 1, rng=SEED).random(samples // 2)
+        chi_square = chdtri(FREEDOM, unit[:, -1:])
+        half = ndtri(unit[:, :-1]) / np.sqrt(chi_square / FREEDOM)
+        offsets = np.concatenate([half, -half])
         squares = (offsets**2).sum(1)
         return cls(offsets, -0.5 * (FREEDOM + coordinates) * np.log1p(squares / FREEDOM))
 

@@ -113,7 +113,7 @@ def test_progress_was_shown_and_the_result_printed(survivor: Survivor) -> None:
         "multitask_cnn",
         "mlp",
         "pca_ridge",
-        "identified (true)",
+        "identified quantities of each alloy, with 90 % intervals (true)",
         "dp780",
         "tr1180",
         "aa2090",
