@@ -138,17 +138,17 @@ def _tails(views: Found) -> str:
 
 
 def _how_trained() -> str:
-    paces = "; ".join(
-        f"from {pace.records:,} records {pace.mlp_epochs} epochs of an MLP, {pace.cnn_epochs} of a "
-        f"CNN, in batches of {pace.batch_size}"
-        for pace in reversed(PACES)
-    )
+    rows = [
+        [kind, *(f"{pace.epochs:,} of {pace.batch_size}" for pace in reversed(paces))]
+        for kind, paces in PACES.items()
+    ]
+    sizes = [f"from {pace.records:,}" for pace in reversed(PACES["mlp"])]
     return (
         "Networks see the same records through the project's own training, a tenth of them held "
-        f"out to choose the epoch, one-cycle schedule: {paces}. Those of the CNNs are short, for a "
-        "machine of two cores. Boosted trees stop at 25,000 records and the Gaussian process, "
-        "which takes 3,000, at 5,000. `–` was not run."
-    )
+        "out to choose the epoch, one-cycle schedule, epochs and batch size by number of records "
+        "as below, as two cores can bear. Boosted trees stop at 25,000 records and the Gaussian "
+        "process, which takes 3,000, at 5,000. `–` was not run.\n\n"
+    ) + table(["network", *sizes], rows)
 
 
 def _protocol_a(a: Found) -> list[str]:

@@ -64,23 +64,31 @@ class Pace:
     """How long and in what batches networks are trained on so many records or more."""
 
     records: int
-    mlp_epochs: int
-    cnn_epochs: int
+    epochs: int
     batch_size: int
 
 
-PACES = (
-    Pace(100_000, 30, 8, 512),
-    Pace(25_000, 60, 16, 256),
-    Pace(5_000, 200, 40, 128),
-    Pace(1_000, 600, 100, 64),
-    Pace(0, 1500, 200, 32),
-)
+PACES: dict[str, tuple[Pace, ...]] = {
+    "mlp": (
+        Pace(100_000, 30, 512),
+        Pace(25_000, 60, 256),
+        Pace(5_000, 200, 128),
+        Pace(1_000, 600, 64),
+        Pace(0, 1500, 32),
+    ),
+    "multitask_cnn": (  # some ten thousand steps, where there are records for it
+        Pace(100_000, 8, 64),
+        Pace(25_000, 24, 64),
+        Pace(5_000, 60, 32),
+        Pace(1_000, 150, 16),
+        Pace(0, 400, 16),
+    ),
+}
 
 
-def pace_of(records: int) -> Pace:
-    """Schedule for so many training records."""
-    return next(pace for pace in PACES if records >= 0.9 * pace.records)
+def pace_of(kind: str, records: int) -> Pace:
+    """Schedule of a kind of network for so many training records."""
+    return next(pace for pace in PACES[kind] if records >= 0.9 * pace.records)
 
 
 def pack(
@@ -164,9 +172,9 @@ def answer(
 
 
 def _paced(network: Network, records: int, seed: int, *, with_forces: bool) -> Network:
-    pace = pace_of(records)
-    epochs = pace.mlp_epochs if network.kind == "mlp" else pace.cnn_epochs
-    changes = {"epochs": epochs, "batch_size": pace.batch_size, "forces": with_forces, "seed": seed}
+    pace = pace_of(network.kind, records)
+    changes = {"epochs": pace.epochs, "batch_size": pace.batch_size}
+    changes |= {"forces": with_forces, "seed": seed}
     adapter: TypeAdapter[Network] = TypeAdapter(Network)
     return adapter.validate_python(network.model_dump() | changes)
 
