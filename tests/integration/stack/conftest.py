@@ -1,4 +1,4 @@
-"""One private stack for the session: real SSH, Airflow and MLflow in a temporary folder."""
+"""One private stack for the module: real SSH, Airflow and MLflow in a temporary folder."""
 
 from collections.abc import Iterator
 from pathlib import Path
