@@ -59,6 +59,7 @@ def test_the_compiled_network_answers_as_eager_float32(model, strains):
 
 
 @pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("name", ["eager", "exported", "compiled", "cuda_graph"])
 def test_on_a_gpu_every_runtime_of_torch_answers_as_the_processor(name, model, strains):
     open_runtime(name, Subject(model, torch.device("cuda")), strains)
