@@ -233,6 +233,6 @@ def draw_curves(path: Path, found: Found) -> None:
                 panel.axhline(level, color="black", ls=":", label="Bayes floor")
             panel.set(xscale="log", yscale="log", xlabel="training records", title=name)
         panels[0].set_ylabel("sum of mean square errors x 1000")
-        panels[-1].legend(fontsize=7, loc="upper right")
+        panels[-1].legend(fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5))
         figure.savefig(path, dpi=130, bbox_inches="tight")
         plt.close(figure)
