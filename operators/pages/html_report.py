@@ -87,11 +87,16 @@ def template(name: str) -> "Template":
 
 
 def error_table(networks: Mapping[str, Report]) -> dict[str, Any]:
-    """Columns of networks, then of baselines, each once; rows of targets, then their sum."""
+    """Columns of networks, then of baselines, each once; rows of targets, then their sum.
+
+    A network with forces has baselines with forces: those bear its name.
+    """
     columns = {name: (net["per_target"], net["test_sum_mse"]) for name, net in networks.items()}
-    for network in networks.values():
-        for name, errors in network["baselines"].items():
-            columns.setdefault(name, (errors["per_target"], errors["sum"]))
+    for network, report in networks.items():
+        for name, errors in report["baselines"].items():
+            found = (errors["per_target"], errors["sum"])
+            if columns.setdefault(name, found) != found:
+                columns[f"{name} ({network})"] = found
     targets = next(iter(columns.values()))[0]
     rows = [
         {"name": target, "values": [each[target] for each, _ in columns.values()]}

@@ -32,7 +32,7 @@ def _print_errors(networks: Mapping[str, Report], console: Console) -> None:
     for name, network in networks.items():
         for baseline, errors in network["baselines"].items():
             found = (errors["sum"], errors["per_target"])
-            if columns.setdefault(baseline, found) != found:  # trained on other records
+            if columns.setdefault(baseline, found) != found:  # with forces, as that network
                 columns[f"{baseline} ({name})"] = found
     table = _table("test error: mean squared error in units of the target range, × 10⁻³")
     table.add_column("target")

@@ -65,6 +65,14 @@ def test_each_column_once_and_the_sum_last() -> None:
     assert table["rows"][-1]["values"] == [0.002, 0.003, 0.2, 0.0012]
 
 
+def test_baselines_that_see_forces_stand_beside_those_that_do_not() -> None:
+    seeing = {"sum": 0.0008, "per_target": {"MP1": 0.0004, "MP2": 0.0004}}
+    forces = NETWORK | {"baselines": NETWORK["baselines"] | {"surrogate": seeing}}
+    table = error_table({"cnn": NETWORK, "mlp": forces})
+    assert table["columns"] == ["cnn", "mlp", "mean", "surrogate", "surrogate (mlp)"]
+    assert table["rows"][-1]["values"][3:] == [0.0012, 0.0008]
+
+
 def test_the_page_says_everything_and_escapes_it() -> None:
     page = render(REPORT, {"networks": [], "alloys": {}})
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
