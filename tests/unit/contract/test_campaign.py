@@ -230,7 +230,8 @@ def test_a_search_survives_its_json(campaigns):
 def test_the_documented_search_is_one(campaigns):
     page = campaigns.parents[1] / "docs" / "hyperparameter-search.md"
     [block] = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
-    load(Campaign, campaigns / "demo.yaml", yaml.safe_load(block))
+    search = load(Campaign, campaigns / "demo.yaml", yaml.safe_load(block)).search
+    assert search.space.mlp and search.space.multitask_cnn
 
 
 def test_all_mistakes_are_named_at_once(campaigns):

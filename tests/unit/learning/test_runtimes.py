@@ -55,14 +55,16 @@ def test_every_runtime_answers_as_eager_float32(name, model, published, strains)
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the compiler, of torch itself
 def test_the_compiled_network_answers_as_eager_float32(model, strains):
-    open_runtime("compiled", Subject(model), strains)
+    predict = open_runtime("compiled", Subject(model), strains)
+    assert check_agreement(model, predict, strains) <= AGREEMENT["float32"]
 
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("name", ["eager", "exported", "compiled", "cuda_graph"])
 def test_on_a_gpu_every_runtime_of_torch_answers_as_the_processor(name, model, strains):
-    open_runtime(name, Subject(model, torch.device("cuda")), strains)
+    predict = open_runtime(name, Subject(model, torch.device("cuda")), strains)
+    assert check_agreement(model, predict, strains) <= AGREEMENT["float32"]
 
 
 @pytest.mark.parametrize(
