@@ -33,14 +33,14 @@ from torch.utils.data import DataLoader, Dataset
 
 from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.contract.training import STORED_COMPONENTS, Cosine, Mlp
-from hpc_jobs.learning.data.dataset import Examples
-from hpc_jobs.learning.data.facts import PackedFields, TargetScaler
-from hpc_jobs.learning.data.packed import PackedWriter
-from hpc_jobs.learning.data.spectrum import Spectra, spectrum_of
-from hpc_jobs.learning.data.split import Split
+from hpc_jobs.dataset.dataset import Examples
+from hpc_jobs.dataset.facts import PackedFields, TargetScaler
+from hpc_jobs.dataset.packed import PackedWriter
+from hpc_jobs.dataset.spectrum import Spectra, spectrum_of
+from hpc_jobs.dataset.split import Split
 from hpc_jobs.learning.feed import SOURCES
-from hpc_jobs.learning.feed.base import Batch, BatchSource, Records
 from hpc_jobs.learning.feed.order import ALONE, Order, Share
+from hpc_jobs.learning.feed.source import Batch, BatchSource, Records
 from hpc_jobs.learning.networks.inputs import PrincipalInputs
 from hpc_jobs.learning.networks.mlp import Mlp as MlpNetwork
 from hpc_jobs.learning.training.checkpoint import Checkpoints

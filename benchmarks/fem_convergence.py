@@ -28,8 +28,8 @@ from hpc_jobs.design.mechanical import draw
 from hpc_jobs.design.sobol import TEST
 from hpc_jobs.fem.native.simulation import NativeSimulation
 from hpc_jobs.fem.record import Record
-from hpc_jobs.inverse.alloys import ALLOYS
-from hpc_jobs.inverse.virtual_experiment import yield_parameters
+from hpc_jobs.measurement.alloys import ALLOYS
+from hpc_jobs.measurement.virtual_experiment import yield_parameters
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "dags" / "campaigns" / "demo.yaml"

@@ -26,12 +26,12 @@ from numpy.typing import NDArray
 
 from benchmarks.robustness.regions import AXES, BINS, LABELS, Regions, split
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
+from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.records import RecordStatus, ShardFields, publish
-from hpc_jobs.contract.workspace import RunFolder
+from hpc_jobs.fem.materials.yield_locus import alpha_from_tests
 from hpc_jobs.fem.native.build import build
-from hpc_jobs.fem.shard_file import ShardFile, read_shard
-from hpc_jobs.fem.yield_locus import alpha_from_tests
+from hpc_jobs.fem.records.shard_file import ShardFile, read_shard
 
 ROOT = Path(__file__).parents[1]
 MEMORY_GOAL_MB = 500.0
@@ -64,7 +64,7 @@ def draw_sheets(campaign: Campaign, count: int) -> Sheets:
 
 def solve(root: Path, parameters: FloatArray, overrides: dict[str, Any]) -> tuple[float, float]:
     """Publish one shard; returns CPU seconds and this process's peak memory in MB."""
-    from hpc_jobs.fem.shards import Assignment, solve_shard
+    from hpc_jobs.fem.records.shards import Assignment, solve_shard
 
     campaign, rows = demo(overrides), len(parameters)
     frozen = FrozenCampaign(run_id="robustness", campaign=campaign, code_sha256="0" * 64)

@@ -32,7 +32,7 @@ from benchmarks.serving.rates import Inputs, take_turns
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.loading import load
 from hpc_jobs.design.sobol import TEST, TRAIN
-from hpc_jobs.learning.forward.surrogate import Surrogate
+from hpc_jobs.forward.surrogate import Surrogate
 from hpc_jobs.learning.models.runtimes import (
     AGREEMENT,
     RUNTIMES,

@@ -34,20 +34,20 @@ import torch
 from benchmarks.data_pipeline import NETWORK, TARGETS, pack, spectra
 from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.contract.training import SineWave
-from hpc_jobs.jobs.ranks import Rank, joined
-from hpc_jobs.learning.data.dataset import Examples, scale
-from hpc_jobs.learning.data.facts import PackedFields, TargetScaler
-from hpc_jobs.learning.data.spectrum import publish_spectra, read_spectra
-from hpc_jobs.learning.data.split import Split
+from hpc_jobs.dataset.dataset import Examples, scale
+from hpc_jobs.dataset.facts import PackedFields, TargetScaler
+from hpc_jobs.dataset.spectrum import publish_spectra, read_spectra
+from hpc_jobs.dataset.split import Split
 from hpc_jobs.learning.errors import Interrupted
-from hpc_jobs.learning.feed.base import Records
 from hpc_jobs.learning.feed.order import Order
 from hpc_jobs.learning.feed.ram import RamSource
+from hpc_jobs.learning.feed.source import Records
 from hpc_jobs.learning.networks.mlp import Mlp as MlpNetwork
 from hpc_jobs.learning.training.checkpoint import Checkpoints
 from hpc_jobs.learning.training.plan import Plan
 from hpc_jobs.learning.training.team import Team
 from hpc_jobs.learning.training.trainer import Trainer
+from hpc_jobs.runtime.ranks import Rank, joined
 
 RECORDS, VALIDATION, BATCH = 6000, 1000, 250
 SPECTRA = "spectra.npz"

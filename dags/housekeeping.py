@@ -8,7 +8,7 @@ The last task draws one table of what was done, and fails where a person is need
 from airflow.sdk import CronTriggerTimetable, dag, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from stages import DEFAULTS
+from yieldloop_dags.stages import DEFAULTS
 
 
 @dag(
@@ -24,39 +24,39 @@ def housekeeping():
 
     @task
     def extend_leases() -> list[dict[str, str]]:
-        from operators.housekeeping import extend_leases, known_runs
+        from operators.housekeeping.sweeps import extend_leases, known_runs
 
         return extend_leases(known_runs())
 
     @task
     def cancel_orphans(ti=None) -> list[dict[str, str]]:
-        from operators.housekeeping import cancel_orphans, known_runs, state_by_airflow
+        from operators.housekeeping.sweeps import cancel_orphans, known_runs, state_by_airflow
 
         return cancel_orphans(known_runs(), state_by_airflow(ti.get_task_states))
 
     @task
     def replay_metrics() -> list[dict[str, str]]:
-        from operators.housekeeping import known_runs, replay_spools
+        from operators.housekeeping.sweeps import known_runs, replay_spools
 
         return replay_spools(known_runs())
 
     @task
     def remove_leftovers() -> list[dict[str, str]]:
-        from operators.housekeeping import known_runs
-        from operators.leftovers import remove_leftovers
+        from operators.housekeeping.leftovers import remove_leftovers
+        from operators.housekeeping.sweeps import known_runs
 
         return remove_leftovers(known_runs())
 
     @task
     def account() -> list[dict[str, str]]:
-        from operators.housekeeping import known_runs, told
+        from operators.housekeeping.sweeps import known_runs, told
         from operators.runs.accounting import usage_rows
 
         return told("accounts", usage_rows(known_runs()))
 
     @task(trigger_rule="all_done", retries=0)
     def table(leases=None, orphans=None, metrics=None, leftovers=None, accounts=None) -> str:
-        from operators.housekeeping import one_table
+        from operators.housekeeping.sweeps import one_table
 
         sweeps = {"leases": leases, "orphans": orphans, "metrics": metrics}
         drawn, failed = one_table(sweeps | {"leftovers": leftovers, "accounts": accounts})

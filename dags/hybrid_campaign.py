@@ -10,8 +10,8 @@ before the campaign is valid as a whole.
 
 from airflow.sdk import dag
 
-from forms import campaign_form
-from stages import (
+from yieldloop_dags.forms import campaign_form
+from yieldloop_dags.stages import (
     DEFAULTS,
     announce_champion,
     close_failed,

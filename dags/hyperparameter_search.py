@@ -9,9 +9,9 @@ Trigger it by hand. What is searched stands in the section `search` of the campa
 
 from airflow.sdk import dag
 
-from forms import search_form
-from search_stages import SEARCH, compare, open_search, report_search, search
-from stages import DEFAULTS, close_failed, continue_run
+from yieldloop_dags.forms import search_form
+from yieldloop_dags.search_stages import SEARCH, compare, open_search, report_search, search
+from yieldloop_dags.stages import DEFAULTS, close_failed, continue_run
 
 
 @dag(

@@ -7,8 +7,15 @@ retraining.
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag
 
-from forms import campaign_field
-from stages import CHAMPION, DEFAULTS, announce_failure, continue_run, find_champion, validate
+from yieldloop_dags.forms import campaign_field
+from yieldloop_dags.stages import (
+    CHAMPION,
+    DEFAULTS,
+    announce_failure,
+    continue_run,
+    find_champion,
+    validate,
+)
 
 
 @dag(

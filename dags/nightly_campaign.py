@@ -7,8 +7,8 @@ retraining.
 
 from airflow.sdk import CronTriggerTimetable, dag
 
-from forms import campaign_field
-from stages import DEFAULTS, announce_growth, continue_run, next_round, simulate
+from yieldloop_dags.forms import campaign_field
+from yieldloop_dags.stages import DEFAULTS, announce_growth, continue_run, next_round, simulate
 
 
 @dag(

@@ -5,8 +5,8 @@ Runs every week, when the dataset has grown, and when the champion fails its val
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag
 
-from forms import campaign_field
-from stages import (
+from yieldloop_dags.forms import campaign_field
+from yieldloop_dags.stages import (
     DATASET,
     DEFAULTS,
     FAILED_VALIDATION,

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
 
-from operators.array_job import HpcArrayJobOperator
+from operators.array.operator import HpcArrayJobOperator
 from operators.links import LOGS, JobLogLink
 
 

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.speedup import Costs
 from hpc_jobs.fem.backends import backend_of
-from hpc_jobs.inverse.anisotropy import Sheet, by_parameter
-from hpc_jobs.inverse.fem_updating import update
-from hpc_jobs.inverse.measurement import Measurement, read_for
-from hpc_jobs.inverse.mesh_bias import mesh_bias
-from hpc_jobs.inverse.refine import Identifier
-from hpc_jobs.learning.forward.records import ForwardRecords
+from hpc_jobs.fem.materials.sheet import Sheet
+from hpc_jobs.forward.records import ForwardRecords
+from hpc_jobs.identification.anisotropy import by_parameter
+from hpc_jobs.identification.fem_updating import update
+from hpc_jobs.identification.mesh_bias import mesh_bias
+from hpc_jobs.identification.refine import Identifier
+from hpc_jobs.measurement.file import Measurement, read_for
 
 MEASUREMENTS = Path("dags/measurements")
 ALLOYS = ("dp780", "tr1180")

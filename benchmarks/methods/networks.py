@@ -15,10 +15,10 @@ import numpy as np
 from benchmarks.methods.records import Records
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.records import ShardFields, publish, publish_manifest, publish_model
 from hpc_jobs.contract.training import Network
-from hpc_jobs.contract.workspace import RunFolder, manifest_of
-from hpc_jobs.learning.data.pack import publish_dataset
+from hpc_jobs.dataset.pack import publish_dataset
 from hpc_jobs.learning.models.trained_model import TrainedModel, load_model
 from hpc_jobs.learning.training.experiment import train_network
 from hpc_jobs.learning.training.team import Team

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 
 from benchmarks.methods.records import Records
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.records import publish_manifest
 from hpc_jobs.contract.training import (
     STORED_COMPONENTS,
@@ -25,12 +26,11 @@ from hpc_jobs.contract.training import (
     OneCycle,
     Training,
 )
-from hpc_jobs.contract.workspace import RunFolder
-from hpc_jobs.learning.data.dataset import open_dataset
-from hpc_jobs.learning.data.facts import DatasetFacts, PackedFields, TargetScaler
-from hpc_jobs.learning.data.packed import PackedWriter
-from hpc_jobs.learning.data.spectrum import Spectra, publish_spectra, spectrum_of
-from hpc_jobs.learning.forward.records import ForwardRecords
+from hpc_jobs.dataset.dataset import open_dataset
+from hpc_jobs.dataset.facts import DatasetFacts, PackedFields, TargetScaler
+from hpc_jobs.dataset.packed import PackedWriter
+from hpc_jobs.dataset.spectrum import Spectra, publish_spectra, spectrum_of
+from hpc_jobs.forward.records import ForwardRecords
 from hpc_jobs.learning.models.inverse_model import InverseModel
 from hpc_jobs.learning.training.experiment import fit_network
 from hpc_jobs.tracking.spool import Spool

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.design import MechanicalBox
 from hpc_jobs.contract.records import ShardFields
-from hpc_jobs.fem.shard_file import ShardFile
+from hpc_jobs.fem.records.shard_file import ShardFile
 
 BINS = 5  # of equal count, by the quantiles of each mechanical value
 AXES = tuple(MechanicalBox.model_fields)

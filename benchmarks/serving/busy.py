@@ -16,9 +16,9 @@ from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.training import Network
-from hpc_jobs.contract.workspace import RunFolder
-from hpc_jobs.learning.data.dataset import open_dataset
+from hpc_jobs.dataset.dataset import open_dataset
 from hpc_jobs.learning.training.experiment import fit_network
 from hpc_jobs.learning.training.team import Team
 from hpc_jobs.tracking.spool import Spool

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.speed.sheets import material, one_specimen, points, specimens, steel
-from hpc_jobs.fem import simulation
 from hpc_jobs.fem.backends import load
 from hpc_jobs.fem.backends.deck import DeckSolver, virtual_test
 from hpc_jobs.fem.backends.scratch import run, scratch
 from hpc_jobs.fem.native.simulation import Control, NativeSimulation
 from hpc_jobs.fem.record import Record
+from hpc_jobs.fem.reference import simulation
 
 TURN_S = 0.3  # CPU time of one turn, at least one record
 CCX = {"ccx CPS4R": "calculix_cps4r", "ccx CPS8R": "calculix"}

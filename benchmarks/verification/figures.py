@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from benchmarks.verification.strips import CPS8R_N, MOMENTS, Convergence
 from benchmarks.verification.yield_loci import ISOTROPIC, SHEETS, sheet
+from hpc_jobs.fem.materials.yield_locus import contour, plane_strain, r_value, yield_stress
 from hpc_jobs.fem.materials.yld2000_2d import Yld2000
-from hpc_jobs.fem.yield_locus import contour, plane_strain, r_value, yield_stress
 from hpc_jobs.figure_style import (
     DPI,
     EDGE,

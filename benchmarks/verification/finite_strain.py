@@ -8,9 +8,9 @@ from scipy.optimize import root
 
 from benchmarks.verification.check import Check
 from benchmarks.verification.sheets import AA2090, AA2090_ALPHA
-from hpc_jobs.fem.hardening import hardening_array
+from hpc_jobs.fem.materials.hardening import hardening_array
 from hpc_jobs.fem.materials.yld2000_2d import Yld2000
-from hpc_jobs.fem.point import STATE, update
+from hpc_jobs.fem.reference.point import STATE, update
 
 FloatArray = NDArray[np.float64]
 STRETCH = 1.1

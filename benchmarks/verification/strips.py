@@ -16,10 +16,10 @@ from benchmarks.verification.sheets import (
 )
 from hpc_jobs.contract.material import Material, Swift
 from hpc_jobs.contract.specimen import Mesh, Specimens
-from hpc_jobs.fem import simulation
 from hpc_jobs.fem.backends import load
 from hpc_jobs.fem.native.simulation import Control, NativeSimulation
 from hpc_jobs.fem.record import Record
+from hpc_jobs.fem.reference import simulation
 
 FloatArray = NDArray[np.float64]
 NOTHING = np.empty(0)  # von Mises has no targets

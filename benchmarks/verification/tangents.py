@@ -8,16 +8,16 @@ from numpy.typing import NDArray
 from benchmarks.verification.check import Check
 from benchmarks.verification.sheets import DP780, DP780_ALPHA
 from hpc_jobs.contract.specimen import Mesh, Specimens
-from hpc_jobs.fem.element import assemble
-from hpc_jobs.fem.hardening import hardening_array
 from hpc_jobs.fem.materials import MATERIALS
-from hpc_jobs.fem.materials.base import YieldFunction
+from hpc_jobs.fem.materials.hardening import hardening_array
 from hpc_jobs.fem.materials.linear_forms import evaluate
+from hpc_jobs.fem.materials.yield_function import YieldFunction
 from hpc_jobs.fem.materials.yld2000_2d import Yld2000
-from hpc_jobs.fem.mesh import notched_strip
-from hpc_jobs.fem.point import STATE
-from hpc_jobs.fem.return_map import return_map
-from hpc_jobs.fem.specimen import discretise
+from hpc_jobs.fem.reference.element import assemble
+from hpc_jobs.fem.reference.point import STATE
+from hpc_jobs.fem.reference.return_map import return_map
+from hpc_jobs.fem.specimen.discretised import discretise
+from hpc_jobs.fem.specimen.mesh import notched_strip
 
 FloatArray = NDArray[np.float64]
 GROUP = "Derivatives against centred differences, largest error over the largest entry"

@@ -6,10 +6,9 @@ import numpy as np
 
 from benchmarks.verification.check import Check
 from hpc_jobs.fem.materials.barlat89 import Barlat89
-from hpc_jobs.fem.materials.base import YieldFunction
 from hpc_jobs.fem.materials.hill48 import Hill48
-from hpc_jobs.fem.materials.yld2000_2d import Yld2000
-from hpc_jobs.fem.yield_locus import (
+from hpc_jobs.fem.materials.yield_function import YieldFunction
+from hpc_jobs.fem.materials.yield_locus import (
     alpha_from_tests,
     biaxial,
     plane_strain,
@@ -17,6 +16,7 @@ from hpc_jobs.fem.yield_locus import (
     r_value,
     yield_stress,
 )
+from hpc_jobs.fem.materials.yld2000_2d import Yld2000
 
 BARLAT_2003 = "Barlat et al. 2003, Table 3"
 UMAT = "public UMAT deck"

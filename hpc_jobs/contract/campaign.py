@@ -6,9 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hpc_jobs.contract.base import Frozen, Slug
 from hpc_jobs.contract.design import Design
 from hpc_jobs.contract.execution import Execution, Job
+from hpc_jobs.contract.frozen import Frozen, Slug
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.solver import Solver, limitation

@@ -4,8 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hpc_jobs.contract.base import Frozen, Slug
 from hpc_jobs.contract.execution import Constraint, NativeOption, SiteName
+from hpc_jobs.contract.frozen import Frozen, Slug
 
 
 class DirectoryWorkspaces(Frozen):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hpc_jobs.contract.base import Fraction, Frozen, Interval
+from hpc_jobs.contract.frozen import Fraction, Frozen, Interval
 from hpc_jobs.contract.specimen import mesh_level
 
 

@@ -17,6 +17,10 @@ class CorruptFile(ContractError):
     """A published file that is missing, truncated, altered or foreign."""
 
 
+class BadInput(ContractError):
+    """Measured values that must not be answered: wrong shape, not finite, no forces."""
+
+
 UNREADABLE_ARRAYS = (
     *(OSError, EOFError, ValueError, TypeError, KeyError, SyntaxError, TokenError),
     *(BadZipFile, zlib.error, RuntimeError, ArithmeticError, MemoryError),

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hpc_jobs.contract.base import Frozen, Slug
+from hpc_jobs.contract.frozen import Frozen, Slug
 
 Job = Literal[
     "warm_kernels",

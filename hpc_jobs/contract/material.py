@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hpc_jobs.contract.base import Fraction, Frozen, Positive
+from hpc_jobs.contract.frozen import Fraction, Frozen, Positive
 
 YieldFunctionName = Literal["von_mises", "hill48", "barlat89", "yld2000_2d"]
 YIELD_PARAMETERS: dict[YieldFunctionName, tuple[str, ...]] = {

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from hpc_jobs.contract.base import Frozen, Slug
+from hpc_jobs.contract.frozen import Frozen, Slug
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.contract.training import Noise

@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from hpc_jobs.contract.base import Frozen, Slug
+from hpc_jobs.contract.frozen import Frozen, Slug
 from hpc_jobs.contract.records import Manifest
 
 Errors = Annotated[dict[str, float], Field(min_length=1, description="target -> error")]

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
-from hpc_jobs.contract.base import Frozen
 from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.frozen import Frozen
 
 Model = TypeVar("Model", bound=BaseModel)
 

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hpc_jobs.contract.base import Frozen, Slug
 from hpc_jobs.contract.execution import Job, Resources
+from hpc_jobs.contract.frozen import Frozen, Slug
 
 Site = Literal["cpu", "gpu"]
 

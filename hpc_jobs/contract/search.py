@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
-from hpc_jobs.contract.base import Frozen
+from hpc_jobs.contract.frozen import Frozen
 from hpc_jobs.contract.training import Mlp, MultitaskCnn, Network
 
 Number = TypeVar("Number", int, float)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from hpc_jobs.contract.base import Frozen, Positive, Slug
+from hpc_jobs.contract.frozen import Frozen, Positive, Slug
 
 Output = Literal["thickness", "plastic_strain"]
 """Patch averages at the output times: of the thickness, mm, and the equivalent plastic strain."""

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import Field, FiniteFloat
 
-from hpc_jobs.contract.base import Frozen, Positive, Slug
+from hpc_jobs.contract.frozen import Frozen, Positive, Slug
 
 
 class Lookups(Frozen):

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat
 
-from hpc_jobs.contract.base import Frozen
 from hpc_jobs.contract.execution import Job, Resources
+from hpc_jobs.contract.frozen import Frozen
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.training import Network
 

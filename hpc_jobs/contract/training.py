@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hpc_jobs.contract.base import Fraction, Frozen, Positive, Slug
+from hpc_jobs.contract.frozen import Fraction, Frozen, Positive, Slug
 
 
 class Noise(Frozen):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from hpc_jobs.contract.base import Frozen, Positive, Slug
+from hpc_jobs.contract.frozen import Frozen, Positive, Slug
 from hpc_jobs.contract.measurement import Quantity
 from hpc_jobs.contract.speedup import Lookups, Updating
 

@@ -17,10 +17,10 @@ from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.measurement import Quantity
 from hpc_jobs.design.errors import EmptyBox
 from hpc_jobs.design.sobol import sobol_points
-from hpc_jobs.fem.admissible import defect
 from hpc_jobs.fem.materials import MATERIALS
-from hpc_jobs.fem.materials.base import YieldFunction
-from hpc_jobs.fem.yield_locus import alpha_from_tests, mechanical_values
+from hpc_jobs.fem.materials.admissible import defect
+from hpc_jobs.fem.materials.yield_function import YieldFunction
+from hpc_jobs.fem.materials.yield_locus import alpha_from_tests, mechanical_values
 
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 SMALLEST_BLOCK, LARGEST_BLOCK = 256, 2**17

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import UNREADABLE_ARRAYS, CorruptFile
+from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.records import Manifest, publish, publish_manifest, read_manifest
-from hpc_jobs.contract.workspace import RunFolder, manifest_of
 from hpc_jobs.design.errors import MissingRecords
 from hpc_jobs.design.levels import mesh_levels
 from hpc_jobs.design.mechanical import draw

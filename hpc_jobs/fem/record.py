@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hpc_jobs.contract.specimen import Specimens, TensileTest
-from hpc_jobs.fem.mesh import FloatArray
+from hpc_jobs.fem.specimen.mesh import FloatArray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -6,10 +6,10 @@ from typing import Any
 import torch
 
 from hpc_jobs.contract.errors import ConfigurationError
-from hpc_jobs.jobs import element
-from hpc_jobs.jobs.element import Element
-from hpc_jobs.jobs.model_spool import facts_of, open_spool, tell
 from hpc_jobs.learning.training.assembly import assemble_committee
+from hpc_jobs.runtime import element
+from hpc_jobs.runtime.element import Element
+from hpc_jobs.runtime.model_spool import facts_of, open_spool, tell
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

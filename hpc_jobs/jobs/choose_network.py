@@ -5,11 +5,11 @@ from typing import Any
 from hpc_jobs.contract.records import publish_model, read_model
 from hpc_jobs.contract.study import Finalists
 from hpc_jobs.figure_style import in_style, publish_page
-from hpc_jobs.jobs import element
-from hpc_jobs.jobs.element import Element
-from hpc_jobs.jobs.search_folder import arguments, folder_of
 from hpc_jobs.learning.search.figures import front_figure, seeds_figure
 from hpc_jobs.learning.search.final import choose, read_results
+from hpc_jobs.runtime import element
+from hpc_jobs.runtime.element import Element
+from hpc_jobs.runtime.search_folder import arguments, folder_of
 
 
 def work(element: Element) -> dict[str, Any]:

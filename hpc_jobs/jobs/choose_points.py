@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from hpc_jobs.jobs import element
+from hpc_jobs.runtime import element
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

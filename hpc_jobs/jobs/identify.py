@@ -6,13 +6,13 @@ from typing import Any
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.records import publish_model
 from hpc_jobs.contract.validation import Estimate, Estimates
-from hpc_jobs.inverse.identify import identify
-from hpc_jobs.inverse.measurement import read_for
-from hpc_jobs.inverse.mesh_bias import mesh_bias
-from hpc_jobs.inverse.refine import Identifier
-from hpc_jobs.inverse.timing import time_network, time_refinement
-from hpc_jobs.jobs import element
+from hpc_jobs.identification.by_network import identify
+from hpc_jobs.identification.mesh_bias import mesh_bias
+from hpc_jobs.identification.refine import Identifier
+from hpc_jobs.identification.timing import time_network, time_refinement
 from hpc_jobs.learning.models.trained_model import load_model
+from hpc_jobs.measurement.file import read_for
+from hpc_jobs.runtime import element
 
 
 def work(job: element.Element) -> dict[str, Any]:

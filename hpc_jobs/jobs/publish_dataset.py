@@ -3,9 +3,9 @@
 from typing import Any
 
 from hpc_jobs.contract.records import sha256_of
-from hpc_jobs.jobs import element
-from hpc_jobs.jobs.element import Element
-from hpc_jobs.learning.data.pack import publish_dataset
+from hpc_jobs.dataset.pack import publish_dataset
+from hpc_jobs.runtime import element
+from hpc_jobs.runtime.element import Element
 
 
 def work(element: Element) -> dict[str, Any]:

@@ -8,10 +8,10 @@ from typing import Any
 
 from hpc_jobs.contract.records import read_model
 from hpc_jobs.contract.validation import Estimates
-from hpc_jobs.inverse.field import write_field
-from hpc_jobs.inverse.mesh_bias import mesh_bias
-from hpc_jobs.inverse.resimulate import resimulate
-from hpc_jobs.jobs import element
+from hpc_jobs.identification.field import write_field
+from hpc_jobs.identification.mesh_bias import mesh_bias
+from hpc_jobs.identification.resimulate import resimulate
+from hpc_jobs.runtime import element
 
 
 def work(job: element.Element) -> dict[str, Any]:

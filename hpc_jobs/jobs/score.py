@@ -6,13 +6,13 @@ from typing import Any
 from hpc_jobs.contract.records import publish_model, read_model
 from hpc_jobs.contract.speedup import Updating
 from hpc_jobs.contract.validation import Estimate, Estimates, Judgement, Verdict
-from hpc_jobs.inverse.fem_updating import update
-from hpc_jobs.inverse.field import read_field
-from hpc_jobs.inverse.figures import draw_case
-from hpc_jobs.inverse.measurement import read_for
-from hpc_jobs.inverse.refine import Identifier
-from hpc_jobs.inverse.score import Case, score, verdict
-from hpc_jobs.jobs import element
+from hpc_jobs.identification.fem_updating import update
+from hpc_jobs.identification.field import read_field
+from hpc_jobs.identification.figures import draw_case
+from hpc_jobs.identification.refine import Identifier
+from hpc_jobs.identification.score import Case, score, verdict
+from hpc_jobs.measurement.file import read_for
+from hpc_jobs.runtime import element
 from hpc_jobs.tracking.spool import Spool
 
 

@@ -10,10 +10,17 @@ from typing import Any
 import torch
 
 from hpc_jobs.contract.study import SearchSettings
-from hpc_jobs.jobs import element
-from hpc_jobs.jobs.element import Element
-from hpc_jobs.jobs.ranks import Rank, joined
-from hpc_jobs.jobs.search_folder import (
+from hpc_jobs.dataset.dataset import open_dataset
+from hpc_jobs.learning.search.finalists import name_finalists
+from hpc_jobs.learning.search.owner import Owner, Process
+from hpc_jobs.learning.search.study import open_study
+from hpc_jobs.learning.search.worker import Worker
+from hpc_jobs.learning.training.interruption import stop_on_signals
+from hpc_jobs.learning.training.team import Team
+from hpc_jobs.runtime import element
+from hpc_jobs.runtime.element import Element
+from hpc_jobs.runtime.ranks import Rank, joined
+from hpc_jobs.runtime.search_folder import (
     STARTED_S,
     arguments,
     deadline_s,
@@ -21,13 +28,6 @@ from hpc_jobs.jobs.search_folder import (
     open_spool,
     settings_of,
 )
-from hpc_jobs.learning.data.dataset import open_dataset
-from hpc_jobs.learning.search.finalists import name_finalists
-from hpc_jobs.learning.search.owner import Owner, Process
-from hpc_jobs.learning.search.study import open_study
-from hpc_jobs.learning.search.worker import Worker
-from hpc_jobs.learning.training.interruption import stop_on_signals
-from hpc_jobs.learning.training.team import Team
 
 
 def work(team: Team, element: Element) -> dict[str, Any]:

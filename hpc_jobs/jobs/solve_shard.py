@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from hpc_jobs.jobs import element
+from hpc_jobs.runtime import element
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +15,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def work(task: element.Element) -> Mapping[str, Any]:
     """Publish rounds/NNN/shards/shard-IIIII.h5; facts are its manifest's."""
     from hpc_jobs.design.rounds import read_round
-    from hpc_jobs.fem.shards import Assignment, solve_shard
+    from hpc_jobs.fem.records.shards import Assignment, solve_shard
 
     number, points = task.arguments.round, read_round(task.run, task.arguments.round)
     size, total = task.campaign.design.records_per_shard, len(points.point)

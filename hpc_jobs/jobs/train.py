@@ -16,13 +16,13 @@ from typing import Any
 import torch
 
 from hpc_jobs.contract.errors import ConfigurationError, HandedOver
-from hpc_jobs.jobs import element
-from hpc_jobs.jobs.element import Element
-from hpc_jobs.jobs.model_spool import facts_of, open_spool, tell
-from hpc_jobs.jobs.ranks import joined, launch_on, rank_of
 from hpc_jobs.learning.training.experiment import train_network
 from hpc_jobs.learning.training.interruption import StopFlag, stop_on_signals
 from hpc_jobs.learning.training.team import Team
+from hpc_jobs.runtime import element
+from hpc_jobs.runtime.element import Element
+from hpc_jobs.runtime.model_spool import facts_of, open_spool, tell
+from hpc_jobs.runtime.ranks import joined, launch_on, rank_of
 
 STARTED_S = time.monotonic()
 HAND_OVER_S = 120.0

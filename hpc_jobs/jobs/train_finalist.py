@@ -8,14 +8,14 @@ import torch
 from hpc_jobs.contract.errors import HandedOver
 from hpc_jobs.contract.records import publish_model, read_model
 from hpc_jobs.contract.study import Finalists
-from hpc_jobs.jobs import element
-from hpc_jobs.jobs.element import Element
-from hpc_jobs.jobs.ranks import Rank, joined
-from hpc_jobs.jobs.search_folder import arguments, deadline_s, folder_of, open_spool, settings_of
-from hpc_jobs.learning.data.dataset import open_dataset
+from hpc_jobs.dataset.dataset import open_dataset
 from hpc_jobs.learning.search.final import require_same_records, train_finalist
 from hpc_jobs.learning.training.interruption import stop_on_signals
 from hpc_jobs.learning.training.team import Team
+from hpc_jobs.runtime import element
+from hpc_jobs.runtime.element import Element
+from hpc_jobs.runtime.ranks import Rank, joined
+from hpc_jobs.runtime.search_folder import arguments, deadline_s, folder_of, open_spool, settings_of
 
 
 def work(team: Team, element: Element) -> dict[str, Any]:

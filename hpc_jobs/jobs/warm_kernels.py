@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from hpc_jobs.jobs import element
+from hpc_jobs.runtime import element
 
 log = logging.getLogger(__name__)
 

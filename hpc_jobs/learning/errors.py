@@ -1,10 +1,6 @@
 """Errors of the learning wing."""
 
-from hpc_jobs.contract.errors import ContractError, HandedOver
-
-
-class BadInput(ContractError):
-    """Measurements that a network must not be asked about: wrong shape, not finite, no forces."""
+from hpc_jobs.contract.errors import HandedOver
 
 
 class Diverged(Exception):

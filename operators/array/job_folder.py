@@ -10,8 +10,8 @@ from typing import Any
 
 from hpc_jobs.contract.cluster import Cluster
 from hpc_jobs.contract.execution import Job
+from hpc_jobs.contract.layout import RunFolder, Workspace
 from hpc_jobs.contract.run import RunHandle, Site
-from hpc_jobs.contract.workspace import RunFolder, Workspace
 from operators.array.resources import launch_on, resources_on
 from operators.cluster.script import JobScript
 from operators.cluster.submission import Plan

@@ -3,7 +3,7 @@
 import math
 
 from operators.cluster.errors import SubmissionRefused, WorkspaceRefused
-from operators.cluster.workspaces.base import Lease
+from operators.cluster.workspaces.workspace_tool import Lease
 from operators.hooks.hpc import HpcHook
 
 DAY_S = 86400.0

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from hpc_jobs.contract.workspace import JobFolder, Workspace
+from hpc_jobs.contract.layout import JobFolder, Workspace
 from operators.array.resources import resources_on
 from operators.checks.step import Trouble
 from operators.cluster.client import ArrayJob
@@ -77,7 +77,7 @@ class Trial:
     def doctor(self) -> str:
         """Ask the doctor on the login node."""
         options = ("--json", "--workspace", self.path, "--role", self.role)
-        argv = (*self.hook.site.interpreter, "-m", "hpc_jobs.jobs.doctor", *options)
+        argv = (*self.hook.site.interpreter, "-m", "hpc_jobs.tools.doctor", *options)
         reply = self.hook.run(
             self.hook.profiled((*argv, "--now", str(time.time())), self._code), timeout_s=300
         )
@@ -92,7 +92,7 @@ class Trial:
 
     def submit(self) -> str:
         """Submit a small array: the doctor again, on compute nodes."""
-        job = self._array("array", ELEMENTS, ("hpc_jobs.jobs.doctor", "--role", self.role))
+        job = self._array("array", ELEMENTS, ("hpc_jobs.tools.doctor", "--role", self.role))
         job.attach()
         return f"job {', '.join(job.job_ids)}, {ELEMENTS} elements"
 
@@ -124,7 +124,7 @@ class Trial:
 
     def cancel(self) -> str:
         """Submit a job that would take long, cancel it, and see it end."""
-        job = self._array("cancelled", 1, ("hpc_jobs.jobs.doctor", "--linger", "3600"))
+        job = self._array("cancelled", 1, ("hpc_jobs.tools.doctor", "--linger", "3600"))
         job.attach()
         self._until(job, lambda snapshot: bool(snapshot.running or snapshot.pending), 30)
         job.cancel()

@@ -27,12 +27,12 @@ from operators.cluster.scan import (
     scan_command,
     set_aside_command,
 )
-from operators.cluster.schedulers.base import Scheduler
+from operators.cluster.schedulers.scheduler import Scheduler
 from operators.cluster.submission import Plan, Record, Submitter
 from operators.cluster.usage import Usage, from_results, total
 
 if TYPE_CHECKING:
-    from operators.cluster.transports.base import Transport
+    from operators.cluster.transports.transport import Transport
 
 ARGUMENTS_PER_COMMAND = 500  # far below any system's limit on a command's length
 TAIL_BYTES = 2000

@@ -1,7 +1,7 @@
 """What starts the processes of an element that has several: srun, or an mpiexec.
 
 A launcher only gives words: argv before the element's command. The processes learn their rank from
-the environment that the launcher gives them (hpc_jobs.jobs.ranks); no MPI is involved.
+the environment that the launcher gives them (hpc_jobs.runtime.ranks); no MPI is involved.
 """
 
 from collections.abc import Callable, Sequence

@@ -26,10 +26,10 @@ from operators.cluster.scan import (
     parse_scan,
     scan_command,
 )
-from operators.cluster.schedulers.base import Scheduler
+from operators.cluster.schedulers.scheduler import Scheduler
 
 if TYPE_CHECKING:
-    from operators.cluster.transports.base import AsyncTransport
+    from operators.cluster.transports.transport import AsyncTransport
 
 log = logging.getLogger(__name__)
 

@@ -73,7 +73,7 @@ mv -- "$1" "$2"
 
 
 class Folder(Protocol):
-    """Where an array job's files are; hpc_jobs.contract.workspace.JobFolder is one."""
+    """Where an array job's files are; hpc_jobs.contract.layout.JobFolder is one."""
 
     @property
     def root(self) -> PurePosixPath:

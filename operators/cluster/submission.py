@@ -28,11 +28,11 @@ from operators.cluster.job import (
     ranges_by_cause,
 )
 from operators.cluster.scan import Folder, first_wins_command, owners_command, parse_owners
-from operators.cluster.schedulers.base import Scheduler
+from operators.cluster.schedulers.scheduler import Scheduler
 from operators.cluster.script import JobScript
 
 if TYPE_CHECKING:
-    from operators.cluster.transports.base import Transport
+    from operators.cluster.transports.transport import Transport
 
 LOOK_AGAIN_S = 3.0
 SECOND = 17

@@ -15,17 +15,17 @@ from hpc_jobs.contract.loading import load, parse
 from operators.cluster.errors import ClusterError
 from operators.cluster.reply import Reply
 from operators.cluster.schedulers import SCHEDULERS
-from operators.cluster.schedulers.base import Scheduler
+from operators.cluster.schedulers.scheduler import Scheduler
 from operators.cluster.script import login_command
 from operators.cluster.workspaces import WORKSPACES
-from operators.cluster.workspaces.base import Lease, WorkspaceDialect
+from operators.cluster.workspaces.workspace_tool import Lease, WorkspaceDialect
 from operators.hooks.connection import login_of, login_of_async
 
 if TYPE_CHECKING:
     import paramiko
 
-    from operators.cluster.transports.base import AsyncTransport, Transport
     from operators.cluster.transports.login import Login
+    from operators.cluster.transports.transport import AsyncTransport, Transport
 
 
 def clusters_folder() -> Path:

@@ -5,7 +5,7 @@ import urllib.request
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from hpc_jobs.tracking.replay import find_run
+from operators.tracking.replay import find_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -18,7 +18,7 @@ def campaign_report(
     """Assemble the result from what the tasks returned; its size is that of the campaign file.
 
     dataset, scored: what the array jobs of `publish_dataset` and `score` returned.
-    networks: test errors by network (operators.models.challenger). decision: the gate's.
+    networks: test errors by network (operators.promotion.challenger). decision: the gate's.
     costs: what the array jobs that `solved` and `trained` returned; without them, no speedup.
     """
     facts = scored["facts"]

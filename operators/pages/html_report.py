@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.run import RunHandle
-from hpc_jobs.contract.workspace import RunFolder
 from operators.hooks.hpc import HpcHook
 from operators.hooks.mlflow import MlflowHook
 from operators.pages.speedup_figure import draw_speedups

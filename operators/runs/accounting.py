@@ -15,8 +15,8 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from hpc_jobs.contract.errors import ConfigurationError
+from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.run import RunHandle, SiteHandle
-from hpc_jobs.contract.workspace import RunFolder
 from operators.cluster.errors import BudgetExceeded, ClusterError, TransportError
 from operators.cluster.job import Resources, expand
 from operators.cluster.reply import Reply, documents

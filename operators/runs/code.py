@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 import hpc_jobs
-from hpc_jobs.contract.workspace import Workspace
+from hpc_jobs.contract.layout import Workspace
 from operators.cluster.errors import ClusterError
 from operators.hooks.hpc import HpcHook
 

@@ -5,13 +5,13 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from hpc_jobs.contract.base import Frozen
 from hpc_jobs.contract.design import Design
+from hpc_jobs.contract.frozen import Frozen
 from hpc_jobs.contract.run import RunHandle
-from hpc_jobs.tracking.replay import find_run
 from operators.hooks.hpc import HpcHook
 from operators.hooks.mlflow import MlflowHook
 from operators.runs.run import folder_of, read_frozen
+from operators.tracking.replay import find_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -17,8 +17,8 @@ from pydantic import ValidationError
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.errors import ConfigurationError, CorruptFile
+from hpc_jobs.contract.layout import RunFolder, Workspace
 from hpc_jobs.contract.run import RunHandle, Site, SiteHandle
-from hpc_jobs.contract.workspace import RunFolder, Workspace
 from operators.cluster.errors import WorkspaceRefused
 from operators.hooks.hpc import HpcHook
 from operators.hooks.mlflow import RUN_ID, MlflowHook

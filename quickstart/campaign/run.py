@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 
 from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.layout import JobFolder, RunFolder
 from hpc_jobs.contract.records import ElementProgress, read_model
-from hpc_jobs.contract.workspace import JobFolder, RunFolder
 from quickstart.stack.airflow_api import AirflowApi
 
 DAG = "hybrid_campaign"

@@ -8,15 +8,15 @@ import pytest
 from scipy.optimize import brentq
 
 from hpc_jobs.contract.material import YIELD_PARAMETERS, HockettSherby, Material
-from hpc_jobs.fem.admissible import defect
-from hpc_jobs.fem.flow_stress import flow_stress
-from hpc_jobs.fem.hardening import hardening_array
 from hpc_jobs.fem.materials import MATERIALS
-from hpc_jobs.fem.materials.base import YieldFunction
+from hpc_jobs.fem.materials.admissible import defect
+from hpc_jobs.fem.materials.flow_stress import flow_stress
+from hpc_jobs.fem.materials.hardening import hardening_array
 from hpc_jobs.fem.materials.linear_forms import evaluate as kernel
 from hpc_jobs.fem.materials.powers import powers as _powers
-from hpc_jobs.fem.return_map import OK, elastic_strain, return_map
-from hpc_jobs.fem.yield_locus import r_value, yield_stress
+from hpc_jobs.fem.materials.yield_function import YieldFunction
+from hpc_jobs.fem.materials.yield_locus import r_value, yield_stress
+from hpc_jobs.fem.reference.return_map import OK, elastic_strain, return_map
 
 YOUNG, POISSON = 2e5, 0.33
 HARDENING = HockettSherby(

@@ -7,10 +7,10 @@ import pytest
 import torch
 from pydantic import TypeAdapter
 
+from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.search import Space
 from hpc_jobs.contract.training import Network as NetworkSpec
-from hpc_jobs.learning.data.spectrum import Spectra, spectrum_of
-from hpc_jobs.learning.errors import BadInput
+from hpc_jobs.dataset.spectrum import Spectra, spectrum_of
 from hpc_jobs.learning.networks import NETWORKS
 from hpc_jobs.learning.networks.multitask_cnn import BatchedLinear, Heads, MultitaskCnn
 from hpc_jobs.learning.training.trainer import Objective

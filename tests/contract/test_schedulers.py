@@ -21,7 +21,7 @@ from operators.cluster.job import ArrayRequest, Resources
 from operators.cluster.job import ElementState as S
 from operators.cluster.reply import Reply
 from operators.cluster.schedulers import SCHEDULERS
-from operators.cluster.schedulers.base import Scheduler
+from operators.cluster.schedulers.scheduler import Scheduler
 from operators.cluster.transports.recorded import read_transcript
 from operators.cluster.usage import Consumed
 

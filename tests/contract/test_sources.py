@@ -10,14 +10,14 @@ import torch
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.contract.training import SourceName
-from hpc_jobs.learning.data.facts import PackedFields, TargetScaler
-from hpc_jobs.learning.data.packed import PackedWriter
-from hpc_jobs.learning.data.split import Split
+from hpc_jobs.dataset.facts import PackedFields, TargetScaler
+from hpc_jobs.dataset.packed import PackedWriter
+from hpc_jobs.dataset.split import Split
 from hpc_jobs.learning.feed import SOURCES
-from hpc_jobs.learning.feed.base import Records
 from hpc_jobs.learning.feed.choice import available_bytes, choose, open_source, record_bytes
 from hpc_jobs.learning.feed.meter import InputMeter
 from hpc_jobs.learning.feed.order import Order, Share
+from hpc_jobs.learning.feed.source import Records
 
 RECORDS, FED = 500, 430
 STORED, WANTED = 12, 7  # components of the strains
@@ -45,7 +45,7 @@ def split(values, tmp_path_factory):
     specimens, columns = values
     folder = tmp_path_factory.mktemp("it's packed")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hpc_jobs.learning.data.packed.FILE_BYTES", 60_000)
+        patch.setattr("hpc_jobs.dataset.packed.FILE_BYTES", 60_000)
         writer = PackedWriter(folder, "train", np.arange(RECORDS), specimens, 2, STORED)
     with writer:
         writer.scatter(columns)
@@ -69,7 +69,7 @@ def stored(columns, rows):
 @pytest.fixture(params=SOURCES)
 def source(request, split, monkeypatch):
     """Makes two or three batches at a time."""
-    monkeypatch.setattr("hpc_jobs.learning.feed.base.STRETCH", 100)
+    monkeypatch.setattr("hpc_jobs.learning.feed.source.STRETCH", 100)
     with SOURCES[request.param](records(split)) as opened:
         yield opened
 

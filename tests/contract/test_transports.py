@@ -19,13 +19,13 @@ import pytest
 from operators.cluster.errors import ClusterError, HostKeyRefused, NeedsLogin, TransportError
 from operators.cluster.reply import Reply
 from operators.cluster.transports import TRANSPORTS
-from operators.cluster.transports.base import AsyncTransport, Transport
 from operators.cluster.transports.local import AsyncLocalTransport, LocalTransport
 from operators.cluster.transports.login import Login
 from operators.cluster.transports.login import connect as connect_to
 from operators.cluster.transports.openssh import AsyncOpenSshTransport, Master, OpenSshTransport
 from operators.cluster.transports.recorded import RecordedTransport, read_transcript
 from operators.cluster.transports.ssh import AsyncSshTransport, SshTransport
+from operators.cluster.transports.transport import AsyncTransport, Transport
 from quickstart.login_node import make_key, public_line
 
 CHECKOUT = Path(__file__).parents[2]

@@ -9,9 +9,9 @@ from operators.cluster.reply import Reply
 from operators.cluster.transports.local import LocalTransport
 from operators.cluster.transports.recorded import RecordedTransport, read_transcript
 from operators.cluster.workspaces import WORKSPACES
-from operators.cluster.workspaces.base import Lease, WorkspaceDialect
 from operators.cluster.workspaces.directory import Directory
 from operators.cluster.workspaces.hpc_workspace import HpcWorkspace
+from operators.cluster.workspaces.workspace_tool import Lease, WorkspaceDialect
 
 DAY_S, HOUR_S = 86400.0, 3600.0
 TRANSCRIPTS = Path(__file__).parents[1] / "transcripts" / "hpc-workspace-1.6"

@@ -23,7 +23,7 @@ DAGS_FOLDER = conf.get("core", "dags_folder")
 logging.disable(logging.CRITICAL)
 import airflow.sdk
 from airflow.dag_processing.dagbag import DagBag
-import operators.array_job, operators.sensors.workspace  # the imports that a warm parser has
+import operators.array.operator, operators.sensors.visible_files  # a warm parser has them
 started = time.perf_counter()
 bag = DagBag(DAGS_FOLDER)
 seconds = time.perf_counter() - started
@@ -46,7 +46,7 @@ print("RESULT", json.dumps({
             "sites": {
                 task.job: task.site
                 for task in dag.tasks
-                if isinstance(task, operators.array_job.HpcArrayJobOperator)
+                if isinstance(task, operators.array.operator.HpcArrayJobOperator)
             },
             "params": {name: dag.params.get_param(name).schema for name in dag.params},
         }

@@ -11,7 +11,6 @@ CHECKOUT = Path(__file__).parents[2]
 @pytest.fixture
 def forms(monkeypatch):
     monkeypatch.syspath_prepend(str(CHECKOUT / "dags"))
-    import forms
 
     yield forms
     sys.modules.pop("forms", None)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.solver import SOLVERS
 from hpc_jobs.fem.backends.deck import DeckSolver, Motion, VirtualTest
-from hpc_jobs.fem.mesh import FloatArray, Quadrilaterals
+from hpc_jobs.fem.specimen.mesh import FloatArray, Quadrilaterals
 
 THINNER = {"CPS8R": 0.1, "CPS4R": 0.35}
 """Section thickness over the sheet's. CPS4R bears less: at 0.25 it stops at 0.94 mm on 16 x 8

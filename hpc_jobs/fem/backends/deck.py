@@ -20,17 +20,17 @@ import numpy as np
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.specimen import Specimens, TensileTest
-from hpc_jobs.fem.admissible import defect
 from hpc_jobs.fem.backends.scratch import Ended, run, scratch
 from hpc_jobs.fem.errors import SolverFailed, SolverMissing
-from hpc_jobs.fem.flow_stress import flow_stress
-from hpc_jobs.fem.hardening import hardening_array
-from hpc_jobs.fem.kinematics import log_strains
 from hpc_jobs.fem.materials import MATERIALS
-from hpc_jobs.fem.mesh import FloatArray, Quadrilaterals, notched_strip
+from hpc_jobs.fem.materials.admissible import defect
+from hpc_jobs.fem.materials.flow_stress import flow_stress
+from hpc_jobs.fem.materials.hardening import hardening_array
 from hpc_jobs.fem.native.simulation import load_steps
-from hpc_jobs.fem.patches import patch_weights
 from hpc_jobs.fem.record import Record, failed, finished, stopped
+from hpc_jobs.fem.specimen.kinematics import log_strains
+from hpc_jobs.fem.specimen.mesh import FloatArray, Quadrilaterals, notched_strip
+from hpc_jobs.fem.specimen.patches import patch_weights
 
 PEAK_PASSED = 1e-6  # relative loss of force that counts as passing the peak
 SAME_TIME = 1e-5  # fraction of the end displacement; decks and results are text

@@ -1,8 +1,8 @@
 """The readable numba kernels: what the others are checked against, and where none else works."""
 
 from hpc_jobs.contract.campaign import Campaign
-from hpc_jobs.fem.simulation import simulate
-from hpc_jobs.fem.warm import warm
+from hpc_jobs.fem.reference.simulation import simulate
+from hpc_jobs.fem.reference.warm import warm
 
 __all__ = ["missing", "prepare", "simulate"]
 

@@ -9,8 +9,8 @@ import numpy as np
 from numba import float64, types
 
 from hpc_jobs.fem.kernel import VECTOR, kernel
-from hpc_jobs.fem.materials.base import COEFFICIENTS
 from hpc_jobs.fem.materials.linear_forms import evaluate
+from hpc_jobs.fem.materials.yield_function import COEFFICIENTS
 from hpc_jobs.fem.materials.yld2000_2d import linear_forms
 
 NEWTON_ITERATIONS = 40

@@ -11,7 +11,7 @@ import numpy as np
 
 from hpc_jobs.contract.material import YieldFunctionName
 from hpc_jobs.contract.measurement import Quantity
-from hpc_jobs.fem.materials.base import FloatArray, Forms, YieldFunction
+from hpc_jobs.fem.materials.yield_function import FloatArray, Forms, YieldFunction
 
 
 @dataclass(frozen=True, eq=False)

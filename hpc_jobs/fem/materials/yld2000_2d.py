@@ -11,7 +11,7 @@ from typing import ClassVar, get_args
 
 from hpc_jobs.contract.material import YieldFunctionName
 from hpc_jobs.contract.measurement import Quantity
-from hpc_jobs.fem.materials.base import Forms, YieldFunction
+from hpc_jobs.fem.materials.yield_function import Forms, YieldFunction
 
 
 def linear_forms(

@@ -31,7 +31,7 @@ struct yl_setup {
     /* Material but for its yield function. */
     double young, poisson, cos2, sin2; /* MPa; twice the angle from rolling direction to specimen */
     int hardening_values;
-    const double *hardening;           /* (hardening_values,) as in hpc_jobs/fem/hardening.py */
+    const double *hardening;           /* (hardening_values,) as in hpc_jobs/fem/materials/hardening.py */
     const double *isotropic;           /* (9,) coefficients of the isotropic sheet of the same exponent */
     /* Loading: step ends as fractions of end_displacement, increasing to 1; is_output marks those measured. */
     double end_displacement; /* mm */
@@ -60,7 +60,7 @@ int yl_abi(void);
 int yl_best_path(void);
 /* Copies all it needs of `setup`; 0 if memory is short or the path unknown to this machine. */
 struct yl_solver *yl_open(const struct yl_setup *setup, int path);
-/* coefficients (9,): exponent and linear forms of the yield function, as in hpc_jobs/fem/materials/base.py.
+/* coefficients (9,): exponent and linear forms of the yield function, as in hpc_jobs/fem/materials/yield_function.py.
  * time_limit_s is processor time. values (quantities, patches, outputs) and forces (outputs,), N, are complete only
  * if the status is YL_OK. */
 void yl_solve(struct yl_solver *solver, const double *coefficients, double time_limit_s, double *values, double *forces,

@@ -6,7 +6,7 @@
 //     mixed           w Swift + (1 - w) Voce
 //     tabulated       a monotone cubic through points, its last slope beyond them
 //
-// The readable counterpart is hpc_jobs/fem/flow_stress.py; codes and numbers are those of hardening.py there.
+// The readable counterpart is hpc_jobs/fem/materials/flow_stress.py; codes and numbers are those of hardening.py there.
 #pragma once
 #include "simd.hpp"
 

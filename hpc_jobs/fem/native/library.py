@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.fem.materials.base import YieldFunction
-from hpc_jobs.fem.mesh import FloatArray
+from hpc_jobs.fem.materials.yield_function import YieldFunction
 from hpc_jobs.fem.native.build import BUILT, NotBuilt, library_path, machine
 from hpc_jobs.fem.native.symmetry import Part
+from hpc_jobs.fem.specimen.mesh import FloatArray
 
 ABI = 4
 PATHS = ("portable", "avx2", "avx512")

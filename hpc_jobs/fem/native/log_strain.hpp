@@ -14,7 +14,7 @@
 // the second Piola-Kirchhoff stress is S = J T for the stress T conjugate to E, and its tangent
 // J (dT/dE) J + G, where G is the derivative of J along the direction T: all in the basis of
 // linear_forms.hpp. The same as the divided differences of Miehe, Apel and Lambrecht, CMAME 191 (2002)
-// 5383-5425, which hpc_jobs/fem/log_strain.py spells out.
+// 5383-5425, which hpc_jobs/fem/reference/log_strain.py spells out.
 #pragma once
 #include "linear_forms.hpp"
 

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.records import RecordStatus
 from hpc_jobs.contract.specimen import Specimens, TensileTest
-from hpc_jobs.fem.admissible import defect
-from hpc_jobs.fem.hardening import hardening_array
 from hpc_jobs.fem.materials import MATERIALS
-from hpc_jobs.fem.materials.base import YieldFunction
-from hpc_jobs.fem.mesh import FloatArray
+from hpc_jobs.fem.materials.admissible import defect
+from hpc_jobs.fem.materials.hardening import hardening_array
+from hpc_jobs.fem.materials.yield_function import YieldFunction
 from hpc_jobs.fem.native.library import Library, Problem, Solver, load
 from hpc_jobs.fem.native.symmetry import solved_part, symmetry_at
 from hpc_jobs.fem.record import Record, failed, finished, quantities, stopped
+from hpc_jobs.fem.specimen.mesh import FloatArray
 
 FIRST_STEP = 0.01  # of the end displacement; a larger one yields everywhere at once
 

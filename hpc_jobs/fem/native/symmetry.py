@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.specimen import Geometry, Mesh, Patches
-from hpc_jobs.fem.mesh import FloatArray, gradients_and_areas, notched_strip
-from hpc_jobs.fem.patches import patch_weights
+from hpc_jobs.fem.specimen.mesh import FloatArray, gradients_and_areas, notched_strip
+from hpc_jobs.fem.specimen.patches import patch_weights
 
 Symmetry = Literal["none", "half_turn", "mirrors"]
 FIXED, DRAWN, DRAWN_BACK = -1, -2, -3  # as in api.h

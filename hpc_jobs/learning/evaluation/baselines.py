@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.learning.data.dataset import Dataset, Examples, scale, with_noise
-from hpc_jobs.learning.data.facts import PackedFields
-from hpc_jobs.learning.forward.gauss_newton import refine
-from hpc_jobs.learning.forward.records import LARGEST_FIT as FORWARD_RECORDS
-from hpc_jobs.learning.forward.records import ForwardRecords
-from hpc_jobs.learning.forward.surrogate import fit_surrogate
+from hpc_jobs.dataset.dataset import Dataset, Examples, scale, with_noise
+from hpc_jobs.dataset.facts import PackedFields
+from hpc_jobs.forward.gauss_newton import refine
+from hpc_jobs.forward.records import LARGEST_FIT as FORWARD_RECORDS
+from hpc_jobs.forward.records import ForwardRecords
+from hpc_jobs.forward.surrogate import fit_surrogate
 
 COMPONENTS = 32
 QUADRATIC_COMPONENTS = 24

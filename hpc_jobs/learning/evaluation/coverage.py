@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, FiniteFloat
 
-from hpc_jobs.contract.base import Frozen
+from hpc_jobs.contract.frozen import Frozen
 
 REGIONS = ("lowest", "middle", "highest")
 """Thirds of the test records by a target's true value."""

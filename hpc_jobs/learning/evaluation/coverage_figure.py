@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from hpc_jobs.learning.data.dataset import Examples
-from hpc_jobs.learning.data.facts import TargetScaler
+from hpc_jobs.dataset.dataset import Examples
+from hpc_jobs.dataset.facts import TargetScaler
 from hpc_jobs.learning.evaluation.coverage import REGIONS, Coverage
 from hpc_jobs.learning.evaluation.figure_style import ACCENT, INK, MUTED
 from hpc_jobs.learning.evaluation.judge import Answers, TestReport

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.records import publish
-from hpc_jobs.learning.data.dataset import Examples
-from hpc_jobs.learning.data.facts import TargetScaler
+from hpc_jobs.dataset.dataset import Examples
+from hpc_jobs.dataset.facts import TargetScaler
 from hpc_jobs.learning.evaluation.coverage_figure import coverage_figure
 from hpc_jobs.learning.evaluation.figure_style import ACCENT, INK, MUTED, STYLE, TITLES, grid
 from hpc_jobs.learning.evaluation.judge import Answers, TestReport

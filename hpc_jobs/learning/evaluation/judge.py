@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, FiniteFloat
 
-from hpc_jobs.contract.base import Frozen
-from hpc_jobs.learning.data.dataset import Dataset, Examples
+from hpc_jobs.contract.frozen import Frozen
+from hpc_jobs.dataset.dataset import Dataset, Examples
 from hpc_jobs.learning.evaluation.baselines import baseline_estimates
 from hpc_jobs.learning.evaluation.coverage import Coverage, Intervals, coverage_of
 from hpc_jobs.learning.evaluation.metrics import Errors, errors_of

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import FiniteFloat
 
-from hpc_jobs.contract.base import Frozen
-from hpc_jobs.learning.data.dataset import Examples
-from hpc_jobs.learning.data.facts import TargetScaler
+from hpc_jobs.contract.frozen import Frozen
+from hpc_jobs.dataset.dataset import Examples
+from hpc_jobs.dataset.facts import TargetScaler
 
 
 class TargetErrors(Frozen):

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from hpc_jobs.contract.records import publish
-from hpc_jobs.learning.data.dataset import Examples
-from hpc_jobs.learning.data.facts import TargetScaler
+from hpc_jobs.dataset.dataset import Examples
+from hpc_jobs.dataset.facts import TargetScaler
 from hpc_jobs.learning.evaluation.judge import Answers
 
 WORST = "worst_cases.csv"

@@ -7,7 +7,7 @@ import torch
 
 from hpc_jobs.contract.training import SourceName
 from hpc_jobs.learning.feed import SOURCES
-from hpc_jobs.learning.feed.base import BatchSource, Records
+from hpc_jobs.learning.feed.source import BatchSource, Records
 
 log = logging.getLogger(__name__)
 

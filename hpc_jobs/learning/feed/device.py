@@ -7,8 +7,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hpc_jobs.learning.feed.base import Batch, BatchSource, Records
 from hpc_jobs.learning.feed.order import ALONE, Share
+from hpc_jobs.learning.feed.source import Batch, BatchSource, Records
 
 UPLOAD = 16_384  # records a time
 

@@ -4,8 +4,8 @@ from collections.abc import Generator
 
 import numpy as np
 
-from hpc_jobs.learning.feed.base import Batch, BatchSource, Stretch
 from hpc_jobs.learning.feed.order import ALONE, Share
+from hpc_jobs.learning.feed.source import Batch, BatchSource, Stretch
 
 
 class RamSource(BatchSource):

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.errors import CorruptFile
-from hpc_jobs.learning.data.packed import Column
-from hpc_jobs.learning.feed.base import Batch, BatchSource, Records, Stretch
+from hpc_jobs.dataset.packed import Column
 from hpc_jobs.learning.feed.order import ALONE, Epoch, Piece, Share, Window
+from hpc_jobs.learning.feed.source import Batch, BatchSource, Records, Stretch
 
 READERS = 2
 Buffer = dict[str, NDArray[np.float32]]

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, FiniteFloat
 
-from hpc_jobs.contract.base import Frozen
 from hpc_jobs.contract.errors import ConfigurationError
+from hpc_jobs.contract.frozen import Frozen
 
 FloatArray = NDArray[np.float64]
 NonNegative = Annotated[FiniteFloat, Field(ge=0)]

@@ -7,13 +7,13 @@ import torch
 from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
-from hpc_jobs.contract.base import Frozen, Positive
+from hpc_jobs.contract.frozen import Frozen, Positive
 from hpc_jobs.contract.training import Network as NetworkSpec
-from hpc_jobs.learning.data.facts import TargetScaler
+from hpc_jobs.dataset.facts import TargetScaler
 from hpc_jobs.learning.models.calibration import Calibration
 from hpc_jobs.learning.models.novelty import Novelty
-from hpc_jobs.learning.networks.base import Network, StrainShape, force_values
 from hpc_jobs.learning.networks.committee import network_of
+from hpc_jobs.learning.networks.network import Network, StrainShape, force_values
 
 WEIGHTS = "weights.pt"
 CARD = "model.json"

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hpc_jobs.learning.data.spectrum import Spectrum
-from hpc_jobs.learning.networks.base import StrainShape
+from hpc_jobs.dataset.spectrum import Spectrum
+from hpc_jobs.learning.networks.network import StrainShape
 
 LIMIT = 1.0
 QUANTILE = 0.999

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.export.passes import move_to_device_pass
 
-from hpc_jobs.contract.errors import ConfigurationError, ContractError
-from hpc_jobs.learning.errors import BadInput
+from hpc_jobs.contract.errors import BadInput, ConfigurationError, ContractError
 from hpc_jobs.learning.models.export import export_onnx, exported_program
 from hpc_jobs.learning.models.inverse_model import InverseModel
 from hpc_jobs.learning.models.static_buckets import StaticBuckets

@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.errors import BadInput, CorruptFile
 from hpc_jobs.contract.records import read_manifest, read_model, sha256_of
-from hpc_jobs.learning.errors import BadInput
 from hpc_jobs.learning.models.inverse_model import CARD, WEIGHTS, InverseModel, ModelCard, model_of
 from hpc_jobs.learning.models.novelty import LIMIT
 from hpc_jobs.learning.tensor_file import UnreadableTensors, safe_load

@@ -1,7 +1,7 @@
 """Every network by its kind in the campaign; the contract suite runs over all of them."""
 
-from hpc_jobs.learning.networks.base import NetworkType
 from hpc_jobs.learning.networks.mlp import Mlp
 from hpc_jobs.learning.networks.multitask_cnn import MultitaskCnn
+from hpc_jobs.learning.networks.network import NetworkType
 
 NETWORKS: dict[str, NetworkType] = {"multitask_cnn": MultitaskCnn, "mlp": Mlp}

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from hpc_jobs.contract.training import Network as NetworkSpec
 from hpc_jobs.contract.training import members_of
-from hpc_jobs.learning.data.spectrum import Spectra
+from hpc_jobs.dataset.spectrum import Spectra
 from hpc_jobs.learning.networks import NETWORKS
-from hpc_jobs.learning.networks.base import LOG_VARIANCE, Network, StrainShape
 from hpc_jobs.learning.networks.inputs import PrincipalInputs
+from hpc_jobs.learning.networks.network import LOG_VARIANCE, Network, StrainShape
 
 SMALLEST_VARIANCE = 1e-12
 """Min-max units: members that agree to the last bit still have a logarithm."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hpc_jobs.contract.errors import ConfigurationError
-from hpc_jobs.learning.data.spectrum import Spectrum
+from hpc_jobs.dataset.spectrum import Spectrum
 
 
 class PrincipalInputs(nn.Module):

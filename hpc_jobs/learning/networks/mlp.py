@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hpc_jobs.contract.training import Mlp as MlpSpec
-from hpc_jobs.learning.networks.base import Network, StrainShape
+from hpc_jobs.learning.networks.network import Network, StrainShape
 
 
 class Mlp(Network):

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from hpc_jobs.contract.training import MultitaskCnn as MultitaskCnnSpec
-from hpc_jobs.learning.networks.base import Network, StrainShape
 from hpc_jobs.learning.networks.inputs import PrincipalInputs
+from hpc_jobs.learning.networks.network import Network, StrainShape
 
 WHITENING = 0.7
 """Between the measured field and one in which all components weigh the same: best of both."""

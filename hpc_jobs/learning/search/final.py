@@ -13,12 +13,12 @@ import yaml
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ConfigurationError
+from hpc_jobs.contract.layout import SearchFolder
 from hpc_jobs.contract.records import read_model
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.study import Choice, Contender, Finalist, Finalists, SeedResult
 from hpc_jobs.contract.training import Network
-from hpc_jobs.contract.workspace import SearchFolder
-from hpc_jobs.learning.data.dataset import Dataset
+from hpc_jobs.dataset.dataset import Dataset
 from hpc_jobs.learning.evaluation.model_choice import LEVEL, Comparison, Sample, better_than
 from hpc_jobs.learning.search.throughput import samples_per_s
 from hpc_jobs.learning.training.experiment import fit_network

@@ -10,13 +10,13 @@ from pydantic import TypeAdapter
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.layout import RunFolder, SearchFolder
 from hpc_jobs.contract.model import ModelFacts, model_facts
 from hpc_jobs.contract.records import publish_model, read_manifest
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.study import Finalist, Finalists, TrialFacts
 from hpc_jobs.contract.training import Network
-from hpc_jobs.contract.workspace import RunFolder, SearchFolder
-from hpc_jobs.learning.data.dataset import Dataset
+from hpc_jobs.dataset.dataset import Dataset
 from hpc_jobs.learning.search import places
 from hpc_jobs.learning.search.places import Note
 from hpc_jobs.learning.search.study import Study, identity_of

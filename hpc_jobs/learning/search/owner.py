@@ -10,10 +10,10 @@ import socket
 import time
 from pathlib import Path
 
-from hpc_jobs.contract.base import Frozen
 from hpc_jobs.contract.errors import ContractError
+from hpc_jobs.contract.frozen import Frozen
+from hpc_jobs.contract.layout import JobFolder, RunFolder
 from hpc_jobs.contract.records import ElementResult, LockOwner, read_model
-from hpc_jobs.contract.workspace import JobFolder, RunFolder
 
 VISIBLE_S = 120.0  # a lock is seen from every node after so long
 LATE_S = 300.0  # clocks of nodes differ, and a scheduler kills with some delay

@@ -20,9 +20,9 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ConfigurationError
+from hpc_jobs.contract.layout import SearchFolder
 from hpc_jobs.contract.search import Search
-from hpc_jobs.contract.workspace import SearchFolder
-from hpc_jobs.learning.data.dataset import Dataset
+from hpc_jobs.dataset.dataset import Dataset
 from hpc_jobs.learning.search import places
 from hpc_jobs.learning.search.journal import open_storage
 from hpc_jobs.learning.search.owner import Owner

@@ -4,7 +4,7 @@ import time
 
 import torch
 
-from hpc_jobs.learning.data.dataset import Examples
+from hpc_jobs.dataset.dataset import Examples
 from hpc_jobs.learning.models.inverse_model import InverseModel
 
 WARM_UP, REPEATS, LEAST_S = 3, 7, 0.02

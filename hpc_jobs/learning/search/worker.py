@@ -16,10 +16,10 @@ from pydantic import ValidationError
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ConfigurationError, HandedOver
+from hpc_jobs.contract.layout import RunFolder, SearchFolder
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.training import Network
-from hpc_jobs.contract.workspace import RunFolder, SearchFolder
-from hpc_jobs.learning.data.dataset import Dataset
+from hpc_jobs.dataset.dataset import Dataset
 from hpc_jobs.learning.errors import Diverged
 from hpc_jobs.learning.models.inverse_model import trainable
 from hpc_jobs.learning.search import places

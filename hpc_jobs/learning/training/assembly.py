@@ -8,10 +8,10 @@ import torch
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ConfigurationError
+from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.training import Network as NetworkSpec
 from hpc_jobs.contract.training import members_of
-from hpc_jobs.contract.workspace import RunFolder
-from hpc_jobs.learning.data.dataset import open_dataset, validation_examples
+from hpc_jobs.dataset.dataset import open_dataset, validation_examples
 from hpc_jobs.learning.models.inverse_model import InverseModel
 from hpc_jobs.learning.models.trained_model import TrainedModel, load_model
 from hpc_jobs.learning.networks.committee import Committee

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.training import Network as NetworkSpec
 from hpc_jobs.contract.validation import INTERVAL_LEVEL
-from hpc_jobs.learning.data.dataset import (
+from hpc_jobs.dataset.dataset import (
     Dataset,
     Examples,
     calibration_examples,

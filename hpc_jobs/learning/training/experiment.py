@@ -11,20 +11,20 @@ import torch
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ConfigurationError
+from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.training import Network as NetworkSpec
 from hpc_jobs.contract.validation import INTERVAL_LEVEL
-from hpc_jobs.contract.workspace import RunFolder
-from hpc_jobs.learning.data.dataset import (
+from hpc_jobs.dataset.dataset import (
     Dataset,
     Examples,
     open_dataset,
     validation_examples,
     with_noise,
 )
-from hpc_jobs.learning.data.facts import DatasetFacts
-from hpc_jobs.learning.feed.base import Records
+from hpc_jobs.dataset.facts import DatasetFacts
 from hpc_jobs.learning.feed.choice import open_source
 from hpc_jobs.learning.feed.order import Order
+from hpc_jobs.learning.feed.source import Records
 from hpc_jobs.learning.models.calibration import require_records
 from hpc_jobs.learning.models.inverse_model import InverseModel, trainable
 from hpc_jobs.learning.training.checkpoint import Checkpoints

@@ -1,6 +1,6 @@
 """The ranks that train one network together; alone, everything here costs nothing.
 
-Where the ranks come from (torchrun, Slurm, PBS) is the job's business: hpc_jobs.jobs.ranks.
+Where the ranks come from (torchrun, Slurm, PBS) is the job's business: hpc_jobs.runtime.ranks.
 """
 
 from dataclasses import dataclass, field

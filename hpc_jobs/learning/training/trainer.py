@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from hpc_jobs.contract.errors import ConfigurationError, CorruptFile
-from hpc_jobs.learning.data.dataset import Examples
+from hpc_jobs.dataset.dataset import Examples
 from hpc_jobs.learning.errors import Diverged, Interrupted
-from hpc_jobs.learning.feed.base import Batch, BatchSource
 from hpc_jobs.learning.feed.meter import InputMeter
-from hpc_jobs.learning.networks.base import Network
+from hpc_jobs.learning.feed.source import Batch, BatchSource
+from hpc_jobs.learning.networks.network import Network
 from hpc_jobs.learning.training.checkpoint import Checkpoints
 from hpc_jobs.learning.training.plan import Plan
 from hpc_jobs.learning.training.progress import Evaluation, Pace, Progress

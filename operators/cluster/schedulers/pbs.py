@@ -15,7 +15,7 @@ from typing import Any
 from operators.cluster.errors import AmbiguousReply, TransportError
 from operators.cluster.job import ArrayRequest, ElementState, Queue, Resources
 from operators.cluster.reply import Reply
-from operators.cluster.schedulers.base import Argv, Scheduler
+from operators.cluster.schedulers.scheduler import Argv, Scheduler
 from operators.cluster.usage import Consumed, seconds
 
 S = ElementState

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from operators.cluster.errors import AmbiguousReply, SubmissionRefused, TransportError
 from operators.cluster.job import ArrayRequest, ElementState, Queue, Resources
 from operators.cluster.reply import Reply
-from operators.cluster.schedulers.base import Argv, Scheduler
+from operators.cluster.schedulers.scheduler import Argv, Scheduler
 from operators.cluster.schedulers.slurm_replies import (
     consumed,
     fields,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from operators.cluster.job import ElementState, expand
-from operators.cluster.schedulers.base import log
+from operators.cluster.schedulers.scheduler import log
 from operators.cluster.usage import Consumed, seconds
 
 IN_TURN = {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from operators.cluster.errors import RemoteFileError, TransportError
 from operators.cluster.reply import Reply, command_line
-from operators.cluster.transports.base import (
+from operators.cluster.transports.transport import (
     COMMAND_TIMEOUT_S,
     AsyncTransport,
     Transport,

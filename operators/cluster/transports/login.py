@@ -18,7 +18,7 @@ import paramiko
 from cryptography.hazmat.primitives.serialization import ssh as openssh
 
 from operators.cluster.errors import HostKeyRefused, NeedsLogin, TransportError
-from operators.cluster.transports.base import CONNECT_TIMEOUT_S, KEEPALIVE_S
+from operators.cluster.transports.transport import CONNECT_TIMEOUT_S, KEEPALIVE_S
 
 SSH_PORT = 22
 KEY_TYPES = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)

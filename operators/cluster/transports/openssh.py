@@ -13,8 +13,8 @@ from collections.abc import Sequence
 
 from operators.cluster.errors import NeedsLogin, RemoteFileError, TransportError
 from operators.cluster.reply import Reply, command_line
-from operators.cluster.transports.base import COMMAND_TIMEOUT_S, AsyncTransport, Transport
 from operators.cluster.transports.login import Login
+from operators.cluster.transports.transport import COMMAND_TIMEOUT_S, AsyncTransport, Transport
 
 FAILED = 255  # ssh's own exit code; a command may exit so, too
 MISSING = 44

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from operators.cluster.errors import TransportError
 from operators.cluster.reply import Reply
-from operators.cluster.transports.base import COMMAND_TIMEOUT_S, Transport
+from operators.cluster.transports.transport import COMMAND_TIMEOUT_S, Transport
 
 
 class RecordedTransport(Transport):

@@ -24,13 +24,13 @@ from operators.cluster.errors import (
     TransportError,
 )
 from operators.cluster.reply import Reply, command_line
-from operators.cluster.transports.base import (
+from operators.cluster.transports.login import Login, connect_async
+from operators.cluster.transports.transport import (
     COMMAND_TIMEOUT_S,
     CONNECT_TIMEOUT_S,
     AsyncTransport,
     Transport,
 )
-from operators.cluster.transports.login import Login, connect_async
 
 READ_BYTES = 65536
 

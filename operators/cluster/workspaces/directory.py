@@ -2,7 +2,7 @@
 
 from operators.cluster.errors import WorkspaceRefused
 from operators.cluster.reply import Reply
-from operators.cluster.workspaces.base import Argv, Lease, WorkspaceDialect
+from operators.cluster.workspaces.workspace_tool import Argv, Lease, WorkspaceDialect
 
 ALLOCATE = 'mkdir -p -- "$1/$2" && cd -- "$1/$2" && pwd -P'
 FIND = 'cd -- "$1/$2" 2>/dev/null && pwd -P'

@@ -4,7 +4,7 @@ import re
 
 from operators.cluster.errors import WorkspaceRefused
 from operators.cluster.reply import Reply
-from operators.cluster.workspaces.base import Argv, Lease, WorkspaceDialect
+from operators.cluster.workspaces.workspace_tool import Argv, Lease, WorkspaceDialect
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S

@@ -12,7 +12,7 @@ from hpc_jobs.fem.backends.calculix import CPS8R, read_dat
 from hpc_jobs.fem.backends.deck import virtual_test
 from hpc_jobs.fem.backends.scratch import KEEP, LOG
 from hpc_jobs.fem.errors import SolverFailed
-from hpc_jobs.fem.simulation import simulate
+from hpc_jobs.fem.reference.simulation import simulate
 
 Sheet = tuple[np.ndarray, Material]
 DP780 = HockettSherby(

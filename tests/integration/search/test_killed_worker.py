@@ -15,10 +15,10 @@ import pytest
 from optuna.trial import TrialState
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
+from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.records import ElementResult, publish_model, read_model
 from hpc_jobs.contract.study import Finalists
-from hpc_jobs.contract.workspace import RunFolder
-from hpc_jobs.learning.data.pack import publish_dataset
+from hpc_jobs.dataset.pack import publish_dataset
 from hpc_jobs.learning.search.journal import open_storage
 from hpc_jobs.learning.search.places import Cause, Note
 from tests.unit.learning.records import campaign_of, fill_round

@@ -9,7 +9,7 @@ from pathlib import Path
 import paramiko
 import pytest
 
-from hpc_jobs.contract.workspace import RunFolder
+from hpc_jobs.contract.layout import RunFolder
 from operators.cluster.transports.ssh import SshTransport
 from tests.clusters import services
 from tests.clusters.hpc_site import Site

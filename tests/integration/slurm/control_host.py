@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from hpc_jobs.contract.workspace import JobFolder, RunFolder
+from hpc_jobs.contract.layout import JobFolder, RunFolder
 from tests.clusters.slurm import SlurmCluster
 from tests.integration.slurm.trials import CODE, LARGEST_ARRAY, open_run, solved
 
@@ -126,7 +126,7 @@ class ControlHost:
         return {"ti": ti, "task_state_store": TaskState(self.desk / f"state-{name}.json")}
 
     def operator(self, elements: int, *arguments: str, **options: Any) -> Any:
-        from operators.array_job import HpcArrayJobOperator
+        from operators.array.operator import HpcArrayJobOperator
 
         handle = self.handle(**options.pop("handle", {}))
         defaults = {"task_id": "solve", "job": "solve_shard", "first_poll_s": 0.1}

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 
 from hpc_jobs.contract.errors import HandedOver
-from hpc_jobs.jobs import element
-from hpc_jobs.jobs.ranks import joined, rank_of
 from hpc_jobs.learning.training.interruption import StopFlag, stop_on_signals
 from hpc_jobs.learning.training.team import Team
+from hpc_jobs.runtime import element
+from hpc_jobs.runtime.ranks import joined, rank_of
 
 
 def work(team: Team, stop: StopFlag, this: element.Element) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hpc_jobs.contract.workspace import RunFolder
+from hpc_jobs.contract.layout import RunFolder
 from operators.cluster.errors import AmbiguousReply, SubmissionRefused, TransportError
 from operators.cluster.job import ElementState, Resources
 from operators.cluster.transports.ssh import SshTransport

@@ -224,7 +224,7 @@ def test_python_in_a_container_or_whatever_else_is_put_before_it(
     steps = control.check(alpha)
     assert all(step.outcome == "ok" for step in steps.values()), failed(steps)
     jobs = inside.read_text().split()
-    assert jobs.count("hpc_jobs.jobs.doctor") >= 4, "on the login node, and in three elements"
+    assert jobs.count("hpc_jobs.tools.doctor") >= 4, "on the login node, and in three elements"
     control.describe(alpha, container=["apptainer-nosuch", "exec", "image.sif"])
     words = failed(control.check(alpha))
     assert "apptainer-nosuch" in words and "`container`" in words

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from hpc_jobs.contract.workspace import JobFolder
+from hpc_jobs.contract.layout import JobFolder
 from tests.clusters.hpc_site import Site
 from tests.integration.slurm.control_host import ControlHost, event_of, wait_until
 
@@ -188,7 +188,7 @@ def test_a_shard_is_truncated_after_its_publication(control: ControlHost) -> Non
     """The reader's side does not let it pass, and names the file."""
     from hpc_jobs.contract.errors import CorruptFile
     from hpc_jobs.contract.records import publish_manifest, read_manifest
-    from operators.sensors.workspace import WorkspaceSensor
+    from operators.sensors.visible_files import WorkspaceSensor
 
     shard = control.run.root / "dataset" / "shard.h5"
     shard.parent.mkdir()

@@ -19,7 +19,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
 from hpc_jobs.contract.run import RunHandle
-from operators.housekeeping import cancel_orphans
+from operators.housekeeping.sweeps import cancel_orphans
 from tests.clusters.hpc_site import Site
 from tests.clusters.login import LoginNode
 from tests.integration.slurm.control_host import ControlHost, event_of, wait_until

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from operators.cluster.errors import HostKeyRefused, NeedsLogin, TransportError
-from operators.cluster.transports.base import Transport
 from operators.cluster.transports.login import Login, connect
 from operators.cluster.transports.openssh import AsyncOpenSshTransport, Master, OpenSshTransport
 from operators.cluster.transports.ssh import AsyncSshTransport, SshTransport
+from operators.cluster.transports.transport import Transport
 from tests.clusters.login import generate_key
 from tests.clusters.slurm import SlurmCluster
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hpc_jobs.contract.workspace import RunFolder
+from hpc_jobs.contract.layout import RunFolder
 from operators.cluster.errors import SubmissionRefused
 from operators.cluster.job import Resources
 from operators.cluster.transports.ssh import SshTransport

@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from hpc_jobs.contract.workspace import RunFolder
+from hpc_jobs.contract.layout import RunFolder
 from operators.cluster.job import ElementState
 from operators.cluster.launchers import Launch
 from operators.cluster.transports.ssh import SshTransport

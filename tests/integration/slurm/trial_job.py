@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from hpc_jobs.jobs import element
+from hpc_jobs.runtime import element
 
 
 def work(this: element.Element) -> dict[str, Any]:

@@ -6,9 +6,9 @@ import time
 from pathlib import Path, PurePosixPath
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
+from hpc_jobs.contract.layout import RunFolder, Workspace
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.records import publish_model
-from hpc_jobs.contract.workspace import RunFolder, Workspace
 from operators.cluster.client import ArrayJob
 from operators.cluster.errors import TransportError
 from operators.cluster.job import Queue, Resources

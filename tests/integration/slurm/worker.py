@@ -17,7 +17,7 @@ def main(request: Path) -> int:
     os.environ.update(asked["environment"])
     from airflow.sdk.exceptions import TaskDeferred
 
-    from operators.array_job import HpcArrayJobOperator
+    from operators.array.operator import HpcArrayJobOperator
 
     context = {
         "ti": SimpleNamespace(**asked["ti"]),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from hpc_jobs.contract.workspace import JobFolder
+from hpc_jobs.contract.layout import JobFolder
 from quickstart.batchq.store import Store
 from quickstart.stack.components import mlflow_url
 from quickstart.stack.supervisor import Stack

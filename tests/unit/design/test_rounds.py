@@ -8,16 +8,16 @@ import yaml
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.loading import load
-from hpc_jobs.contract.workspace import RunFolder, manifest_of
 from hpc_jobs.design.errors import EmptyBox, MissingRecords
 from hpc_jobs.design.mechanical import axes, draw, in_box, parameters_of, places_of
 from hpc_jobs.design.rounds import choose_round, read_round
 from hpc_jobs.design.sobol import TEST, TRAIN, sobol_points
 from hpc_jobs.fem.materials import MATERIALS
+from hpc_jobs.fem.materials.yield_locus import biaxial, mechanical_values, r_value, yield_stress
 from hpc_jobs.fem.materials.yld2000_2d import Yld2000
-from hpc_jobs.fem.shards import Assignment, solve_shard
-from hpc_jobs.fem.yield_locus import biaxial, mechanical_values, r_value, yield_stress
+from hpc_jobs.fem.records.shards import Assignment, solve_shard
 
 DEMO = Path(__file__).parents[3] / "dags" / "campaigns" / "demo.yaml"
 

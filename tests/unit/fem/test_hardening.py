@@ -5,8 +5,8 @@ import pytest
 from scipy.interpolate import PchipInterpolator
 
 from hpc_jobs.contract.material import Hardening, HockettSherby, Mixed, Swift, Tabulated, Voce
-from hpc_jobs.fem.flow_stress import FLOOR, flow_stress
-from hpc_jobs.fem.hardening import hardening_array, monotone_slopes
+from hpc_jobs.fem.materials.flow_stress import FLOOR, flow_stress
+from hpc_jobs.fem.materials.hardening import hardening_array, monotone_slopes
 
 SWIFT = Swift(law="swift", strength_mpa=646, prestrain=0.025, exponent=0.227)
 VOCE = Voce(law="voce", yield_stress_mpa=200, saturation_mpa=150, rate=12)

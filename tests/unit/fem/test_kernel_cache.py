@@ -8,7 +8,7 @@ import numpy as np
 from hpc_jobs.contract.material import Material, Swift
 from hpc_jobs.contract.specimen import Mesh, Specimens
 from hpc_jobs.fem.kernel import KERNELS
-from hpc_jobs.fem.simulation import simulate
+from hpc_jobs.fem.reference.simulation import simulate
 
 swift = Swift(strength_mpa=1100.0, prestrain=0.003, exponent=0.16)
 steel = Material(exponent=2, youngs_modulus_mpa=2e5, poisson_ratio=0.3, hardening=swift)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.specimen import Geometry, Mesh
-from hpc_jobs.fem.kinematics import log_strains
-from hpc_jobs.fem.log_strain import hencky
-from hpc_jobs.fem.mesh import Quadrilaterals, notched_strip
+from hpc_jobs.fem.reference.log_strain import hencky
+from hpc_jobs.fem.specimen.kinematics import log_strains
+from hpc_jobs.fem.specimen.mesh import Quadrilaterals, notched_strip
 
 
 @pytest.fixture

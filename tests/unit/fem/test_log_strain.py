@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.linalg import logm
 
-from hpc_jobs.fem.log_strain import hencky, piola_kirchhoff, to_mean_difference
+from hpc_jobs.fem.reference.log_strain import hencky, piola_kirchhoff, to_mean_difference
 
 STIFFNESS = np.array([[3.0, 0.9, 0.2], [0.9, 2.5, -0.3], [0.2, -0.3, 0.8]])
 CASES = {

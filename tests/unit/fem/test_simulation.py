@@ -6,8 +6,8 @@ import pytest
 from hpc_jobs.contract.material import Material, Swift
 from hpc_jobs.contract.records import RecordStatus
 from hpc_jobs.contract.specimen import Mesh, Specimens
-from hpc_jobs.fem import solver
-from hpc_jobs.fem.simulation import simulate, simulate_table
+from hpc_jobs.fem.reference import solver
+from hpc_jobs.fem.reference.simulation import simulate, simulate_table
 
 Sheet = tuple[np.ndarray, Material]
 COARSE = Specimens(mesh=Mesh(along=12, across=4), output_times=5, steps_per_output=1)

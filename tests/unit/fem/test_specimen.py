@@ -5,14 +5,19 @@ import pytest
 
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.specimen import Geometry, Mesh, Patches, Specimens
-from hpc_jobs.fem.banded import factorise, substitute
-from hpc_jobs.fem.element import assemble
-from hpc_jobs.fem.hardening import hardening_array
+from hpc_jobs.fem.materials.hardening import hardening_array
 from hpc_jobs.fem.materials.yld2000_2d import Yld2000
-from hpc_jobs.fem.mesh import gradients_and_areas, half_width, notched_strip, shape_functions
-from hpc_jobs.fem.patches import patch_weights
-from hpc_jobs.fem.point import STATE
-from hpc_jobs.fem.specimen import discretise
+from hpc_jobs.fem.reference.banded import factorise, substitute
+from hpc_jobs.fem.reference.element import assemble
+from hpc_jobs.fem.reference.point import STATE
+from hpc_jobs.fem.specimen.discretised import discretise
+from hpc_jobs.fem.specimen.mesh import (
+    gradients_and_areas,
+    half_width,
+    notched_strip,
+    shape_functions,
+)
+from hpc_jobs.fem.specimen.patches import patch_weights
 
 Sheet = tuple[np.ndarray, Material]
 

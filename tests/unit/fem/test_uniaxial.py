@@ -5,12 +5,12 @@ import pytest
 from scipy.optimize import brentq
 
 from hpc_jobs.contract.material import Hardening, HockettSherby, Material, Mixed, Swift, Voce
-from hpc_jobs.fem.flow_stress import flow_stress
-from hpc_jobs.fem.hardening import hardening_array
 from hpc_jobs.fem.materials import MATERIALS
-from hpc_jobs.fem.materials.base import YieldFunction
-from hpc_jobs.fem.point import STATE, update
-from hpc_jobs.fem.yield_locus import yield_stress
+from hpc_jobs.fem.materials.flow_stress import flow_stress
+from hpc_jobs.fem.materials.hardening import hardening_array
+from hpc_jobs.fem.materials.yield_function import YieldFunction
+from hpc_jobs.fem.materials.yield_locus import yield_stress
+from hpc_jobs.fem.reference.point import STATE, update
 
 STRETCH = 1.1
 WITHIN = 1e-4  # 0.01 %

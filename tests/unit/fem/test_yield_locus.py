@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.material import QUADRATIC, YIELD_PARAMETERS, YieldFunctionName
-from hpc_jobs.fem.admissible import defect
 from hpc_jobs.fem.errors import UnsupportedMaterial
 from hpc_jobs.fem.materials import MATERIALS
+from hpc_jobs.fem.materials.admissible import defect
 from hpc_jobs.fem.materials.barlat89 import Barlat89
 from hpc_jobs.fem.materials.hill48 import Hill48
-from hpc_jobs.fem.materials.yld2000_2d import Yld2000
-from hpc_jobs.fem.yield_locus import (
+from hpc_jobs.fem.materials.yield_locus import (
     alpha_from_tests,
     biaxial,
     contour,
@@ -20,6 +19,7 @@ from hpc_jobs.fem.yield_locus import (
     r_value,
     yield_stress,
 )
+from hpc_jobs.fem.materials.yld2000_2d import Yld2000
 
 # name: exponent, alpha, (sigma0, sigma45, sigma90, sigma_b) over k, (r0, r45, r90, r_b), digits
 PUBLISHED = {

@@ -7,12 +7,12 @@ import pytest
 
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.specimen import Mesh, Specimens
-from hpc_jobs.fem import simulation
-from hpc_jobs.fem.admissible import defect
+from hpc_jobs.fem.materials.admissible import defect
 from hpc_jobs.fem.materials.barlat89 import Barlat89
 from hpc_jobs.fem.materials.yld2000_2d import Yld2000
 from hpc_jobs.fem.native.library import PATHS, Library
 from hpc_jobs.fem.native.simulation import Control, NativeSimulation
+from hpc_jobs.fem.reference import simulation
 from tests.unit.fem_native.conftest import ALPHA, LAWS, sheet
 
 TIGHT = Control(tolerance=1e-11, point_tolerance=1e-9, warm_start=False)

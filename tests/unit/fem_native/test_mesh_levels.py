@@ -7,13 +7,13 @@ import h5py
 import numpy as np
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
+from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.records import ShardFields
-from hpc_jobs.contract.workspace import RunFolder
 from hpc_jobs.design.rounds import choose_round, read_round
 from hpc_jobs.fem.native.library import Library
 from hpc_jobs.fem.native.simulation import NativeSimulation
-from hpc_jobs.fem.shards import Assignment, solve_shard
+from hpc_jobs.fem.records.shards import Assignment, solve_shard
 
 DEMO = Path(__file__).parents[3] / "dags" / "campaigns" / "demo.yaml"
 MIXED = {

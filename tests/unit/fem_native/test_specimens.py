@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.specimen import Geometry, Mesh, Specimens
-from hpc_jobs.fem import simulation
 from hpc_jobs.fem.native.library import Library
 from hpc_jobs.fem.native.simulation import Control, NativeSimulation
+from hpc_jobs.fem.reference import simulation
 from tests.unit.fem_native.conftest import ALPHA, sheet
 
 STRIP = Geometry()

@@ -10,12 +10,12 @@ import pytest
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.measurement import MeasurementHeader, Truth
-from hpc_jobs.fem.simulation import simulate
-from hpc_jobs.inverse.alloys import ALLOYS
-from hpc_jobs.inverse.anisotropy import Sheet
-from hpc_jobs.inverse.measurement import Measurement
-from hpc_jobs.inverse.mesh_bias import MeshBias, mesh_bias
-from hpc_jobs.inverse.virtual_experiment import yield_parameters
+from hpc_jobs.fem.materials.sheet import Sheet
+from hpc_jobs.fem.reference.simulation import simulate
+from hpc_jobs.identification.mesh_bias import MeshBias, mesh_bias
+from hpc_jobs.measurement.alloys import ALLOYS
+from hpc_jobs.measurement.file import Measurement
+from hpc_jobs.measurement.virtual_experiment import yield_parameters
 
 DAGS = Path(__file__).parents[3] / "dags"
 

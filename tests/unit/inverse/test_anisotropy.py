@@ -4,9 +4,10 @@ import pytest
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.measurement import Truth
-from hpc_jobs.inverse.alloys import ALLOYS
-from hpc_jobs.inverse.anisotropy import Sheet, by_parameter, material_errors
-from hpc_jobs.inverse.virtual_experiment import yield_parameters
+from hpc_jobs.fem.materials.sheet import Sheet
+from hpc_jobs.identification.anisotropy import by_parameter, material_errors
+from hpc_jobs.measurement.alloys import ALLOYS
+from hpc_jobs.measurement.virtual_experiment import yield_parameters
 
 
 def material(campaign: Campaign, exponent: int) -> Material:

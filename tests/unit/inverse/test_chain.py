@@ -11,18 +11,18 @@ from PIL import Image
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.records import publish_model, read_manifest, read_model
 from hpc_jobs.contract.validation import Estimate, Estimates, Verdict
-from hpc_jobs.contract.workspace import RunFolder, manifest_of
-from hpc_jobs.inverse.field import read_field
-from hpc_jobs.inverse.identify import Network, identify
-from hpc_jobs.inverse.measurement import Measurement, write_measurement
-from hpc_jobs.inverse.mesh_bias import MeshBias
-from hpc_jobs.inverse.resimulate import resimulate
-from hpc_jobs.inverse.score import score
+from hpc_jobs.identification.by_network import Network, identify
+from hpc_jobs.identification.field import read_field
+from hpc_jobs.identification.mesh_bias import MeshBias
+from hpc_jobs.identification.resimulate import resimulate
+from hpc_jobs.identification.score import score
 from hpc_jobs.jobs import resimulate as resimulate_job
 from hpc_jobs.jobs import score as score_job
-from hpc_jobs.jobs.element import Element
+from hpc_jobs.measurement.file import Measurement, write_measurement
+from hpc_jobs.runtime.element import Element
 
 Experiments = dict[str, Measurement]
 

@@ -7,7 +7,7 @@ import pytest
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.measurement import MeasurementHeader
-from hpc_jobs.inverse.measurement import (
+from hpc_jobs.measurement.file import (
     Measurement,
     UnusableMeasurement,
     read_for,

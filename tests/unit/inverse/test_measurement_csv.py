@@ -6,9 +6,9 @@ import pytest
 
 from hpc_jobs.contract.measurement import MeasurementHeader
 from hpc_jobs.contract.specimen import Geometry
-from hpc_jobs.inverse.measurement import Measurement, UnusableMeasurement, read_measurement
-from hpc_jobs.inverse.measurement_csv import read_csv, write_csv
-from hpc_jobs.jobs import import_measurement
+from hpc_jobs.measurement.csv_format import read_csv, write_csv
+from hpc_jobs.measurement.file import Measurement, UnusableMeasurement, read_measurement
+from hpc_jobs.tools import import_measurement
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.campaign import Campaign
-from hpc_jobs.inverse.identify import identify
-from hpc_jobs.inverse.mesh_bias import mesh_bias
-from hpc_jobs.inverse.resimulate import resimulate
-from hpc_jobs.inverse.score import score
+from hpc_jobs.identification.by_network import identify
+from hpc_jobs.identification.mesh_bias import mesh_bias
+from hpc_jobs.identification.resimulate import resimulate
+from hpc_jobs.identification.score import score
 from tests.unit.inverse.conftest import Nearest, experiment
 
 R_VALUES = {"r0": 0.9, "r45": 1.2, "r90": 1.1}

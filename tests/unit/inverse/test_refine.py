@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.measurement import MeasurementHeader, Truth
 from hpc_jobs.contract.speedup import Lookups
@@ -13,18 +14,18 @@ from hpc_jobs.contract.validation import Estimate
 from hpc_jobs.design.mechanical import draw
 from hpc_jobs.design.sobol import TRAIN
 from hpc_jobs.fem.backends import backend_of
-from hpc_jobs.inverse.anisotropy import Sheet, by_parameter
-from hpc_jobs.inverse.fem_updating import update
-from hpc_jobs.inverse.field import Field
-from hpc_jobs.inverse.figures import draw_case
-from hpc_jobs.inverse.measurement import Measurement
-from hpc_jobs.inverse.mesh_bias import mesh_bias
-from hpc_jobs.inverse.refine import Identifier
-from hpc_jobs.inverse.score import score
-from hpc_jobs.inverse.timing import time_refinement
-from hpc_jobs.inverse.uncertainty import draw_sheets, quantity_intervals
-from hpc_jobs.learning.errors import BadInput
-from hpc_jobs.learning.forward.records import ForwardRecords
+from hpc_jobs.fem.materials.sheet import Sheet
+from hpc_jobs.forward.records import ForwardRecords
+from hpc_jobs.identification.anisotropy import by_parameter
+from hpc_jobs.identification.fem_updating import update
+from hpc_jobs.identification.field import Field
+from hpc_jobs.identification.figures import draw_case
+from hpc_jobs.identification.mesh_bias import mesh_bias
+from hpc_jobs.identification.refine import Identifier
+from hpc_jobs.identification.score import score
+from hpc_jobs.identification.timing import time_refinement
+from hpc_jobs.identification.uncertainty import draw_sheets, quantity_intervals
+from hpc_jobs.measurement.file import Measurement
 
 COARSE = {
     "specimens": {"mesh": {"along": 8, "across": 4}, "output_times": 5, "end_displacement_mm": 0.5}

@@ -8,12 +8,12 @@ import yaml
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.specimen import Mesh
-from hpc_jobs.inverse.gate import position
-from hpc_jobs.inverse.measurement import read_for, read_measurement
-from hpc_jobs.inverse.mesh_bias import mesh_bias, refined
-from hpc_jobs.inverse.virtual_experiment import ImpossibleExperiment, virtual_experiment
-from hpc_jobs.jobs import import_measurement
-from hpc_jobs.jobs import virtual_experiment as script
+from hpc_jobs.identification.judgement import position
+from hpc_jobs.identification.mesh_bias import mesh_bias, refined
+from hpc_jobs.measurement.file import read_for, read_measurement
+from hpc_jobs.measurement.virtual_experiment import ImpossibleExperiment, virtual_experiment
+from hpc_jobs.tools import import_measurement
+from hpc_jobs.tools import virtual_experiment as script
 
 FINE = Mesh(along=24, across=12)
 MEASUREMENTS = Path(__file__).parents[3] / "dags" / "measurements"
@@ -73,7 +73,7 @@ def test_an_isotropic_reference_shows_most_of_the_mesh_bias(small: Campaign) -> 
 
 
 def _on_the_campaigns_mesh(campaign: Campaign, parameters: dict[str, float]) -> np.ndarray:
-    from hpc_jobs.fem.simulation import simulate
+    from hpc_jobs.fem.reference.simulation import simulate
 
     values = np.array(list(parameters.values()))
     return simulate(values, campaign.material, campaign.specimens).strains

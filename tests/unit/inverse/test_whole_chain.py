@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
+from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.records import publish_model, read_model
 from hpc_jobs.contract.specimen import Mesh
 from hpc_jobs.contract.validation import Estimates, Verdict
-from hpc_jobs.contract.workspace import RunFolder
-from hpc_jobs.inverse.measurement import write_measurement
-from hpc_jobs.inverse.virtual_experiment import virtual_experiment
+from hpc_jobs.measurement.file import write_measurement
+from hpc_jobs.measurement.virtual_experiment import virtual_experiment
 
 ROOT = Path(__file__).parents[3]
 

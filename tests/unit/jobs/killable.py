@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from hpc_jobs.contract.campaign import FrozenCampaign
+from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.records import read_model
-from hpc_jobs.contract.workspace import RunFolder
 from hpc_jobs.design.rounds import read_round
-from hpc_jobs.fem import parts
 from hpc_jobs.fem.backends import backend_of
-from hpc_jobs.fem.shards import Assignment, solve_shard
+from hpc_jobs.fem.records import parts
+from hpc_jobs.fem.records.shards import Assignment, solve_shard
 
 backend_of("native")
 parts.FIRST_INTERVAL_S = parts.LONGEST_INTERVAL_S = 0.01

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from hpc_jobs.contract.layout import JobFolder
 from hpc_jobs.contract.records import ElementResult, read_model
-from hpc_jobs.contract.workspace import JobFolder
 from hpc_jobs.doctor import machine, packages
 from hpc_jobs.doctor.filesystem import workspace
 from hpc_jobs.doctor.finding import MISSING, NOTE, OK
@@ -28,7 +28,7 @@ def doctor(
 ) -> subprocess.CompletedProcess[str]:
     folders = [str(folder) for folder in (path, CHECKOUT) if folder]
     return subprocess.run(
-        [python, "-m", "hpc_jobs.jobs.doctor", *arguments],
+        [python, "-m", "hpc_jobs.tools.doctor", *arguments],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(folders)} | environment,
         capture_output=True,
         text=True,

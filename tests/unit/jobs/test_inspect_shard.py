@@ -14,15 +14,15 @@ from PIL import Image
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.records import ShardFields, publish_manifest
-from hpc_jobs.contract.workspace import RunFolder, manifest_of
-from hpc_jobs.fem import shard_file
 from hpc_jobs.fem.native.build import build
-from hpc_jobs.fem.shard_file import read_shard
-from hpc_jobs.fem.shard_summary import summarise
-from hpc_jobs.fem.shards import Assignment, solve_shard
-from hpc_jobs.jobs.inspect_shard import main
+from hpc_jobs.fem.records import shard_file
+from hpc_jobs.fem.records.shard_file import read_shard
+from hpc_jobs.fem.records.shard_summary import summarise
+from hpc_jobs.fem.records.shards import Assignment, solve_shard
+from hpc_jobs.tools.inspect_shard import main
 
 ROOT = Path(__file__).parents[3]
 OVERRIDES = {
@@ -69,7 +69,7 @@ def shard(published: Path, tmp_path: Path) -> Path:
 def test_the_job_tells_and_draws(published: Path, tmp_path: Path) -> None:
     figure = tmp_path / "shard.png"
     done = subprocess.run(
-        [sys.executable, "-m", "hpc_jobs.jobs.inspect_shard", published, "--figure", figure],
+        [sys.executable, "-m", "hpc_jobs.tools.inspect_shard", published, "--figure", figure],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     campaign = load(Campaign, ROOT / "dags" / "campaigns" / "demo.yaml", OVERRIDES)

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
+from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.records import ShardFields, publish_model
-from hpc_jobs.contract.workspace import RunFolder, manifest_of
 from hpc_jobs.design.rounds import choose_round
 from hpc_jobs.fem.native.build import build
 from tests.unit.jobs import killable

@@ -3,7 +3,7 @@
 import pytest
 
 from hpc_jobs.contract.errors import ConfigurationError
-from hpc_jobs.jobs.ranks import PORT, Rank, launch_on, rank_of
+from hpc_jobs.runtime.ranks import PORT, Rank, launch_on, rank_of
 
 TORCHRUN = {
     "RANK": "3",

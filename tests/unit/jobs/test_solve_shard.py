@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
+from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.records import (
     Manifest,
@@ -21,9 +22,8 @@ from hpc_jobs.contract.records import (
     read_manifest,
 )
 from hpc_jobs.contract.specimen import Specimens
-from hpc_jobs.contract.workspace import RunFolder, manifest_of
 from hpc_jobs.design.rounds import choose_round, read_round
-from hpc_jobs.fem.simulation import simulate
+from hpc_jobs.fem.reference.simulation import simulate
 
 ROOT = Path(__file__).parents[3]
 SMALL = {

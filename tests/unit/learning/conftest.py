@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from hpc_jobs.contract.campaign import Campaign
-from hpc_jobs.contract.workspace import RunFolder
-from hpc_jobs.learning.data.pack import publish_dataset
+from hpc_jobs.contract.layout import RunFolder
+from hpc_jobs.dataset.pack import publish_dataset
 from hpc_jobs.learning.training.experiment import train_network
 from hpc_jobs.tracking.spool import Spool
 from tests.unit.learning.records import campaign_of, fill_round, freeze

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
+from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.loading import parse
 from hpc_jobs.contract.records import (
     RecordStatus,
@@ -14,7 +15,6 @@ from hpc_jobs.contract.records import (
     publish_manifest,
     publish_model,
 )
-from hpc_jobs.contract.workspace import RunFolder, manifest_of
 
 TARGETS = {f"MP{i}": f"alpha{i}" for i in range(1, 9)}
 

@@ -10,17 +10,16 @@ import torch
 
 from hpc_jobs.contract.campaign import FrozenCampaign
 from hpc_jobs.contract.errors import ConfigurationError, CorruptFile
+from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.model import model_facts
 from hpc_jobs.contract.records import (
     ElementResult,
     read_manifest,
     read_model,
 )
-from hpc_jobs.contract.workspace import RunFolder
+from hpc_jobs.dataset.facts import TargetScaler
+from hpc_jobs.dataset.pack import publish_dataset
 from hpc_jobs.jobs.assemble import work
-from hpc_jobs.jobs.element import Element
-from hpc_jobs.learning.data.facts import TargetScaler
-from hpc_jobs.learning.data.pack import publish_dataset
 from hpc_jobs.learning.evaluation.judge import TestReport as Report
 from hpc_jobs.learning.evaluation.worst_cases import WORST
 from hpc_jobs.learning.models.inverse_model import InverseModel, ModelCard
@@ -29,6 +28,7 @@ from hpc_jobs.learning.models.trained_model import load_model
 from hpc_jobs.learning.networks.committee import Committee
 from hpc_jobs.learning.training.assembly import assemble_committee, committee_of
 from hpc_jobs.learning.training.experiment import train_network
+from hpc_jobs.runtime.element import Element
 from hpc_jobs.tracking.spool import Spool
 from tests.unit.learning.records import campaign_of, fill_round, freeze, pull, solve
 from tests.unit.learning.test_train_job import job

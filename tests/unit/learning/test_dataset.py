@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.errors import CorruptFile
-from hpc_jobs.learning.data import packed
-from hpc_jobs.learning.data.dataset import (
+from hpc_jobs.dataset import packed
+from hpc_jobs.dataset.dataset import (
     calibration_examples,
     open_dataset,
     scale,
     validation_examples,
 )
-from hpc_jobs.learning.data.dataset import (
+from hpc_jobs.dataset.dataset import (
     test_examples as frozen_examples,
 )
-from hpc_jobs.learning.data.pack import publish_dataset
+from hpc_jobs.dataset.pack import publish_dataset
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ import mlflow
 import numpy as np
 import pytest
 
-from hpc_jobs.contract.workspace import RunFolder
-from hpc_jobs.jobs import predict
-from hpc_jobs.learning.data.pack import publish_dataset
-from hpc_jobs.learning.errors import BadInput
+from hpc_jobs.contract.errors import BadInput
+from hpc_jobs.contract.layout import RunFolder
+from hpc_jobs.dataset.pack import publish_dataset
 from hpc_jobs.learning.models.trained_model import load_model
 from hpc_jobs.learning.training.experiment import train_network
-from hpc_jobs.tracking.pyfunc import pyfunc_arguments
+from hpc_jobs.tools import predict
 from hpc_jobs.tracking.spool import Spool
+from operators.tracking.pyfunc import pyfunc_arguments
 from tests.unit.learning.records import campaign_of, fill_round, pull, solve
 
 

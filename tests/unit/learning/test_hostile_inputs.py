@@ -15,13 +15,12 @@ import numpy as np
 import pytest
 import torch
 
-from hpc_jobs.contract.errors import ConfigurationError, ContractError, CorruptFile
+from hpc_jobs.contract.errors import BadInput, ConfigurationError, ContractError, CorruptFile
+from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.records import publish_manifest, read_manifest
-from hpc_jobs.contract.workspace import RunFolder, manifest_of
+from hpc_jobs.dataset.dataset import open_dataset
+from hpc_jobs.dataset.pack import publish_dataset
 from hpc_jobs.design.rounds import read_round
-from hpc_jobs.learning.data.dataset import open_dataset
-from hpc_jobs.learning.data.pack import publish_dataset
-from hpc_jobs.learning.errors import BadInput
 from hpc_jobs.learning.models.trained_model import load_model
 from hpc_jobs.learning.training.checkpoint import Checkpoints
 from hpc_jobs.learning.training.experiment import train_network

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hpc_jobs.contract.errors import ConfigurationError
-from hpc_jobs.learning.data.spectrum import spectrum_of
+from hpc_jobs.dataset.spectrum import spectrum_of
 from hpc_jobs.learning.networks.inputs import PrincipalInputs
 
 NOISE = 5e-4

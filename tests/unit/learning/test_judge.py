@@ -5,10 +5,10 @@ import csv
 import numpy as np
 import pytest
 
-from hpc_jobs.learning.data.dataset import Examples, open_dataset, validation_examples
-from hpc_jobs.learning.data.dataset import test_examples as frozen_examples
-from hpc_jobs.learning.data.facts import TargetScaler
-from hpc_jobs.learning.data.pack import publish_dataset
+from hpc_jobs.dataset.dataset import Examples, open_dataset, validation_examples
+from hpc_jobs.dataset.dataset import test_examples as frozen_examples
+from hpc_jobs.dataset.facts import TargetScaler
+from hpc_jobs.dataset.pack import publish_dataset
 from hpc_jobs.learning.evaluation.baselines import baseline_estimates
 from hpc_jobs.learning.evaluation.coverage import coverage_of
 from hpc_jobs.learning.evaluation.judge import Answers, judge

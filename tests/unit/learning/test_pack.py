@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.layout import manifest_of
 from hpc_jobs.contract.records import publish_manifest, read_manifest, sha256_of
-from hpc_jobs.contract.workspace import manifest_of
-from hpc_jobs.learning.data import pack, packed
-from hpc_jobs.learning.data.dataset import open_dataset
-from hpc_jobs.learning.data.facts import dataset_facts
-from hpc_jobs.learning.data.pack import publish_dataset
-from hpc_jobs.learning.data.spectrum import read_spectra
+from hpc_jobs.dataset import pack, packed
+from hpc_jobs.dataset.dataset import open_dataset
+from hpc_jobs.dataset.facts import dataset_facts
+from hpc_jobs.dataset.pack import publish_dataset
+from hpc_jobs.dataset.spectrum import read_spectra
 from tests.unit.learning.records import fill_round, solve
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hpc_jobs.learning.forward.polynomial import Monomials
+from hpc_jobs.forward.polynomial import Monomials
 
 
 def test_every_monomial_up_to_the_degree_once():

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from hpc_jobs.contract.records import publish_manifest
-from hpc_jobs.jobs import export, predict
 from hpc_jobs.learning.models import runtimes
 from hpc_jobs.learning.models.trained_model import load_model
+from hpc_jobs.tools import export, predict
 from tests.unit.learning.records import solve
 from tests.unit.learning.test_hostile_inputs import Evil
 

@@ -13,10 +13,9 @@ from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.records import ElementResult, LockOwner, publish_model, read_model
 from hpc_jobs.contract.study import Choice, Finalists, SeedResult
 from hpc_jobs.contract.training import Training
+from hpc_jobs.dataset.dataset import open_dataset
+from hpc_jobs.dataset.pack import publish_dataset
 from hpc_jobs.jobs import choose_network, search, train_finalist
-from hpc_jobs.jobs.element import Element
-from hpc_jobs.learning.data.dataset import open_dataset
-from hpc_jobs.learning.data.pack import publish_dataset
 from hpc_jobs.learning.errors import Interrupted
 from hpc_jobs.learning.search import worker
 from hpc_jobs.learning.search.journal import open_storage
@@ -25,6 +24,7 @@ from hpc_jobs.learning.search.places import Cause, Note
 from hpc_jobs.learning.search.space import suggest
 from hpc_jobs.learning.search.study import open_study
 from hpc_jobs.learning.training.team import Team
+from hpc_jobs.runtime.element import Element
 from tests.unit.learning.records import campaign_of
 
 SEARCH = {

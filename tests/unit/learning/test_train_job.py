@@ -13,7 +13,7 @@ import pytest
 from hpc_jobs.contract.campaign import FrozenCampaign
 from hpc_jobs.contract.model import model_facts
 from hpc_jobs.contract.records import ElementResult, publish_model, read_manifest, read_model
-from hpc_jobs.learning.data.pack import publish_dataset
+from hpc_jobs.dataset.pack import publish_dataset
 from hpc_jobs.learning.models.trained_model import load_model
 from tests.unit.learning.records import solve
 

@@ -12,12 +12,12 @@ import torch
 
 from hpc_jobs.contract.errors import ConfigurationError, CorruptFile, HandedOver
 from hpc_jobs.contract.training import Cosine
-from hpc_jobs.learning.data.dataset import open_dataset, validation_examples
-from hpc_jobs.learning.data.pack import publish_dataset
+from hpc_jobs.dataset.dataset import open_dataset, validation_examples
+from hpc_jobs.dataset.pack import publish_dataset
 from hpc_jobs.learning.errors import Diverged, Interrupted
-from hpc_jobs.learning.feed.base import Records
 from hpc_jobs.learning.feed.order import Order, Share
 from hpc_jobs.learning.feed.ram import RamSource
+from hpc_jobs.learning.feed.source import Records
 from hpc_jobs.learning.networks import NETWORKS
 from hpc_jobs.learning.training.checkpoint import Checkpoints
 from hpc_jobs.learning.training.interruption import stop_on_signals

@@ -21,8 +21,8 @@ from typing import Any
 import pytest
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
+from hpc_jobs.contract.layout import RunFolder, Workspace
 from hpc_jobs.contract.loading import load
-from hpc_jobs.contract.workspace import RunFolder, Workspace
 from quickstart.login_node import make_key, public_line
 
 # Airflow settles on its home when it is first imported.

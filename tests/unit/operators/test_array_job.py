@@ -9,7 +9,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from operators.array.job_folder import job_token
-from operators.array_job import HpcArrayJobOperator
+from operators.array.operator import HpcArrayJobOperator
 from operators.cluster.job import Resources
 from operators.cluster.submission import Record
 from tests.unit.operators.conftest import Cluster

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from hpc_jobs.contract.run import RunHandle
-from operators import housekeeping
-from operators.array_job import HpcArrayJobOperator
-from operators.housekeeping import (
+from operators.array.operator import HpcArrayJobOperator
+from operators.housekeeping import sweeps as housekeeping
+from operators.housekeeping.leftovers import remove_leftovers
+from operators.housekeeping.sweeps import (
     cancel_orphans,
     extend_leases,
     markdown,
     one_table,
     state_by_airflow,
 )
-from operators.leftovers import remove_leftovers
 from operators.runs.accounting import usage_rows
 from tests.unit.operators.conftest import Cluster, wait_until
 

@@ -13,11 +13,11 @@ from airflow.sdk.module_loading import import_string
 
 from hpc_jobs.contract.cluster import Cluster as Site
 from hpc_jobs.contract.records import publish_manifest
-from operators.array_job import HpcArrayJobOperator
-from operators.sensors.workspace import WorkspaceSensor
+from operators.array.operator import HpcArrayJobOperator
+from operators.sensors.visible_files import WorkspaceSensor
 from operators.triggers import polling
 from operators.triggers.array_job import ArrayJobTrigger
-from operators.triggers.workspace import WorkspaceTrigger
+from operators.triggers.visible_files import WorkspaceTrigger
 from quickstart.login_node import make_key, public_line
 from tests.unit.operators.conftest import Cluster, wait_until
 

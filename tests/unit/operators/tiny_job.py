@@ -6,7 +6,7 @@ import sys
 import time
 
 from hpc_jobs.contract.errors import HandedOver
-from hpc_jobs.jobs import element
+from hpc_jobs.runtime import element
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,8 +9,8 @@ import httpx
 import pytest
 from rich.console import Console
 
+from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.records import ElementProgress, publish_model
-from hpc_jobs.contract.workspace import RunFolder
 from quickstart.campaign import follow as follow_module
 from quickstart.campaign.follow import follow
 from quickstart.campaign.request import WrongSetting, conf

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from hpc_jobs.tracking.chunk import OFFSET
-from hpc_jobs.tracking.replay import Replayer, is_unavailable
 from operators.hooks.mlflow import MlflowHook, TrackingUnavailable
+from operators.tracking.chunk import OFFSET
+from operators.tracking.replay import Replayer, is_unavailable
 
 
 def follow(

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hpc_jobs.tracking.chunk import OFFSET
 from hpc_jobs.tracking.spool import Spool
+from operators.tracking.chunk import OFFSET
 from tests.unit.mlflow_server import MlflowServer
 from tests.unit.tracking.replayer import follow
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from hpc_jobs.tracking import chunk, lines
-from hpc_jobs.tracking.replay import Progress, Replayer, is_unavailable
 from hpc_jobs.tracking.spool import Spool
+from operators.tracking import chunk, lines
+from operators.tracking.replay import Progress, Replayer, is_unavailable
 
 numbers = itertools.count()
 

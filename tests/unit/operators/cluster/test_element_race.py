@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
+from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.loading import load
-from hpc_jobs.contract.workspace import RunFolder
 
 CHECKOUT = Path(__file__).parents[4]
 

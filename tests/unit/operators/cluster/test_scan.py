@@ -4,9 +4,9 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from hpc_jobs.contract.layout import JobFolder
 from hpc_jobs.contract.records import ElementProgress, ElementResult, LockOwner, publish_model
-from hpc_jobs.contract.workspace import JobFolder
-from hpc_jobs.jobs.element import _publish as publish
+from hpc_jobs.runtime.element import _publish as publish
 from operators.cluster.errors import TransportError
 from operators.cluster.job import ElementState
 from operators.cluster.ledger import by_results

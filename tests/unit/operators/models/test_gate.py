@@ -4,7 +4,7 @@ import re
 import pytest
 
 from hpc_jobs.contract.validation import Gate, Judgement, Limits, Verdict
-from operators.models.gate import Score, decide
+from operators.promotion.gate import Score, decide
 
 
 def score(error: float, test_set: str = "a", mean: float = 0.5) -> Score:

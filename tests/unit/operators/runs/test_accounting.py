@@ -7,7 +7,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from hpc_jobs.contract.run import RunHandle
-from operators.array_job import HpcArrayJobOperator
+from operators.array.operator import HpcArrayJobOperator
 from operators.cluster.errors import TransportError
 from operators.cluster.job import Resources
 from operators.cluster.reply import Reply

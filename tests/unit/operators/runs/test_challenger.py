@@ -5,9 +5,9 @@ import pytest
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.model import ModelFacts
 from hpc_jobs.contract.records import Manifest
-from operators.models import challenger
-from operators.models.challenger import choose_challenger
 from operators.pages.campaign_report import campaign_report
+from operators.promotion import challenger
+from operators.promotion.challenger import choose_challenger
 from operators.runs.run import folder_of
 
 SHA = "a" * 64

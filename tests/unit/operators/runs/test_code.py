@@ -36,7 +36,7 @@ def test_same_files_same_archive(package: Path):
 def test_the_package_is_whole():
     names = zipfile.ZipFile(BytesIO(current_code().archive)).namelist()
     assert names == sorted(names)
-    assert "hpc_jobs/jobs/element.py" in names and "hpc_jobs/__init__.py" in names
+    assert "hpc_jobs/runtime/element.py" in names and "hpc_jobs/__init__.py" in names
     assert "hpc_jobs/fem/backends/calculix.inp.j2" in names
 
 

@@ -10,17 +10,17 @@ import pytest
 import torch
 
 from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.layout import RunFolder, Workspace
 from hpc_jobs.contract.model import ModelFacts
 from hpc_jobs.contract.records import publish_manifest, publish_model
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.training import Mlp
 from hpc_jobs.contract.validation import Judgement, Limits, Verdict
-from hpc_jobs.contract.workspace import RunFolder, Workspace
-from hpc_jobs.learning.data.facts import TargetScaler
+from hpc_jobs.dataset.facts import TargetScaler
 from hpc_jobs.learning.models.calibration import calibrate
 from hpc_jobs.learning.models.inverse_model import CARD, EXAMPLE, WEIGHTS, InverseModel, ModelCard
 from hpc_jobs.learning.models.trained_model import load_model
-from operators.model_registry import champion, judge, registered_name
+from operators.promotion.registry import champion, judge, registered_name
 
 TARGETS = tuple(f"MP{number}" for number in range(1, 9))
 RNG = np.random.default_rng(0)

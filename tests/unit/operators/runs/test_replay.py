@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
+from hpc_jobs.contract.layout import JobFolder, Workspace
 from hpc_jobs.contract.run import RunHandle
-from hpc_jobs.contract.workspace import JobFolder, Workspace
 from hpc_jobs.tracking.spool import Spool
 from operators.array.job_folder import job_token
-from operators.array_job import HpcArrayJobOperator
+from operators.array.operator import HpcArrayJobOperator
 from operators.cluster.errors import NeedsLogin, TransportError
-from operators.replay import ReplaySensor, replay_everything
+from operators.tracking.replay_sensor import ReplaySensor, replay_everything
 
 DAG, DAG_RUN = "hybrid_campaign", "manual__1"
 
@@ -22,7 +22,7 @@ class Following:
         self.bench, self.state = bench, "running"
         self.run: RunHandle = bench.open()
         monkeypatch.setenv("MLFLOW_TRACKING_URI", bench.mlflow.tracking_uri)
-        monkeypatch.setattr("operators.replay.HpcHook", bench.connect)
+        monkeypatch.setattr("operators.tracking.replay_sensor.HpcHook", bench.connect)
         handle = self.run.model_dump(mode="json")
         train = HpcArrayJobOperator(task_id="train", job="train", run=handle, site="gpu")
         self.sensor = ReplaySensor(task_id="follow", run=handle, of=train)
@@ -105,7 +105,7 @@ def test_a_cluster_that_is_away_is_waited_for(
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr("operators.replay.HpcHook", away)
+        patch.setattr("operators.tracking.replay_sensor.HpcHook", away)
         assert not following.poke()
     assert following.poke()
 

@@ -5,9 +5,9 @@ import pytest
 
 from hpc_jobs.contract.campaign import FrozenCampaign
 from hpc_jobs.contract.errors import ConfigurationError, CorruptFile
+from hpc_jobs.contract.layout import RunFolder, Workspace
 from hpc_jobs.contract.records import read_model
 from hpc_jobs.contract.run import RunHandle
-from hpc_jobs.contract.workspace import RunFolder, Workspace
 from operators.hooks.mlflow import MlflowHook, TrackingUnavailable
 from operators.runs.code import current_code
 from operators.runs.plan import name_run
@@ -34,7 +34,7 @@ def test_everything_is_in_place(bench):
     assert frozen.campaign.design.seed == 7 and frozen.run_id == "demo-1"
     assert frozen.code_sha256 == run.code_sha256 == current_code().sha256
     code = Workspace(Path(run.sites["cpu"].workspace)).code(run.code_sha256)
-    assert (code / "hpc_jobs/jobs/element.py").is_file()
+    assert (code / "hpc_jobs/runtime/element.py").is_file()
     assert here.measurement("dp780").read_bytes() == b"dp780" * 100
     assert run.sites["gpu"].workspace == run.sites["cpu"].workspace
     parent = bench.mlflow.client.get_run(run.mlflow_run_id)

@@ -1,0 +1,271 @@
+"""The stages of the experiment; each DAG is a sequence of them.
+
+A stage takes and returns what travels between tasks: the run's handle, a round's plan, names of
+models and validations. Nothing here knows a host, a path or a scheduler.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Asset, task, task_group
+from airflow.sdk.exceptions import AirflowSkipException
+
+from operators.array.operator import HpcArrayJobOperator
+from operators.sensors.visible_files import WorkspaceSensor
+from operators.tracking.replay_sensor import ReplaySensor
+
+DATASET = Asset(name="grown-dataset", uri="yieldloop://dataset/grown")
+CHAMPION = Asset(name="champion", uri="yieldloop://model/champion")
+FAILED_VALIDATION = Asset(name="failed-validation", uri="yieldloop://validation/failed")
+
+DEFAULTS: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=10)}
+STAMP = "{{ dag_run.run_after.strftime('%Y%m%d-%H%M%S') }}"
+TRAINING, VALIDATION = f"t{STAMP}", f"v{STAMP}"
+"""Names of what a DAG run adds to its campaign's run; a retry finds the same."""
+REPLAY_S = 15.0
+
+
+@task(multiple_outputs=True)
+def open_run(params: dict[str, Any]) -> dict[str, Any]:
+    """Validate the campaign; then workspace, code, measurements, MLflow run."""
+    from operators.runs.run import open_run_task
+    from yieldloop_dags.forms import overrides
+
+    return open_run_task(params["campaign"], overrides(params))
+
+
+@task(multiple_outputs=True)
+def continue_run(origin: str | None = None, params: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Go on with the run of that id, or the campaign's latest; with the code as it is now."""
+    from operators.runs.run import continue_run_task
+
+    return continue_run_task(params["campaign"], origin)
+
+
+@task(multiple_outputs=True)
+def find_champion(params: dict[str, Any]) -> dict[str, Any]:
+    """Look up the campaign's champion, and the run that it came from; skips where none is."""
+    from operators.promotion.registry import find_champion_task
+
+    return find_champion_task(params["campaign"])
+
+
+@task(multiple_outputs=True)
+def first_round(run: dict[str, Any]) -> dict[str, Any]:
+    """Plan the campaign's own points."""
+    from hpc_jobs.contract.run import RunHandle
+    from operators.runs.rounds import first_round
+
+    return first_round(RunHandle.model_validate(run)).model_dump()
+
+
+@task(multiple_outputs=True)
+def next_round(run: dict[str, Any]) -> dict[str, Any]:
+    """Plan what tonight's core-hours buy."""
+    from hpc_jobs.contract.run import RunHandle
+    from operators.runs.rounds import next_round
+
+    return next_round(RunHandle.model_validate(run)).model_dump()
+
+
+@task_group
+def simulate(run: Any, planned: Any) -> Any:
+    """Choose points, solve them on the CPU cluster, pack what was solved.
+
+    Returns what `publish_dataset` and `solve_shard` returned.
+    """
+    number = ["--round", planned["round"]]
+    warm = HpcArrayJobOperator(task_id="warm_kernels", job="warm_kernels", run=run)
+    points = HpcArrayJobOperator(
+        task_id="choose_points",
+        job="choose_points",
+        run=run,
+        arguments=[*number, "--records", planned["train_records"]],
+    )
+    solved = HpcArrayJobOperator(
+        task_id="solve_shards",
+        job="solve_shard",
+        run=run,
+        elements=planned["shards"],
+        arguments=number,
+    )
+    dataset = HpcArrayJobOperator(task_id="publish_dataset", job="publish_dataset", run=run)
+    [warm, points] >> solved >> dataset
+    log_round(run, planned, solved.output)
+    return dataset.output, solved.output
+
+
+@task
+def log_round(run: dict[str, Any], planned: dict[str, Any], solved: dict[str, Any]) -> str:
+    """Describe the round in MLflow: records by status, core-hours, rate."""
+    from hpc_jobs.contract.run import RunHandle
+    from operators.runs.rounds import Round, log_round
+
+    return log_round(RunHandle.model_validate(run), Round.model_validate(planned), solved)
+
+
+@task_group
+def train(run: Any, dataset: Any = None) -> Any:
+    """Train every network on the AI cluster, once it sees the dataset; metrics go to MLflow.
+
+    Returns the challenger, and what `train` returned.
+    """
+    visible = WorkspaceSensor(
+        task_id="dataset_visible", site="gpu", run=run, manifests=["dataset/manifest.json"]
+    )
+    trained = HpcArrayJobOperator(
+        task_id="train_networks",
+        job="train",
+        site="gpu",
+        run=run,
+        elements=run["networks"],
+        arguments=["--name", TRAINING],
+    )
+    followed = ReplaySensor(task_id="follow_training", run=run, of=trained, poke_interval=REPLAY_S)
+    if dataset is not None:
+        dataset >> visible
+    visible >> [trained, followed]
+    return assemble(run, trained), trained.output
+
+
+def assemble(run: Any, trained: Any) -> Any:
+    """Make committees of members, where the campaign has any, and choose the challenger."""
+    assembled = HpcArrayJobOperator(
+        task_id="assemble_committees",
+        job="assemble",
+        site="gpu",
+        run=run,
+        elements=run["committees"],
+        arguments=["--name", TRAINING],
+    )
+    followed = ReplaySensor(
+        task_id="follow_assembly", run=run, of=assembled, poke_interval=REPLAY_S
+    )
+    challenger = choose_challenger(run, TRAINING)
+    trained >> [assembled, followed]
+    assembled >> challenger
+    return challenger
+
+
+@task(multiple_outputs=True)
+def choose_challenger(run: dict[str, Any], training: str) -> dict[str, Any]:
+    """Read every network's errors; the lowest on the validation split is the challenger."""
+    from hpc_jobs.contract.run import RunHandle
+    from operators.promotion.challenger import choose_challenger
+
+    return choose_challenger(RunHandle.model_validate(run), training)
+
+
+@task_group
+def validate(run: Any, model: Any) -> Any:
+    """Identify the measured alloys, simulate them again with the answer, compare."""
+    identified = HpcArrayJobOperator(
+        task_id="identify",
+        job="identify",
+        site="gpu",
+        run=run,
+        arguments=["--model", model, "--validation", VALIDATION],
+    )
+    simulated = HpcArrayJobOperator(
+        task_id="resimulate",
+        job="resimulate",
+        run=run,
+        elements=run["measurements"],
+        arguments=["--validation", VALIDATION],
+    )
+    scored = HpcArrayJobOperator(
+        task_id="score", job="score", run=run, arguments=["--validation", VALIDATION]
+    )
+    followed = ReplaySensor(task_id="follow_score", run=run, of=scored, poke_interval=REPLAY_S)
+    identified >> simulated >> [scored, followed]
+    return scored.output
+
+
+def judge(run: Any, challenger: Any, scored: Any) -> Any:
+    """Register the challenger; move the alias `champion` to it, or say why not."""
+    decision = pass_gate(run, challenger["model"], VALIDATION)
+    scored >> decision
+    return decision
+
+
+@task(multiple_outputs=True, task_id="gate")
+def pass_gate(run: dict[str, Any], model: str, validation: str) -> dict[str, Any]:
+    """Compare challenger and champion, and read the verdict of the inverse validation."""
+    from hpc_jobs.contract.run import RunHandle
+    from operators.promotion.registry import judge
+
+    return judge(RunHandle.model_validate(run), model, validation)
+
+
+@task(outlets=[CHAMPION])
+def announce_champion(
+    run: dict[str, Any], decision: dict[str, Any], outlet_events: Any = None
+) -> None:
+    """Tell whoever waits for a new champion; skipped where the old one stays."""
+    if not decision["promoted"]:
+        raise AirflowSkipException(decision["reason"])
+    outlet_events[CHAMPION].extra = {"run_id": run["run_id"], "model": decision["model"]}
+
+
+@task(outlets=[DATASET])
+def announce_growth(
+    run: dict[str, Any], dataset: dict[str, Any], outlet_events: Any = None
+) -> None:
+    """Tell whoever waits for more records."""
+    facts = dataset["facts"]
+    outlet_events[DATASET].extra = {"run_id": run["run_id"], "generation": facts["generation"]}
+
+
+@task(outlets=[FAILED_VALIDATION])
+def announce_failure(
+    run: dict[str, Any], scored: dict[str, Any], outlet_events: Any = None
+) -> None:
+    """Tell whoever retrains that the champion no longer stands; skipped while it does."""
+    facts = scored["facts"]
+    if facts["passed"]:
+        raise AirflowSkipException("the champion passes its validation")
+    outlet_events[FAILED_VALIDATION].extra = {"run_id": run["run_id"], "notes": facts["notes"]}
+
+
+@task
+def report(
+    run: dict[str, Any],
+    dataset: dict[str, Any],
+    challenger: dict[str, Any],
+    scored: dict[str, Any],
+    decision: dict[str, Any],
+    solved: dict[str, Any],
+    trained: dict[str, Any],
+) -> dict[str, Any]:
+    """Put the result together, as a page too, and close the campaign's run in MLflow."""
+    from hpc_jobs.contract.run import RunHandle
+    from operators.pages.campaign_report import campaign_report
+    from operators.pages.html_report import log_html_report
+    from operators.pages.speedup import log_speedups
+    from operators.runs.accounting import try_to_log_usage
+    from operators.runs.run import finish_run
+
+    handle = RunHandle.model_validate(run)
+    usage = try_to_log_usage(handle)
+    costs = {"solved": solved, "trained": trained}
+    result = campaign_report(handle, dataset, challenger, scored, decision, costs)
+    result |= {"usage": usage}
+    if result["speedup"]:
+        log_speedups(handle, result["speedup"])
+    log_html_report(handle, result, challenger["model"], decision["validation"])
+    finish_run(handle)
+    return result
+
+
+@task(trigger_rule="one_failed")
+def close_failed(run: dict[str, Any] | None) -> None:
+    """Say in MLflow that the run has failed; clearing the failed task opens it again."""
+    from hpc_jobs.contract.run import RunHandle
+    from operators.runs.accounting import try_to_log_usage
+    from operators.runs.run import finish_run
+
+    if run is None:
+        raise AirflowSkipException("the run was never opened")
+    handle = RunHandle.model_validate(run)
+    try_to_log_usage(handle)
+    finish_run(handle, ok=False)

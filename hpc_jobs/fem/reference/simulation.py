@@ -1,0 +1,104 @@
+"""One record: parameters in, what all virtual tests of it measure out."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpc_jobs.contract.material import Material
+from hpc_jobs.contract.records import RecordStatus
+from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.fem.materials import MATERIALS
+from hpc_jobs.fem.materials.admissible import defect
+from hpc_jobs.fem.materials.hardening import hardening_array
+from hpc_jobs.fem.materials.yield_function import YieldFunction
+from hpc_jobs.fem.record import Record, failed, finished, quantities, stopped
+from hpc_jobs.fem.reference.solver import QUICK, TOLERANCE, cpu_seconds, pull
+from hpc_jobs.fem.specimen.discretised import discretise
+from hpc_jobs.fem.specimen.mesh import FloatArray
+
+__all__ = ["Record", "simulate", "simulate_table"]
+
+
+def simulate(
+    parameters: NDArray[np.float64],
+    material: Material,
+    specimens: Specimens,
+    *,
+    tolerance: float = TOLERANCE,
+    quick: int = QUICK,
+) -> Record:
+    """Run all virtual tests of one parameter point, in the order of material.parameters.
+
+    Never raises for what a material does: a failure is a status with its reason. tolerance is the
+    residual over the reaction; a load step may grow after `quick` iterations: if that is more
+    than any step takes, all records take the same steps.
+    """
+    yield_function = MATERIALS[material.yield_function].of(
+        np.asarray(parameters, dtype=np.float64), material
+    )
+    reason = defect(yield_function)
+    if reason:
+        return failed("rejected_material", reason, specimens)
+    return _run_all(yield_function, material, specimens, tolerance, quick)
+
+
+def simulate_table(
+    table: NDArray[np.float64], material: Material, specimens: Specimens
+) -> Iterator[Record]:
+    """Simulate the rows of a table, one record each, in order; none is ever dropped."""
+    for parameters in table:
+        yield simulate(parameters, material, specimens)
+
+
+def _run_all(
+    yield_function: YieldFunction,
+    material: Material,
+    specimens: Specimens,
+    tolerance: float,
+    quick: int,
+) -> Record:
+    law = hardening_array(material.hardening)
+    deadline = cpu_seconds() + specimens.time_limit_s
+    values = np.empty((quantities(specimens), *specimens.strain_shape[1:]))
+    measured = np.empty((len(values), *specimens.strain_shape[2:]))
+    forces = np.empty(specimens.force_shape)
+    largest, steps, iterations = 0.0, 0, 0
+    for i, test in enumerate(specimens.tests):
+        model = discretise(test.geometry, specimens.mesh, specimens.patches)
+        code, time, force, plastic, stepped, iterated = pull(
+            yield_function.coefficients,
+            law,
+            _elastic(material, test.angle_deg),
+            model.gradients,
+            model.volumes,
+            model.dofs,
+            model.ends,
+            model.first,
+            model.free,
+            model.band_width,
+            specimens.steps_per_output,
+            specimens.end_displacement_mm,
+            model.patch_weights,
+            measured,
+            forces[i],
+            tolerance,
+            quick,
+            deadline,
+        )
+        largest, steps, iterations = max(largest, plastic), steps + stepped, iterations + iterated
+        if code:
+            name = RecordStatus.NAMES[code]
+            reason = stopped(
+                specimens, test, name, steps=stepped, time=time, force=force, largest=plastic
+            )
+            return failed(name, reason, specimens, largest, steps, iterations)
+        values[:, i] = measured
+    return finished(specimens, values, forces, largest=largest, steps=steps, iterations=iterations)
+
+
+def _elastic(material: Material, angle_deg: float) -> FloatArray:
+    twice = 2 * np.deg2rad(angle_deg)
+    return np.array(
+        [material.youngs_modulus_mpa, material.poisson_ratio, np.cos(twice), np.sin(twice)]
+    )

@@ -1,0 +1,50 @@
+"""How long one learned answer takes, measured where it is given."""
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.speedup import Lookups
+from hpc_jobs.contract.validation import Estimate
+from hpc_jobs.identification.by_network import Network, identify
+from hpc_jobs.identification.mesh_bias import MeshBias
+from hpc_jobs.identification.refine import Identifier
+from hpc_jobs.measurement.file import Measurement
+
+REPEATS = 5
+
+
+def time_network(
+    campaign: Campaign, network: Network, measurement: Measurement, bias: MeshBias
+) -> Lookups:
+    """Ask the network for one measurement again and again."""
+    return Lookups(network_s=_median(lambda: identify(campaign, network, [measurement], bias)))
+
+
+def time_refinement(
+    lookups: Lookups, identifier: Identifier, measurement: Measurement, start: Estimate
+) -> Lookups:
+    """Add the refinement and one forward answer; the first of all, which fits, counts apart."""
+    fit_s = _seconds(lambda: identifier.refine(measurement, start))
+    surrogate = identifier.surrogate(measurement.header.noise)
+    middle = np.mean(identifier.limits, axis=0)[None]
+    return Lookups(
+        network_s=lookups.network_s,
+        refinement_s=_median(lambda: identifier.refine(measurement, start)),
+        surrogate_s=_median(lambda: surrogate.simulate(middle)),
+        fit_s=fit_s,
+    )
+
+
+def _median(ask: Callable[[], Any]) -> float:
+    return statistics.median(_seconds(ask) for _ in range(REPEATS))
+
+
+def _seconds(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start

@@ -1,0 +1,157 @@
+"""What every batch source is: the same batches in the same order, wherever the records lie."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from types import TracebackType
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hpc_jobs.dataset.facts import PackedFields, TargetScaler
+from hpc_jobs.dataset.split import Split
+from hpc_jobs.learning.feed.ahead import ahead
+from hpc_jobs.learning.feed.order import ALONE, Order, Share
+
+DEPTH = 3  # stretches made in advance
+STRETCH = 4096  # records
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A rank's part of a global batch, on the device that trains."""
+
+    step: int
+    components: Tensor  # (n, k) float32, noise-free: of the strains, then of the forces if wanted
+    targets: Tensor  # (n, targets) float32, min-max units
+
+    def __len__(self) -> int:
+        return len(self.components)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Batches of neighbouring steps, made and handed over as one: each costs next to nothing."""
+
+    first: int  # step of the first
+    sizes: tuple[int, ...]  # records of each
+    components: Tensor
+    targets: Tensor
+
+    def pinned(self) -> "Stretch":
+        """Copy it to memory that a GPU may read by itself."""
+        return self._with(self.components.pin_memory(), self.targets.pin_memory())
+
+    def to(self, device: torch.device) -> "Stretch":
+        """Send it to the device, without waiting for its arrival."""
+        both = (self.components, self.targets)
+        components, targets = (column.to(device, non_blocking=True) for column in both)
+        return self._with(components, targets)
+
+    def batches(self) -> Iterator[Batch]:
+        """Cut it up again."""
+        sizes = list(self.sizes)
+        cut = zip(
+            torch.split(self.components, sizes), torch.split(self.targets, sizes), strict=True
+        )
+        for step, (components, targets) in enumerate(cut, self.first):
+            yield Batch(step, components, targets)
+
+    def _with(self, components: Tensor, targets: Tensor) -> "Stretch":
+        return Stretch(self.first, self.sizes, components, targets)
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What is fed: the first `order.records` of a split, and where they must arrive."""
+
+    split: Split
+    order: Order
+    scaler: TargetScaler
+    device: torch.device
+    components: int  # of the strains, the strongest of those that are stored
+    forces: bool = False  # whether those of the forces follow them
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns that are read."""
+        forces = (PackedFields.FORCE_COMPONENTS,) if self.forces else ()
+        return (PackedFields.PARAMETERS, PackedFields.COMPONENTS, *forces)
+
+
+class BatchSource(ABC):
+    """Serves the batches of an epoch; a context, for it may hold threads, files and memory."""
+
+    name: ClassVar[str]
+
+    def __init__(self, records: Records) -> None:
+        self.records = records
+        self.order = records.order
+        scaler = records.scaler
+        low, high = (torch.tensor(x, dtype=torch.float64) for x in (scaler.low, scaler.high))
+        self._low, self._span = low, high - low
+
+    @abstractmethod
+    def batches(self, epoch: int, first: int = 0, share: Share = ALONE) -> Generator[Batch]:
+        """Yield the rank's part of the epoch's batches, from global step `first` on."""
+
+    def close(self) -> None:
+        """Give back what it holds."""
+        return None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _scaled(self, parameters: Tensor) -> Tensor:
+        """Physical targets in min-max units, rounded once, as `dataset.scale` does."""
+        return ((parameters.double() - self._low) / self._span).float()
+
+    def _wanted(self, components: Tensor, *forces: Tensor) -> Tensor:
+        """(n, K) stored components of the strains, and those of the forces: (n, k) wanted ones."""
+        strongest = components[:, : self.records.components]
+        return torch.cat([strongest, *forces], dim=1) if forces else strongest
+
+    def _arranged(self, *columns: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
+        """Components (n, k) and scaled targets of columns in the order of `Records.names`."""
+        parameters, *components = map(torch.from_numpy, columns)
+        return self._wanted(*components), self._scaled(parameters)
+
+    def _stretches(self, first: int) -> Iterator[range]:
+        """Take steps from `first` on, so many at a time that they have about STRETCH records."""
+        several = max(1, STRETCH // self.order.batch_size)
+        for start in range(first, self.order.steps, several):
+            yield range(start, min(start + several, self.order.steps))
+
+    def _delivered(self, made: Generator[Stretch]) -> Generator[Batch]:
+        """Hand over batches; a thread makes them in advance where it takes nobody's core."""
+        device = self.records.device
+        if device.type == "cpu" and not _spare_core():
+            for stretch in made:
+                yield from stretch.batches()
+            return
+        with ahead(made if device.type == "cpu" else _pinned(made), DEPTH) as ready:
+            for stretch in ready:
+                yield from (stretch if device.type == "cpu" else stretch.to(device)).batches()
+
+
+def _spare_core() -> bool:
+    return len(os.sched_getaffinity(0)) > torch.get_num_threads()
+
+
+def _pinned(made: Generator[Stretch]) -> Generator[Stretch]:
+    with closing(made):
+        for stretch in made:
+            yield stretch.pinned()

@@ -1,0 +1,231 @@
+"""One array element: argv and environment in, exactly one result manifest out.
+
+By hand, `TASK_INDEX=3 python -m hpc_jobs.jobs.solve_shard RUN_DIR` just works. Under a scheduler
+HPC_TOKEN names the job folder; then an element takes its lock before it works, and a duplicate
+of a running or finished element exits at once, harmlessly.
+"""
+
+import argparse
+import logging
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
+from hpc_jobs.contract.errors import ContractError, HandedOver
+from hpc_jobs.contract.layout import JobFolder, RunFolder
+from hpc_jobs.contract.records import (
+    ElementProgress,
+    ElementResult,
+    LockOwner,
+    publish_model,
+    read_model,
+)
+
+log = logging.getLogger(__name__)
+
+PROGRESS_INTERVAL_S = 1.0
+EX_TEMPFAIL = 75  # sysexits.h: not done, and no failure either; continue it
+Outcome = Literal["done", "failed", "handed_over"]
+EXIT_CODES: dict[Outcome, int] = {"done": 0, "failed": 1, "handed_over": EX_TEMPFAIL}
+
+
+@dataclass
+class Element:
+    """What a job's work function sees of the world."""
+
+    index: int
+    run: RunFolder[Path]
+    arguments: argparse.Namespace
+    frozen: FrozenCampaign
+    job_id: str = "by-hand"
+    folder: JobFolder[Path] | None = None
+    _reported: float = field(default=0.0, repr=False)
+
+    @property
+    def campaign(self) -> Campaign:
+        """The run's frozen campaign."""
+        return self.frozen.campaign
+
+    @property
+    def spool(self) -> Path:
+        """Folder for tracking spools: the job's, or the run's when run by hand."""
+        return self.folder.spool if self.folder else self.run.root / "spool"
+
+    def progress(self, done: int, total: int, unit: str) -> None:
+        """Say how far the work is; cheap enough to call after every record."""
+        now = time.monotonic()
+        if done < total and now - self._reported < PROGRESS_INTERVAL_S:
+            return
+        self._reported = now
+        log.info("%d of %d %s", done, total, unit)
+        if self.folder:
+            state = ElementProgress(done=done, total=total, unit=unit)
+            publish_model(self.folder.progress(self.index), state)
+
+
+Work = Callable[[Element], Mapping[str, Any] | None]
+
+
+class Ranks(Protocol):
+    """The processes that are one element together."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether this one takes the lock and publishes the result."""
+        ...
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is so on some rank; every rank learns the same answer."""
+        ...
+
+
+class _Alone:
+    leads = True
+
+    def any(self, flag: bool) -> bool:
+        return flag
+
+
+def main(
+    work: Work,
+    arguments: Callable[[argparse.ArgumentParser], None] | None = None,
+    ranks: Ranks | None = None,
+) -> None:
+    """Run one element of a job; exits 0 if it is done, by this process or by another.
+
+    `work` returns facts (JSON) for the result manifest; `arguments` adds the job's own options.
+    Of several `ranks` all work, if the leader may, and the leader reports.
+    """
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stdout
+    )
+    parser = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
+    parser.add_argument("run_dir", type=Path, help="the run folder in the workspace")
+    if arguments:
+        arguments(parser)
+    parsed = parser.parse_args()
+    try:
+        element = _element(parsed)
+    except ContractError as error:
+        sys.exit(f"error: {error}")
+    sys.exit(_run(element, work, ranks or _Alone()))
+
+
+def _element(parsed: argparse.Namespace) -> Element:
+    run = RunFolder(parsed.run_dir.resolve())
+    token = os.environ.get("HPC_TOKEN")
+    return Element(
+        index=int(os.environ.get("TASK_INDEX", "0")),
+        run=run,
+        arguments=parsed,
+        frozen=read_model(FrozenCampaign, run.campaign),
+        job_id=os.environ.get("HPC_JOB_ID", "by-hand"),
+        folder=run.job(token) if token else None,
+    )
+
+
+def _run(element: Element, work: Work, ranks: Ranks) -> int:
+    if not ranks.any(ranks.leads and _may_work(element)):
+        return 0
+    if element.folder is None or not ranks.leads:
+        try:
+            work(element)
+        except HandedOver as words:
+            log.info("%s", words)
+            # A launcher ends all ranks when one fails: the leader has a result to publish.
+            return EX_TEMPFAIL if ranks.leads else 0
+        return 0
+    return _work_and_report(element, work)
+
+
+def _may_work(element: Element) -> bool:
+    """By hand always; under a scheduler if nobody did or does it already."""
+    if element.folder is None:
+        return True
+    if element.folder.result(element.index).exists():
+        log.info("element %d is already done", element.index)
+        return False
+    return _take_lock(element)
+
+
+def _work_and_report(element: Element, work: Work) -> int:
+    assert element.folder is not None
+    started, wall, cpu = time.time(), time.monotonic(), _cpu_seconds()
+    outcome: Outcome = "done"
+    message, facts = "", dict[str, Any]()
+    try:
+        facts = dict(work(element) or {})
+    except HandedOver as words:
+        log.info("element %d asks to be continued: %s", element.index, words)
+        outcome, message = "handed_over", str(words)[:2000]
+    except Exception as error:
+        traceback.print_exc(file=sys.stdout)
+        outcome, message = "failed", f"{type(error).__name__}: {error}"[:2000]
+    if not _owns_lock(element):
+        log.error("element %d was given to another job meanwhile; leaving", element.index)
+        return EX_TEMPFAIL
+    result = ElementResult(
+        element=element.index,
+        outcome=outcome,
+        job_id=element.job_id,
+        host=socket.gethostname(),
+        started=started,
+        wall_s=round(time.monotonic() - wall, 3),
+        cpu_s=round(_cpu_seconds() - cpu, 3),
+        message=message,
+        facts=facts,
+    )
+    _publish(element.folder, result)
+    return EXIT_CODES[outcome]
+
+
+def _publish(folder: JobFolder[Path], result: ElementResult) -> None:
+    """Write a result; one that is not done is marked before: whoever lists the folder sees it."""
+    if result.outcome != "done":
+        folder.results.mkdir(parents=True, exist_ok=True)
+        marks = {"failed": folder.failed, "handed_over": folder.handed_over}
+        marks[result.outcome](result.element).touch()
+    publish_model(folder.result(result.element), result)
+
+
+def _take_lock(element: Element) -> bool:
+    """Atomically: a folder with its owner inside is renamed into place, or another was first."""
+    assert element.folder is not None
+    lock = element.folder.lock(element.index)
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    owner = LockOwner(job_id=element.job_id, host=socket.gethostname(), pid=os.getpid())
+    draft = Path(tempfile.mkdtemp(prefix=".lock-", dir=lock.parent))
+    try:
+        (draft / "owner.json").write_text(owner.model_dump_json())
+        draft.rename(lock)
+        return True
+    except OSError:
+        if _owns_lock(element):  # the scheduler requeued this very job
+            return True
+        log.info("element %d is being worked on by another job; nothing to do", element.index)
+        return False
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _owns_lock(element: Element) -> bool:
+    assert element.folder is not None
+    try:
+        owner = read_model(LockOwner, element.folder.lock(element.index) / "owner.json")
+    except ContractError:
+        return False
+    return owner.job_id == element.job_id
+
+
+def _cpu_seconds() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system

@@ -1,0 +1,118 @@
+"""Tracking spools into MLflow, while their jobs run: pure of how the bytes are fetched.
+
+One spool is one child run, found by its tag `spool.id`, so that a replayer may be killed anywhere
+and started again. MLflow itself is the memory: the offset up to which a spool was replayed is a tag
+of its run, and a metric counts only if its (key, step) is not in the run yet.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from operators.tracking.chunk import OFFSET, SPOOL_ID, Chunk, Fetch
+from operators.tracking.lines import Begin, Line, Read, parse, whole_lines
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far one spool is replayed."""
+
+    spool_id: str
+    mlflow_run_id: str
+    offset: int
+    metrics: int
+    """logged by this call; repeats do not count"""
+    ended: bool
+
+
+class Replayer:
+    """Replays the spools of one campaign run below its parent run in MLflow.
+
+    Parameters
+    ----------
+    client : an MlflowClient; its errors pass through (see `is_unavailable`)
+    parent_run_id : the campaign's run, in whose experiment the children lie
+    fetch : brings artifacts
+    """
+
+    def __init__(self, client: "MlflowClient", parent_run_id: str, fetch: Fetch) -> None:
+        self._client, self._fetch, self._parent = client, fetch, parent_run_id
+        self._experiment = client.get_run(parent_run_id).info.experiment_id
+
+    def replay(self, spool_id: str, read: Read) -> Progress | None:
+        """Replay everything that was appended since the last call; None while there is no line."""
+        run = self.find(spool_id)
+        metrics = 0
+        while True:
+            offset = int(run.data.tags.get(OFFSET, "0")) if run else 0
+            chunk = whole_lines(read, offset)
+            if not chunk:
+                break
+            lines, skipped = parse(chunk)
+            run = run or self._create(spool_id, lines)
+            metrics += Chunk(self._client, run, self._fetch, skipped).apply(
+                lines, offset + len(chunk)
+            )
+            run = self._client.get_run(run.info.run_id)
+        if run is None:
+            return None
+        return Progress(
+            spool_id=spool_id,
+            mlflow_run_id=run.info.run_id,
+            offset=offset,
+            metrics=metrics,
+            ended=run.info.status != "RUNNING",
+        )
+
+    def abandon(self, spool_id: str) -> None:
+        """Close the run of a spool whose job is over and never said how it ended."""
+        run = self.find(spool_id)
+        if run and run.info.status == "RUNNING":
+            self._client.set_terminated(run.info.run_id, "KILLED")
+
+    def find(self, spool_id: str) -> "Run | None":
+        """Look up the run of a spool."""
+        return find_run(self._client, self._experiment, SPOOL_ID, spool_id)
+
+    def _create(self, spool_id: str, lines: Sequence[Line]) -> "Run":
+        begin = lines[0] if lines and isinstance(lines[0], Begin) else None
+        self._client.create_run(
+            self._experiment,
+            start_time=int(time.time() * 1000),
+            run_name=begin.name if begin else PurePosixPath(spool_id).stem,
+            tags={"mlflow.parentRunId": self._parent, SPOOL_ID: spool_id},
+        )
+        run = self.find(spool_id)  # another replayer may have been faster
+        assert run is not None
+        return run
+
+
+def find_run(client: "MlflowClient", experiment_id: str, tag: str, value: str) -> "Run | None":
+    """Look up the one run with that tag; of two that were made in a race the later is deleted."""
+    found = client.search_runs([experiment_id], f"tags.`{tag}` = '{_literal(value)}'")
+    runs = sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
+    for other in runs[1:]:
+        client.delete_run(other.info.run_id)
+    return runs[0] if runs else None
+
+
+def is_unavailable(error: Exception) -> bool:
+    """Whether the server, not the request, is at fault: wait and try again."""
+    from mlflow.exceptions import MlflowException
+
+    if not isinstance(error, MlflowException):
+        return False
+    status: int = error.get_http_status_code()  # type: ignore[no-untyped-call]
+    return status >= 500
+
+
+def _literal(text: str) -> str:
+    if "'" in text or "\\" in text:
+        raise ValueError(f"{text!r} cannot be searched for; leave out quotes and backslashes")
+    return text
