@@ -12,8 +12,9 @@ import time
 CODE = """
 import sys
 # stranger
-from hpc_jobs.jobs import element, solve_shard
-from hpc_jobs.fem import shards
+from hpc_jobs.runtime import element
+from hpc_jobs.jobs import solve_shard
+from hpc_jobs.fem.records import shards
 from hpc_jobs.fem.backends import backend_of
 from benchmarks.speed.sheets import DP780, material, specimens
 found, backend = backend_of(sys.argv[1])

@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow.sdk import Param
 
-CAMPAIGNS = sorted(file.stem for file in (Path(__file__).parent / "campaigns").glob("*.yaml"))
+CAMPAIGNS = sorted(file.stem for file in (Path(__file__).parents[1] / "campaigns").glob("*.yaml"))
 
 _FIELDS: dict[str, tuple[str, Param]] = {
     "train_records": (

@@ -1,5 +1,6 @@
 """What the trigger form changes lands at the right key, and is refused where the contract would."""
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -11,9 +12,9 @@ CHECKOUT = Path(__file__).parents[2]
 @pytest.fixture
 def forms(monkeypatch):
     monkeypatch.syspath_prepend(str(CHECKOUT / "dags"))
-
-    yield forms
-    sys.modules.pop("forms", None)
+    yield importlib.import_module("yieldloop_dags.forms")
+    for name in [name for name in sys.modules if name.split(".")[0] == "yieldloop_dags"]:
+        sys.modules.pop(name)
 
 
 def test_an_untouched_form_changes_nothing(forms):

@@ -1,6 +1,5 @@
 """Array jobs of a made-up job on the clusters, without Airflow: submitted, followed, counted."""
 
-import shutil
 import sys
 import time
 from pathlib import Path, PurePosixPath
@@ -19,6 +18,7 @@ from operators.cluster.script import JobScript
 from operators.cluster.submission import Plan
 from operators.cluster.transports.ssh import SshTransport
 from tests.clusters.slurm import SlurmCluster
+from tests.harness.shipped_code import ship
 
 HERE = Path(__file__).parent
 CHECKOUT = HERE.parents[2]
@@ -33,14 +33,7 @@ def open_run(folder: Path, name: str = "trial") -> RunFolder[Path]:
     run = workspace.run(name)
     campaign = load(Campaign, CHECKOUT / "dags" / "campaigns" / "demo.yaml")
     publish_model(run.campaign, FrozenCampaign(run_id=name, campaign=campaign, code_sha256=CODE))
-    code = workspace.code(CODE) / "hpc_jobs"
-    if not code.exists():
-        shutil.copytree(CHECKOUT / "hpc_jobs" / "contract", code / "contract")
-        (code / "jobs").mkdir()
-        for package in (code, code / "jobs"):
-            (package / "__init__.py").touch()
-        shutil.copy(CHECKOUT / "hpc_jobs" / "jobs" / "element.py", code / "jobs")
-        shutil.copy(HERE / "trial_job.py", code / "jobs" / "solve_shard.py")
+    ship(workspace.code(CODE), HERE / "trial_job.py")
     return run
 
 

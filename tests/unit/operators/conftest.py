@@ -6,7 +6,6 @@ everything between are what runs in earnest.
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -24,6 +23,7 @@ from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.layout import RunFolder, Workspace
 from hpc_jobs.contract.loading import load
 from quickstart.login_node import make_key, public_line
+from tests.harness.shipped_code import ship
 
 # Airflow settles on its home when it is first imported.
 AIRFLOW_HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
@@ -171,15 +171,7 @@ class Cluster:
 
     def _ship(self) -> None:
         """The code folder holds the real contract and element, and a made-up job."""
-        code = Workspace(self.workspace).code(CODE) / "hpc_jobs"
-        for part in ("contract", "jobs"):
-            (code / part).mkdir(parents=True)
-            (code / part / "__init__.py").touch()
-        (code / "__init__.py").touch()
-        for source in (CHECKOUT / "hpc_jobs" / "contract").glob("*.py"):
-            shutil.copy(source, code / "contract")
-        shutil.copy(CHECKOUT / "hpc_jobs" / "jobs" / "element.py", code / "jobs")
-        shutil.copy(HERE / "tiny_job.py", code / "jobs" / "solve_shard.py")
+        ship(Workspace(self.workspace).code(CODE), HERE / "tiny_job.py")
         campaign = load(Campaign, CHECKOUT / "dags" / "campaigns" / "demo.yaml")
         frozen = FrozenCampaign(run_id="demo-1", campaign=campaign, code_sha256=CODE)
         self.run.campaign.parent.mkdir(parents=True)

@@ -16,7 +16,7 @@ CHECKOUT = Path(__file__).parents[4]
 WORK = """
 import sys, time
 from pathlib import Path
-from hpc_jobs.jobs import element
+from hpc_jobs.runtime import element
 
 def work(one):
     with (one.run.root / "ran").open("a") as file:
