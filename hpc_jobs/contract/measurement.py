@@ -68,6 +68,16 @@ class Truth(Frozen):
         dict[str, FiniteFloat] | None, Field(description="of the yield function, by name")
     ] = None
     curves: Curves | None = None
+    material: Annotated[
+        Material | None, Field(description="but for its yield function, where the truth has one")
+    ] = None
+    coordinates: Annotated[
+        dict[str, FiniteFloat], Field(description="of the family (contract.family), by name")
+    ] = {}
+
+
+Known = tuple[FiniteFloat, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
+"""What is known of a coordinate by other means: its value and one standard deviation."""
 
 
 class MeasurementHeader(Frozen):
@@ -79,8 +89,20 @@ class MeasurementHeader(Frozen):
         str, Field(min_length=1, max_length=2000, description="where the numbers come from")
     ]
     material: Annotated[
-        Material, Field(description="elasticity, hardening and exponent, known from plain tests")
-    ]
+        Material | None,
+        Field(
+            description="elasticity, hardening and exponent, known from plain tests; none where a "
+            "family's campaign identifies them or `knowledge` tells them"
+        ),
+    ] = None
+    knowledge: Annotated[
+        dict[str, Known],
+        Field(
+            description="coordinate of the campaign's family (contract.family) -> value and "
+            "standard deviation; of what is not named nothing is known but the campaign's range, "
+            "of a nuisance its nominal value and the campaign's standard deviation"
+        ),
+    ] = {}
     specimens: Annotated[
         Specimens, Field(description="mesh: the virtual experiment's; says nothing of a real one")
     ]
