@@ -36,6 +36,7 @@ class ShardFields:
     """Dataset names of a shard: n records each, float32 unless said."""
 
     PARAMETERS = "parameters"  # (n, targets) float64, in the order of Campaign.targets
+    SHEET = "sheet"  # (n, coordinates) float64 of Campaign.family; absent for a single sheet
     STRAINS = "strains"  # (n, strain_values); NaN where the status is not ok
     FORCES = "forces"  # (n, force_values) N
     STATUS = "status"  # (n,) uint8, index into RecordStatus.NAMES
