@@ -3,7 +3,8 @@
 Both take raw strains (records, strain_values) float32, and forces (records, force_values) in N if
 the network does; one of a family also what is known of given values (records, 2 given), the values
 and then their standard deviations. They answer physical targets (records, targets): the scaling is
-inside. ONNX holds no code; torch.export.load may unpickle what it is given, so load a .pt2 only if it is vouched for.
+inside. ONNX holds no code; torch.export.load may unpickle what it is given, so load a .pt2 only if
+it is vouched for.
 """
 
 import logging
