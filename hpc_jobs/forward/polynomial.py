@@ -16,6 +16,7 @@ class Monomials:
     """All monomials u^e of `variables` variables up to a total degree, lowest degree first.
 
     A variable of weight w counts w times in the degree: small disturbances need no high powers.
+    The variables themselves are always there.
     """
 
     variables: int
@@ -34,7 +35,7 @@ class Monomials:
         for degree in range(1, self.degree + 1):
             for chosen in combinations_with_replacement(range(self.variables), degree):
                 row = np.bincount(chosen, minlength=self.variables)
-                if not self.weights or row @ self.weights <= self.degree:
+                if degree == 1 or not self.weights or row @ self.weights <= self.degree:
                     rows.append(row)
         return np.array(rows)
 
