@@ -151,7 +151,7 @@ class FromYield(Frozen):
     """
 
     secant: Annotated[Fraction, Field(gt=0.05, lt=0.95)] = 0.6
-    peak_share: Annotated[Fraction, Field(gt=0.5, lt=1)] = 0.985
+    peak_share: Annotated[Fraction, Field(gt=0.5, lt=1)] = 0.97
 
 
 NUISANCES = {

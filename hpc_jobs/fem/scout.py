@@ -18,7 +18,7 @@ from hpc_jobs.fem.specimen.output_times import output_displacements
 from hpc_jobs.fem.specimen.patches import unfit_specimen
 
 SCOUT = Mesh(level="scout", along=16, across=6, grading=0.35)
-EARLY, LATE = 10, 22  # points of the curve up to some times first yield, and from there to the end
+EARLY, LATE = 8, 18  # points of the curve up to some times first yield, and from there to the end
 
 
 def with_output_times(

@@ -65,10 +65,10 @@ def _curve(u: FloatArray, f: FloatArray) -> tuple[FloatArray, FloatArray]:
         )
     if len(u) > SMOOTHED:
         return u, f
-    from scipy.interpolate import PchipInterpolator
+    from scipy.interpolate import Akima1DInterpolator
 
     dense = np.union1d(np.linspace(u[0], u[-1], DENSE), u)
-    return dense, np.asarray(PchipInterpolator(u, f)(dense))
+    return dense, np.asarray(Akima1DInterpolator(u, f, method="makima")(dense))  # finds peaks
 
 
 def _elastic_line(u: FloatArray, f: FloatArray, peak: float) -> tuple[float, float]:
