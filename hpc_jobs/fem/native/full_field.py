@@ -17,7 +17,7 @@ from hpc_jobs.fem.native.library import Problem, Solver, load
 from hpc_jobs.fem.native.symmetry import DRAWN, DRAWN_BACK, Part, solved_part, symmetry_at
 from hpc_jobs.fem.specimen.mesh import FloatArray, Quadrilaterals, notched_strip
 
-NOMINAL_STEP = 1 / 80  # of the largest end displacement; beside the chosen moments
+NOMINAL_STEP = 1 / 40  # of the largest end displacement; beside the chosen moments
 FIRST_STEPS = (0.0025, 0.005, 0.0075)  # through general yield
 TOGETHER = 1e-4  # load steps nearer to a chosen moment than this are left out
 
