@@ -25,6 +25,17 @@ Quantity = Literal[
 ]
 """What a materials engineer calls the anisotropy; stresses relative to the rolling direction."""
 
+QUANTITY_LABELS: dict[Quantity, str] = {
+    "stress_ratio_45": "σ45 / σ0",
+    "stress_ratio_90": "σ90 / σ0",
+    "stress_ratio_biaxial": "σb / σ0",
+    "r_value_0": "r0",
+    "r_value_45": "r45",
+    "r_value_90": "r90",
+    "r_value_biaxial": "rb",
+}
+"""As figures, tables and pages write them."""
+
 
 class MeasurementFields:
     """Names inside a measurement file, and inside the file of a re-simulated field."""
@@ -57,6 +68,16 @@ class Truth(Frozen):
         dict[str, FiniteFloat] | None, Field(description="of the yield function, by name")
     ] = None
     curves: Curves | None = None
+    material: Annotated[
+        Material | None, Field(description="but for its yield function, where the truth has one")
+    ] = None
+    coordinates: Annotated[
+        dict[str, FiniteFloat], Field(description="of the family (contract.family), by name")
+    ] = {}
+
+
+Known = tuple[FiniteFloat, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
+"""What is known of a coordinate by other means: its value and one standard deviation."""
 
 
 class MeasurementHeader(Frozen):
@@ -68,8 +89,20 @@ class MeasurementHeader(Frozen):
         str, Field(min_length=1, max_length=2000, description="where the numbers come from")
     ]
     material: Annotated[
-        Material, Field(description="elasticity, hardening and exponent, known from plain tests")
-    ]
+        Material | None,
+        Field(
+            description="elasticity, hardening and exponent, known from plain tests; none where a "
+            "family's campaign identifies them or `knowledge` tells them"
+        ),
+    ] = None
+    knowledge: Annotated[
+        dict[str, Known],
+        Field(
+            description="coordinate of the campaign's family (contract.family) -> value and "
+            "standard deviation; of what is not named nothing is known but the campaign's range, "
+            "of a nuisance its nominal value and the campaign's standard deviation"
+        ),
+    ] = {}
     specimens: Annotated[
         Specimens, Field(description="mesh: the virtual experiment's; says nothing of a real one")
     ]

@@ -10,15 +10,7 @@ from pydantic import ValidationError
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ContractError
-from hpc_jobs.contract.material import (
-    Hardening,
-    HockettSherby,
-    Material,
-    Mixed,
-    Swift,
-    Tabulated,
-    Voce,
-)
+from hpc_jobs.contract.material import Material, initial_yield_stress
 from hpc_jobs.contract.measurement import MeasurementFields, MeasurementHeader
 from hpc_jobs.contract.records import publish
 from hpc_jobs.contract.specimen import Specimens
@@ -31,7 +23,8 @@ NUMERICS = {
     "steps_per_output",
     "time_limit_s",
     "outputs",
-}  # of a simulation; a real specimen has none
+    "pieces",
+}  # of a simulation, or of the specimens as they are
 
 
 class UnusableMeasurement(ContractError):
@@ -115,8 +108,17 @@ def foreign_fields(header: MeasurementHeader, campaign: Campaign) -> list[str]:
         header.specimens.model_dump(exclude=NUMERICS),
         campaign.specimens.model_dump(exclude=NUMERICS),
     )
-    pairs += _leaves("material", header.material.model_dump(), campaign.material.model_dump())
+    fixed = campaign.sheet.fixed
+    if fixed is not None:
+        found = header.material.model_dump() if header.material else None
+        pairs += _leaves("material", found, fixed.model_dump())
+    unknown = sorted(set(header.knowledge) - set(campaign.family.names))
     return [
+        f"knowledge.{name} is no coordinate of campaign '{campaign.name}', which has "
+        f"{', '.join(campaign.family.names) or 'none: all is fixed'}; leave it out, or use a "
+        "campaign whose family has it"
+        for name in unknown
+    ] + [
         f"{key} is {found}, campaign '{campaign.name}' simulates {expected}; "
         "use a campaign made for it, or measure again"
         for key, found, expected in pairs
@@ -134,23 +136,10 @@ def physical_mistakes(measurement: Measurement) -> list[str]:
     if mistakes:
         return mistakes
     mistakes = _strain_mistakes(strains.reshape(specimens.strain_shape), specimens)
-    if forces is not None:
-        mistakes += _force_mistakes(forces, specimens, measurement.header.material)
+    material = measurement.header.material
+    if forces is not None and material is not None:
+        mistakes += _force_mistakes(forces, specimens, material)
     return mistakes
-
-
-def initial_yield_stress(law: Hardening) -> float:
-    """k(0) in MPa."""
-    match law:
-        case Swift():
-            return float(law.strength_mpa * law.prestrain**law.exponent)
-        case Voce() | HockettSherby():
-            return law.yield_stress_mpa
-        case Mixed():
-            swift = initial_yield_stress(law.swift)
-            return law.swift_share * swift + (1 - law.swift_share) * law.voce.yield_stress_mpa
-        case Tabulated():
-            return law.stresses_mpa[0]
 
 
 def _size_mistakes(name: str, values: NDArray[np.float64], expected: int) -> list[str]:
