@@ -151,17 +151,19 @@ class Family:
 
     def specimens_of(self, values: Sequence[float], specimens: Specimens) -> Specimens:
         """Return a record's own tests: `specimens` (on any mesh) with its pieces as they are."""
+        if self.is_single_sheet:
+            return specimens
         pieces: dict[int, dict[str, float]] = {}
         for one, value in zip(self.coordinates, self._checked(values), strict=True):
             if one.specimen is not None:
                 pieces.setdefault(one.specimen, {})[one.name.split("@")[0]] = float(value)
         if not pieces:
-            return specimens
+            return specimens.model_copy(update={"warm_start": False})
         before = specimens.pieces or (Piece(),) * len(specimens.tests)
         made = tuple(
             piece.model_copy(update=pieces.get(index, {})) for index, piece in enumerate(before)
         )
-        return specimens.model_copy(update={"pieces": made})
+        return specimens.model_copy(update={"pieces": made, "warm_start": False})
 
     @cached_property
     def curve_strains(self) -> tuple[float, ...]:

@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from hpc_jobs.contract.frozen import Frozen, Interval, Positive
 from hpc_jobs.contract.material import (
     LARGEST_EXPONENT,
+    NODE_PRESTRAIN,
     QUADRATIC,
     SMALLEST_EXPONENT,
     YIELD_PARAMETERS,
@@ -28,8 +29,6 @@ Role = Literal["given", "identified", "nuisance"]
 
 LEVEL_STRAIN = 0.05
 """Plastic strain at which the level of a curve is told."""
-NODE_PRESTRAIN = 0.002
-"""By which strains are shifted before their logarithm is taken, see material.Nodes."""
 LAWS: dict[str, type[Swift | Voce | HockettSherby]] = {
     "swift": Swift,
     "voce": Voce,

@@ -265,6 +265,10 @@ class Specimens(Frozen):
     steps_per_output: Annotated[
         int, Field(ge=1, le=1000, description="load increments between two output times")
     ] = 2
+    warm_start: Annotated[
+        bool,
+        Field(description="start from an isotropic sheet's trajectory; never where records differ"),
+    ] = True
     time_limit_s: Annotated[
         Positive, Field(description="processor time of one record, after which it is given up")
     ] = 60.0

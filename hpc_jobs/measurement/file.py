@@ -24,6 +24,7 @@ NUMERICS = {
     "time_limit_s",
     "outputs",
     "pieces",
+    "warm_start",
 }  # of a simulation, or of the specimens as they are
 
 

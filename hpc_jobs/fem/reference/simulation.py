@@ -15,7 +15,9 @@ from hpc_jobs.fem.materials.yield_function import YieldFunction
 from hpc_jobs.fem.record import Record, failed, finished, quantities, stopped
 from hpc_jobs.fem.reference.solver import QUICK, TOLERANCE, cpu_seconds, pull
 from hpc_jobs.fem.specimen.discretised import discretise
+from hpc_jobs.fem.specimen.load_steps import output_fractions
 from hpc_jobs.fem.specimen.mesh import FloatArray
+from hpc_jobs.fem.specimen.patches import unfit_specimen
 
 __all__ = ["Record", "simulate", "simulate_table"]
 
@@ -40,6 +42,9 @@ def simulate(
     reason = defect(yield_function)
     if reason:
         return failed("rejected_material", reason, specimens)
+    reason = unfit_specimen(specimens)
+    if reason:
+        return failed("rejected_specimen", reason, specimens)
     return _run_all(yield_function, material, specimens, tolerance, quick)
 
 
@@ -65,7 +70,7 @@ def _run_all(
     forces = np.empty(specimens.force_shape)
     largest, steps, iterations = 0.0, 0, 0
     for i, test in enumerate(specimens.tests):
-        model = discretise(test.geometry, specimens.mesh, specimens.patches)
+        model = discretise(test.geometry, specimens.mesh, test.patches(specimens.patches))
         code, time, force, plastic, stepped, iterated = pull(
             yield_function.coefficients,
             law,
@@ -78,7 +83,8 @@ def _run_all(
             model.free,
             model.band_width,
             specimens.steps_per_output,
-            specimens.end_displacement_mm,
+            output_fractions(test),
+            test.drawn_mm[-1],
             model.patch_weights,
             measured,
             forces[i],

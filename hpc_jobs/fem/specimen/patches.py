@@ -9,16 +9,17 @@ contain a point.
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.contract.specimen import Patches
+from hpc_jobs.contract.specimen import Geometry, Patches, Specimens
 from hpc_jobs.fem.specimen.mesh import FloatArray, Quadrilaterals, shape_functions
 
+EDGE_MARGIN = 1e-9  # mm
 SAMPLES = 60  # midpoints per patch and direction, by which the average is taken
 
 
 def patch_weights(mesh: Quadrilaterals, patches: Patches) -> FloatArray:
     """Weights (patches, elements * 4); patches are numbered across first, then along +x."""
-    x = _midpoints(patches.region_length_mm, patches.along)
-    y = _midpoints(patches.region_width_mm, patches.across)
+    x = patches.offset_along_mm + _midpoints(patches.region_length_mm, patches.along)
+    y = patches.offset_across_mm + _midpoints(patches.region_width_mm, patches.across)
     weights = np.zeros((patches.count, len(mesh.elements) * 4))
     for patch in range(patches.count):
         along, across = divmod(patch, patches.across)
@@ -29,6 +30,35 @@ def patch_weights(mesh: Quadrilaterals, patches: Patches) -> FloatArray:
         entries = 4 * elements[:, None] + np.arange(4)
         np.add.at(weights[patch], entries.ravel(), extrapolation.ravel() / SAMPLES**2)
     return weights
+
+
+def unfit_specimen(specimens: Specimens) -> str:
+    """Name the first test whose specimen cannot be measured as it is; "" if all can."""
+    for test in specimens.tests:
+        reason = does_not_fit(test.geometry, test.patches(specimens.patches))
+        if reason:
+            return f"specimen {test.label}: {reason}"
+    return ""
+
+
+def does_not_fit(geometry: Geometry, patches: Patches) -> str:
+    """Say why a specimen as it is cannot be measured with these patches; "" if it can."""
+    if not 0 < geometry.notch_width_mm <= geometry.width_mm:
+        return (
+            f"its notch would be {geometry.notch_width_mm:.4g} mm wide, and its strip is "
+            f"{geometry.width_mm:g}; lower the notch width's standard deviation"
+        )
+    length = patches.region_length_mm / 2 + abs(patches.offset_along_mm)
+    if length > geometry.length_mm / 2:
+        return f"its patches reach {length:.4g} mm along; the strip's end is nearer"
+    width = patches.region_width_mm / 2 + abs(patches.offset_across_mm)
+    if width > geometry.notch_width_mm / 2 + EDGE_MARGIN:
+        return (
+            f"its patches reach {width:.4g} mm across, and its edge is at "
+            f"{geometry.notch_width_mm / 2:.4g}; make the region of the patches smaller, or the "
+            "standard deviations of their place and of the notch width"
+        )
+    return ""
 
 
 def locate(
