@@ -64,7 +64,7 @@ def places_of(campaign: Campaign, parameters: FloatArray) -> FloatArray:
 
 def parameters_of(campaign: Campaign, tests: FloatArray) -> tuple[FloatArray, list[str]]:
     """Parameters (n, targets) of mechanical values (n, axes), and why not, empty if accepted."""
-    values, solved = _solve(campaign.material, tests)
+    values, solved = solve_tests(campaign.material, tests)
     reasons = [
         _reject(row, campaign) if good else "no_solution"
         for row, good in zip(values, solved, strict=True)
@@ -103,8 +103,11 @@ def draw(campaign: Campaign, stream: int, start: int, count: int) -> Draw:
     return Draw(parameters=table, start=start, stop=position, rejected=rejected)
 
 
-def _solve(material: Material, tests: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Parameters (n, parameters) from mechanical values (n, axes), and where there are any."""
+def solve_tests(material: Material, tests: FloatArray) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Parameters (n, parameters), in the material's order, of mechanical values (n, axes).
+
+    Also where there are any (n,); axes as MATERIALS[...].tests names them.
+    """
     if material.yield_function != "yld2000_2d":
         return tests, np.ones(len(tests), dtype=np.bool_)  # the r-values are the parameters
     stresses = np.hstack((np.ones((len(tests), 1)), tests[:, :3]))

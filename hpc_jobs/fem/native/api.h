@@ -67,9 +67,9 @@ struct yl_solver *yl_open(const struct yl_setup *setup, int path);
 int yl_load(struct yl_solver *solver, const struct yl_sheet *sheet);
 /* coefficients (9,): exponent and linear forms of the yield function, as in hpc_jobs/fem/materials/yield_function.py.
  * time_limit_s is processor time. values (quantities, patches, outputs) and forces (outputs,), N, are complete only
- * if the status is YL_OK. */
+ * if the status is YL_OK; so are displacements (outputs, unknowns), mm, which may be 0. */
 void yl_solve(struct yl_solver *solver, const double *coefficients, double time_limit_s, double *values, double *forces,
-              struct yl_report *report);
+              double *displacements, struct yl_report *report);
 void yl_close(struct yl_solver *solver);
 /* sigma_bar and its gradient (xx, yy, engineering shear), results (count, 4), at stresses (count, 3). */
 void yl_yield(const double *coefficients, int count, const double *stresses, double *results);

@@ -95,6 +95,7 @@ class Outcome:
     cut_backs: int
     stiffnesses: int
     residuals: int
+    displacements: FloatArray | None = None  # (outputs, unknowns), mm, where they were asked for
 
 
 class Library:
@@ -112,6 +113,7 @@ class Library:
             ctypes.c_void_p,
             _DOUBLES,
             ctypes.c_double,
+            _DOUBLES,
             _DOUBLES,
             _DOUBLES,
             ctypes.POINTER(_Report),
@@ -181,6 +183,7 @@ class Solver:
         self._dll, self._handle = library.dll, None
         self._shape = (problem.quantities, len(problem.part.patch_weights))
         self._outputs = 0
+        self._unknowns = problem.part.unknowns
         setup, kept = _setup(problem)
         index = PATHS.index(path or library.best_path)
         self._handle = self._dll.yl_open(ctypes.byref(setup), index)
@@ -204,8 +207,14 @@ class Solver:
         del kept
         self._outputs = int(loading.is_output.sum())
 
-    def solve(self, material: YieldFunction, time_limit_s: float) -> Outcome:
-        """Draw the specimen to its end displacement, or as far as it goes in that CPU time."""
+    def solve(
+        self, material: YieldFunction, time_limit_s: float, *, displacements: bool = False
+    ) -> Outcome:
+        """Draw the specimen to its end displacement, or as far as it goes in that CPU time.
+
+        displacements: also keep those of the unknowns at the output times; NaN where not reached.
+        """
+        kept = np.full((self._outputs, self._unknowns), np.nan) if displacements else None
         values = np.full((*self._shape, self._outputs), np.nan)
         forces = np.full(self._outputs, np.nan)
         report = _Report()
@@ -215,10 +224,11 @@ class Solver:
             time_limit_s,
             _pointer(values),
             _pointer(forces),
+            None if kept is None else _pointer(kept),
             ctypes.byref(report),
         )
         facts: dict[str, Any] = {field[0]: getattr(report, field[0]) for field in _Report._fields_}
-        return Outcome(values=values, forces=forces, **facts)
+        return Outcome(values=values, forces=forces, displacements=kept, **facts)
 
 
 def _pointer(array: NDArray[Any]) -> Any:
