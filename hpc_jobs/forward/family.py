@@ -5,62 +5,19 @@ sheet it need not: the records nearest to it give a polynomial of their own, who
 those of the neighbourhood alone, and which then count as noise there.
 """
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.forward.natural import Natural
 from hpc_jobs.forward.polynomial import Monomials
-from hpc_jobs.forward.records import ForwardRecords
+from hpc_jobs.forward.records import FamilyRecords, ForwardRecords
 from hpc_jobs.forward.surrogate import REACH, Surrogate, best_polynomial, observables_of
 
 COMPONENTS = 80
 MOST_TERMS = 2500
 NEIGHBOURS = 1500
 LOCAL_DEGREES = (1, 2)
-WIDENED = 0.15
-"""Of the box, added to a posterior's width when its neighbourhood is chosen."""
 
 FloatArray = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FamilyRecords:
-    """Noise-free records of a family with their natural coordinates, whitened."""
-
-    natural: Natural
-    u: FloatArray  # (n, coordinates)
-    strains: NDArray[np.floating]  # (n, strain_values)
-    forces: NDArray[np.floating]  # (n, force_values), N
-
-    @classmethod
-    def of(
-        cls,
-        natural: Natural,
-        values: FloatArray,
-        strains: NDArray[np.floating],
-        forces: NDArray[np.floating],
-    ) -> "FamilyRecords":
-        """From physical values (n, coordinates) of natural.names."""
-        u = (natural.natural(values) - natural.centre) / natural.spread
-        return cls(natural, u, strains, forces)
-
-    def __len__(self) -> int:
-        return len(self.u)
-
-    def rows(self, chosen: NDArray[np.integer]) -> "FamilyRecords":
-        """Return some of them."""
-        return replace(
-            self, u=self.u[chosen], strains=self.strains[chosen], forces=self.forces[chosen]
-        )
-
-    def nearest(self, u: FloatArray, covariance: FloatArray, count: int) -> "FamilyRecords":
-        """Return those nearest to u (coordinates,), in the metric of a widened covariance."""
-        metric = np.linalg.inv(covariance + WIDENED * np.eye(len(u)))
-        away = self.u - u
-        distances = np.einsum("ni,ij,nj->n", away, metric, away)
-        return self.rows(np.argsort(distances, kind="stable")[:count])
 
 
 def fit_family(

@@ -302,3 +302,54 @@ def _weights(
     logarithms = log_law[inside] - 0.5 * misfit - log_proposal[inside]
     weights = np.exp(logarithms - logarithms.max())
     return weights / weights.sum(), inside
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Draws:
+    """Weighted samples of one measurement's posterior."""
+
+    u: FloatArray  # (m, coordinates)
+    weights: FloatArray  # (m,), of sum one
+    most_probable: FloatArray  # (coordinates,)
+    covariance: FloatArray  # (coordinates, coordinates) of u, of the normal law there
+    rms: float  # residual, whitened by noise and the surrogate's own error
+
+
+def posterior_draws(
+    surrogate: Surrogate,
+    log_prior: LogDensity,
+    strains: NDArray[np.floating],
+    forces: NDArray[np.floating] | None = None,
+    *,
+    prior: NormalPrior | None = None,
+    kept: NDArray[np.bool_] | None = None,
+    samples: int = 8 * SAMPLES,
+) -> Draws:
+    """Draw from the posterior of one measurement, strains (strain_values,) and forces or None.
+
+    As `posterior_mean`; where hardly a sample lies in the prior's range, the normal law about the
+    most probable sheet is drawn from instead.
+    """
+    row, pull = strains[None], None if forces is None else forces[None]
+    found = refine(surrogate, row, pull, prior=prior, kept=kept)
+    measured = surrogate.observables.of(row, pull)
+    view = View.of(surrogate, measured.shape[1], kept, prior)
+    goal = view.goal(view.deviation(measured))[0]
+    factor = _factors(view, found.u)[0]
+    proposals = _Proposals.of(samples, found.u.shape[1])
+    u = found.u[0] + proposals.offsets @ factor.T
+    weights, inside = _weights(view, log_prior, goal, u, proposals.log_density)
+    misfit = goal - view.fitted(found.u)[0]
+    unseen = found.chi_square[0] - (misfit**2).sum()
+    rms = float(np.sqrt((unseen + (misfit**2).sum()) / max(found.freedom, 1)))
+    if not weights.size or 1 / (weights**2).sum() <= FEWEST:
+        normal = np.random.default_rng(SEED).standard_normal((samples, len(factor)))
+        u, inside = found.u[0] + normal @ factor.T, np.arange(samples)
+        weights = np.full(samples, 1 / samples)
+    return Draws(
+        u=u[inside],
+        weights=weights,
+        most_probable=found.u[0],
+        covariance=factor @ factor.T,
+        rms=rms,
+    )
