@@ -6,7 +6,6 @@
 It is what the surrogate stands for: Gauss-Newton outside the box and the design report ask it.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,8 +21,8 @@ from hpc_jobs.fem.record import Record
 from hpc_jobs.fem.scout import with_output_times
 from hpc_jobs.forward.natural import QUANTITIES, Natural
 
-STEP = 0.03
-"""Of u, for central differences: some hundredth of the box."""
+STEP = 0.02
+"""Of u, for one-sided differences: half a hundredth of the box."""
 RATIOS = len(QUANTITIES) - 4  # stress ratios come before the four r-values
 
 FloatArray = NDArray[np.float64]
@@ -116,11 +115,38 @@ class Engine:
         logs = np.log(forces) / self.noise.force_relative
         return np.concatenate([strains / self.noise.strain, logs])
 
-    def jacobian(self, u: FloatArray, columns: Iterator[int] | None = None) -> FloatArray:
-        """Return derivatives (values, coordinates) by central differences; raises NoSheet."""
-        slopes = []
-        for column in columns or range(len(u)):
+    @property
+    def free(self) -> list[int]:
+        """Coordinates whose slopes have to be simulated; the others scale forces alone."""
+        return [
+            column
+            for column, name in enumerate(self.natural.names)
+            if name != "youngs_modulus_mpa" and not name.startswith("force_scale")
+        ]
+
+    def slopes(self, u: FloatArray, seen: FloatArray) -> FloatArray:
+        """Return derivatives (values, coordinates) at u, where `seen` was observed; raises NoSheet."""
+        slopes = self._level_slopes(u)
+        for column in self.free:
             step = np.zeros(len(u))
             step[column] = STEP
-            slopes.append((self.observe(u + step) - self.observe(u - step)) / (2 * STEP))
-        return np.stack(slopes, axis=1)
+            try:
+                slopes[:, column] = (self.observe(u + step) - seen) / STEP
+            except NoSheet:  # beyond the edge of what is admissible: look back
+                slopes[:, column] = (seen - self.observe(u - step)) / STEP
+        return slopes
+
+    def _level_slopes(self, u: FloatArray) -> FloatArray:
+        """Return derivatives by E with k/E held, and by each load cell's gain."""
+        slopes = np.zeros((self.specimens.strain_values + self.specimens.force_values, len(u)))
+        values, unit = self.specimens.strain_values, 1 / self.noise.force_relative
+        times = self.specimens.output_times
+        labels = [test.label.replace(" ", "-") for test in self.specimens.tests]
+        for column, name in enumerate(self.natural.names):
+            spread = self.natural.spread[column]
+            if name == "youngs_modulus_mpa":
+                slopes[values:, column] = spread * unit
+            elif name.startswith("force_scale"):
+                first = values + times * labels.index(name.partition("@")[2])
+                slopes[first : first + times, column] = spread * unit / (1 + spread * u[column])
+        return slopes

@@ -15,7 +15,6 @@ from hpc_jobs.identification.engine import Engine, NoSheet
 from hpc_jobs.identification.posterior import NormalPrior
 
 MOST_SIMULATIONS = 60
-STEP = 0.02  # of u, one-sided
 CLOSE = 0.02  # of a posterior standard deviation: it has arrived
 HALVINGS = 6
 LONGEST_STEP = 2.0  # of u
@@ -62,21 +61,21 @@ class Descent:
     def run(self, start: FloatArray) -> Answer:
         """Descend from u (coordinates,); raises NoSheet if no sheet lies near the start."""
         u, seen = self._admissible(start)
-        slopes = self._slopes(u, seen)
+        slopes = self.engine.slopes(u, seen)
         refreshed, converged = True, False
         while self.left > 0:
             step = self._step(u, seen, slopes)
             if self._length(step, slopes) < CLOSE:
                 converged = True
-                if refreshed or self.left <= self._price:
+                if refreshed or self.left <= len(self.engine.free):
                     break
-                slopes, refreshed, converged = self._slopes(u, seen), True, False
+                slopes, refreshed, converged = self.engine.slopes(u, seen), True, False
                 continue
             taken = self._taken(u, seen, step)
             if taken is None:
-                if refreshed or self.left <= self._price:
+                if refreshed or self.left <= len(self.engine.free):
                     break
-                slopes, refreshed = self._slopes(u, seen), True
+                slopes, refreshed = self.engine.slopes(u, seen), True
                 continue
             moved, there = taken
             change = moved - u
@@ -102,47 +101,6 @@ class Descent:
             except NoSheet as error:
                 reason = reason or str(error)
         raise NoSheet(f"no sheet between the start and the middle of what is known: {reason}")
-
-    @property
-    def _free(self) -> list[int]:
-        """Coordinates whose slopes have to be simulated."""
-        return [
-            column
-            for column, name in enumerate(self.engine.natural.names)
-            if name != "youngs_modulus_mpa" and not name.startswith("force_scale")
-        ]
-
-    @property
-    def _price(self) -> int:
-        return len(self._free)
-
-    def _slopes(self, u: FloatArray, seen: FloatArray) -> FloatArray:
-        slopes = self._level_slopes(u)
-        for column in self._free:
-            step = np.zeros(len(u))
-            step[column] = STEP
-            try:
-                slopes[:, column] = (self.engine.observe(u + step) - seen) / STEP
-            except NoSheet:  # beyond the edge of what is admissible: look back
-                slopes[:, column] = (seen - self.engine.observe(u - step)) / STEP
-        return slopes
-
-    def _level_slopes(self, u: FloatArray) -> FloatArray:
-        """Slopes of what scales forces alone: E with k/E held, and each load cell's gain."""
-        engine = self.engine
-        slopes = np.zeros((len(self.goal), len(u)))
-        values, unit = engine.specimens.strain_values, 1 / engine.noise.force_relative
-        times = engine.specimens.output_times
-        labels = [test.label.replace(" ", "-") for test in engine.specimens.tests]
-        for column, name in enumerate(engine.natural.names):
-            spread = engine.natural.spread[column]
-            if name == "youngs_modulus_mpa":
-                slopes[values:, column] = spread * unit
-            elif name.startswith("force_scale"):
-                first = values + times * labels.index(name.partition("@")[2])
-                scale = 1 + spread * u[column]
-                slopes[first : first + times, column] = spread * unit / scale
-        return slopes
 
     def _curvature(self, slopes: FloatArray) -> FloatArray:
         seen = slopes[self.kept]
