@@ -74,6 +74,21 @@ def _lines(mesh: Quadrilaterals, half: FloatArray, y: FloatArray) -> FloatArray:
     return np.asarray(np.stack(sums, axis=-1).reshape(lines, patches, rows, 2), np.float64)
 
 
+def locate(
+    mesh: Quadrilaterals, x: FloatArray, y: FloatArray
+) -> tuple[NDArray[np.int64], FloatArray]:
+    """Element (n,) that holds each position, and its parent coordinates (n, 2).
+
+    Exact for this mesh: element sides across the strip are straight lines x = const.
+    """
+    column, share, half = _columns(mesh, x)
+    rows = mesh.per_column - 1
+    place = (y / half + 1) * (rows / 2)
+    row = np.clip(np.ceil(place) - 1, 0, rows - 1).astype(np.int64)
+    parent = np.stack((2 * share - 1, 2 * (place - row) - 1), axis=-1)
+    return column * rows + row, parent
+
+
 def unfit_specimen(specimens: Specimens) -> str:
     """Name the first test whose specimen cannot be measured as it is; "" if all can."""
     for test in specimens.tests:
