@@ -16,6 +16,7 @@ from hpc_jobs.contract.sheet import LEVEL_STRAIN
 from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.contract.validation import Estimate, Found
 from hpc_jobs.dataset.facts import GivenValues
+from hpc_jobs.forward.natural import QUANTITIES, Natural
 
 FloatArray = NDArray[np.float64]
 
@@ -97,3 +98,33 @@ def specimens_of(campaign: Campaign, estimate: Estimate, measured: Specimens) ->
     if measured.is_timed and measured.pieces:
         timed = timed.model_copy(update={"pieces": measured.pieces})
     return family.specimens_of([estimate.coordinates[name] for name in family.names], timed)
+
+
+def log_stress_draws(campaign: Campaign, values: FloatArray) -> dict[float, FloatArray]:
+    """Return ln k(p) in MPa of draws (n, natural coordinates), physical, by plastic strain.
+
+    Empty for a campaign whose curves have no nodes.
+    """
+    names = Natural.of(campaign).names
+    if "k05_over_e" not in names:
+        return {}
+    modulus: FloatArray | float
+    if "youngs_modulus_mpa" in names:
+        modulus = values[:, names.index("youngs_modulus_mpa")]
+    else:
+        modulus = float(campaign.sheet.youngs_modulus_mpa)  # type: ignore[arg-type]
+    level = np.log(values[:, names.index("k05_over_e")] * modulus)
+    found = {LEVEL_STRAIN: level}
+    for column, name in enumerate(names):
+        if name.startswith("log_k_over_k05@"):
+            found[float(name.partition("@")[2])] = level + values[:, column]
+    return dict(sorted(found.items()))
+
+
+def asked_columns(campaign: Campaign, header: MeasurementHeader) -> list[int]:
+    """Natural coordinates that are reported: mechanical values, and scalars not known exactly."""
+    names = Natural.of(campaign).names
+    scalars = ("exponent", "youngs_modulus_mpa")
+    known = {name for name, (_, sd) in header.knowledge.items() if sd == 0}
+    asked = [*QUANTITIES, *(name for name in scalars if name in names and name not in known)]
+    return [names.index(name) for name in asked]
