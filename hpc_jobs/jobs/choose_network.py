@@ -20,9 +20,7 @@ def work(element: Element) -> ChoiceFacts:
         publish_page(folder.figure("front"), front_figure(finalists, choice))
         publish_page(folder.figure("seeds"), seeds_figure(choice))
     publish_model(folder.choice, choice)
-    return ChoiceFacts(
-        recommended=choice.recommended, present=choice.present, trials=choice.trials
-    )
+    return ChoiceFacts(recommended=choice.recommended, present=choice.present, trials=choice.trials)
 
 
 if __name__ == "__main__":

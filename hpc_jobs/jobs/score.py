@@ -66,7 +66,9 @@ def _track(job: element.Element, result: Verdict) -> None:
     with Spool(job.spool / f"{name}.jsonl", name=name, tags=tags) as spool, spool.ended():
         spool.params(result.limits.model_dump())
         spool.metrics(_metrics(result), step=0)
-        spool.artifact(str(job.run.verdict(result.validation).relative_to(job.run.root)), "validation")
+        spool.artifact(
+            str(job.run.verdict(result.validation).relative_to(job.run.root)), "validation"
+        )
         for name in result.measurements:
             figure = job.run.figure(result.validation, name)
             spool.artifact(str(figure.relative_to(job.run.root)), "figures")

@@ -9,6 +9,7 @@ from typing import Any
 from airflow.sdk.bases.sensor import BaseSensorOperator, PokeReturnValue
 
 from hpc_jobs.contract.layout import JobFolder
+from hpc_jobs.contract.report import ReplayReport
 from hpc_jobs.contract.run import RunHandle, Site
 from operators.array.job_folder import current_token, job_token
 from operators.array.operator import HpcArrayJobOperator
@@ -88,7 +89,7 @@ class ReplaySensor(BaseSensorOperator):
         The task to follow; the sensor is its sibling, not its successor.
 
     MLflow or the cluster being away is waited for: the spools stay where they are.
-    Returns {"runs": {spool: MLflow run id}, "metrics": logged by the last look}.
+    Returns a ReplayReport (as JSON).
     """
 
     template_fields: Sequence[str] = ("run",)
@@ -124,7 +125,8 @@ class ReplaySensor(BaseSensorOperator):
                 log.info("%s: %d metrics more", name, progress.metrics)
         runs = {name: progress.mlflow_run_id for name, progress in found.items()}
         metrics = sum(progress.metrics for progress in found.values())
-        return PokeReturnValue(over, {"runs": runs, "metrics": metrics})
+        report = ReplayReport(runs=runs, metrics=metrics)
+        return PokeReturnValue(over, report.model_dump(mode="json"))
 
     def _is_over(self, ti: Any) -> bool:
         states = ti.get_task_states(

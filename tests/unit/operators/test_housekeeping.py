@@ -20,7 +20,8 @@ from operators.housekeeping.sweeps import (
     state_by_airflow,
 )
 from operators.runs.accounting import usage_rows
-from tests.unit.operators.conftest import Cluster, wait_until
+from tests.harness.waiting import wait_until
+from tests.unit.operators.conftest import Cluster
 
 
 @pytest.fixture

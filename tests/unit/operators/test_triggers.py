@@ -19,7 +19,8 @@ from operators.triggers import polling
 from operators.triggers.array_job import ArrayJobTrigger
 from operators.triggers.visible_files import WorkspaceTrigger
 from quickstart.login_node import make_key, public_line
-from tests.unit.operators.conftest import Cluster, wait_until
+from tests.harness.waiting import wait_until
+from tests.unit.operators.conftest import Cluster
 
 
 def twin(trigger: Any) -> Any:

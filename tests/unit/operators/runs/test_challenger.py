@@ -3,12 +3,15 @@
 import pytest
 
 from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.facts import PackedFacts
 from hpc_jobs.contract.model import ModelFacts
 from hpc_jobs.contract.records import Manifest
+from hpc_jobs.contract.report import CampaignReport, Challenger
 from operators.pages.campaign_report import campaign_report
 from operators.promotion import challenger
 from operators.promotion.challenger import choose_challenger
 from operators.runs.run import folder_of
+from tests.harness.reports import GATE, MLP, SCORE, VERDICT, array_report
 
 SHA = "a" * 64
 
@@ -43,9 +46,9 @@ def test_the_validation_split_decides(bench, run):
     publish(bench, run, "t1-multitask_cnn", facts("multitask_cnn", validation=0.1, test=0.9))
     publish(bench, run, "t1-mlp", facts("mlp", validation=0.2, test=0.1))
     chosen = choose_challenger(run, "t1")
-    assert chosen["model"] == "t1-multitask_cnn"
-    assert chosen["networks"]["mlp"]["test_sum_mse"] == pytest.approx(0.3)
-    assert chosen["networks"]["mlp"]["baselines"]["mean"]["sum"] == 2.0
+    assert chosen.model == "t1-multitask_cnn"
+    assert chosen.networks["mlp"].sum == pytest.approx(0.3)
+    assert chosen.networks["mlp"].baselines["mean"].sum == 2.0
 
 
 def test_a_committee_stands_for_its_members(bench, monkeypatch):
@@ -60,7 +63,7 @@ def test_a_committee_stands_for_its_members(bench, monkeypatch):
         choose_challenger(run, "t")
     publish(bench, run, "t-mlp", facts("mlp", 0.1, 0.1))
     chosen = choose_challenger(run, "t")
-    assert chosen["model"] == "t-mlp" and set(chosen["networks"]) == {"mlp", "single"}
+    assert chosen.model == "t-mlp" and set(chosen.networks) == {"mlp", "single"}
 
 
 def test_a_network_without_manifest_is_named(bench, run):
@@ -79,33 +82,29 @@ def test_a_foreign_manifest_is_named(bench, run):
 
 
 def test_the_report_holds_what_the_terminal_prints(run):
-    scored = {
-        "facts": {
-            "passed": False,
-            "verdicts": {"dp780": "pass", "aa2090": "outside"},
-            "quantities": {"dp780": {"r_value_0": [0.8, 0.776]}},
-            "intervals": {"dp780": {"r_value_0": [0.75, 0.85]}},
-            "notes": {"aa2090": "novelty over the limit"},
-            "refined": {"dp780": {"verdict": "pass", "quantities": {}, "intervals": {}}},
-        }
-    }
+    packed = PackedFacts(
+        generation=1, train=100, test=10, by_status={"ok": 9}, missing_shards=0, sha256=SHA
+    )
     report = campaign_report(
         run,
-        {"facts": {"by_status": {"ok": 9, "necked": 1}}},
-        {"networks": {"mlp": {"test_sum_mse": 0.3}}},
-        scored,
-        {"promoted": True, "reason": "the first one"},
+        array_report("publish_dataset", packed),
+        Challenger(model="t1-mlp", networks={"mlp": MLP}),
+        array_report("score", SCORE),
+        GATE,
+        array_report("solve_shard"),
+        array_report("train"),
     )
-    assert report["run_id"] == run.run_id
-    assert report["records_by_status"] == {"ok": 9, "necked": 1}
-    assert report["alloys"]["dp780"]["quantities"] == {"r_value_0": [0.8, 0.776]}
-    assert report["alloys"]["dp780"]["intervals"] == {"r_value_0": [0.75, 0.85]}
-    assert report["alloys"]["aa2090"] == {
-        "verdict": "outside",
-        "quantities": {},
-        "intervals": {},
-        "note": "novelty over the limit",
-        "refined": None,
-    }
-    assert report["alloys"]["dp780"]["refined"]["verdict"] == "pass"
-    assert report["gate"]["promoted"] is True
+    assert report.run_id == run.run_id and report.records_by_status == {"ok": 9}
+    assert report.verdict == VERDICT and report.gate == GATE
+    assert report.networks == {"mlp": MLP}
+    assert report.speedup is not None and report.speedup.records == 100
+    assert report.speedup.record_s == pytest.approx(36.0)  # 1 core-hour
+    assert CampaignReport.model_validate_json(report.model_dump_json()) == report
+    with pytest.raises(CorruptFile, match=r"publish_dataset .*generation: Field required; clear"):
+        campaign_report(
+            run,
+            array_report("publish_dataset"),
+            Challenger(model="t1-mlp", networks={"mlp": MLP}),
+            *(array_report("score", SCORE), GATE, array_report("solve_shard")),
+            array_report("train"),
+        )

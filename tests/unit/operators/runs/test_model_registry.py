@@ -13,6 +13,7 @@ from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.layout import RunFolder, Workspace
 from hpc_jobs.contract.model import ModelFacts
 from hpc_jobs.contract.records import publish_manifest, publish_model
+from hpc_jobs.contract.report import Champion, GateReport
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.training import Mlp
 from hpc_jobs.contract.validation import Judgement, Limits, Verdict
@@ -20,7 +21,7 @@ from hpc_jobs.dataset.facts import TargetScaler
 from hpc_jobs.learning.models.calibration import calibrate
 from hpc_jobs.learning.models.inverse_model import CARD, EXAMPLE, WEIGHTS, InverseModel, ModelCard
 from hpc_jobs.learning.models.trained_model import load_model
-from operators.promotion.registry import champion, judge, registered_name
+from operators.promotion.registry import champion, promote, registered_name
 
 TARGETS = tuple(f"MP{number}" for number in range(1, 9))
 RNG = np.random.default_rng(0)
@@ -103,11 +104,11 @@ class Registry:
         )
         publish_model(self.folder.verdict(validation), verdict)
 
-    def judge(self, model: str, validation: str = "v1") -> dict[str, Any]:
+    def judge(self, model: str, validation: str = "v1") -> GateReport:
         bench = self.bench
-        return judge(self.run, model, validation, connect=bench.connect, mlflow=bench.mlflow)
+        return promote(self.run, model, validation, connect=bench.connect, mlflow=bench.mlflow)
 
-    def made(self, name: str, error: float, test_set: str = "a") -> dict[str, Any]:
+    def made(self, name: str, error: float, test_set: str = "a") -> GateReport:
         self.trained(name, error, test_set)
         self.validated(name, validation=f"v-{name}")
         return self.judge(name, f"v-{name}")
@@ -134,8 +135,8 @@ def test_the_first_champion_answers_from_raw_strains(registry: Registry):
         tags={"mlflow.parentRunId": registry.run.mlflow_run_id},
     ).info.run_id
     decision = registry.judge("mlp")
-    assert decision["promoted"] and "there is no champion" in decision["reason"]
-    assert decision["model"] == "mlp" and decision["version"] == "1"
+    assert decision.promoted and "there is no champion" in decision.reason
+    assert decision.model == "mlp" and decision.version == "1"
     assert registry.alias("champion") == registry.alias("challenger") == "1"
     assert registry.alias("previous") is None
     [learned] = registry.client.get_run(child).inputs.dataset_inputs
@@ -157,27 +158,27 @@ def test_the_first_champion_answers_from_raw_strains(registry: Registry):
     assert version.run_id == child and version.tags["run_id"] == "demo-1"
     assert version.tags["dataset.sha256"] == "d" * 64
     found = champion(registry.campaign, registry.bench.mlflow)
-    assert found == {"run": registry.run.model_dump(mode="json"), "model": "mlp", "version": "1"}
+    assert found == Champion(run_id=registry.run.run_id, model="mlp", version="1")
 
 
 def test_a_better_challenger_takes_over_and_a_worse_one_does_not(registry: Registry):
-    assert registry.made("first", 0.020)["promoted"]
+    assert registry.made("first", 0.020).promoted
     worse = registry.made("second", 0.030)
-    assert not worse["promoted"] and "50.0% above" in worse["reason"]
+    assert not worse.promoted and "50.0% above" in worse.reason
     assert (registry.alias("champion"), registry.alias("challenger")) == ("1", "2")
     better = registry.made("third", 0.010)
-    assert better["promoted"] and better["champion_before"] == "1"
+    assert better.promoted and better.champion_before == "1"
     aliases = [registry.alias(name) for name in ("champion", "previous", "challenger")]
     assert aliases == ["3", "1", "3"]
     other = registry.made("fourth", 0.001, test_set="b")
-    assert other["promoted"] and "another test set" in other["reason"]
+    assert other.promoted and "another test set" in other.reason
 
 
 def test_a_failed_validation_is_no_champion(registry: Registry):
     registry.trained("mlp", 0.02)
     registry.validated("mlp", passed=False)
     decision = registry.judge("mlp")
-    assert not decision["promoted"] and "dp780" in decision["reason"]
+    assert not decision.promoted and "dp780" in decision.reason
     assert registry.alias("champion") is None
     assert champion(registry.campaign, registry.bench.mlflow) is None
 
@@ -190,7 +191,7 @@ def test_judging_again_says_the_same_and_makes_nothing_new(registry: Registry):
     name = registry.client.get_registered_model(registered_name(registry.campaign)).name
     assert len(registry.client.search_model_versions(f"name = '{name}'")) == 2
     registry.validated("second", validation="later")
-    assert "champion already" in registry.judge("second", "later")["reason"]
+    assert "champion already" in registry.judge("second", "later").reason
 
 
 STEPS = (
@@ -225,10 +226,10 @@ def test_killed_after_each_step_in_turn_it_ends_the_same(
             patch.setattr(registry.client, step, dying(getattr(registry.client, step)))
             registry.judge("second")
     decision = registry.judge("second")
-    assert decision["promoted"] and decision["version"] == "2"
+    assert decision.promoted and decision.version == "2"
     assert (registry.alias("champion"), registry.alias("previous")) == ("2", "1")
     report = registry.client.download_artifacts(registry.run.mlflow_run_id, "gate/v1.json")
-    assert json.loads(Path(report).read_text())["reason"] == decision["reason"]
+    assert json.loads(Path(report).read_text())["reason"] == decision.reason
 
 
 def test_a_damaged_model_is_not_registered(registry: Registry):

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 
 from hpc_jobs.contract.errors import ConfigurationError, CorruptFile
-from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.study import Choice, Contender, SearchSettings, TrialFacts
 from hpc_jobs.contract.training import Mlp
 from operators.pages import search_report
-from operators.pages.search_report import log_search_report, render, verdict
+from operators.pages.search_report import log_search_report, render, sentence
 from operators.runs import search
 from operators.runs.run import folder_of
 from operators.runs.search import SEARCH, open_search
@@ -56,12 +55,12 @@ def test_a_search_is_opened_once_and_its_settings_stay(bench, run):
     first = open_search(run, "s1", {"trials": 5}, bench.mlflow)
     again = open_search(run, "s1", {"trials": 9}, bench.mlflow)  # a retry after an edit
     assert first == again
-    assert (first["workers"], first["trainings"]) == (2, 12)
+    assert (first.workers, first.trainings) == (2, 12)
     with bench.connect("ai") as hook:
         path = folder_of(run.run_id, run.sites["gpu"]).search("s1").settings
         settings = SearchSettings.model_validate_json(hook.read(str(path)))
     assert (settings.search.trials, settings.resources_for("search").walltime_s) == (5, 3600)
-    handle, study = (RunHandle.model_validate(first[key]) for key in ("run", "study"))
+    handle, study = first.run, first.study
     assert handle.mlflow_run_id == run.mlflow_run_id != study.mlflow_run_id
     logged = bench.mlflow.client.get_run(study.mlflow_run_id)
     assert logged.data.tags["mlflow.parentRunId"] == run.mlflow_run_id
@@ -75,7 +74,7 @@ def test_resources_come_from_the_file_as_it_is_now(bench, run):
         lambda file: file["execution"]["resources"].update(search={"walltime_s": 77}),
     )
     opened = open_search(run, "s2", None, bench.mlflow)
-    assert opened["run"]["resources"]["search"]["walltime_s"] == 77
+    assert opened.run.resources["search"].walltime_s == 77
 
 
 def test_a_campaign_without_a_search_is_told_so_before_anything_remote(bench, run):
@@ -109,7 +108,7 @@ def test_a_search_that_does_not_fit_the_frozen_campaign_is_refused(bench, run):
 
 
 def test_the_page_says_what_was_found_and_lies_in_the_studys_run(bench, run):
-    study = RunHandle.model_validate(open_search(run, "s1", None, bench.mlflow)["study"])
+    study = open_search(run, "s1", None, bench.mlflow).study
     folder = folder_of(run.run_id, run.sites["gpu"]).search("s1")
     with pytest.raises(CorruptFile, match="clear choose_network"):
         log_search_report(study, "s1", bench.mlflow)
@@ -117,7 +116,7 @@ def test_the_page_says_what_was_found_and_lies_in_the_studys_run(bench, run):
         hook.write(str(folder.choice), a_choice().model_dump_json().encode())
         hook.write(str(folder.figure("front")), PNG)
     report = log_search_report(study, "s1", bench.mlflow)
-    assert (report["recommended"], report["trials"]) == ("trial-7", 30)
+    assert (report.recommended, report.trials) == ("trial-7", 30)
     client = bench.mlflow.require()
     page = Path(client.download_artifacts(study.mlflow_run_id, "report.html")).read_text()
     assert page.count(base64.b64encode(PNG).decode()) == 1
@@ -129,15 +128,15 @@ def test_the_page_says_what_was_found_and_lies_in_the_studys_run(bench, run):
 
 
 def test_the_verdict_is_one_sentence_either_way(run):
-    assert verdict(a_choice()) == (
+    assert sentence(a_choice()) == (
         "trial-7 is better than mlp: error 0.002 against 0.0035 over 2 seeds, p = 0.01 after Holm; "
         "2 times its samples/s."
     )
     none = a_choice(recommended=None)
-    assert verdict(none) == (
+    assert sentence(none) == (
         "No finalist is better than mlp (error 0.0035) at the level 0.05; it stays. But trial-7 "
         "has 2 times its samples/s, and error 0.002."
     )
     slower = {"mlp": none.contenders["mlp"]}
-    assert verdict(none.model_copy(update={"contenders": slower})).endswith("it stays.")
+    assert sentence(none.model_copy(update={"contenders": slower})).endswith("it stays.")
     assert "it stays" in render(run, none, [])
