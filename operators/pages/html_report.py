@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from hpc_jobs.contract.layout import RunFolder
+from hpc_jobs.contract.measurement import QUANTITY_LABELS
 from hpc_jobs.contract.report import CampaignReport, NetworkErrors, error_columns
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.speedup import SpeedupReport
@@ -23,15 +24,6 @@ log = logging.getLogger(__name__)
 TEMPLATES = Path(__file__).parent / "templates"
 ARTIFACT = "report.html"
 LARGEST_FIGURE_BYTES = 4 << 20
-LABELS = {
-    "stress_ratio_45": "σ45 / σ0",
-    "stress_ratio_90": "σ90 / σ0",
-    "stress_ratio_biaxial": "σb / σ0",
-    "r_value_0": "r0",
-    "r_value_45": "r45",
-    "r_value_90": "r90",
-    "r_value_biaxial": "rb",
-}
 NETWORK_FIGURES = {
     "loss.png": "loss over the epochs",
     "parity.png": "identified against true, test set",
@@ -70,7 +62,7 @@ def render(report: CampaignReport, figures: Mapping[str, Any]) -> str:
         report=report,
         figures=figures,
         errors=error_table(report.networks),
-        labels=LABELS,
+        labels=QUANTITY_LABELS,
         number=_number,
         half_width=_half_width,
         speedup=report.speedup,

@@ -8,8 +8,8 @@ import yaml
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.specimen import Mesh
-from hpc_jobs.identification.judgement import position
 from hpc_jobs.identification.mesh_bias import mesh_bias, refined
+from hpc_jobs.identification.validity import position
 from hpc_jobs.measurement.file import read_for, read_measurement
 from hpc_jobs.measurement.virtual_experiment import ImpossibleExperiment, virtual_experiment
 from hpc_jobs.tools import import_measurement
