@@ -67,7 +67,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def _track(job: element.Element, result: Verdict) -> None:
     name = f"validation-{result.validation}"
     tags = {"model": result.model, "passed": str(result.passed).lower()}
-    with Spool(job.spool / f"{name}.jsonl", name=name, tags=tags) as spool, spool.ended():
+    with Spool(job.spool_file(name), name=name, tags=tags) as spool, spool.ended():
         spool.params(result.limits.model_dump())
         spool.metrics(_metrics(result), step=0)
         spool.artifact(

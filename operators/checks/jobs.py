@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from hpc_jobs.contract.layout import JobFolder, Workspace
+from hpc_jobs.contract.layout import RunFolder, Workspace
 from operators.array.resources import resources_on
 from operators.checks.step import Trouble
 from operators.cluster.client import ArrayJob
@@ -146,7 +146,7 @@ class Trial:
                 "both clusters must mount one filesystem: give `workspaces` of both files the same "
                 "folder, as each cluster names it",
             )
-        name = self.jobs[0].folder.root.relative_to(self.path) / "results" / "0.json"
+        name = self.jobs[0].folder.result(0).relative_to(self.path)
         here = self.hook.read(str(PurePosixPath(self.path) / name))
         try:
             there = partner.read(str(PurePosixPath(path) / name))
@@ -190,7 +190,7 @@ class Trial:
 
     def _array(self, name: str, elements: int, module: tuple[str, ...]) -> ArrayJob:
         site, token = self.hook.site, f"check-{self.mark}-{name}"
-        folder = JobFolder(self.root / "jobs" / token)
+        folder = RunFolder(self.root).job(token)
         options = ("--workspace", self.path, "--publish-in", str(folder.root))
         resources = resources_on(site, None, {"walltime_s": 600, "memory_mib": 1500})
         script = JobScript(

@@ -12,21 +12,23 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from operators.cluster.errors import SubmissionRefused, TransportError
-from operators.cluster.job import ElementState, Queue, Resources, Submission, ranges_by_cause
-from operators.cluster.ledger import Ledger, Snapshot
-from operators.cluster.reply import documents
-from operators.cluster.retry import grouped
-from operators.cluster.scan import (
-    Folder,
+from hpc_jobs.job_folder.folder import JobFolder
+from hpc_jobs.job_folder.probes import (
     Scan,
+    parse_results,
     parse_scan,
     results_command,
     scan_command,
     set_aside_command,
 )
+from operators.cluster.errors import SubmissionRefused, TransportError
+from operators.cluster.job import ElementState, Queue, Resources, Submission, ranges_by_cause
+from operators.cluster.ledger import Ledger, Snapshot
+from operators.cluster.reply import parsed
+from operators.cluster.retry import grouped
 from operators.cluster.schedulers.scheduler import Scheduler
 from operators.cluster.submission import Plan, Record, Submitter
 from operators.cluster.usage import Usage, from_results, total
@@ -44,7 +46,7 @@ class ArrayJob:
 
     transport: "Transport"
     scheduler: Scheduler
-    folder: Folder
+    folder: JobFolder[PurePosixPath]
     plan: Plan
     log: Any = field(default_factory=lambda: logging.getLogger(__name__))
     sleep: Callable[[float], None] = time.sleep
@@ -128,7 +130,7 @@ class ArrayJob:
 
     def scan(self) -> Scan:
         """See what the elements have written."""
-        return parse_scan(self.transport.run(scan_command([self.folder.root])), 1)[0]
+        return parsed(parse_scan, self.transport.run(scan_command([self.folder.root])), 1)[0]
 
     def look(self, ledger: Ledger) -> Snapshot:
         """Ask the scheduler, then the folder."""
@@ -162,9 +164,7 @@ class ArrayJob:
     def results(self) -> list[dict[str, Any]]:
         """All results as the elements wrote them."""
         reply = self.transport.run(results_command(self.folder.root), timeout_s=300)
-        if not reply.stdout.endswith(".\n"):
-            raise TransportError(f"reading the results was cut short: {reply.words[-200:]}")
-        return list(documents(reply.stdout[:-2]))
+        return parsed(parse_results, reply)
 
     def log_tail(self, element: int) -> str:
         """Read the end of an element's output, of its latest try."""

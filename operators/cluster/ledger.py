@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hpc_jobs.job_folder.probes import Scan
 from operators.cluster.job import ElementState, Queue, Submission
-from operators.cluster.scan import Scan
 
 NO_REASONS: Mapping[str, str] = {}
 

@@ -1,10 +1,15 @@
 """What a command answered, and how its words are written for a remote shell."""
 
-import json
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Concatenate, ParamSpec, TypeVar
+
+from hpc_jobs.job_folder.probes import CutShort
+from operators.cluster.errors import TransportError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +37,11 @@ def command_line(argv: Sequence[str]) -> str:
     return shlex.join(argv)
 
 
-def documents(text: str) -> Iterator[dict[str, Any]]:
-    """Read JSON documents that follow one another."""
-    decoder, position = json.JSONDecoder(), 0
-    while True:
-        while position < len(text) and text[position].isspace():
-            position += 1
-        if position >= len(text):
-            return
-        document, position = decoder.raw_decode(text, position)
-        yield document
+def parsed(
+    parse: Callable[Concatenate[str, P], T], reply: Reply, *more: P.args, **named: P.kwargs
+) -> T:
+    """Parse what a probe of job folders printed; raises TransportError where it has no end."""
+    try:
+        return parse(reply.stdout, *more, **named)
+    except CutShort as error:
+        raise TransportError(f"{error}: {reply.words[-200:]}") from None

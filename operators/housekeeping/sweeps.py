@@ -15,8 +15,9 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from hpc_jobs.contract.errors import ConfigurationError
-from hpc_jobs.contract.layout import JobFolder, RunFolder
+from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.run import RunHandle
+from hpc_jobs.job_folder.folder import JobFolder
 from operators.cluster.errors import ClusterError, WorkspaceRefused
 from operators.hooks.hpc import HpcHook
 from operators.hooks.mlflow import MlflowHook

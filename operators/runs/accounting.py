@@ -17,27 +17,16 @@ from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.report import UsageReport
 from hpc_jobs.contract.run import RunHandle, SiteHandle
-from operators.cluster.errors import BudgetExceeded, ClusterError, TransportError
+from hpc_jobs.job_folder.probes import books_command, parse_books
+from operators.cluster.errors import BudgetExceeded, ClusterError
 from operators.cluster.job import Resources, expand
-from operators.cluster.reply import Reply, documents
+from operators.cluster.reply import Reply, parsed
 from operators.cluster.usage import HOUR_S, Usage
 from operators.hooks.hpc import HpcHook
 from operators.hooks.mlflow import MlflowHook
 from operators.runs.run import folder_of
 
 log = logging.getLogger(__name__)
-
-# Names of records are tried before that of an end: a job that ends in between is counted twice,
-# which errs on the safe side.
-BOOKS = r"""
-cd "$1/jobs" 2>/dev/null || { echo .; exit 0; }
-for folder in */; do
-  if [ -e "$folder/finished.json" ]; then cat "$folder/finished.json"
-  else find "$folder" -maxdepth 1 -name 'submission-[0-9]*.json' -exec cat {} +
-  fi
-done
-echo .
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +42,13 @@ class Books:
 
 def read_books(hook: HpcHook, folder: RunFolder[PurePosixPath]) -> Books:
     """Add up all jobs of a run, whichever cluster ran them: both see the folder."""
-    return parse_books(hook.run(("sh", "-c", BOOKS, "books", str(folder.root)), timeout_s=300))
+    return sum_books(hook.run(books_command(folder.root), timeout_s=300))
 
 
-def parse_books(reply: Reply) -> Books:
-    """Read ends and records; raises TransportError when the answer is not whole."""
-    if not reply.stdout.endswith(".\n"):
-        raise TransportError(f"reading the books was cut short: {reply.words[-200:]}")
+def sum_books(reply: Reply) -> Books:
+    """Sum ends and records; raises TransportError when the answer is not whole."""
     usage, jobs, reserved = Usage(), 0, 0.0
-    for document in documents(reply.stdout[:-2]):
+    for document in parsed(parse_books, reply):
         if "outcome" in document:
             usage += Usage.read(document["usage"]) if "usage" in document else Usage()
             jobs += 1

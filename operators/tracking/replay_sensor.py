@@ -8,9 +8,10 @@ from typing import Any
 
 from airflow.sdk.bases.sensor import BaseSensorOperator, PokeReturnValue
 
-from hpc_jobs.contract.layout import JobFolder
 from hpc_jobs.contract.report import ReplayReport
 from hpc_jobs.contract.run import RunHandle, Site
+from hpc_jobs.job_folder.folder import JobFolder
+from hpc_jobs.job_folder.names import SPOOL_FILE
 from operators.array.job_folder import current_token, job_token
 from operators.array.operator import HpcArrayJobOperator
 from operators.cluster.errors import NeedsLogin, TransportError
@@ -49,7 +50,7 @@ class Spools:
         over: nothing more will come, so that a spool without an end is closed as killed.
         """
         done: dict[str, Progress] = {}
-        for name in self._names(job.spool, ".jsonl"):
+        for name in self._names(job.spool, SPOOL_FILE):
             spool = job.spool / name
             id = f"{self.folder.root.name}/{spool.relative_to(self.folder.root)}"
 
@@ -67,7 +68,7 @@ class Spools:
 
     def jobs(self) -> Iterator[tuple[JobFolder[PurePosixPath], bool]]:
         """All jobs of the run, and whether they are history."""
-        for token in self._names(self.folder.root / "jobs"):
+        for token in self._names(self.folder.jobs):
             job = self.folder.job(token)
             yield job, self.hook.exists(str(job.finished))
 

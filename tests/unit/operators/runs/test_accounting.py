@@ -17,8 +17,8 @@ from operators.hooks.mlflow import MlflowHook
 from operators.runs.accounting import (
     log_usage,
     most_core_hours,
-    parse_books,
     read_books,
+    sum_books,
     usage_rows,
 )
 from operators.runs.run import folder_of
@@ -110,8 +110,8 @@ def test_usage_reaches_mlflow_and_a_table(
 
 def test_cut_books_are_no_books() -> None:
     with pytest.raises(TransportError, match="cut short"):
-        parse_books(Reply(0, '{"outcome": "done"', ""))
-    assert parse_books(Reply(0, ".\n", "")).usage == Usage()
+        sum_books(Reply(0, '{"outcome": "done"', ""))
+    assert sum_books(Reply(0, ".\n", "")).usage == Usage()
 
 
 def test_cores_are_those_of_all_nodes() -> None:

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from hpc_jobs.contract.layout import JobFolder, Workspace
+from hpc_jobs.contract.layout import Workspace
 from hpc_jobs.contract.run import RunHandle
+from hpc_jobs.job_folder.folder import JobFolder
 from hpc_jobs.tracking.spool import Spool
 from operators.array.job_folder import job_token
 from operators.array.operator import HpcArrayJobOperator
