@@ -21,7 +21,10 @@ from hpc_jobs.job_folder.folder import JobFolder
 CHECKOUT = Path(__file__).parents[3]
 CODE = CHECKOUT / "hpc_jobs"
 SOURCES = [
-    *(CODE / name for name in ("__init__.py", "tools/doctor.py")),
+    *(
+        CODE / name
+        for name in ("__init__.py", "tools/__init__.py", "tools/__main__.py", "tools/doctor.py")
+    ),
     *(CODE / "job_folder" / name for name in ("__init__.py", "names.py")),
     *sorted((CODE / "doctor").glob("*.py")),
 ]
@@ -32,7 +35,7 @@ def doctor(
 ) -> subprocess.CompletedProcess[str]:
     folders = [str(folder) for folder in (path, CHECKOUT) if folder]
     return subprocess.run(
-        [python, "-m", "hpc_jobs.tools.doctor", *arguments],
+        [python, "-m", "hpc_jobs.tools", "doctor", *arguments],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(folders)} | environment,
         capture_output=True,
         text=True,
