@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
@@ -20,14 +19,12 @@ import pytest
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.layout import RunFolder, Workspace
 from hpc_jobs.contract.loading import load
+from tests.harness.control_bench import bench
 from tests.harness.login import HOST, LoopbackLogin
 from tests.harness.shipped_code import ship
 
-# Airflow settles on its home when it is first imported.
-AIRFLOW_HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
-os.environ.setdefault("AIRFLOW_HOME", AIRFLOW_HOME.name)
-os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
-os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+__all__ = ["bench"]
+
 
 CHECKOUT = Path(__file__).parents[3]
 HERE = Path(__file__).parent

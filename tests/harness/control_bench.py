@@ -16,7 +16,7 @@ from operators.hooks.hpc import HpcHook
 from operators.hooks.mlflow import MlflowHook
 from operators.runs.run import open_run
 
-CHECKOUT = Path(__file__).parents[4]
+CHECKOUT = Path(__file__).parents[2]
 
 
 @dataclass

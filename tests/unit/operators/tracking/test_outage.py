@@ -1,7 +1,7 @@
 """A training's metrics arrive once each, whatever happens to the server and to the replayer.
 
 The server is down for OUTAGE_S seconds, and the client's own patience is scaled with them:
-OUTAGE_S=60 is a minute with MLflow's own settings.
+OUTAGE_S=60 is a minute with MLflow's own settings. OUTAGE_SEED draws other moments of the kills.
 """
 
 import multiprocessing
@@ -11,14 +11,14 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from hpc_jobs.tracking.spool import Spool
 from operators.tracking.chunk import OFFSET
+from tests.harness.waiting import wait_until
 from tests.unit.mlflow_server import MlflowServer
-from tests.unit.tracking.replayer import follow
+from tests.unit.operators.tracking.replayer import follow
 
 OUTAGE_S = float(os.environ.get("OUTAGE_S", "3"))
 SETTINGS = {
@@ -27,6 +27,7 @@ SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "7" if OUTAGE_S >= 60 else "2",
 }
 PACE_S, PATIENCE_S = 0.05, 240
+DRAWS = random.Random(int(os.environ.get("OUTAGE_SEED", "2026")))
 KEYS = ("train/loss", "val/loss", "io/input_wait", *(f"val_mp{n}/mse" for n in range(1, 9)))
 TAGS = {"network": "mlp", "dataset_sha256": "ab" * 32}
 FIGURES = ("loss", "parity", "worst")
@@ -66,15 +67,8 @@ def value(key: str, epoch: int) -> float:
     return KEYS.index(key) + 1.0 / epoch
 
 
-def wait_for(what: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def kill(process: Any) -> None:
-    time.sleep(random.uniform(0, 0.3))  # at any moment of what it does
+    time.sleep(DRAWS.uniform(0, 0.3))  # at any moment of what it does
     assert process.is_alive()
     os.kill(process.pid, signal.SIGKILL)
     process.join()
@@ -90,7 +84,7 @@ def test_every_metric_once_though_the_server_was_down_and_the_replayer_killed(
     parent = client.create_run(experiment).info.run_id
     id, training = "outage/spool/mlp.jsonl", Training(tmp_path)
     context = multiprocessing.get_context("forkserver")  # MLflow is imported once for all
-    context.set_forkserver_preload(["mlflow", "tests.unit.tracking.replayer"])
+    context.set_forkserver_preload(["mlflow", "tests.unit.operators.tracking.replayer"])
 
     def replayer(last_save: int = 0) -> Any:
         arguments = (mlflow_process.address, parent, id, training.file, SETTINGS, last_save)
@@ -108,17 +102,18 @@ def test_every_metric_once_though_the_server_was_down_and_the_replayer_killed(
     saved = replayed()
     assert first.exitcode == -signal.SIGKILL and saved > 0
     second = replayer()
-    wait_for(lambda: replayed() > saved)
+    wait_until(lambda: replayed() > saved)
     mlflow_process.kill()  # with a request under way, more likely than not
     written = training.epoch
     time.sleep(OUTAGE_S / 2)
     kill(second)
     third = replayer()
     time.sleep(OUTAGE_S / 2)
-    assert third.is_alive() and training.epoch > written  # one waits, the other does not
+    wait_until(lambda: training.epoch > written, what="the training goes on without a server")
+    assert third.is_alive()  # and the replayer waits
     mlflow_process.start()
     reached = replayed()
-    wait_for(lambda: replayed() > reached)
+    wait_until(lambda: replayed() > reached)
     kill(third)
     training.enough.set()
     training.join()
