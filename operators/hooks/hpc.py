@@ -179,7 +179,7 @@ class HpcHook(BaseHook):
         return steps.good, steps.in_words()
 
     def _connect(self) -> "paramiko.SSHClient":
-        from operators.cluster.transports.login import connect
+        from operators.cluster.transports.clients import connect
 
         self.__dict__.pop("login", None)  # a renewed key or certificate is read anew
         return connect(self.login)
