@@ -2,10 +2,12 @@
 
 ClusterError
 ├── TransportError          connection lost: retry
+│   └── PollutedReply       what came is no answer: never believed; retry, and mend the login shell
 ├── NeedsLogin              credentials refused: wait for a person
 │   └── HostKeyRefused      not the host that was pinned: never connect, wait for a person
 ├── SubmissionRefused       the scheduler said no: fail, show its words
-│   └── BudgetExceeded      the campaign's core-hours do not suffice: fail
+│   ├── BudgetExceeded      the campaign's core-hours do not suffice: fail
+│   └── LimitReached        no room for so many jobs now: submit fewer, or later
 ├── AmbiguousReply          may have happened: look before acting
 ├── WorkspaceRefused        the workspace tools said no: fail, show their words
 ├── RemoteFileError         a file cannot be read or written: fail, name it
@@ -23,6 +25,10 @@ class TransportError(ClusterError):
     """The connection was lost or never made; the cluster may be well."""
 
 
+class PollutedReply(TransportError):
+    """Something else than the command printed into its answer, such as a login shell's banner."""
+
+
 class NeedsLogin(ClusterError):
     """The credentials were refused; waiting helps only once a person has renewed them."""
 
@@ -37,6 +43,10 @@ class SubmissionRefused(ClusterError):
 
 class BudgetExceeded(SubmissionRefused):
     """A job might take more core-hours than the campaign has left."""
+
+
+class LimitReached(SubmissionRefused):
+    """A limit on jobs is reached: fewer may be taken now, all of them as room appears."""
 
 
 class AmbiguousReply(ClusterError):
