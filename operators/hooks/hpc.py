@@ -68,7 +68,7 @@ async def connect_async(cluster: str) -> "AsyncTransport":
     """Make the triggerer's connection to a cluster."""
     from operators.cluster import transports  # it imports the SSH libraries
 
-    return await transports.connect_async(await login_of_async(cluster))
+    return await transports.connect_async(lambda: login_of_async(cluster))
 
 
 class HpcHook(BaseHook):

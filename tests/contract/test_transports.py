@@ -20,8 +20,8 @@ from operators.cluster.errors import ClusterError, HostKeyRefused, NeedsLogin, T
 from operators.cluster.reply import Reply
 from operators.cluster.transports import TRANSPORTS, connect_async, kind_of
 from operators.cluster.transports import connect as open_transport
+from operators.cluster.transports.clients import connect as connect_to
 from operators.cluster.transports.login import Login
-from operators.cluster.transports.login import connect as connect_to
 from operators.cluster.transports.openssh import AsyncOpenSshTransport, Master, OpenSshTransport
 from operators.cluster.transports.ssh import AsyncSshTransport, SshTransport
 from operators.cluster.transports.transport import AsyncTransport, Transport
@@ -145,7 +145,11 @@ def connect(request: pytest.FixtureRequest, host: Host) -> Callable[[], object]:
     if request.param == "local":
         return local
     login = login_of(request, host)
-    return lambda: connect_async(login)
+
+    async def read() -> Login:
+        return login
+
+    return lambda: connect_async(read)
 
 
 def login_of(request: pytest.FixtureRequest, host: Host) -> Login:
@@ -325,7 +329,7 @@ def test_what_cannot_prove_anything(
 ) -> None:
     with pytest.raises(error, match=words):
         SshTransport(lambda: host.client(**changed)).run(["true"])
-    with pytest.raises(error, match=words if "private_key" not in changed else "refused"):
+    with pytest.raises(error, match=words):
         asyncio.run(host.connect(**changed))
 
 

@@ -6,11 +6,15 @@ A Login says which way it is by what it carries: `kind_of`.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from operators.cluster.transports import login as logins
+import asyncssh
+
+from operators.cluster.transports import clients
 from operators.cluster.transports.login import Login
 from operators.cluster.transports.openssh import AsyncOpenSshTransport, OpenSshTransport
 from operators.cluster.transports.ssh import AsyncSshTransport, SshTransport
 from operators.cluster.transports.transport import AsyncTransport, Transport
+
+ReadLogin = Callable[[], Awaitable[Login]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,23 +23,30 @@ class Way:
 
     connect: Callable[[Callable[[], Login]], Transport]
     """from what reads the login anew"""
-    connect_async: Callable[[Login], Awaitable[AsyncTransport]]
+    connect_async: Callable[[ReadLogin], Awaitable[AsyncTransport]]
 
 
 def _ssh(read_login: Callable[[], Login]) -> Transport:
-    return SshTransport(lambda: logins.connect(read_login()))
+    return SshTransport(lambda: clients.connect(read_login()))
 
 
 def _openssh(read_login: Callable[[], Login]) -> Transport:
     return OpenSshTransport(read_login())
 
 
-async def _openssh_async(login: Login) -> AsyncTransport:
-    return AsyncOpenSshTransport(login)
+async def _ssh_async(read_login: ReadLogin) -> AsyncTransport:
+    async def hops() -> list[asyncssh.SSHClientConnection]:
+        return await clients.connect_async(await read_login())
+
+    return AsyncSshTransport(hops)
+
+
+async def _openssh_async(read_login: ReadLogin) -> AsyncTransport:
+    return AsyncOpenSshTransport(await read_login())
 
 
 TRANSPORTS: dict[str, Way] = {
-    "ssh": Way(_ssh, AsyncSshTransport.connect),
+    "ssh": Way(_ssh, _ssh_async),
     "openssh": Way(_openssh, _openssh_async),
 }
 """ssh: our own connection, with a key; openssh: through a master connection of a person's ssh."""
@@ -51,6 +62,6 @@ def connect(read_login: Callable[[], Login]) -> Transport:
     return TRANSPORTS[kind_of(read_login())].connect(read_login)
 
 
-async def connect_async(login: Login) -> AsyncTransport:
-    """Make the triggerer's connection."""
-    return await TRANSPORTS[kind_of(login)].connect_async(login)
+async def connect_async(read_login: ReadLogin) -> AsyncTransport:
+    """Make the triggerer's connection, which is renewed in the same way."""
+    return await TRANSPORTS[kind_of(await read_login())].connect_async(read_login)
