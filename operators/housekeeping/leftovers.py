@@ -13,7 +13,7 @@ from hpc_jobs.contract.run import RunHandle, SiteHandle
 from hpc_jobs.job_folder.probes import parse_stale_locks, stale_locks_command
 from operators.cluster.errors import TransportError
 from operators.cluster.reply import parsed
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Session
 from operators.housekeeping.sweeps import NONE, Row, on_cluster, told
 from operators.runs.run import folder_of
 
@@ -53,17 +53,17 @@ def remove_leftovers(runs: Iterable[RunHandle], older_than_s: float = OLDER_THAN
     return told("leftovers", rows)
 
 
-def _sweep(hook: HpcHook, run_id: str, site: SiteHandle, older_than_s: float) -> list[Row]:
+def _sweep(session: Session, run_id: str, site: SiteHandle, older_than_s: float) -> list[Row]:
     code = Workspace(PurePosixPath(site.workspace)).code("x").parent
     run = folder_of(run_id, site)
     paths = (str(run.root), str(code), str(int(older_than_s // 60)))
-    reply = hook.run(("sh", "-c", SWEEP, "sweep", *paths), timeout_s=600)
+    reply = session.run(("sh", "-c", SWEEP, "sweep", *paths), timeout_s=600)
     lines = reply.stdout.splitlines()
     if lines[-1:] != ["."]:
         raise TransportError(f"the sweep of {paths[0]} was cut short: {reply.words[-200:]}")
     removed = {kind: int(count) for kind, _, count in (x.partition(" ") for x in lines[:-1])}
-    stale = hook.run(stale_locks_command(run.jobs, older_than_s), timeout_s=600)
+    stale = session.run(stale_locks_command(run.jobs, older_than_s), timeout_s=600)
     removed["locks"] = parsed(parse_stale_locks, stale)
     found = [f"{count} {kind}" for kind, count in removed.items() if count]
     action = f"removed {', '.join(found)}" if found else NONE
-    return [{"cluster": hook.cluster, "action": action}]
+    return [{"cluster": session.cluster, "action": action}]

@@ -11,7 +11,7 @@ from hpc_jobs.contract.measurement import QUANTITY_LABELS
 from hpc_jobs.contract.report import CampaignReport, NetworkErrors, error_columns
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.speedup import SpeedupReport
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import MlflowHook
 from operators.pages.speedup import speedup_svg
 from operators.runs.run import folder_of
@@ -35,19 +35,22 @@ Figure = dict[str, str]
 
 
 def log_html_report(
-    run: RunHandle, report: CampaignReport, mlflow: MlflowHook | None = None
+    run: RunHandle,
+    report: CampaignReport,
+    mlflow: MlflowHook | None = None,
+    connect: Connect = open_session,
 ) -> str:
     """Render a campaign's report and log it with the campaign's run; returns the artifact's path.
 
     A figure that is missing or too large is left out.
     """
     site = run.sites["cpu"]
-    with HpcHook(site.cluster) as hook:
+    with connect(site.cluster) as session:
         folder = folder_of(run.run_id, site)
         figures = {
-            "networks": list(_network_figures(hook, folder, report.gate.model)),
+            "networks": list(_network_figures(session, folder, report.gate.model)),
             "alloys": {
-                name: list(_alloy_figures(hook, folder, report.gate.validation, name))
+                name: list(_alloy_figures(session, folder, report.gate.validation, name))
                 for name in report.verdict.measurements
             },
         }
@@ -93,23 +96,23 @@ def error_table(networks: dict[str, NetworkErrors]) -> dict[str, Any]:
 
 
 def _network_figures(
-    hook: HpcHook, folder: RunFolder[PurePosixPath], model: str
+    session: Session, folder: RunFolder[PurePosixPath], model: str
 ) -> Iterable[Figure]:
     for file, caption in NETWORK_FIGURES.items():
-        yield from embedded(hook, folder.model(model) / "figures" / file, f"{model}: {caption}")
+        yield from embedded(session, folder.model(model) / "figures" / file, f"{model}: {caption}")
 
 
 def _alloy_figures(
-    hook: HpcHook, folder: RunFolder[PurePosixPath], validation: str, name: str
+    session: Session, folder: RunFolder[PurePosixPath], validation: str, name: str
 ) -> Iterable[Figure]:
-    yield from embedded(hook, folder.figure(validation, name), f"{name}: the network")
-    yield from embedded(hook, folder.refined_figure(validation, name), f"{name}: refined")
+    yield from embedded(session, folder.figure(validation, name), f"{name}: the network")
+    yield from embedded(session, folder.refined_figure(validation, name), f"{name}: refined")
 
 
-def embedded(hook: HpcHook, path: PurePosixPath, caption: str) -> Iterable[Figure]:
+def embedded(session: Session, path: PurePosixPath, caption: str) -> Iterable[Figure]:
     """Read a figure to lie inside a page; nothing where it is missing or too large."""
     try:
-        content = hook.read(str(path), 0, LARGEST_FIGURE_BYTES + 1)
+        content = session.read(str(path), 0, LARGEST_FIGURE_BYTES + 1)
     except FileNotFoundError:
         log.info("%s: missing, left out of the report", path)
         return

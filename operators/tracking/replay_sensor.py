@@ -15,7 +15,7 @@ from hpc_jobs.job_folder.names import SPOOL_FILE
 from operators.array.job_folder import current_token, job_token
 from operators.array.operator import HpcArrayJobOperator
 from operators.cluster.errors import NeedsLogin, TransportError
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import MlflowHook, TrackingUnavailable
 from operators.links import MlflowRunLink
 from operators.runs.run import folder_of
@@ -31,8 +31,8 @@ LONGEST_S = 7 * 86400.0
 class Spools:
     """The tracking spools of one run, between its cluster and MLflow."""
 
-    def __init__(self, run: RunHandle, hook: HpcHook, site: Site, mlflow: MlflowHook) -> None:
-        self.hook, self.folder = hook, folder_of(run.run_id, run.sites[site])
+    def __init__(self, run: RunHandle, session: Session, site: Site, mlflow: MlflowHook) -> None:
+        self.session, self.folder = session, folder_of(run.run_id, run.sites[site])
         self._run, self._mlflow = run, mlflow
 
     @cached_property
@@ -40,7 +40,7 @@ class Spools:
         """Made when there is something to replay; raises TrackingUnavailable."""
 
         def fetch(path: str, limit: int) -> bytes:
-            return self.hook.read(str(self.folder.root / path), 0, limit)
+            return self.session.read(str(self.folder.root / path), 0, limit)
 
         return Replayer(self._mlflow.require(), self._run.mlflow_run_id, fetch)
 
@@ -55,7 +55,7 @@ class Spools:
             id = f"{self.folder.root.name}/{spool.relative_to(self.folder.root)}"
 
             def read(offset: int, limit: int, spool: PurePosixPath = spool) -> bytes:
-                return self.hook.read(str(spool), offset, limit)
+                return self.session.read(str(spool), offset, limit)
 
             progress = self.replayer.replay(id, read)
             if progress is None:
@@ -70,11 +70,11 @@ class Spools:
         """All jobs of the run, and whether they are history."""
         for token in self._names(self.folder.jobs):
             job = self.folder.job(token)
-            yield job, self.hook.exists(str(job.finished))
+            yield job, self.session.exists(str(job.finished))
 
     def _names(self, folder: PurePosixPath, suffix: str = "") -> list[str]:
         try:
-            return [name for name in self.hook.list(str(folder)) if name.endswith(suffix)]
+            return [name for name in self.session.list(str(folder)) if name.endswith(suffix)]
         except FileNotFoundError:
             return []
 
@@ -88,6 +88,8 @@ class ReplaySensor(BaseSensorOperator):
         RunHandle (as JSON), or the task that returns it.
     of
         The task to follow; the sensor is its sibling, not its successor.
+    connect
+        Opens a session of the cluster.
 
     MLflow or the cluster being away is waited for: the spools stay where they are.
     Returns a ReplayReport (as JSON).
@@ -97,13 +99,16 @@ class ReplaySensor(BaseSensorOperator):
     operator_extra_links = (MlflowRunLink(),)
     ui_color = "#e4f0e2"
 
-    def __init__(self, *, run: Any, of: HpcArrayJobOperator, **kwargs: Any) -> None:
+    def __init__(
+        self, *, run: Any, of: HpcArrayJobOperator, connect: Connect = open_session, **kwargs: Any
+    ) -> None:
         kwargs.setdefault("poke_interval", POLL_S)
         kwargs.setdefault("timeout", LONGEST_S)
         # Not "reschedule": that starts a process, and imports MLflow, for every look.
         kwargs.setdefault("mode", "poke")
         super().__init__(**kwargs)
         self.run = run
+        self.connect = connect
         self.watched = of.task_id
         self.site: Site = of.site
 
@@ -113,12 +118,12 @@ class ReplaySensor(BaseSensorOperator):
         ti, run = context["ti"], RunHandle.model_validate(self.run)
         token = job_token(ti.dag_id, ti.run_id, self.watched)
 
-        def look(hook: HpcHook) -> dict[str, Progress]:
-            spools = Spools(run, hook, self.site, MlflowHook())
-            job = spools.folder.job(current_token(hook, spools.folder, token))
+        def look(session: Session) -> dict[str, Progress]:
+            spools = Spools(run, session, self.site, MlflowHook())
+            job = spools.folder.job(current_token(session, spools.folder, token))
             return spools.replay(job, over=over)
 
-        found = _patiently(run.sites[self.site].cluster, look)
+        found = _patiently(run.sites[self.site].cluster, look, self.connect)
         if found is None:
             return PokeReturnValue(False)
         for name, progress in found.items():
@@ -137,15 +142,15 @@ class ReplaySensor(BaseSensorOperator):
 
 
 def replay_everything(
-    run: RunHandle, *, connect: Callable[[str], HpcHook] = HpcHook, mlflow: MlflowHook | None = None
+    run: RunHandle, *, connect: Connect = open_session, mlflow: MlflowHook | None = None
 ) -> dict[str, int]:
     """Replay whatever a run's jobs have spooled and nobody has replayed.
 
     Raises TrackingUnavailable, ClusterError. Returns counts: spools, metrics logged now, open.
     """
     counts = {"spools": 0, "metrics": 0, "open": 0}
-    with connect(run.sites["cpu"].cluster) as hook:
-        spools = Spools(run, hook, "cpu", mlflow or MlflowHook())
+    with connect(run.sites["cpu"].cluster) as session:
+        spools = Spools(run, session, "cpu", mlflow or MlflowHook())
         for job, over in spools.jobs():
             for progress in spools.replay(job, over=over).values():
                 counts["spools"] += 1
@@ -155,12 +160,12 @@ def replay_everything(
 
 
 def _patiently(
-    cluster: str, look: Callable[[HpcHook], dict[str, Progress]]
+    cluster: str, look: Callable[[Session], dict[str, Progress]], connect: Connect
 ) -> dict[str, Progress] | None:
     """Look once; None where somebody is away and a later look may find more."""
     try:
-        with HpcHook(cluster) as hook:
-            return look(hook)
+        with connect(cluster) as session:
+            return look(session)
     except NeedsLogin as error:
         log.warning("%s needs login: %s", cluster, error)
     except (TransportError, TrackingUnavailable) as error:

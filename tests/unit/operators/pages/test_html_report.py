@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.report import UsageReport
-from operators.pages import html_report
 from operators.pages.html_report import error_table, log_html_report, render
 from operators.pages.speedup import log_speedup, speedup_figure, speedup_metrics, speedup_report
 from operators.runs.run import folder_of
@@ -85,10 +84,7 @@ def test_what_nobody_measured_has_no_speedup() -> None:
     assert speedup_report(SCORE, 0, HOUR, HOUR) is None
 
 
-def test_it_lands_in_mlflow_with_its_figures_inside(
-    bench: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(html_report, "HpcHook", bench.connect)
+def test_it_lands_in_mlflow_with_its_figures_inside(bench: Any) -> None:
     run = bench.open()
     folder = folder_of(run.run_id, run.sites["cpu"])
     figures = [
@@ -99,7 +95,7 @@ def test_it_lands_in_mlflow_with_its_figures_inside(
     with bench.connect("cpu") as hook:
         for path in figures:
             hook.write(str(path), PNG)
-    path = log_html_report(run, REPORT, bench.mlflow)
+    path = log_html_report(run, REPORT, bench.mlflow, bench.connect)
     found = speedup_report(SCORE, 100, HOUR, HOUR)
     assert found is not None
     log_speedup(run, found, bench.mlflow)
