@@ -16,6 +16,8 @@ from operators.hooks.hpc import Session
 Context = Any  # airflow.sdk.Context is a TypedDict that tests would have to fill whole
 
 STATE_KEY = "array_job"
+ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+"""States of a task instance that no longer change by themselves."""
 
 
 class TaskMemory:

@@ -1,11 +1,10 @@
 """The MLflow server: where it is, and whether it answers."""
 
 import os
-import urllib.request
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from operators.tracking.replay import find_run
+from operators.tracking.mlflow_runs import find_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -45,10 +44,12 @@ class MlflowHook:
 
         Asked first, because the client's own retries keep a task busy for minutes.
         """
+        import httpx
+
         try:
-            with urllib.request.urlopen(f"{self.tracking_uri}/health", timeout=ANSWER_S):
-                return self.client
-        except OSError as error:
+            httpx.get(f"{self.tracking_uri}/health", timeout=ANSWER_S).raise_for_status()
+            return self.client
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise TrackingUnavailable(f"MLflow at {self.tracking_uri}: {error}") from None
 
     def link(self, mlflow_run_id: str) -> str:

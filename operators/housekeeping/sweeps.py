@@ -18,6 +18,7 @@ from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.job_folder.folder import JobFolder
+from operators.array.task_memory import ENDED
 from operators.cluster.errors import ClusterError, WorkspaceRefused
 from operators.hooks.hpc import Session, open_session
 from operators.hooks.mlflow import MlflowHook
@@ -29,7 +30,6 @@ log = logging.getLogger(__name__)
 EXTEND_BELOW_S = 5 * 86400.0
 EXTEND_BY_DAYS = 30
 RUNS = 200
-ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 NONE = "nothing to do"
 FAILED = "FAILED"
 HISTORY = "history"

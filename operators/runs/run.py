@@ -24,6 +24,7 @@ from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import RUN_ID, MlflowHook
 from operators.runs.code import current_code, ship_code
 from operators.runs.plan import differences, flatten, name_run, plan_run
+from operators.tracking.mlflow_runs import find_or_create_run
 
 log = logging.getLogger(__name__)
 
@@ -256,11 +257,7 @@ def _track(
 
     client = mlflow.client
     experiment = mlflow.experiment(handle.mlflow_experiment)
-    run = mlflow.parent_run(experiment, handle.run_id)
-    if run is None:
-        client.create_run(experiment, run_name=handle.run_id, tags={RUN_ID: handle.run_id})
-        run = mlflow.parent_run(experiment, handle.run_id)
-        assert run is not None
+    run = find_or_create_run(client, experiment, RUN_ID, handle.run_id, name=handle.run_id)
     mlflow_run_id = run.info.run_id
     if run.info.status != "RUNNING":
         client.update_run(mlflow_run_id, "RUNNING")

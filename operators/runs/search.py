@@ -20,7 +20,7 @@ from operators.hooks.hpc import Connect, open_session
 from operators.hooks.mlflow import MlflowHook
 from operators.runs.plan import plan_run
 from operators.runs.run import folder_of, mistakes_are_final, read_frozen
-from operators.tracking.replay import find_run
+from operators.tracking.mlflow_runs import find_or_create_run
 
 log = logging.getLogger(__name__)
 
@@ -88,12 +88,8 @@ def _track(run: RunHandle, name: str, search: Search, mlflow: MlflowHook) -> Run
     client = mlflow.require()
     experiment = client.get_run(run.mlflow_run_id).info.experiment_id
     mark = f"{run.run_id}/{name}"
-    study = find_run(client, experiment, SEARCH, mark)
-    if study is None:
-        tags = {"mlflow.parentRunId": run.mlflow_run_id, SEARCH: mark}
-        client.create_run(experiment, run_name=f"search-{name}", tags=tags)
-        study = find_run(client, experiment, SEARCH, mark)
-        assert study is not None
+    title, below = f"search-{name}", run.mlflow_run_id
+    study = find_or_create_run(client, experiment, SEARCH, mark, name=title, parent=below)
     if study.info.status != "RUNNING":
         client.update_run(study.info.run_id, "RUNNING")
     said = search.model_dump(mode="json", exclude={"space"})
