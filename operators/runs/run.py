@@ -22,8 +22,8 @@ from hpc_jobs.contract.run import RunHandle, Site, SiteHandle
 from operators.cluster.errors import WorkspaceRefused
 from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import RUN_ID, MlflowHook
+from operators.runs.campaign_file import differences, flatten, name_run, read_campaign
 from operators.runs.code import current_code, ship_code
-from operators.runs.plan import differences, flatten, name_run, plan_run
 from operators.tracking.mlflow_runs import find_or_create_run
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ def open_run(
     Raises ConfigurationError before anything remote happens, also if a run of that id holds
     another campaign; ClusterError and TrackingUnavailable when a site does not answer.
     """
-    plan = plan_run(name, overrides)
+    plan = read_campaign(name, overrides)
     mlflow = mlflow or MlflowHook()
     mlflow.require()
     sites = _sites(plan.campaign, connect)

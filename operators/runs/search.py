@@ -18,7 +18,7 @@ from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.study import SearchSettings
 from operators.hooks.hpc import Connect, open_session
 from operators.hooks.mlflow import MlflowHook
-from operators.runs.plan import plan_run
+from operators.runs.campaign_file import read_campaign
 from operators.runs.run import folder_of, mistakes_are_final, read_frozen
 from operators.tracking.mlflow_runs import find_or_create_run
 
@@ -41,7 +41,9 @@ def open_search(
     overrides: of the campaign's section `search`. Raises ConfigurationError before anything remote
     happens.
     """
-    planned = plan_run(run.campaign, {"search": dict(overrides)} if overrides else None).campaign
+    planned = read_campaign(
+        run.campaign, {"search": dict(overrides)} if overrides else None
+    ).campaign
     if planned.search is None:
         raise ConfigurationError(
             f"campaign {run.campaign} has no section `search`; add one "

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.report import UsageReport
-from operators.pages.html_report import error_table, log_html_report, render
+from operators.pages.campaign_report import error_table, log_campaign_page, render
 from operators.pages.speedup import log_speedup, speedup_figure, speedup_metrics, speedup_report
 from operators.runs.run import folder_of
 from tests.harness.reports import CNN, GATE, MLP, REPORT, RIDGE, SCORE, VERDICT
@@ -95,7 +95,7 @@ def test_it_lands_in_mlflow_with_its_figures_inside(bench: Any) -> None:
     with bench.connect("cpu") as hook:
         for path in figures:
             hook.write(str(path), PNG)
-    path = log_html_report(run, REPORT, bench.mlflow, bench.connect)
+    path = log_campaign_page(run, REPORT, bench.mlflow, bench.connect)
     found = speedup_report(SCORE, 100, HOUR, HOUR)
     assert found is not None
     log_speedup(run, found, bench.mlflow)
