@@ -41,9 +41,8 @@ def open_search(
     overrides: of the campaign's section `search`. Raises ConfigurationError before anything remote
     happens.
     """
-    planned = read_campaign(
-        run.campaign, {"search": dict(overrides)} if overrides else None
-    ).campaign
+    changed = {"search": dict(overrides)} if overrides else None
+    planned = read_campaign(run.campaign, changed).campaign
     if planned.search is None:
         raise ConfigurationError(
             f"campaign {run.campaign} has no section `search`; add one "

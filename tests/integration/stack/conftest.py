@@ -1,5 +1,6 @@
 """One private stack for the module: real SSH, Airflow and MLflow in a temporary folder."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,9 +20,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, float]]:
     root = tmp_path_factory.mktemp("stack")
     stack = Stack(Layout(root=root, checkout=CHECKOUT))
+    began = time.monotonic()
     stack.up()
-    yield stack
+    yield stack, time.monotonic() - began
     stack.down()
+
+
+@pytest.fixture(scope="module")
+def stack(started: tuple[Stack, float]) -> Stack:
+    return started[0]
+
+
+@pytest.fixture(scope="module")
+def first_start_s(started: tuple[Stack, float]) -> float:
+    """How long the stack's first start took, on this machine as busy as it is."""
+    return started[1]

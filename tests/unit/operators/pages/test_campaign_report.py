@@ -74,7 +74,8 @@ def test_what_learning_was_worth_by_hand() -> None:
     }
     assert len(curves) == 3
     [rising] = [curve for label, curve in curves.items() if label.startswith("network")]
-    assert np.all(np.diff(np.asarray(rising)) > 0), "the more lookups, the faster"
+    assert np.all(np.diff(np.asarray(rising)) >= 0), "the more lookups, the faster"
+    assert rising[-1] > 10 * rising[0]
 
 
 def test_what_nobody_measured_has_no_speedup() -> None:
