@@ -16,11 +16,10 @@ from airflow.sdk.exceptions import AirflowFailException
 from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.records import ElementResult
 from hpc_jobs.contract.run import RunHandle, Site
-from operators.array.job_folder import Assignment, first_unfinished, generation
-from operators.array.lease import require_lease
+from operators.array.assignment import Assignment, require_lease
 from operators.array.patience import PATIENCE_S, patiently
 from operators.array.report import few, summary
-from operators.array.task_memory import Context, TaskMemory
+from operators.array.task_memory import Context, TaskMemory, first_unfinished, generation
 from operators.cluster.client import ArrayJob
 from operators.cluster.errors import ArrayFailed
 from operators.cluster.job import ElementState

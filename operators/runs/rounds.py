@@ -9,9 +9,8 @@ from hpc_jobs.contract.design import Design
 from hpc_jobs.contract.frozen import Frozen
 from hpc_jobs.contract.run import RunHandle
 from operators.hooks.hpc import Connect, open_session
-from operators.hooks.mlflow import MlflowHook
+from operators.hooks.mlflow import MlflowHook, find_run
 from operators.runs.run import folder_of, read_frozen
-from operators.tracking.replay import find_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

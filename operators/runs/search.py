@@ -16,10 +16,9 @@ from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.study import SearchSettings
 from operators.hooks.hpc import Connect, open_session
-from operators.hooks.mlflow import MlflowHook
+from operators.hooks.mlflow import MlflowHook, find_run
 from operators.runs.plan import plan_run
 from operators.runs.run import folder_of, mistakes_are_final, read_frozen
-from operators.tracking.replay import find_run
 
 log = logging.getLogger(__name__)
 

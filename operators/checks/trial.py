@@ -13,15 +13,15 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from hpc_jobs.contract.layout import RunFolder, Workspace
-from operators.array.resources import resources_on
-from operators.checks.step import Trouble
 from operators.cluster.client import ArrayJob
 from operators.cluster.errors import ClusterError
 from operators.cluster.ledger import Snapshot
 from operators.cluster.script import JobScript
 from operators.cluster.submission import Plan
 from operators.hooks.hpc import Session
+from operators.hooks.steps import Trouble
 from operators.runs.code import current_code, ship_code
+from operators.runs.resources import resources_on
 
 WORKSPACE = "cluster-check"
 ELEMENTS = 3
