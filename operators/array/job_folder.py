@@ -15,7 +15,7 @@ from hpc_jobs.contract.run import RunHandle, Site
 from operators.array.resources import launch_on, resources_on
 from operators.cluster.script import JobScript
 from operators.cluster.submission import Plan
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Session
 
 
 def job_token(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
@@ -30,18 +30,18 @@ def generation(token: str, number: int) -> str:
     return token if number == 0 else f"{token}.{number + 1}"
 
 
-def first_unfinished(hook: HpcHook, run: RunFolder[PurePosixPath], token: str) -> int:
+def first_unfinished(session: Session, run: RunFolder[PurePosixPath], token: str) -> int:
     """Find the first generation that is not history."""
     number = 0
-    while hook.exists(str(run.job(generation(token, number)).finished)):
+    while session.exists(str(run.job(generation(token, number)).finished)):
         number += 1
     return number
 
 
-def current_token(hook: HpcHook, run: RunFolder[PurePosixPath], token: str) -> str:
+def current_token(session: Session, run: RunFolder[PurePosixPath], token: str) -> str:
     """Find the latest generation that has a folder, for those who read along (log, spool)."""
     number = 0
-    while hook.exists(str(run.job(generation(token, number + 1)).root)):
+    while session.exists(str(run.job(generation(token, number + 1)).root)):
         number += 1
     return generation(token, number)
 

@@ -4,36 +4,36 @@ import math
 
 from operators.cluster.errors import SubmissionRefused, WorkspaceRefused
 from operators.cluster.workspaces.workspace_tool import Lease
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Session
 
 DAY_S = 86400.0
 
 
-def require_lease(hook: HpcHook, workspace: str, needed_s: float) -> None:
+def require_lease(session: Session, workspace: str, needed_s: float) -> None:
     """Extend a lease that is shorter than `needed_s`; raises SubmissionRefused if it stays so.
 
     A workspace that the tools do not list, or that does not expire, is taken as it is. Tools cap
     an extension and say so with success, so the lease is looked at again.
     """
-    lease = _lease(hook, workspace)
+    lease = _lease(session, workspace)
     if lease is None or _lasts(lease, needed_s):
         return
     words = "the extension is capped"
     try:
-        hook.workspace().extend(lease.name, math.ceil(needed_s / DAY_S) + 1)
-        lease = _lease(hook, workspace) or lease
+        session.workspaces.extend(lease.name, math.ceil(needed_s / DAY_S) + 1)
+        lease = _lease(session, workspace) or lease
     except WorkspaceRefused as error:
         words = str(error)
     if not _lasts(lease, needed_s):
         raise SubmissionRefused(
-            f"workspace '{lease.name}' on {hook.cluster} expires in {_days(lease.remaining_s)}, "
+            f"workspace '{lease.name}' on {session.cluster} expires in {_days(lease.remaining_s)}, "
             f"the job may take {_days(needed_s)}, and {words}; name another workspace "
             "(execution.workspace), or ask for less walltime (execution.resources)"
         )
 
 
-def _lease(hook: HpcHook, workspace: str) -> Lease | None:
-    return next((each for each in hook.workspace().list() if each.path == workspace), None)
+def _lease(session: Session, workspace: str) -> Lease | None:
+    return next((each for each in session.workspaces.list() if each.path == workspace), None)
 
 
 def _lasts(lease: Lease, needed_s: float) -> bool:

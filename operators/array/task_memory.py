@@ -11,7 +11,7 @@ from typing import Any
 
 from operators.array.job_folder import job_token
 from operators.cluster.client import ArrayJob
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Session
 
 Context = Any  # airflow.sdk.Context is a TypedDict that tests would have to fill whole
 
@@ -68,19 +68,19 @@ class TaskMemory:
         """Whatever runs this task from now on begins anew."""
         self._store.delete(STATE_KEY)
 
-    def owns(self, hook: HpcHook, intent: str) -> bool | None:
+    def owns(self, session: Session, intent: str) -> bool | None:
         """Whether a job folder is this run's; None while it is nobody's."""
         try:
-            document = json.loads(hook.read(intent))
+            document = json.loads(session.read(intent))
         except FileNotFoundError:
             return None
         return bool(document.get("claim") == self.claim)
 
-    def take(self, hook: HpcHook, intent: str, job: str) -> None:
+    def take(self, session: Session, intent: str, job: str) -> None:
         """Write into a job folder whose it is; housekeeping asks Airflow about that task."""
         whose = {name: getattr(self._ti, name) for name in ("dag_id", "run_id", "task_id")}
         document = whose | {"map_index": self.map_index, "job": job, "claim": self.claim}
-        hook.write(intent, json.dumps(document, indent=1).encode())
+        session.write(intent, json.dumps(document, indent=1).encode())
 
     def _recall(self) -> dict[str, Any]:
         return dict(self._store.get(STATE_KEY) or {})

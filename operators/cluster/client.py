@@ -12,8 +12,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from hpc_jobs.job_folder.folder import JobFolder
+from hpc_jobs.job_folder.probes import (
+    Scan,
+    lock_ages_command,
+    parse_lock_ages,
+    parse_results,
+    parse_scan,
+    results_command,
+    scan_command,
+    set_aside_command,
+)
 from operators.cluster.errors import (
     ArrayTooLarge,
     LimitReached,
@@ -30,17 +42,8 @@ from operators.cluster.job import (
     ranges_by_cause,
 )
 from operators.cluster.ledger import Ledger, Snapshot
-from operators.cluster.locks import ages_command, parse_ages
-from operators.cluster.reply import documents
+from operators.cluster.reply import parsed
 from operators.cluster.retry import grouped
-from operators.cluster.scan import (
-    Folder,
-    Scan,
-    parse_scan,
-    results_command,
-    scan_command,
-    set_aside_command,
-)
 from operators.cluster.schedulers.scheduler import Scheduler
 from operators.cluster.submission import LOOK_AGAIN_S, Plan, Record, Submitter
 from operators.cluster.usage import Usage, from_results, total
@@ -58,7 +61,7 @@ class ArrayJob:
 
     transport: "Transport"
     scheduler: Scheduler
-    folder: Folder
+    folder: JobFolder[PurePosixPath]
     plan: Plan
     log: Any = field(default_factory=lambda: logging.getLogger(__name__))
     sleep: Callable[[float], None] = time.sleep
@@ -204,8 +207,8 @@ class ArrayJob:
         while True:
             ages: dict[int, float] = {}
             for chunk in _chunks(elements, ARGUMENTS_PER_COMMAND):
-                reply = self.transport.run(ages_command(self.folder.root, chunk))
-                ages |= parse_ages(reply)
+                reply = self.transport.run(lock_ages_command(self.folder.root, chunk))
+                ages |= parsed(parse_lock_ages, reply)
             living = [element for element, age_s in ages.items() if age_s < longest_s[element]]
             rest_s = until - self.clock()
             if not living or rest_s <= 0:
@@ -244,7 +247,7 @@ class ArrayJob:
 
     def scan(self) -> Scan:
         """See what the elements have written."""
-        return parse_scan(self.transport.run(scan_command([self.folder.root])), 1)[0]
+        return parsed(parse_scan, self.transport.run(scan_command([self.folder.root])), 1)[0]
 
     def look(self, ledger: Ledger) -> Snapshot:
         """Ask the scheduler, then the folder."""
@@ -288,9 +291,7 @@ class ArrayJob:
     def results(self) -> list[dict[str, Any]]:
         """All results as the elements wrote them."""
         reply = self.transport.run(results_command(self.folder.root), timeout_s=300)
-        if not reply.stdout.endswith(".\n"):
-            raise TransportError(f"reading the results was cut short: {reply.words[-200:]}")
-        return list(documents(reply.stdout[:-2]))
+        return parsed(parse_results, reply)
 
     def log_tail(self, element: int) -> str:
         """Read the end of an element's output, of its latest try."""

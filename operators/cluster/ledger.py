@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hpc_jobs.job_folder.probes import Scan
 from operators.cluster.job import ElementState, Queue, Status, Submission
-from operators.cluster.scan import Scan
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,19 +12,15 @@ import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from hpc_jobs.job_folder.folder import JobFolder
+from hpc_jobs.job_folder.probes import indices_command, parse_indices, parse_scan, scan_command
 from operators.cluster.errors import ClusterError, NeedsLogin, TransportError
 from operators.cluster.job import Queue, Status, Submission
 from operators.cluster.ledger import Ledger, Snapshot
-from operators.cluster.reply import Reply
-from operators.cluster.scan import (
-    Folder,
-    indices_command,
-    parse_indices,
-    parse_scan,
-    scan_command,
-)
+from operators.cluster.reply import Reply, parsed
 from operators.cluster.schedulers.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -48,7 +44,7 @@ class Report:
 class Watch:
     """One array job that is waited for."""
 
-    folder: Folder
+    folder: JobFolder[PurePosixPath]
     elements: int
     job_ids: Sequence[tuple[str, ...]]
     """of each submission"""
@@ -168,14 +164,14 @@ class Poller:
             reply = await self._run(self.scheduler.status_command(ids))
             status = self.scheduler.parse_status(reply, ids)
         reply = await self._run(scan_command([watch.folder.root for watch in due]))
-        scans = parse_scan(reply, len(due))
+        scans = parsed(parse_scan, reply, len(due))
         ledgers = [watch.ledger for watch in due if watch.ledger is not None]
         unseen = [ledger.unseen(status, scan) for ledger, scan in zip(ledgers, scans, strict=True)]
         asking = [watch for watch, ids in zip(due, unseen, strict=True) if ids]
         history, trouble = await self._history(sorted({i for ids in unseen for i in ids}), asking)
         if history:  # results must be younger than what the scheduler says
             reply = await self._run(scan_command([watch.folder.root for watch in due]))
-            scans = parse_scan(reply, len(due))
+            scans = parsed(parse_scan, reply, len(due))
         status, now = replace(status, hearsay=history), time.monotonic()
         for watch, ledger, scan in zip(due, ledgers, scans, strict=True):
             if trouble and watch in asking:
@@ -205,7 +201,7 @@ class Poller:
         files = [watch.folder.elements(n) for watch in new for n in range(len(watch.job_ids))]
         if files:
             reply = await self._run(indices_command(files))
-            contents = iter(parse_indices(reply, len(files)))
+            contents = iter(parsed(parse_indices, reply, len(files)))
             for watch in new:
                 found = [next(contents) for _ in watch.job_ids]
                 if None not in found:

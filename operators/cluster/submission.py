@@ -15,8 +15,12 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from hpc_jobs.job_folder.folder import JobFolder
+from hpc_jobs.job_folder.names import BY_HAND
+from hpc_jobs.job_folder.probes import LOST, first_wins_command, owners_command, parse_owners
 from operators.cluster.errors import (
     AmbiguousReply,
     LimitReached,
@@ -32,7 +36,7 @@ from operators.cluster.job import (
     expand,
     ranges_by_cause,
 )
-from operators.cluster.scan import Folder, first_wins_command, owners_command, parse_owners
+from operators.cluster.reply import parsed
 from operators.cluster.schedulers.scheduler import Scheduler
 from operators.cluster.script import JobScript
 
@@ -40,8 +44,6 @@ if TYPE_CHECKING:
     from operators.cluster.transports.transport import Transport
 
 LOOK_AGAIN_S = 3.0
-SECOND = 17
-"""Exit code of first_wins_command for whoever comes second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +109,7 @@ class Submitter:
 
     transport: "Transport"
     scheduler: Scheduler
-    folder: Folder
+    folder: JobFolder[PurePosixPath]
     plan: Plan
     log: Any = field(default_factory=lambda: logging.getLogger(__name__))
     sleep: Callable[[float], None] = time.sleep
@@ -146,7 +148,7 @@ class Submitter:
         draft = path.with_name(f".{path.name}.{mark}")
         self.transport.write(str(draft), record.encode())
         reply = self.transport.run(first_wins_command(draft, path))
-        if reply.exit_code == SECOND:
+        if reply.exit_code == LOST:
             raise AmbiguousReply(f"another process is submitting {self.plan.token}.{number}")
         if not reply.ok:
             raise TransportError(f"writing {path}: {reply.words}")
@@ -233,5 +235,6 @@ class Submitter:
             self.sleep(min(LOOK_AGAIN_S, max(0.0, until - self.clock())))
 
     def _unknown_owners(self, known: Collection[str]) -> list[str]:
-        owners = parse_owners(self.transport.run(owners_command(self.folder.root)))
-        return sorted(owners - set(known) - {"by-hand"})
+        owners = parsed(parse_owners, self.transport.run(owners_command(self.folder.root)))
+        unknown = owners - set(known) - {BY_HAND}
+        return sorted(self.scheduler.require_id(owner, owner) for owner in unknown)

@@ -10,7 +10,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from hpc_jobs.contract.cluster import Cluster
-from hpc_jobs.contract.layout import JobFolder
+from hpc_jobs.job_folder.folder import JobFolder
 from operators.cluster.errors import ClusterError
 from operators.cluster.job import ElementState, expand, ranges_by_cause
 from operators.cluster.ledger import Snapshot
@@ -62,8 +62,10 @@ class ArrayJobTrigger(BaseTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Everything that the constructor takes."""
-        names = ("site", "folder", "elements", "job_ids", "deadline", "submitted", "held_back")
-        names += ("first_poll_s",)
+        names = (
+            *("site", "folder", "elements", "job_ids", "deadline", "submitted", "held_back"),
+            "first_poll_s",
+        )
         path = f"{ArrayJobTrigger.__module__}.{ArrayJobTrigger.__qualname__}"
         return path, {name: getattr(self, name) for name in names}
 
