@@ -173,11 +173,19 @@ class HpcArrayJobOperator(BaseOperator):
             self._say(snapshot)
             if snapshot.settled:
                 return snapshot
+            if job.held_back and len(job.job_ids) != self._refill(job):
+                ledger = job.ledger()
             if time.time() > job.submitted + self.deadline_s:
                 job.cancel()
                 job.finish("deadline")
                 raise AirflowFailException(self._too_late(job))
             time.sleep(interval_s)
+
+    def _refill(self, job: ArrayJob) -> int:
+        """Submit what waits for room; returns how many jobs there were before."""
+        before = len(job.job_ids)
+        job.attach()
+        return before
 
     def _defer(self, job: ArrayJob, session: Session) -> None:
         self.defer(
@@ -187,6 +195,8 @@ class HpcArrayJobOperator(BaseOperator):
                 elements=job.plan.elements,
                 job_ids=[submission.job_ids for submission in job.submissions],
                 deadline=job.submitted + self.deadline_s,
+                submitted=job.submitted,
+                held_back=job.held_back,
                 first_poll_s=self.first_poll_s,
             ),
             method_name="execute_complete",
