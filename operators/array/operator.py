@@ -15,10 +15,11 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.records import ElementResult
+from hpc_jobs.contract.report import ArrayReport, UsageReport
 from hpc_jobs.contract.run import RunHandle, Site
 from operators.array.assignment import Assignment, require_lease
 from operators.array.patience import PATIENCE_S, patiently
-from operators.array.report import few, summary
+from operators.array.report import array_report, few
 from operators.array.task_memory import Context, TaskMemory, first_unfinished, generation
 from operators.cluster.client import ArrayJob
 from operators.cluster.errors import ArrayFailed
@@ -59,7 +60,7 @@ class HpcArrayJobOperator(BaseOperator):
         A cluster that cannot be reached is waited for in the worker this long; then Airflow's
         retries take over. While the task is deferred there is no such limit but the deadline.
 
-    Returns counts, times and facts (operators.array.report.summary). More failed elements than the
+    Returns an ArrayReport (as JSON). More failed elements than the
     campaign may lose fail the task for good, as does a submission that the scheduler refuses.
     """
 
@@ -100,11 +101,11 @@ class HpcArrayJobOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Submit or re-attach; then wait here for a moment, and elsewhere for longer."""
-        return self._proceed(context, None)
+        return self._proceed(context, None).model_dump(mode="json")
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
         """Go on when the trigger has seen every element end."""
-        return self._proceed(context, event)
+        return self._proceed(context, event).model_dump(mode="json")
 
     def on_kill(self) -> None:
         """Leave the job alone: the worker may only be restarting, and a retry re-attaches.
@@ -116,7 +117,7 @@ class HpcArrayJobOperator(BaseOperator):
 
     # ---- steps -----------------------------------------------------------------------------
 
-    def _proceed(self, context: Context, event: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _proceed(self, context: Context, event: Mapping[str, Any] | None) -> ArrayReport:
         late = event is not None and event["status"] == "deadline"
         return patiently(
             self._assignment.cluster,
@@ -129,12 +130,12 @@ class HpcArrayJobOperator(BaseOperator):
 
     def _go(
         self, context: Context, session: Session, event: Mapping[str, Any] | None
-    ) -> dict[str, Any]:
+    ) -> ArrayReport:
         """Attach, wait, try again, conclude; may be repeated from the start at any time."""
         memory, cluster = TaskMemory(context), self._assignment.cluster
         job = self._open(memory, session)
         if job.plan.elements == 0:
-            return self._summary(job, {}, [])
+            return self._report(job, {}, [])
         memory.remember(job, cluster)
         job.attach()
         memory.remember(job, cluster)
@@ -209,11 +210,11 @@ class HpcArrayJobOperator(BaseOperator):
         most = self._assignment.handle.tries_per_element
         return worth_another_try(failed, job.records, most)
 
-    def _conclude(self, memory: TaskMemory, job: ArrayJob, snapshot: Snapshot) -> dict[str, Any]:
+    def _conclude(self, memory: TaskMemory, job: ArrayJob, snapshot: Snapshot) -> ArrayReport:
         documents = job.results()
         results, usage = [*map(ElementResult.model_validate, documents)], job.usage(documents)
         failed = dict(snapshot.failed)
-        report = self._summary(job, failed, results) | {"usage": usage.document()}
+        report = self._report(job, failed, results, UsageReport(**usage.document()))
         if failed:
             self._show(job, failed, "given up")
         allowed = int(self._assignment.handle.allowed_loss * job.plan.elements)
@@ -230,7 +231,7 @@ class HpcArrayJobOperator(BaseOperator):
         memory.succeeded()
         return report
 
-    def _give_up(self, context: Context, session: Session) -> dict[str, Any]:
+    def _give_up(self, context: Context, session: Session) -> ArrayReport:
         memory = TaskMemory(context)
         job = self._open(memory, session)
         job.attach()
@@ -281,13 +282,15 @@ class HpcArrayJobOperator(BaseOperator):
 
     # ---- words -----------------------------------------------------------------------------
 
-    def _summary(
+    def _report(
         self,
         job: ArrayJob,
         failed: Mapping[int, ElementState],
         results: Sequence[ElementResult],
-    ) -> dict[str, Any]:
-        return summary(
+        usage: UsageReport | None = None,
+    ) -> ArrayReport:
+        return array_report(
+            job=self.job,
             token=job.plan.token,
             job_ids=job.job_ids,
             cpus=job.plan.resources.cores,
@@ -295,6 +298,7 @@ class HpcArrayJobOperator(BaseOperator):
             elements=job.plan.elements,
             results=results,
             failed={element: cause.value for element, cause in failed.items()},
+            usage=usage,
         )
 
     def _say(self, snapshot: Snapshot) -> None:

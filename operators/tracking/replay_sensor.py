@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow.sdk.bases.sensor import BaseSensorOperator, PokeReturnValue
 
+from hpc_jobs.contract.report import ReplayReport
 from hpc_jobs.contract.run import RunHandle, Site
 from hpc_jobs.job_folder.folder import JobFolder
 from hpc_jobs.job_folder.names import SPOOL_FILE
@@ -91,7 +92,7 @@ class ReplaySensor(BaseSensorOperator):
         Opens a session of the cluster.
 
     MLflow or the cluster being away is waited for: the spools stay where they are.
-    Returns {"runs": {spool: MLflow run id}, "metrics": logged by the last look}.
+    Returns a ReplayReport (as JSON).
     """
 
     template_fields: Sequence[str] = ("run",)
@@ -130,7 +131,8 @@ class ReplaySensor(BaseSensorOperator):
                 log.info("%s: %d metrics more", name, progress.metrics)
         runs = {name: progress.mlflow_run_id for name, progress in found.items()}
         metrics = sum(progress.metrics for progress in found.values())
-        return PokeReturnValue(over, {"runs": runs, "metrics": metrics})
+        report = ReplayReport(runs=runs, metrics=metrics)
+        return PokeReturnValue(over, report.model_dump(mode="json"))
 
     def _is_over(self, ti: Any) -> bool:
         states = ti.get_task_states(

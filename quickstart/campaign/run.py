@@ -10,7 +10,9 @@ from typing import Any
 
 import httpx
 
-from hpc_jobs.contract.layout import RunFolder
+from hpc_jobs.contract.layout import RunFolder, Workspace
+from hpc_jobs.contract.report import CampaignReport
+from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.job_folder.folder import JobFolder, progress_of
 from quickstart.stack.airflow_api import AirflowApi
 
@@ -118,10 +120,9 @@ class CampaignRun:
         self._last = Snapshot(state, tasks, self._progress(tasks))
         return self._last
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> CampaignReport:
         """Return what the last task reports."""
-        result: dict[str, Any] = self._xcom(REPORTING)
-        return result
+        return CampaignReport.model_validate(self._xcom(REPORTING))
 
     def failures(self, snapshot: Snapshot) -> str:
         """Return the failed tasks, each with the end of its log."""
@@ -139,10 +140,9 @@ class CampaignRun:
     def _progress(self, tasks: list[Task]) -> dict[str, Progress]:
         opened = any(task.name == OPENING and task.state == "success" for task in tasks)
         if self._folder is None and opened:
-            handle = self._xcom(OPENING)
+            handle = RunHandle.model_validate(self._xcom(OPENING))
             # one machine: what the cluster calls its workspace is a path here too
-            workspace = Path(handle["sites"]["cpu"]["workspace"])
-            self._folder = RunFolder(workspace / handle["run_id"])
+            self._folder = Workspace(Path(handle.sites["cpu"].workspace)).run(handle.run_id)
         if self._folder is None:
             return {}
         jobs = sorted(self._folder.jobs.glob("*"), key=lambda job: job.stat().st_mtime)
