@@ -19,7 +19,7 @@ from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import MlflowHook, TrackingUnavailable
 from operators.links import MlflowRunLink
 from operators.runs.run import folder_of
-from operators.tracking.replay import Progress, Replayer, is_unavailable
+from operators.tracking.replay import Replayed, Replayer, is_unavailable
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +44,12 @@ class Spools:
 
         return Replayer(self._mlflow.require(), self._run.mlflow_run_id, fetch)
 
-    def replay(self, job: JobFolder[PurePosixPath], *, over: bool) -> dict[str, Progress]:
+    def replay(self, job: JobFolder[PurePosixPath], *, over: bool) -> dict[str, Replayed]:
         """Replay what one job has spooled since the last time; by name of the spool.
 
         over: nothing more will come, so that a spool without an end is closed as killed.
         """
-        done: dict[str, Progress] = {}
+        done: dict[str, Replayed] = {}
         for name in self._names(job.spool, SPOOL_FILE):
             spool = job.spool / name
             id = f"{self.folder.root.name}/{spool.relative_to(self.folder.root)}"
@@ -118,7 +118,7 @@ class ReplaySensor(BaseSensorOperator):
         ti, run = context["ti"], RunHandle.model_validate(self.run)
         token = job_token(ti.dag_id, ti.run_id, self.watched)
 
-        def look(session: Session) -> dict[str, Progress]:
+        def look(session: Session) -> dict[str, Replayed]:
             spools = Spools(run, session, self.site, MlflowHook())
             job = spools.folder.job(current_token(session, spools.folder, token))
             return spools.replay(job, over=over)
@@ -160,8 +160,8 @@ def replay_everything(
 
 
 def _patiently(
-    cluster: str, look: Callable[[Session], dict[str, Progress]], connect: Connect
-) -> dict[str, Progress] | None:
+    cluster: str, look: Callable[[Session], dict[str, Replayed]], connect: Connect
+) -> dict[str, Replayed] | None:
     """Look once; None where somebody is away and a later look may find more."""
     try:
         with connect(cluster) as session:

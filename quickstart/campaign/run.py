@@ -39,7 +39,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class JobProgress:
     """How far the elements of one array job are, as they say themselves."""
 
     task: str
@@ -52,12 +52,12 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class RunState:
     """The run at one moment."""
 
     state: str
     tasks: list[Task]
-    progress: dict[str, Progress]
+    progress: dict[str, JobProgress]
 
 
 def form_fields(api: AirflowApi) -> set[str]:
@@ -86,7 +86,7 @@ class CampaignRun:
         self._folder: RunFolder[Path] | None = None
         self._answered = time.monotonic()
         self._order = _order(api.get(f"dags/{DAG}/tasks")["tasks"])
-        self._last = Snapshot("queued", [], {})
+        self._last = RunState("queued", [], {})
 
     @classmethod
     def trigger(cls, api: AirflowApi, conf: Mapping[str, Any]) -> "CampaignRun":
@@ -102,7 +102,7 @@ class CampaignRun:
                 raise CampaignFailed(f"Airflow refuses the campaign: {detail}") from None
         return cls(api, run_id)
 
-    def look(self) -> Snapshot:
+    def look(self) -> RunState:
         """Return the run as it is; the last known if Airflow does not answer for a while."""
         try:
             state = self.api.get(self._path())["state"]
@@ -117,14 +117,14 @@ class CampaignRun:
             return self._last
         self._answered = time.monotonic()
         tasks.sort(key=lambda task: self._order.get(task.name, 0))
-        self._last = Snapshot(state, tasks, self._progress(tasks))
+        self._last = RunState(state, tasks, self._progress(tasks))
         return self._last
 
     def result(self) -> CampaignReport:
         """Return what the last task reports."""
         return CampaignReport.model_validate(self._xcom(REPORTING))
 
-    def failures(self, snapshot: Snapshot) -> str:
+    def failures(self, snapshot: RunState) -> str:
         """Return the failed tasks, each with the end of its log."""
         texts = []
         for task in (task for task in snapshot.tasks if task.state == "failed"):
@@ -137,7 +137,7 @@ class CampaignRun:
             texts.append("\n".join([f"task {task.name} failed; the end of its log:", *indented]))
         return "\n".join(texts) or f"no task failed, but the run's state is {snapshot.state}"
 
-    def _progress(self, tasks: list[Task]) -> dict[str, Progress]:
+    def _progress(self, tasks: list[Task]) -> dict[str, JobProgress]:
         opened = any(task.name == OPENING and task.state == "success" for task in tasks)
         if self._folder is None and opened:
             handle = RunHandle.model_validate(self._xcom(OPENING))
@@ -177,7 +177,7 @@ def _task(document: Mapping[str, Any]) -> Task:
     )
 
 
-def _job_progress(job: JobFolder[Path], run_id: str) -> Progress | None:
+def _job_progress(job: JobFolder[Path], run_id: str) -> JobProgress | None:
     """Add up what the elements say; those that have not begun count like the mean of the others."""
     try:
         intent = json.loads(job.intent.read_text())
@@ -188,7 +188,7 @@ def _job_progress(job: JobFolder[Path], run_id: str) -> Progress | None:
     if intent["run_id"] != run_id or not states:
         return None
     total = sum(state.total for state in states)
-    return Progress(
+    return JobProgress(
         task=intent["task_id"],
         done=sum(state.done for state in states),
         total=max(total, round(total / len(states) * elements)),

@@ -11,7 +11,7 @@ import pytest
 
 from hpc_jobs.tracking.spool import Spool
 from operators.tracking import chunk, lines
-from operators.tracking.replay import Progress, Replayer, is_unavailable
+from operators.tracking.replay import Replayed, Replayer, is_unavailable
 
 numbers = itertools.count()
 
@@ -29,7 +29,7 @@ class Bench:
         self.experiment = self.client.create_experiment(f"replay/{self.id}")
         self.parent = self.client.create_run(self.experiment).info.run_id
 
-    def replay(self) -> Progress | None:
+    def replay(self) -> Replayed | None:
         return Replayer(self.client, self.parent, self.fetch).replay(self.id, self.read)
 
     def read(self, offset: int, limit: int) -> bytes:

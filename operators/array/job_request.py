@@ -12,7 +12,7 @@ from hpc_jobs.contract.layout import RunFolder, Workspace
 from hpc_jobs.contract.run import RunHandle, Site
 from operators.cluster.errors import SubmissionRefused, WorkspaceRefused
 from operators.cluster.script import JobScript
-from operators.cluster.submission import Plan
+from operators.cluster.submission import ArrayPlan
 from operators.cluster.workspaces.workspace_tool import Lease
 from operators.hooks.hpc import Session
 from operators.runs.resources import launch_on, resources_on
@@ -21,7 +21,7 @@ DAY_S = 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assignment:
+class JobRequest:
     """What one task wants of one site of a run."""
 
     job: Job
@@ -41,7 +41,7 @@ class Assignment:
         """The run's folder, as that cluster sees it."""
         return self._workspace.run(self.handle.run_id)
 
-    def plan(self, cluster: Cluster, token: str) -> Plan:
+    def plan(self, cluster: Cluster, token: str) -> ArrayPlan:
         """Everything that the cluster layer needs to know."""
         resources = resources_on(cluster, self.handle.resources.get(self.job), self.overrides)
         argv = (*cluster.interpreter, "-m", f"hpc_jobs.jobs.{self.job}", str(self.run.root))
@@ -55,7 +55,7 @@ class Assignment:
             cpus=resources.cpus,
             launch=launch_on(cluster, resources),
         )
-        return Plan(
+        return ArrayPlan(
             token=token,
             elements=self.elements,
             resources=resources,
