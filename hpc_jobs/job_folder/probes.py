@@ -52,9 +52,11 @@ echo .
 
 # Locks whose owner is not among the known jobs tell of a submit whose reply was lost.
 _OWNERS = rf"""
-cd "$1" 2>/dev/null || exit 0
+echo @
+cd "$1" 2>/dev/null || {{ echo .; exit 0; }}
 find {LOCKS} -name {OWNER} -exec cat {{}} + 2>/dev/null |
   grep -oE '"job_id": *"[^"]*"' | sed 's/.*"\([^"]*\)"$/\1/' | sort -u
+echo .
 """
 
 _COLLECT = rf"""
@@ -92,6 +94,18 @@ for path; do echo @; cat -- "$path" 2>/dev/null || echo '!'; done
 echo .
 """
 
+# By the cluster's own clock. An element that has published its result works no more.
+_LOCK_AGES = rf"""
+cd "$1" || exit; shift
+echo @; now=$(date +%s)
+for element; do
+  [ ! -e "{RESULTS}/$element{DOCUMENT}" ] || continue
+  made=$(stat -c %Y "{LOCKS}/$element/{OWNER}" 2>/dev/null) || continue
+  echo "$element $((now - made))"
+done
+echo .
+"""
+
 # A hard link is made by one process only; where a filesystem has none, renaming comes close.
 _FIRST_WINS = rf"""
 ln -- "$1" "$2" 2>/dev/null && {{ rm -f -- "$1"; exit 0; }}
@@ -120,7 +134,12 @@ _LISTED = {
     "l": (f"{LOCKS}/", ""),
 }
 """Kind of line -> what stands around the element's number."""
-_PROGRESS_LINE = re.compile(r' ?"(done|total|unit)": *(\d+|".*?"),?')
+_INDEX = re.compile(r"[0-9]{1,9}")
+_PROGRESS_LINE = re.compile(r' ?"(?:(done|total)": *([0-9]{1,15})|(unit)": *(".*?")),?')
+
+
+class NoAnswer(Exception):
+    """A line is none that a command of these prints."""
 
 
 class CutShort(Exception):
@@ -145,11 +164,11 @@ def scan_command(folders: Sequence[PurePosixPath]) -> tuple[str, ...]:
 
 
 def parse_scan(stdout: str, folders: int) -> list[Scan]:
-    """One Scan a folder; raises CutShort when the answer is not whole."""
-    lines = stdout.splitlines()
-    if lines[-1:] != ["."] or sum(line == "@" for line in lines) != folders:
+    """One Scan a folder; raises CutShort when the answer is not whole, NoAnswer for another."""
+    lines = _whole(stdout, "looking at the job folders")
+    if sum(line == "@" for line in lines) != folders:
         raise CutShort("looking at the job folders was cut short")
-    return [_scan(chunk) for chunk in _chunks(lines[:-1])]
+    return [_scan(chunk) for chunk in _chunks(lines)]
 
 
 def indices_command(paths: Sequence[PurePosixPath]) -> tuple[str, ...]:
@@ -158,11 +177,28 @@ def indices_command(paths: Sequence[PurePosixPath]) -> tuple[str, ...]:
 
 
 def parse_indices(stdout: str, files: int) -> list[tuple[int, ...] | None]:
-    """Elements by file; None for one that cannot be read. Raises CutShort."""
-    words = stdout.split()
-    if words[-1:] != ["."] or words.count("@") != files:
+    """Elements by file; None for one that cannot be read. Raises CutShort, NoAnswer."""
+    lines = _whole(stdout, "reading index files")
+    if lines.count("@") != files:
         raise CutShort("reading index files was cut short")
-    return [None if "!" in each else tuple(map(int, each)) for each in _chunks(words[:-1])]
+    return [
+        None if "!" in each else tuple(int(_match(_INDEX.fullmatch(i) or i)[0]) for i in each)
+        for each in _chunks(lines)
+    ]
+
+
+def lock_ages_command(folder: PurePosixPath, elements: Iterable[int]) -> tuple[str, ...]:
+    """Ask for how long elements without a result have been locked."""
+    return ("sh", "-c", _LOCK_AGES, "ages", str(folder), *map(str, elements))
+
+
+def parse_lock_ages(stdout: str) -> dict[int, float]:
+    """Element -> age of its lock, s; raises CutShort, NoAnswer."""
+    lines = _whole(stdout, "looking at the locks")
+    if lines[:1] != ["@"]:
+        raise NoAnswer("".join(lines[:1]))
+    pairs = (re.fullmatch(r"([0-9]{1,9}) (-?[0-9]{1,12})", line) or line for line in lines[1:])
+    return {int(pair[1]): float(pair[2]) for pair in map(_match, pairs)}
 
 
 def owners_command(folder: PurePosixPath) -> tuple[str, ...]:
@@ -171,8 +207,11 @@ def owners_command(folder: PurePosixPath) -> tuple[str, ...]:
 
 
 def parse_owners(stdout: str) -> set[str]:
-    """Job ids; an element's own index is cut off."""
-    return {line.rpartition("_")[0] or line for line in stdout.split()}
+    """Job ids; an element's own index is cut off. Raises CutShort, NoAnswer."""
+    lines = _whole(stdout, "looking for owners of locks")
+    if lines[:1] != ["@"] or "@" in lines[1:]:
+        raise NoAnswer("".join(lines[:1]))
+    return {line.rpartition("_")[0] or line for line in lines[1:] if line}
 
 
 def results_command(folder: PurePosixPath) -> tuple[str, ...]:
@@ -181,7 +220,7 @@ def results_command(folder: PurePosixPath) -> tuple[str, ...]:
 
 
 def parse_results(stdout: str) -> list[dict[str, Any]]:
-    """All results as the elements wrote them; raises CutShort."""
+    """All results as the elements wrote them; raises CutShort, NoAnswer."""
     if not stdout.endswith(".\n"):
         raise CutShort("reading the results was cut short")
     return list(documents(stdout[:-2]))
@@ -193,7 +232,7 @@ def books_command(run: PurePosixPath) -> tuple[str, ...]:
 
 
 def parse_books(stdout: str) -> list[dict[str, Any]]:
-    """Read ends and records, in no order; raises CutShort."""
+    """Read ends and records, in no order; raises CutShort, NoAnswer."""
     if not stdout.endswith(".\n"):
         raise CutShort("reading the books was cut short")
     return list(documents(stdout[:-2]))
@@ -215,31 +254,53 @@ def stale_locks_command(jobs: PurePosixPath, older_than_s: float) -> tuple[str, 
 
 
 def parse_stale_locks(stdout: str) -> int:
-    """How many were removed; raises CutShort."""
-    words = stdout.split()
-    if words[1:] != ["."]:
-        raise CutShort("removing stale locks was cut short")
-    return int(words[0])
+    """How many were removed; raises CutShort, NoAnswer."""
+    lines = _whole(stdout, "removing stale locks")
+    if len(lines) != 1:
+        raise NoAnswer("".join(lines[:1]))
+    return int(_match(_INDEX.fullmatch(lines[0]) or lines[0])[0])
 
 
 def documents(text: str) -> Iterator[dict[str, Any]]:
-    """Read JSON documents that follow one another."""
+    """Read JSON documents that follow one another; raises NoAnswer for anything else."""
     decoder, position = json.JSONDecoder(), 0
     while True:
         while position < len(text) and text[position].isspace():
             position += 1
         if position >= len(text):
             return
-        document, position = decoder.raw_decode(text, position)
+        try:
+            document, end = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            raise NoAnswer(text[position : position + 200]) from None
+        if not isinstance(document, dict):
+            raise NoAnswer(text[position : position + 200])
+        position = end
         yield document
 
 
+def _whole(stdout: str, doing: str) -> list[str]:
+    """Lines before the last, which is "."; raises CutShort without it."""
+    lines = stdout.split("\n")
+    if lines[-2:] != [".", ""]:
+        raise CutShort(f"{doing} was cut short")
+    return lines[:-2]
+
+
+def _match(found: re.Match[str] | str) -> re.Match[str]:
+    if isinstance(found, str):
+        raise NoAnswer(found)
+    return found
+
+
 def _chunks(lines: Iterable[str]) -> list[list[str]]:
-    """Split at the lines "@"; nothing stands before the first."""
+    """Split at the lines "@"; raises NoAnswer where something stands before the first."""
     found: list[list[str]] = []
     for line in lines:
         if line == "@":
             found.append([])
+        elif not found:
+            raise NoAnswer(line)
         else:
             found[-1].append(line)
     return found
@@ -253,10 +314,10 @@ def _scan(lines: Iterable[str]) -> Scan:
         if kind in _LISTED:
             before, after = _LISTED[kind]
             name = rest.removeprefix(before).removesuffix(after)
-            if name.isdecimal() and len(rest) == len(before) + len(name) + len(after):
+            if _INDEX.fullmatch(name) and len(rest) == len(before) + len(name) + len(after):
                 found[kind].add(int(name))
         elif match := _PROGRESS_LINE.fullmatch(line):
-            said[match[1]].append(match[2])
+            said[match[1] or match[3]].append(match[2] or match[4])
     return Scan(
         done=frozenset(found["d"] - found["f"] - found["h"]),
         failed=frozenset(found["f"]),

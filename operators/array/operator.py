@@ -17,11 +17,10 @@ from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.records import ElementResult
 from hpc_jobs.contract.report import ArrayReport, UsageReport
 from hpc_jobs.contract.run import RunHandle, Site
-from operators.array.job_folder import Assignment, first_unfinished, generation
-from operators.array.lease import require_lease
+from operators.array.job_request import JobRequest, require_lease
 from operators.array.patience import PATIENCE_S, patiently
 from operators.array.report import array_report, few
-from operators.array.task_memory import Context, TaskMemory
+from operators.array.task_memory import Context, TaskMemory, first_unfinished, generation
 from operators.cluster.client import ArrayJob
 from operators.cluster.errors import ArrayFailed
 from operators.cluster.job import ElementState
@@ -121,7 +120,7 @@ class HpcArrayJobOperator(BaseOperator):
     def _proceed(self, context: Context, event: Mapping[str, Any] | None) -> ArrayReport:
         late = event is not None and event["status"] == "deadline"
         return patiently(
-            self._assignment.cluster,
+            self._request.cluster,
             lambda session: (
                 self._give_up(context, session) if late else self._go(context, session, event)
             ),
@@ -133,7 +132,7 @@ class HpcArrayJobOperator(BaseOperator):
         self, context: Context, session: Session, event: Mapping[str, Any] | None
     ) -> ArrayReport:
         """Attach, wait, try again, conclude; may be repeated from the start at any time."""
-        memory, cluster = TaskMemory(context), self._assignment.cluster
+        memory, cluster = TaskMemory(context), self._request.cluster
         job = self._open(memory, session)
         if job.plan.elements == 0:
             return self._report(job, {}, [])
@@ -175,11 +174,19 @@ class HpcArrayJobOperator(BaseOperator):
             self._say(snapshot)
             if snapshot.settled:
                 return snapshot
+            if job.held_back and len(job.job_ids) != self._refill(job):
+                ledger = job.ledger()
             if time.time() > job.submitted + self.deadline_s:
                 job.cancel()
                 job.finish("deadline")
                 raise AirflowFailException(self._too_late(job))
             time.sleep(interval_s)
+
+    def _refill(self, job: ArrayJob) -> int:
+        """Submit what waits for room; returns how many jobs there were before."""
+        before = len(job.job_ids)
+        job.attach()
+        return before
 
     def _defer(self, job: ArrayJob, session: Session) -> None:
         self.defer(
@@ -189,6 +196,8 @@ class HpcArrayJobOperator(BaseOperator):
                 elements=job.plan.elements,
                 job_ids=[submission.job_ids for submission in job.submissions],
                 deadline=job.submitted + self.deadline_s,
+                submitted=job.submitted,
+                held_back=job.held_back,
                 first_poll_s=self.first_poll_s,
             ),
             method_name="execute_complete",
@@ -198,7 +207,7 @@ class HpcArrayJobOperator(BaseOperator):
         self, job: ArrayJob, snapshot: Snapshot, given_up: Mapping[int, ElementState]
     ) -> Mapping[int, ElementState]:
         failed = {e: cause for e, cause in snapshot.failed.items() if e not in given_up}
-        most = self._assignment.handle.tries_per_element
+        most = self._request.handle.tries_per_element
         return worth_another_try(failed, job.records, most)
 
     def _conclude(self, memory: TaskMemory, job: ArrayJob, snapshot: Snapshot) -> ArrayReport:
@@ -208,7 +217,7 @@ class HpcArrayJobOperator(BaseOperator):
         report = self._report(job, failed, results, UsageReport(**usage.document()))
         if failed:
             self._show(job, failed, "given up")
-        allowed = int(self._assignment.handle.allowed_loss * job.plan.elements)
+        allowed = int(self._request.handle.allowed_loss * job.plan.elements)
         if len(failed) > allowed:
             job.finish("failed", failed, usage)
             memory.forget()
@@ -234,8 +243,8 @@ class HpcArrayJobOperator(BaseOperator):
     # ---- what is read and remembered -------------------------------------------------------
 
     @property
-    def _assignment(self) -> Assignment:
-        return Assignment(
+    def _request(self) -> JobRequest:
+        return JobRequest(
             job=self.job,
             handle=RunHandle.model_validate(self.run),
             site=self.site,
@@ -246,7 +255,7 @@ class HpcArrayJobOperator(BaseOperator):
 
     def _open(self, memory: TaskMemory, session: Session) -> ArrayJob:
         """Find the job of this task: the first generation that is ours and not history."""
-        run, token = self._assignment.run, memory.token
+        run, token = self._request.run, memory.token
         number = first_unfinished(session, run, token)
         if number and memory.unheard_success:
             number -= 1  # it has ended: report it once more
@@ -258,13 +267,13 @@ class HpcArrayJobOperator(BaseOperator):
             job.abandon()
             return self._open(memory, session)
         if owned is None and job.plan.elements:
-            site, wait_s = self._assignment.handle.sites[self.site], session.site.queue_wait_s
+            site, wait_s = self._request.handle.sites[self.site], session.site.queue_wait_s
             require_lease(session, site.workspace, wait_s + job.plan.resources.walltime_s)
             memory.take(session, intent, self.job)
         return job
 
     def _job(self, session: Session, token: str) -> ArrayJob:
-        given, run = self._assignment, self._assignment.handle
+        given, run = self._request, self._request.handle
         plan, folder = given.plan(session.site, token), given.run.job(token)
         budget = partial(require_budget, session, run, run.sites[self.site])
         return ArrayJob(

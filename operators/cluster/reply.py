@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Concatenate, ParamSpec, TypeVar
 
-from hpc_jobs.job_folder.probes import CutShort
+from hpc_jobs.job_folder.probes import CutShort, NoAnswer
 from operators.cluster.errors import PollutedReply, TransportError
 
 P = ParamSpec("P")
@@ -41,16 +41,6 @@ class Reply:
 def command_line(argv: Sequence[str]) -> str:
     """One shell word per argument, whatever it contains."""
     return shlex.join(argv)
-
-
-def parsed(
-    parse: Callable[Concatenate[str, P], T], reply: Reply, *more: P.args, **named: P.kwargs
-) -> T:
-    """Parse what a probe of job folders printed; raises TransportError where it has no end."""
-    try:
-        return parse(reply.stdout, *more, **named)
-    except CutShort as error:
-        raise TransportError(f"{error}: {reply.words[-200:]}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +111,18 @@ UNHEARD = "the login shell ended, or kept the output to itself, before the comma
 def polluted(command: str, line: str) -> PollutedReply:
     """Say that a line is none of a command's own."""
     return PollutedReply(f"{command} answered {line[:200]!r}; {SILENCE}")
+
+
+def parsed(
+    parse: Callable[Concatenate[str, P], T], reply: Reply, *more: P.args, **named: P.kwargs
+) -> T:
+    """Parse what a probe of job folders printed.
+
+    Raises TransportError where it has no end, PollutedReply where it is none of the probe's.
+    """
+    try:
+        return parse(reply.stdout, *more, **named)
+    except NoAnswer as error:
+        raise polluted("a look at job folders", str(error)) from None
+    except CutShort as error:
+        raise TransportError(f"{error}: {reply.words[-200:]}") from None

@@ -16,10 +16,10 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from hpc_jobs.contract.cluster import Cluster
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.loading import load, parse
-from operators.checks.login import check_login
-from operators.checks.step import Steps
 from operators.cluster.session import ClusterSession
 from operators.hooks.connection import login_of, login_of_async
+from operators.hooks.login_check import check_login
+from operators.hooks.steps import Steps
 
 if TYPE_CHECKING:
     from operators.cluster.transports.transport import AsyncTransport

@@ -9,9 +9,8 @@ from hpc_jobs.contract.facts import ShardFacts
 from hpc_jobs.contract.report import ArrayReport, RoundPlan
 from hpc_jobs.contract.run import RunHandle
 from operators.hooks.hpc import Connect, open_session
-from operators.hooks.mlflow import MlflowHook
+from operators.hooks.mlflow import MlflowHook, find_or_create_run
 from operators.runs.run import folder_of, read_frozen
-from operators.tracking.mlflow_runs import find_or_create_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -21,10 +21,9 @@ from hpc_jobs.contract.layout import RunFolder, Workspace
 from hpc_jobs.contract.run import RunHandle, Site, SiteHandle
 from operators.cluster.errors import WorkspaceRefused
 from operators.hooks.hpc import Connect, Session, open_session
-from operators.hooks.mlflow import RUN_ID, MlflowHook
+from operators.hooks.mlflow import RUN_ID, MlflowHook, find_or_create_run
 from operators.runs.campaign_file import differences, flatten, name_run, read_campaign
 from operators.runs.code import current_code, ship_code
-from operators.tracking.mlflow_runs import find_or_create_run
 
 log = logging.getLogger(__name__)
 

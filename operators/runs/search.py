@@ -17,10 +17,9 @@ from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.study import SearchSettings
 from operators.hooks.hpc import Connect, open_session
-from operators.hooks.mlflow import MlflowHook
+from operators.hooks.mlflow import MlflowHook, find_or_create_run
 from operators.runs.campaign_file import read_campaign
 from operators.runs.run import folder_of, mistakes_are_final, read_frozen
-from operators.tracking.mlflow_runs import find_or_create_run
 
 log = logging.getLogger(__name__)
 

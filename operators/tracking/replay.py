@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from operators.hooks.mlflow import find_or_create_run, find_run
 from operators.tracking.chunk import OFFSET, SPOOL_ID, Chunk, Fetch
 from operators.tracking.lines import Begin, Line, Read, parse, whole_lines
-from operators.tracking.mlflow_runs import find_or_create_run, find_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

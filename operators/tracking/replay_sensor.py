@@ -12,9 +12,8 @@ from hpc_jobs.contract.report import ReplayReport
 from hpc_jobs.contract.run import RunHandle, Site
 from hpc_jobs.job_folder.folder import JobFolder
 from hpc_jobs.job_folder.names import SPOOL_FILE
-from operators.array.job_folder import current_token, job_token
 from operators.array.operator import HpcArrayJobOperator
-from operators.array.task_memory import ENDED
+from operators.array.task_memory import ENDED, current_token, job_token
 from operators.cluster.errors import NeedsLogin, TransportError
 from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import MlflowHook, TrackingUnavailable

@@ -194,7 +194,7 @@ def test_what_a_killed_check_leaves_is_found_by_its_mark(
     alpha: SlurmCluster, control: Control
 ) -> None:
     from operators.checks.cluster import clean_up
-    from operators.checks.jobs import Trial
+    from operators.checks.trial import Trial
     from operators.hooks.hpc import open_session
 
     control.describe(alpha, options=["--begin=now+1hour"])

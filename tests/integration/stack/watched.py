@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hpc_jobs.job_folder.folder import JobFolder
-from operators.array.job_folder import job_token
+from operators.array.task_memory import job_token
 from quickstart.campaign.run import DAG
 from quickstart.processes import Process, session_of
 from quickstart.stack.supervisor import Stack

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
-from operators.array.job_folder import job_token
 from operators.array.operator import HpcArrayJobOperator
+from operators.array.task_memory import job_token
 from operators.cluster.job import Resources
-from operators.cluster.submission import Record
+from operators.cluster.submission import SubmissionRecord
 from tests.unit.operators.conftest import Cluster
 
 
@@ -144,7 +144,7 @@ def test_an_intent_that_was_never_submitted_is_submitted(
     ti = context["ti"]
     folder = cluster.run.job(job_token(ti.dag_id, ti.run_id, ti.task_id))
     folder.root.mkdir(parents=True)
-    record = Record(
+    record = SubmissionRecord(
         number=0, name="x.0-1", submitted=0.0, elements=(0, 1, 2), resources=Resources()
     )
     folder.submission(0).write_bytes(record.encode())  # then the worker died, before sbatch

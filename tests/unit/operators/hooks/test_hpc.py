@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from hpc_jobs.contract.errors import ConfigurationError
-from operators.checks.login import check_login
-from operators.checks.step import Steps
 from operators.cluster.errors import ClusterError, HostKeyRefused, NeedsLogin
 from operators.cluster.session import ClusterSession
 from operators.hooks.hpc import HpcHook, open_session
+from operators.hooks.login_check import check_login
+from operators.hooks.steps import Steps
 from operators.provider import get_provider_info
 from quickstart.login_node import make_key, public_line
 from tests.unit.operators.conftest import Cluster

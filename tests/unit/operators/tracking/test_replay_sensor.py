@@ -8,8 +8,8 @@ from hpc_jobs.contract.layout import Workspace
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.job_folder.folder import JobFolder
 from hpc_jobs.tracking.spool import Spool
-from operators.array.job_folder import job_token
 from operators.array.operator import HpcArrayJobOperator
+from operators.array.task_memory import job_token
 from operators.cluster.errors import NeedsLogin, TransportError
 from operators.hooks.hpc import Session
 from operators.tracking.replay_sensor import ReplaySensor, replay_everything

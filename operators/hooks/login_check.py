@@ -6,8 +6,8 @@ import socket
 from typing import TYPE_CHECKING
 
 from hpc_jobs.contract.cluster import Cluster
-from operators.checks.step import Outcome, Step, Steps, Trouble
 from operators.cluster.session import ClusterSession
+from operators.hooks.steps import Outcome, Step, Steps, Trouble
 
 if TYPE_CHECKING:
     from operators.cluster.transports.login import Login
