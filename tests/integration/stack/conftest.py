@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, float]]:
     root = tmp_path_factory.mktemp("stack")
     stack = Stack(Layout(root=root, checkout=CHECKOUT))
-    # A stack looks for free ports half a minute before its servers bind them: not where others look.
+    # Ports are chosen half a minute before servers bind them: not where others look for theirs.
     base = random.SystemRandom().randrange(20_000, 30_000, 100)
     stack.layout.make()
     wanted = Ports(airflow=base, mlflow=base + 20, login_cpu=base + 40, login_ai=base + 60)
