@@ -2,15 +2,20 @@
 
 import base64
 import hashlib
+import logging
 import socket
 from typing import TYPE_CHECKING
 
 from hpc_jobs.contract.cluster import Cluster
+from operators.cluster.errors import TransportError
+from operators.cluster.schedulers.scheduler import Notice
 from operators.cluster.session import ClusterSession
 from operators.hooks.steps import Outcome, Step, Steps, Trouble
 
 if TYPE_CHECKING:
     from operators.cluster.transports.login import Login
+
+log = logging.getLogger(__name__)
 
 NETWORK_TIMEOUT_S = 10.0
 MARK = "yieldloop; it's quiet here"
@@ -36,6 +41,10 @@ def check_login(session: ClusterSession[Cluster], steps: Steps, *, described: bo
         return steps.good
     steps.attempt("description", f"read clusters/{name}.yaml", lambda: session.site.description)
     steps.attempt("scheduler", "ask the scheduler for our jobs", lambda: _queue(session))
+    if steps.good:
+        for notice in survey(session):
+            tried = "look for what may surprise a campaign"
+            steps.add(Step("scheduler", Outcome.NOTE, tried, notice.found, notice.remedy))
     steps.attempt("workspaces", "list our workspaces", lambda: _leases(session))
     return steps.good
 
@@ -83,9 +92,27 @@ def _hostname(session: ClusterSession[Cluster]) -> str:
     return session.run(["hostname"]).stdout.strip()
 
 
+def survey(session: ClusterSession[Cluster]) -> list[Notice]:
+    """Ask the scheduler's site for what a person should know; what does not answer has nothing."""
+    command = session.scheduler.survey_command()
+    try:
+        found = session.scheduler.parse_survey(session.run(command)) if command else []
+    except TransportError as error:
+        log.info("the survey was not answered: %s", error)
+        return []
+    asked = session.site.memory != "per_node"
+    return [notice for notice in found if not (asked and "memory" in notice.found)]
+
+
 def _quiet(session: ClusterSession[Cluster]) -> str:
     """Compare what came back: a login shell that prints garbles every reply, and SFTP."""
     reply = session.run(["printf", "%s", MARK])
+    noise = str(getattr(session.transport, "noise", "")).strip()
+    if noise and reply.stdout == MARK:
+        return (
+            f"the login shell prints '{noise[:80]}', which is cut away here; better let ~/.bashrc "
+            "and the like print only when interactive: case $- in *i*) ...; esac"
+        )
     if reply.stdout != MARK:
         said = (reply.stdout.replace(MARK, "") or reply.words).strip()
         raise Trouble(

@@ -18,8 +18,10 @@ from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.job_folder.folder import JobFolder
+from operators.array.lease import lengthen
 from operators.array.task_memory import ENDED
 from operators.cluster.errors import ClusterError, WorkspaceRefused
+from operators.cluster.workspaces.workspace_tool import Lease
 from operators.hooks.hpc import Session, open_session
 from operators.hooks.mlflow import MlflowHook
 from operators.runs.run import HANDLE, folder_of
@@ -144,17 +146,23 @@ def _extend(session: Session, paths: set[str]) -> list[Row]:
         if lease.remaining_s is None or lease.remaining_s > EXTEND_BELOW_S:
             rows.append(row | {"action": NONE})
         else:
-            rows.append(row | {"action": _extended(session, lease.name)})
+            rows.append(row | {"action": _extended(session, lease)})
     return rows
 
 
-def _extended(session: Session, name: str) -> str:
-    """Extend one lease; that it cannot be must not keep the others from it."""
+def _extended(session: Session, lease: Lease) -> str:
+    """Extend one lease; that it cannot be must not keep the others from it.
+
+    What it has now is told, not what was asked for: a filesystem may cap it.
+    """
+    words = "copy what you need to another workspace before it expires"
     try:
-        session.workspaces.extend(name, EXTEND_BY_DAYS)
+        after = lengthen(session, lease, EXTEND_BY_DAYS)
     except WorkspaceRefused as error:
-        return f"{FAILED}: {error}; copy what you need to another workspace before it expires"
-    return f"extended to {EXTEND_BY_DAYS} days"
+        return f"{FAILED}: {error}; {words}"
+    if (after.remaining_s or 0.0) < (lease.remaining_s or 0.0) + 3600:
+        return f"{FAILED}: the filesystem caps it at {_days(after.remaining_s)}; {words}"
+    return f"extended to {_days(after.remaining_s)}"
 
 
 def _cancel(

@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
+from operators.cluster.answers import Argv, heard
 from operators.cluster.errors import TransportError
 from operators.cluster.job import ArrayRequest, ElementState, Resources, Status
 from operators.cluster.reply import Reply, polluted
 from operators.cluster.schedulers import pbs_replies as replies
 from operators.cluster.schedulers import pbs_scripts as scripts
-from operators.cluster.schedulers.answers import Argv, heard
 from operators.cluster.schedulers.scheduler import Notice, Scheduler
 from operators.cluster.usage import Consumed
 
@@ -80,8 +80,6 @@ class Pbs(Scheduler):
         for option in wanted.options:
             options += option.split(" ", 1)
         argv = (*options, *_wishes(wanted), str(request.script))
-        if any(option.startswith("-W umask") for option in wanted.options):
-            return self.ask("qsub", *argv)
         return self.ask_by(scripts.SUBMIT, *argv)
 
     def refusals(self, wanted: Resources) -> list[str]:
