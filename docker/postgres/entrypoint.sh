@@ -1,0 +1,12 @@
+#!/bin/sh
+# As the official image does: an empty folder becomes a database, the scripts run once, then it serves.
+set -eu
+if [ ! -s "$PGDATA/PG_VERSION" ]; then
+    initdb --username=postgres --pwfile="$POSTGRES_PASSWORD_FILE" --encoding=UTF8 \
+        --auth-local=trust --auth-host=scram-sha-256 >/dev/null
+    echo "host all all all scram-sha-256" >> "$PGDATA/pg_hba.conf"
+    pg_ctl --silent --wait --options="-c listen_addresses=''" start
+    for script in /docker-entrypoint-initdb.d/*.sh; do "$script"; done
+    pg_ctl --silent --wait --mode=fast stop
+fi
+exec "$@" -c listen_addresses='*'
