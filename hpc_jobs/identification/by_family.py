@@ -143,6 +143,22 @@ class FamilyIdentifier:
             explained=draws.explained,
         )
 
+    def start(self, measurement: Measurement) -> tuple[FloatArray, FloatArray] | None:
+        """Nearest sheet of the box and the surrogate's slopes there, for a search beyond it.
+
+        None for a measurement without forces: slopes are those of whole records.
+        """
+        header = measurement.header
+        if measurement.forces is None:
+            return None
+        whole = self.surrogate(header.noise)
+        kept = np.isfinite(np.concatenate([measurement.strains, measurement.forces]))
+        prior = NormalPrior(*self._normal(*self._told(header.knowledge)))
+        row = np.nan_to_num(measurement.strains)[None]
+        found = refine(whole, row, measurement.forces[None], prior=prior, kept=kept)
+        slopes = whole.observables.vectors @ whole.respond(found.u)[1][0]
+        return found.u[0], np.asarray(slopes)
+
     def refine(self, measurement: Measurement, start: Estimate | None = None) -> Estimate:
         """Identify the sheet behind a measurement; raises BadInput.
 

@@ -31,17 +31,21 @@ SEED = 29
 STEP = 1e-4  # of u, for the slopes of the yield function's parameters
 
 FloatArray = NDArray[np.float64]
+Start = tuple[FloatArray, FloatArray | None]
+"""u (coordinates,), and slopes (values, coordinates) there."""
 
 
 def answer_by_fem(
     campaign: Campaign,
     measurement: Measurement,
     bias: MeshBias,
+    start: Start | None = None,
     most: int = MOST_SIMULATIONS,
 ) -> OutsideAnswer:
     """Identify by Gauss-Newton on the engine, in so many simulations at most.
 
-    Never fails: where no sheet is found, the estimate says so.
+    start: the surrogate's nearest sheet, with its slopes; else the middle of what is known. Never
+    fails: where no sheet is found, the estimate says so.
     """
     header, specimens = measurement.header, campaign.specimens
     if specimens.timing and header.specimens.pieces:
@@ -54,7 +58,8 @@ def answer_by_fem(
     if measurement.forces is not None:
         forces = measurement.forces * (1 + bias.forces)
     try:
-        found = Descent(engine, engine.observed(strains, forces), prior, most).run(mean)
+        descent = Descent(engine, engine.observed(strains, forces), prior, most)
+        found = descent.run(*(start or (mean, None)))
         estimate = _estimate(engine, measurement, found)
     except NoSheet as error:
         estimate = _withheld(engine, measurement, float("inf"), f"the FEM found no sheet: {error}")

@@ -5,6 +5,7 @@ import argparse
 from hpc_jobs.contract.facts import OutsideFacts
 from hpc_jobs.contract.records import publish_model, read_model
 from hpc_jobs.contract.validation import Estimates
+from hpc_jobs.identification.by_family import FamilyIdentifier
 from hpc_jobs.identification.by_fem import answer_by_fem
 from hpc_jobs.identification.mesh_bias import read_mesh_bias
 from hpc_jobs.measurement.file import read_for
@@ -20,7 +21,10 @@ def work(job: element.Element) -> OutsideFacts:
         job.progress(1, 1, "measurements")
         return OutsideFacts(asked=0, answered=0, simulations=0)
     measurement = read_for(campaign, job.run.measurement(refined[0].measurement))
-    answer = answer_by_fem(campaign, measurement, read_mesh_bias(job.run, campaign))
+    start = None
+    if not campaign.family.is_single_sheet:
+        start = FamilyIdentifier.of(job.run).start(measurement)
+    answer = answer_by_fem(campaign, measurement, read_mesh_bias(job.run, campaign), start)
     publish_model(job.run.outside(name, measurement.name), answer)
     job.progress(1, 1, "measurements")
     estimate = answer.estimate
