@@ -192,7 +192,7 @@ HardeningForm = Annotated[
 
 
 def _number_or_range(given: Any) -> str:
-    return "range" if isinstance(given, Mapping | Ranged) else "number"
+    return "a range" if isinstance(given, Mapping | Ranged) else "a number"
 
 
 Exponent = Annotated[
@@ -210,11 +210,11 @@ class SheetForm(Frozen):
 
     yield_function: YieldFunctionName = "yld2000_2d"
     exponent: Annotated[
-        Annotated[Exponent, Tag("number")] | Annotated[Ranged, Tag("range")],
+        Annotated[Exponent, Tag("a number")] | Annotated[Ranged, Tag("a range")],
         Discriminator(_number_or_range),
     ]
     youngs_modulus_mpa: Annotated[
-        Annotated[Positive, Tag("number")] | Annotated[Ranged, Tag("range")],
+        Annotated[Positive, Tag("a number")] | Annotated[Ranged, Tag("a range")],
         Discriminator(_number_or_range),
     ]
     poisson_ratio: Annotated[float, Field(gt=0, lt=0.5)]
