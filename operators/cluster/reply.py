@@ -89,7 +89,7 @@ class Frame:
         return code, stdout, err if words_inside is None else words_inside[1]
 
     def outside(self, out: bytes) -> bytes:
-        """What a login shell printed around the answer."""
+        """Return what a login shell printed around the answer."""
         begin, end = self._mark(self.begin), self.end.encode()
         before, _, rest = out.partition(begin)
         return before + rest.rpartition(end)[2].partition(b"\n")[2]

@@ -210,7 +210,8 @@ def test_the_name_of_a_workspace_is_its_paths() -> None:
 def test_one_name_on_two_filesystems() -> None:
     blocks = "".join(
         f"id: two\n     workspace directory  : /{where}/hpc-two\n"
-        f"     remaining time       : 0 days 23 hours\n     filesystem name      : {where}\n     available extensions : {left}\n"
+        f"     remaining time       : 0 days 23 hours\n     filesystem name      : {where}\n"
+        f"     available extensions : {left}\n"
         for where, left in (("scratch", 2), ("nfs", 1))
     )
     leases = {lease.path: lease for lease in HpcWorkspace().parse_list(listed(blocks))}

@@ -76,7 +76,7 @@ def qsub(books: Books, arguments: list[str]) -> int:
         books.save(job)
     elif not (never or job["held"]):
         subprocess.Popen(
-            [sys.executable, "-m", "tests.standins.pbs.mom", str(job["number"])],
+            [sys.executable, "-S", "-m", "tests.standins.pbs.mom", str(job["number"])],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=(books.folder / "mom.log").open("a"),
@@ -184,7 +184,7 @@ def install(folder: Path, python_path: Path) -> None:
         path = folder / name
         path.write_text(
             f"#!/bin/sh\nPYTHONPATH='{python_path}' "
-            f"exec '{sys.executable}' -m tests.standins.pbs.commands {name} \"$@\"\n"
+            f"exec '{sys.executable}' -S -m tests.standins.pbs.commands {name} \"$@\"\n"
         )
         path.chmod(0o755)
 

@@ -65,7 +65,7 @@ MEETING = 'export MASTER_ADDR="$(hostname)" MASTER_PORT="$((29400 + RANDOM % 100
 LAUNCHED = {
     "srun": (
         "exec srun --nodes=3 --ntasks=12 --ntasks-per-node=4 --cpus-per-task=2 "
-        "--kill-on-bad-exit=1 --wait=0 '--own option' "
+        "--kill-on-bad-exit=1 --wait=0 --export=ALL '--own option' "
     ),
     "openmpi": (
         f"{MEETING}exec mpiexec -n 12 --map-by ppr:4:node --bind-to none {EXPORTED} '--own option' "
