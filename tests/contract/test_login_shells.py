@@ -1,4 +1,4 @@
-"""Commands and files through real login shells behind a real sshd: none of them is POSIX by right."""
+"""Commands and files through real login shells behind a real sshd; few of them are POSIX."""
 
 import asyncio
 import json

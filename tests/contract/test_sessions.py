@@ -5,9 +5,8 @@ import contextlib
 import os
 import re
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import asyncssh
@@ -338,8 +337,3 @@ def test_each_try_offers_what_the_login_names_and_nothing_else(
             asyncio.run(connect_async(login))
     finally:
         os.kill(int(found["SSH_AGENT_PID"]), 15)
-
-
-def test_the_harness_serves(node: Sshd) -> None:
-    tell: Callable[[], Reply] = lambda: node.transport().run([sys.executable, "-c", "print(1)"])
-    assert tell() == Reply(0, "1\n", "")
