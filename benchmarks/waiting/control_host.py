@@ -10,12 +10,12 @@ from typing import Any
 
 from hpc_jobs.contract.cluster import Cluster, DirectoryWorkspaces
 from hpc_jobs.contract.records import ElementResult
+from hpc_jobs.job_folder.probes import Scan, parse_scan
 from operators.array.report import summary
 from operators.array.task_memory import STATE_KEY, TaskMemory
 from operators.cluster.job import ElementState, Submission
 from operators.cluster.ledger import Ledger, Snapshot
 from operators.cluster.reply import Reply
-from operators.cluster.scan import Scan, parse_scan
 from operators.cluster.schedulers.slurm import Slurm
 from operators.triggers.array_job import ArrayJobTrigger
 

@@ -14,12 +14,22 @@ class DirectoryWorkspaces(Frozen):
     kind: Literal["directory"]
     root: Annotated[str, Field(min_length=1, description="absolute, or relative to the login")]
 
+    @property
+    def place(self) -> str:
+        """Where workspaces are made."""
+        return self.root
+
 
 class HpcWorkspaces(Frozen):
     """The hpc-workspace tools: ws_allocate, ws_list, ws_extend, ws_release, ws_find."""
 
     kind: Literal["hpc_workspace"]
     filesystem: str | None = None
+
+    @property
+    def place(self) -> str | None:
+        """Where workspaces are made; None leaves the choice to the tools."""
+        return self.filesystem
 
 
 Workspaces = Annotated[DirectoryWorkspaces | HpcWorkspaces, Field(discriminator="kind")]

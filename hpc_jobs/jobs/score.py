@@ -80,7 +80,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def _track(job: element.Element, result: Verdict) -> None:
     name = f"validation-{result.validation}"
     tags = {"model": result.model, "passed": str(result.passed).lower()}
-    with Spool(job.spool / f"{name}.jsonl", name=name, tags=tags) as spool:
+    with Spool(job.spool_file(name), name=name, tags=tags) as spool:
         spool.params(result.limits.model_dump())
         spool.metrics(_metrics(result), step=0)
         spool.artifact(str(job.run.verdict(result.validation).relative_to(job.run.root)), "gate")

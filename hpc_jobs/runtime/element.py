@@ -8,10 +8,8 @@ of a running or finished element exits at once, harmlessly.
 import argparse
 import logging
 import os
-import shutil
 import socket
 import sys
-import tempfile
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -21,14 +19,11 @@ from typing import Any, Literal, Protocol
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.errors import ContractError, HandedOver
-from hpc_jobs.contract.layout import JobFolder, RunFolder
-from hpc_jobs.contract.records import (
-    ElementProgress,
-    ElementResult,
-    LockOwner,
-    publish_model,
-    read_model,
-)
+from hpc_jobs.contract.layout import RunFolder
+from hpc_jobs.contract.records import ElementResult, read_model
+from hpc_jobs.job_folder.folder import ElementProgress, JobFolder
+from hpc_jobs.job_folder.names import BY_HAND, SPOOL_FILE
+from hpc_jobs.job_folder.writer import owns_lock, publish_progress, publish_result, take_lock
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +41,7 @@ class Element:
     run: RunFolder[Path]
     arguments: argparse.Namespace
     frozen: FrozenCampaign
-    job_id: str = "by-hand"
+    job_id: str = BY_HAND
     folder: JobFolder[Path] | None = None
     _reported: float = field(default=0.0, repr=False)
 
@@ -60,6 +55,10 @@ class Element:
         """Folder for tracking spools: the job's, or the run's when run by hand."""
         return self.folder.spool if self.folder else self.run.root / "spool"
 
+    def spool_file(self, name: str) -> Path:
+        """Path of one spool."""
+        return self.spool / f"{name}{SPOOL_FILE}"
+
     def progress(self, done: int, total: int, unit: str) -> None:
         """Say how far the work is; cheap enough to call after every record."""
         now = time.monotonic()
@@ -68,8 +67,7 @@ class Element:
         self._reported = now
         log.info("%d of %d %s", done, total, unit)
         if self.folder:
-            state = ElementProgress(done=done, total=total, unit=unit)
-            publish_model(self.folder.progress(self.index), state)
+            publish_progress(self.folder, self.index, ElementProgress(done, total, unit))
 
 
 Work = Callable[[Element], Mapping[str, Any] | None]
@@ -128,7 +126,7 @@ def _element(parsed: argparse.Namespace) -> Element:
         run=run,
         arguments=parsed,
         frozen=read_model(FrozenCampaign, run.campaign),
-        job_id=os.environ.get("HPC_JOB_ID", "by-hand"),
+        job_id=os.environ.get("HPC_JOB_ID", BY_HAND),
         folder=run.job(token) if token else None,
     )
 
@@ -154,7 +152,10 @@ def _may_work(element: Element) -> bool:
     if element.folder.result(element.index).exists():
         log.info("element %d is already done", element.index)
         return False
-    return _take_lock(element)
+    if take_lock(element.folder, element.index, element.job_id):
+        return True
+    log.info("element %d is being worked on by another job; nothing to do", element.index)
+    return False
 
 
 def _work_and_report(element: Element, work: Work) -> int:
@@ -170,7 +171,7 @@ def _work_and_report(element: Element, work: Work) -> int:
     except Exception as error:
         traceback.print_exc(file=sys.stdout)
         outcome, message = "failed", f"{type(error).__name__}: {error}"[:2000]
-    if not _owns_lock(element):
+    if not owns_lock(element.folder, element.index, element.job_id):
         log.error("element %d was given to another job meanwhile; leaving", element.index)
         return EX_TEMPFAIL
     result = ElementResult(
@@ -184,46 +185,8 @@ def _work_and_report(element: Element, work: Work) -> int:
         message=message,
         facts=facts,
     )
-    _publish(element.folder, result)
+    publish_result(element.folder, element.index, outcome, result.model_dump_json(indent=1))
     return EXIT_CODES[outcome]
-
-
-def _publish(folder: JobFolder[Path], result: ElementResult) -> None:
-    """Write a result; one that is not done is marked before: whoever lists the folder sees it."""
-    if result.outcome != "done":
-        folder.results.mkdir(parents=True, exist_ok=True)
-        marks = {"failed": folder.failed, "handed_over": folder.handed_over}
-        marks[result.outcome](result.element).touch()
-    publish_model(folder.result(result.element), result)
-
-
-def _take_lock(element: Element) -> bool:
-    """Atomically: a folder with its owner inside is renamed into place, or another was first."""
-    assert element.folder is not None
-    lock = element.folder.lock(element.index)
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    owner = LockOwner(job_id=element.job_id, host=socket.gethostname(), pid=os.getpid())
-    draft = Path(tempfile.mkdtemp(prefix=".lock-", dir=lock.parent))
-    try:
-        (draft / "owner.json").write_text(owner.model_dump_json())
-        draft.rename(lock)
-        return True
-    except OSError:
-        if _owns_lock(element):  # the scheduler requeued this very job
-            return True
-        log.info("element %d is being worked on by another job; nothing to do", element.index)
-        return False
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _owns_lock(element: Element) -> bool:
-    assert element.folder is not None
-    try:
-        owner = read_model(LockOwner, element.folder.lock(element.index) / "owner.json")
-    except ContractError:
-        return False
-    return owner.job_id == element.job_id
 
 
 def _cpu_seconds() -> float:

@@ -26,7 +26,7 @@ def open_spool(
         "job_id": element.job_id,
         "ranks": str(ranks),
     }
-    path = element.spool / f"{name}.jsonl" if leads else Path(os.devnull)
+    path = element.spool_file(name) if leads else Path(os.devnull)
     return Spool(path, name=name, tags=tags)
 
 

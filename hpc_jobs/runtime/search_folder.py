@@ -60,4 +60,4 @@ def open_spool(element: Element, what: str, stage: str) -> Spool:
         "code_sha256": element.frozen.code_sha256,
         "job_id": element.job_id,
     }
-    return Spool(element.spool / f"{name}.jsonl", name=name, tags=tags)
+    return Spool(element.spool_file(name), name=name, tags=tags)

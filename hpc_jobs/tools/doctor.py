@@ -16,6 +16,7 @@ from pathlib import Path
 
 from hpc_jobs.doctor import filesystem, machine, packages
 from hpc_jobs.doctor.finding import MISSING, OK, Finding
+from hpc_jobs.job_folder import names
 
 LABELS = {"ok": "ok", "note": "note", "missing": "MISSING"}
 
@@ -73,7 +74,7 @@ def publish(folder: Path, findings: "list[Finding]", started: float) -> None:
     result = {
         "element": element,
         "outcome": "done",
-        "job_id": os.environ.get("HPC_JOB_ID", "by-hand"),
+        "job_id": os.environ.get("HPC_JOB_ID", names.BY_HAND),
         "host": socket.gethostname(),
         "started": started,
         "wall_s": round(time.time() - started, 3),
@@ -81,7 +82,7 @@ def publish(folder: Path, findings: "list[Finding]", started: float) -> None:
         "message": "missing: " + ", ".join(lacking) if lacking else "",
         "facts": as_document(findings),
     }
-    path = folder / "results" / "{}.json".format(element)
+    path = folder / names.RESULTS / "{}{}".format(element, names.DOCUMENT)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(".{}.{}".format(path.name, os.getpid()))
     draft.write_text(json.dumps(result, indent=1) + "\n")

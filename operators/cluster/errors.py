@@ -9,6 +9,7 @@ ClusterError
 ├── SubmissionRefused       the scheduler said no: fail, show its words
 │   ├── BudgetExceeded      the campaign's core-hours do not suffice: fail
 │   └── LimitReached        no room for so many jobs now: submit fewer, or later
+│       └── ArrayTooLarge   never room for so many in one array: submit fewer
 ├── AmbiguousReply          may have happened: look before acting
 ├── WorkspaceRefused        the workspace tools said no: fail, show their words
 ├── RemoteFileError         a file cannot be read or written: fail, name it
@@ -52,6 +53,10 @@ class BudgetExceeded(SubmissionRefused):
 
 class LimitReached(SubmissionRefused):
     """A limit on jobs is reached: fewer may be taken now, all of them as room appears."""
+
+
+class ArrayTooLarge(LimitReached):
+    """The site takes no array of so many elements."""
 
 
 class AmbiguousReply(ClusterError):

@@ -4,15 +4,18 @@ Login shells print: banners, quota tables, "module loaded". A frame keeps their 
 command's own, byte for byte, on both streams.
 """
 
-import json
 import re
 import secrets
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Concatenate, ParamSpec, TypeVar
 
+from hpc_jobs.job_folder.probes import CutShort, NoAnswer
 from operators.cluster.errors import PollutedReply, TransportError
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +113,16 @@ def polluted(command: str, line: str) -> PollutedReply:
     return PollutedReply(f"{command} answered {line[:200]!r}; {SILENCE}")
 
 
-def documents(text: str) -> Iterator[dict[str, Any]]:
-    """Read JSON documents that follow one another."""
-    decoder, position = json.JSONDecoder(), 0
-    while True:
-        while position < len(text) and text[position].isspace():
-            position += 1
-        if position >= len(text):
-            return
-        document, position = decoder.raw_decode(text, position)
-        yield document
+def parsed(
+    parse: Callable[Concatenate[str, P], T], reply: Reply, *more: P.args, **named: P.kwargs
+) -> T:
+    """Parse what a probe of job folders printed.
+
+    Raises TransportError where it has no end, PollutedReply where it is none of the probe's.
+    """
+    try:
+        return parse(reply.stdout, *more, **named)
+    except NoAnswer as error:
+        raise polluted("a look at job folders", str(error)) from None
+    except CutShort as error:
+        raise TransportError(f"{error}: {reply.words[-200:]}") from None

@@ -15,10 +15,11 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from hpc_jobs.contract.errors import ConfigurationError
-from hpc_jobs.contract.layout import JobFolder, RunFolder
+from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.run import RunHandle
+from hpc_jobs.job_folder.folder import JobFolder
 from operators.cluster.errors import ClusterError, WorkspaceRefused
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Session, open_session
 from operators.hooks.mlflow import MlflowHook
 from operators.runs.run import HANDLE, folder_of
 from operators.tracking.replay_sensor import replay_everything
@@ -130,79 +131,79 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def _extend(hook: HpcHook, paths: set[str]) -> list[Row]:
+def _extend(session: Session, paths: set[str]) -> list[Row]:
     rows = []
-    for lease in hook.workspace().list():
+    for lease in session.workspaces.list():
         if lease.path not in paths:
             continue
         row = {
-            "cluster": hook.cluster,
+            "cluster": session.cluster,
             "workspace": lease.name,
             "remaining": _days(lease.remaining_s),
         }
         if lease.remaining_s is None or lease.remaining_s > EXTEND_BELOW_S:
             rows.append(row | {"action": NONE})
         else:
-            rows.append(row | {"action": _extended(hook, lease.name)})
+            rows.append(row | {"action": _extended(session, lease.name)})
     return rows
 
 
-def _extended(hook: HpcHook, name: str) -> str:
+def _extended(session: Session, name: str) -> str:
     """Extend one lease; that it cannot be must not keep the others from it."""
     try:
-        hook.workspace().extend(name, EXTEND_BY_DAYS)
+        session.workspaces.extend(name, EXTEND_BY_DAYS)
     except WorkspaceRefused as error:
         return f"{FAILED}: {error}; copy what you need to another workspace before it expires"
     return f"extended to {EXTEND_BY_DAYS} days"
 
 
 def _cancel(
-    hook: HpcHook, folders: list[RunFolder[PurePosixPath]], state_of: TaskState
+    session: Session, folders: list[RunFolder[PurePosixPath]], state_of: TaskState
 ) -> list[Row]:
     rows = []
-    for job_id, name in sorted(hook.queue().items()):
+    for job_id, name in sorted(session.queue().items()):
         token = name.rpartition(".")[0]  # behind it, which submission
-        job = _folder(hook, folders, token) if token else None
+        job = _folder(session, folders, token) if token else None
         if job is None:
             continue  # not one of ours
-        intent = json.loads(hook.read(str(job.intent)))
-        state = HISTORY if _is_history(hook, job, name) else state_of(intent)
-        row = {"cluster": hook.cluster, "job": job_id, "token": token, "task": str(state)}
+        intent = json.loads(session.read(str(job.intent)))
+        state = HISTORY if _is_history(session, job, name) else state_of(intent)
+        row = {"cluster": session.cluster, "job": job_id, "token": token, "task": str(state)}
         if state in ENDED or state in ("gone", HISTORY):
-            hook.cancel([job_id])
+            session.cancel([job_id])
             rows.append(row | {"action": "cancelled"})
         else:
             rows.append(row | {"action": NONE})
     return rows
 
 
-def _is_history(hook: HpcHook, job: JobFolder[PurePosixPath], name: str) -> bool:
+def _is_history(session: Session, job: JobFolder[PurePosixPath], name: str) -> bool:
     """Whether a live job's books are closed, or name another job in its place."""
-    if hook.exists(str(job.finished)):
+    if session.exists(str(job.finished)):
         return True
     number = name.rpartition(".")[2].partition("-")[0]
     try:
-        record = json.loads(hook.read(str(job.submission(int(number)))))
+        record = json.loads(session.read(str(job.submission(int(number)))))
     except (FileNotFoundError, ValueError):
         return False
     return bool(record.get("name") != name)
 
 
 def _folder(
-    hook: HpcHook, folders: list[RunFolder[PurePosixPath]], token: str
+    session: Session, folders: list[RunFolder[PurePosixPath]], token: str
 ) -> JobFolder[PurePosixPath] | None:
     for folder in folders:
         job = folder.job(token)
-        if hook.exists(str(job.intent)):
+        if session.exists(str(job.intent)):
             return job
     return None
 
 
-def on_cluster(cluster: str, work: Callable[[HpcHook], list[Row]]) -> list[Row]:
+def on_cluster(cluster: str, work: Callable[[Session], list[Row]]) -> list[Row]:
     """Work on one cluster; one that does not answer is a row."""
     try:
-        with HpcHook(cluster) as hook:
-            return work(hook)
+        with open_session(cluster) as session:
+            return work(session)
     except AWAY as error:
         return [{"cluster": cluster, "action": f"{FAILED}: {error}"}]
 

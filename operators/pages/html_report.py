@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.run import RunHandle
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import MlflowHook
 from operators.pages.speedup_figure import draw_speedups
 from operators.runs.run import folder_of
@@ -42,19 +42,24 @@ Figure = dict[str, str]
 
 
 def log_html_report(
-    run: RunHandle, report: Report, model: str, validation: str, mlflow: MlflowHook | None = None
+    run: RunHandle,
+    report: Report,
+    model: str,
+    validation: str,
+    mlflow: MlflowHook | None = None,
+    connect: Connect = open_session,
 ) -> str:
     """Render a campaign's report and log it with the campaign's run; returns the artifact's path.
 
     model, validation: whose figures are shown. A figure that is missing or too large is left out.
     """
     site = run.sites["cpu"]
-    with HpcHook(site.cluster) as hook:
+    with connect(site.cluster) as session:
         folder = folder_of(run.run_id, site)
         figures = {
-            "networks": list(_network_figures(hook, folder, model)),
+            "networks": list(_network_figures(session, folder, model)),
             "alloys": {
-                name: list(_alloy_figures(hook, folder, validation, name))
+                name: list(_alloy_figures(session, folder, validation, name))
                 for name in report["alloys"]
             },
         }
@@ -107,23 +112,23 @@ def error_table(networks: Mapping[str, Report]) -> dict[str, Any]:
 
 
 def _network_figures(
-    hook: HpcHook, folder: RunFolder[PurePosixPath], model: str
+    session: Session, folder: RunFolder[PurePosixPath], model: str
 ) -> Iterable[Figure]:
     for file, caption in NETWORK_FIGURES.items():
-        yield from embedded(hook, folder.model(model) / "figures" / file, f"{model}: {caption}")
+        yield from embedded(session, folder.model(model) / "figures" / file, f"{model}: {caption}")
 
 
 def _alloy_figures(
-    hook: HpcHook, folder: RunFolder[PurePosixPath], validation: str, name: str
+    session: Session, folder: RunFolder[PurePosixPath], validation: str, name: str
 ) -> Iterable[Figure]:
-    yield from embedded(hook, folder.figure(validation, name), f"{name}: the network")
-    yield from embedded(hook, folder.refined_figure(validation, name), f"{name}: refined")
+    yield from embedded(session, folder.figure(validation, name), f"{name}: the network")
+    yield from embedded(session, folder.refined_figure(validation, name), f"{name}: refined")
 
 
-def embedded(hook: HpcHook, path: PurePosixPath, caption: str) -> Iterable[Figure]:
+def embedded(session: Session, path: PurePosixPath, caption: str) -> Iterable[Figure]:
     """Read a figure to lie inside a page; nothing where it is missing or too large."""
     try:
-        content = hook.read(str(path), 0, LARGEST_FIGURE_BYTES + 1)
+        content = session.read(str(path), 0, LARGEST_FIGURE_BYTES + 1)
     except FileNotFoundError:
         log.info("%s: missing, left out of the report", path)
         return

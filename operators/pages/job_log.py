@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from hpc_jobs.contract.run import RunHandle
-from operators.array.job_folder import current_token
-from operators.hooks.hpc import HpcHook
+from operators.array.task_memory import current_token
+from operators.hooks.hpc import Connect, Session, open_session
 from operators.runs.run import folder_of
 
 TAIL_BYTES = 64_000
@@ -33,20 +33,22 @@ def find_handle(returned: Sequence[Any]) -> RunHandle | None:
     return None
 
 
-def read_log(handle: RunHandle, token: str, file: str | None) -> tuple[list[str], str, str]:
+def read_log(
+    handle: RunHandle, token: str, file: str | None, connect: Connect = open_session
+) -> tuple[list[str], str, str]:
     """Read the end of a log over SSH: all names, the chosen one, its text.
 
     Raises FileNotFoundError where there is none, or none of that name; ClusterError.
     """
     site = handle.sites["cpu"]  # the workspace is shared
     folder = folder_of(handle.run_id, site)
-    with HpcHook(site.cluster) as hook:
-        logs = folder.job(current_token(hook, folder, token)).logs
-        names = hook.list(str(logs))
-        chosen = file or (_latest(hook, logs) if names else "")
+    with connect(site.cluster) as session:
+        logs = folder.job(current_token(session, folder, token)).logs
+        names = session.list(str(logs))
+        chosen = file or (_latest(session, logs) if names else "")
         if chosen not in names:
             raise FileNotFoundError(chosen)
-        reply = hook.run(["tail", "-c", str(TAIL_BYTES), "--", str(logs / chosen)])
+        reply = session.run(["tail", "-c", str(TAIL_BYTES), "--", str(logs / chosen)])
     return names, chosen, reply.stdout
 
 
@@ -67,6 +69,6 @@ def render(title: str, links: Sequence[tuple[str, str]], chosen: str, text: str)
     )
 
 
-def _latest(hook: HpcHook, folder: PurePosixPath) -> str:
-    names = hook.run(["ls", "-t", "--", str(folder)]).stdout.splitlines()
+def _latest(session: Session, folder: PurePosixPath) -> str:
+    names = session.run(["ls", "-t", "--", str(folder)]).stdout.splitlines()
     return names[0] if names else ""

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.study import Choice
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import MlflowHook
 from operators.pages.html_report import ARTIFACT, embedded, template
 from operators.runs.run import finish_run, folder_of
@@ -19,7 +19,10 @@ FIGURES = {
 
 
 def log_search_report(
-    study: RunHandle, name: str, mlflow: MlflowHook | None = None
+    study: RunHandle,
+    name: str,
+    mlflow: MlflowHook | None = None,
+    connect: Connect = open_session,
 ) -> dict[str, Any]:
     """Log choice and page with the study's run, and close it; may be repeated.
 
@@ -28,12 +31,12 @@ def log_search_report(
     mlflow = mlflow or MlflowHook()
     site = study.sites["gpu"]
     folder = folder_of(study.run_id, site).search(name)
-    with HpcHook(site.cluster) as hook:
-        choice = _read(hook, str(folder.choice))
+    with connect(site.cluster) as session:
+        choice = _read(session, str(folder.choice))
         figures = [
             figure
             for key, caption in FIGURES.items()
-            for figure in embedded(hook, folder.figure(key), caption)
+            for figure in embedded(session, folder.figure(key), caption)
         ]
     client = mlflow.require()
     client.log_text(study.mlflow_run_id, choice.model_dump_json(indent=1), "choice.json")
@@ -97,12 +100,12 @@ def summary(choice: Choice) -> dict[str, Any]:
     }
 
 
-def _read(hook: HpcHook, path: str) -> Choice:
+def _read(session: Session, path: str) -> Choice:
     try:
-        return Choice.model_validate_json(hook.read(path))
+        return Choice.model_validate_json(session.read(path))
     except FileNotFoundError:
-        raise CorruptFile(f"{hook.cluster}:{path}: missing; clear choose_network") from None
+        raise CorruptFile(f"{session.cluster}:{path}: missing; clear choose_network") from None
     except ValidationError as error:
         raise CorruptFile(
-            f"{hook.cluster}:{path}: not a choice of this version: {error.errors()[0]['msg']}"
+            f"{session.cluster}:{path}: not a choice of this version: {error.errors()[0]['msg']}"
         ) from None

@@ -11,8 +11,7 @@ from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.model import ModelFacts, model_facts
 from hpc_jobs.contract.records import Manifest
 from hpc_jobs.contract.validation import Verdict
-from operators.hooks.hpc import HpcHook
-from operators.promotion.gate import Score
+from operators.hooks.hpc import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +23,13 @@ class Candidate:
     sha256: str
     facts: ModelFacts
 
-    @property
-    def score(self) -> Score:
-        """What the gate looks at."""
-        return Score(
-            error=self.facts.test_error,
-            mean_baseline=self.facts.baseline("mean"),
-            test_set=self.facts.test_set_sha256,
-        )
 
-
-def fetch_model(hook: HpcHook, run: RunFolder[PurePosixPath], name: str, target: Path) -> Candidate:
+def fetch_model(
+    session: Session, run: RunFolder[PurePosixPath], name: str, target: Path
+) -> Candidate:
     """Copy models/<name>/ here, each file verified; raises CorruptFile."""
     source = run.model(name)
-    content = _read(hook, source / "manifest.json")
+    content = _read(session, source / "manifest.json")
     try:
         manifest = Manifest.model_validate_json(content)
         facts = model_facts(manifest)
@@ -51,7 +43,7 @@ def fetch_model(hook: HpcHook, run: RunFolder[PurePosixPath], name: str, target:
         path = PurePosixPath(entry.path)
         if path.is_absolute() or ".." in path.parts:
             raise CorruptFile(f"{source}/manifest.json: '{path}' leaves the model's folder")
-        data = _read(hook, source / path)
+        data = _read(session, source / path)
         if len(data) != entry.bytes or hashlib.sha256(data).hexdigest() != entry.sha256:
             raise CorruptFile(f"{source}/{path}: not the file that its manifest vouches for")
         (target / path).parent.mkdir(parents=True, exist_ok=True)
@@ -61,14 +53,14 @@ def fetch_model(hook: HpcHook, run: RunFolder[PurePosixPath], name: str, target:
 
 
 def read_verdict(
-    hook: HpcHook, run: RunFolder[PurePosixPath], validation: str, model: str
+    session: Session, run: RunFolder[PurePosixPath], validation: str, model: str
 ) -> Verdict | None:
     """Read a validation's verdict, if there is one; it must be about that model."""
     path = run.verdict(validation)
-    if not hook.exists(str(path)):
+    if not session.exists(str(path)):
         return None
     try:
-        verdict = Verdict.model_validate_json(_read(hook, path))
+        verdict = Verdict.model_validate_json(_read(session, path))
     except ValidationError as error:
         raise CorruptFile(f"{path}: {error.errors()[0]['msg']}") from None
     if verdict.model != model:
@@ -76,8 +68,8 @@ def read_verdict(
     return verdict
 
 
-def _read(hook: HpcHook, path: PurePosixPath) -> bytes:
+def _read(session: Session, path: PurePosixPath) -> bytes:
     try:
-        return hook.read(str(path))
+        return session.read(str(path))
     except FileNotFoundError:
-        raise CorruptFile(f"{hook.cluster}:{path}: missing") from None
+        raise CorruptFile(f"{session.cluster}:{path}: missing") from None

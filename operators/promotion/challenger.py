@@ -11,13 +11,15 @@ from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.model import ModelFacts, model_facts
 from hpc_jobs.contract.records import Manifest
 from hpc_jobs.contract.run import RunHandle
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Connect, Session, open_session
 from operators.runs.run import folder_of, read_frozen
 
 log = logging.getLogger(__name__)
 
 
-def choose_challenger(run: RunHandle, training: str) -> dict[str, Any]:
+def choose_challenger(
+    run: RunHandle, training: str, connect: Connect = open_session
+) -> dict[str, Any]:
     """Read the manifests of a training's networks from the AI cluster and compare.
 
     The lowest error on the validation split wins: the test set is looked at, never chosen by.
@@ -27,12 +29,12 @@ def choose_challenger(run: RunHandle, training: str) -> dict[str, Any]:
     """
     site = run.sites["gpu"]
     folder = folder_of(run.run_id, site)
-    with HpcHook(site.cluster) as hook:
-        networks = read_frozen(hook, folder).campaign.training.networks
+    with connect(site.cluster) as session:
+        networks = read_frozen(session, folder).campaign.training.networks
         found = {}
         for network in networks:
             path = folder.model(f"{training}-{network.name}") / "manifest.json"
-            found[f"{training}-{network.name}"] = _read(hook, path)
+            found[f"{training}-{network.name}"] = _read(session, path)
     model = best(found)
     log.info("challenger: %s, validation error %.3g", model, found[model].validation_error)
     return {"model": model, "networks": {f.network: errors(f) for f in found.values()}}
@@ -55,15 +57,15 @@ def errors(facts: ModelFacts) -> dict[str, Any]:
     }
 
 
-def _read(hook: HpcHook, path: PurePosixPath) -> ModelFacts:
+def _read(session: Session, path: PurePosixPath) -> ModelFacts:
     try:
-        manifest = Manifest.model_validate_json(hook.read(str(path)))
+        manifest = Manifest.model_validate_json(session.read(str(path)))
         return model_facts(manifest)
     except FileNotFoundError:
         raise CorruptFile(
-            f"{hook.cluster}:{path}: missing, though its training is done; clear the training"
+            f"{session.cluster}:{path}: missing, though its training is done; clear the training"
         ) from None
     except ValidationError as error:
         raise CorruptFile(
-            f"{hook.cluster}:{path}: not a model of this version: {error.errors()[0]['msg']}"
+            f"{session.cluster}:{path}: not a model of this version: {error.errors()[0]['msg']}"
         ) from None

@@ -9,7 +9,6 @@ import hashlib
 import json
 import logging
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from hpc_jobs.contract.model import ModelFacts
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.validation import Gate, Verdict
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Connect, open_session
 from operators.hooks.mlflow import MlflowHook
 from operators.promotion.candidate import Candidate, fetch_model, read_verdict
 from operators.promotion.gate import Decision, Score, decide
@@ -34,7 +33,6 @@ log = logging.getLogger(__name__)
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 IDENTITY, MODEL, TEST_SET = "model.sha256", "model", "test_set.sha256"
 TEST_ERROR, MEAN_BASELINE = "test_error", "mean_baseline"
-Connect = Callable[[str], HpcHook]
 
 
 def judge(
@@ -42,7 +40,7 @@ def judge(
     model: str,
     validation: str,
     *,
-    connect: Connect = HpcHook,
+    connect: Connect = open_session,
     mlflow: MlflowHook | None = None,
 ) -> dict[str, Any]:
     """Register a model as challenger and let the gate decide; may be repeated.
@@ -55,10 +53,10 @@ def judge(
     client = mlflow.require()
     site = run.sites["cpu"]
     folder = folder_of(run.run_id, site)
-    with connect(site.cluster) as hook, tempfile.TemporaryDirectory() as scratch:
-        gate = read_frozen(hook, folder).campaign.gate
-        verdict = read_verdict(hook, folder, validation, model)
-        candidate = fetch_model(hook, folder, model, Path(scratch) / "model")
+    with connect(site.cluster) as session, tempfile.TemporaryDirectory() as scratch:
+        gate = read_frozen(session, folder).campaign.gate
+        verdict = read_verdict(session, folder, validation, model)
+        candidate = fetch_model(session, folder, model, Path(scratch) / "model")
         version = register(client, run, candidate)
     return pass_gate(client, run, version, validation, gate, verdict)
 

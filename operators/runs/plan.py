@@ -12,8 +12,8 @@ from airflow.sdk.configuration import conf
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.loading import load
-from operators.array.resources import refused_resources
 from operators.hooks.hpc import describe
+from operators.runs.resources import refused_resources
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 from hpc_jobs.contract.design import Design
 from hpc_jobs.contract.frozen import Frozen
 from hpc_jobs.contract.run import RunHandle
-from operators.hooks.hpc import HpcHook
-from operators.hooks.mlflow import MlflowHook
+from operators.hooks.hpc import Connect, open_session
+from operators.hooks.mlflow import MlflowHook, find_run
 from operators.runs.run import folder_of, read_frozen
-from operators.tracking.replay import find_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,9 +31,9 @@ class Round(Frozen):
     shards: int
 
 
-def first_round(run: RunHandle) -> Round:
+def first_round(run: RunHandle, connect: Connect = open_session) -> Round:
     """Plan the campaign's own round: all its training and test points."""
-    design = _design(run)
+    design = _design(run, connect)
     return Round(
         round=0,
         train_records=design.train_records,
@@ -43,16 +42,18 @@ def first_round(run: RunHandle) -> Round:
     )
 
 
-def next_round(run: RunHandle, mlflow: MlflowHook | None = None) -> Round:
+def next_round(
+    run: RunHandle, mlflow: MlflowHook | None = None, connect: Connect = open_session
+) -> Round:
     """Plan as many further records as tonight's core-hours buy, at the rate measured so far.
 
     At least one shard's worth, so that a rate too low for the budget shows in the records.
     """
     site = run.sites["cpu"]
     folder = folder_of(run.run_id, site)
-    with HpcHook(site.cluster) as hook:
-        campaign = read_frozen(hook, folder).campaign
-        names = hook.list(str(folder.design(0).parent))
+    with connect(site.cluster) as session:
+        campaign = read_frozen(session, folder).campaign
+        names = session.list(str(folder.design(0).parent))
     numbers = [
         int(found[1]) for name in names if (found := re.fullmatch(r"round-(\d+)\.json", name))
     ]
@@ -135,10 +136,10 @@ def _measured_rate(run: RunHandle, mlflow: MlflowHook) -> float:
     return float(found[0].data.metrics[RATE]) if found else 0.0
 
 
-def _design(run: RunHandle) -> Design:
+def _design(run: RunHandle, connect: Connect) -> Design:
     site = run.sites["cpu"]
-    with HpcHook(site.cluster) as hook:
-        return read_frozen(hook, folder_of(run.run_id, site)).campaign.design
+    with connect(site.cluster) as session:
+        return read_frozen(session, folder_of(run.run_id, site)).campaign.design
 
 
 def _child(client: "MlflowClient", run: RunHandle, planned: Round) -> str:

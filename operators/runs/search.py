@@ -15,11 +15,10 @@ from hpc_jobs.contract.loading import parse
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.study import SearchSettings
-from operators.hooks.hpc import HpcHook
-from operators.hooks.mlflow import MlflowHook
+from operators.hooks.hpc import Connect, open_session
+from operators.hooks.mlflow import MlflowHook, find_run
 from operators.runs.plan import plan_run
 from operators.runs.run import folder_of, mistakes_are_final, read_frozen
-from operators.tracking.replay import find_run
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +32,7 @@ def open_search(
     name: str,
     overrides: Mapping[str, Any] | None = None,
     mlflow: MlflowHook | None = None,
+    connect: Connect = open_session,
 ) -> dict[str, Any]:
     """Freeze what is searched, and make the study's run in MLflow; may be repeated.
 
@@ -48,14 +48,14 @@ def open_search(
         )
     site = run.sites["gpu"]
     folder = folder_of(run.run_id, site)
-    with HpcHook(site.cluster) as hook:
-        _require_fit(read_frozen(hook, folder).campaign, planned.search)
+    with connect(site.cluster) as session:
+        _require_fit(read_frozen(session, folder).campaign, planned.search)
         settings = SearchSettings(search=planned.search, resources=planned.execution.resources)
         path = str(folder.search(name).settings)
-        if hook.exists(path):  # a try before this one has frozen it
-            settings = SearchSettings.model_validate_json(hook.read(path))
+        if session.exists(path):  # a try before this one has frozen it
+            settings = SearchSettings.model_validate_json(session.read(path))
         else:
-            hook.write(path, (settings.model_dump_json(indent=1) + "\n").encode())
+            session.write(path, (settings.model_dump_json(indent=1) + "\n").encode())
     found = {job: settings.resources_for(job) for job in JOBS}
     handle = run.model_copy(update={"resources": {**run.resources, **found}})
     study = _track(handle, name, settings.search, mlflow or MlflowHook())

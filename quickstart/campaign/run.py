@@ -10,9 +10,8 @@ from typing import Any
 
 import httpx
 
-from hpc_jobs.contract.errors import CorruptFile
-from hpc_jobs.contract.layout import JobFolder, RunFolder
-from hpc_jobs.contract.records import ElementProgress, read_model
+from hpc_jobs.contract.layout import RunFolder
+from hpc_jobs.job_folder.folder import JobFolder, progress_of
 from quickstart.stack.airflow_api import AirflowApi
 
 DAG = "hybrid_campaign"
@@ -146,7 +145,7 @@ class CampaignRun:
             self._folder = RunFolder(workspace / handle["run_id"])
         if self._folder is None:
             return {}
-        jobs = sorted((self._folder.root / "jobs").glob("*"), key=lambda job: job.stat().st_mtime)
+        jobs = sorted(self._folder.jobs.glob("*"), key=lambda job: job.stat().st_mtime)
         found = (_job_progress(JobFolder(job), self.run_id) for job in jobs)
         return {progress.task: progress for progress in found if progress}
 
@@ -183,8 +182,8 @@ def _job_progress(job: JobFolder[Path], run_id: str) -> Progress | None:
     try:
         intent = json.loads(job.intent.read_text())
         elements = len(job.elements(0).read_text().split())
-        states = [read_model(ElementProgress, p) for p in (job.root / "progress").glob("*.json")]
-    except (OSError, ValueError, CorruptFile):  # a hint, never the truth
+        states = progress_of(job)
+    except (OSError, ValueError):  # a hint, never the truth
         return None
     if intent["run_id"] != run_id or not states:
         return None

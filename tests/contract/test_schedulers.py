@@ -22,8 +22,8 @@ from operators.cluster.job import ElementState as S
 from operators.cluster.reply import Reply
 from operators.cluster.schedulers import SCHEDULERS
 from operators.cluster.schedulers.scheduler import Scheduler
-from operators.cluster.transports.recorded import read_transcript
 from operators.cluster.usage import Consumed
+from tests.harness.recorded_transport import read_transcript
 
 TRANSCRIPTS = Path(__file__).parents[1] / "transcripts"
 

@@ -18,15 +18,16 @@ import pytest
 
 from operators.cluster.errors import ClusterError, HostKeyRefused, NeedsLogin, TransportError
 from operators.cluster.reply import Reply
-from operators.cluster.transports import TRANSPORTS
+from operators.cluster.transports import TRANSPORTS, connect_async, kind_of
+from operators.cluster.transports import connect as open_transport
 from operators.cluster.transports.clients import connect as connect_to
-from operators.cluster.transports.local import AsyncLocalTransport, LocalTransport
 from operators.cluster.transports.login import Login
 from operators.cluster.transports.openssh import AsyncOpenSshTransport, Master, OpenSshTransport
-from operators.cluster.transports.recorded import RecordedTransport, read_transcript
 from operators.cluster.transports.ssh import AsyncSshTransport, SshTransport
 from operators.cluster.transports.transport import AsyncTransport, Transport
 from quickstart.login_node import make_key, public_line
+from tests.harness.local_transport import AsyncLocalTransport, LocalTransport
+from tests.harness.recorded_transport import RecordedTransport, read_transcript
 
 CHECKOUT = Path(__file__).parents[2]
 UGLY = ["two words", "it's", '"q"', "$(touch canary)", "`touch canary`", "a\nb", "", "*", "-n", "ü"]
@@ -128,12 +129,10 @@ def master(host: Host) -> Iterator[Login]:
 @pytest.fixture(params=REAL)
 def transport(request: pytest.FixtureRequest, host: Host) -> Iterator[Transport]:
     made: Transport
-    if request.param == "ssh":
-        made = SshTransport(host.client)
-    elif request.param == "openssh":
-        made = OpenSshTransport(request.getfixturevalue("master"))
-    else:
+    if request.param == "local":
         made = LocalTransport(host.home)
+    else:
+        made = open_transport(lambda: login_of(request, host))
     yield made
     made.close()
 
@@ -143,14 +142,25 @@ def connect(request: pytest.FixtureRequest, host: Host) -> Callable[[], object]:
     async def local() -> AsyncTransport:
         return AsyncLocalTransport(host.home)
 
-    async def openssh() -> AsyncTransport:
-        return AsyncOpenSshTransport(request.getfixturevalue("master"))
+    if request.param == "local":
+        return local
+    login = login_of(request, host)
 
-    return {"ssh": host.connect, "openssh": openssh, "local": local}[request.param]
+    async def read() -> Login:
+        return login
+
+    return lambda: connect_async(read)
+
+
+def login_of(request: pytest.FixtureRequest, host: Host) -> Login:
+    """A login that is reached in the way that the test's parameter names."""
+    login: Login = request.getfixturevalue("master") if request.param == "openssh" else host.login()
+    assert kind_of(login) == request.param
+    return login
 
 
 def test_every_transport_is_in_this_suite() -> None:
-    assert set(TRANSPORTS) == {*REAL, "recorded"}
+    assert {*TRANSPORTS, "local"} == set(REAL)
 
 
 def test_every_argument_arrives_whole(transport: Transport, host: Host) -> None:

@@ -6,12 +6,12 @@ import pytest
 
 from operators.cluster.errors import WorkspaceRefused
 from operators.cluster.reply import Reply
-from operators.cluster.transports.local import LocalTransport
-from operators.cluster.transports.recorded import RecordedTransport, read_transcript
 from operators.cluster.workspaces import WORKSPACES
 from operators.cluster.workspaces.directory import Directory
 from operators.cluster.workspaces.hpc_workspace import HpcWorkspace
 from operators.cluster.workspaces.workspace_tool import Lease, WorkspaceDialect
+from tests.harness.local_transport import LocalTransport
+from tests.harness.recorded_transport import RecordedTransport, read_transcript
 
 DAY_S, HOUR_S = 86400.0, 3600.0
 TRANSCRIPTS = Path(__file__).parents[1] / "transcripts" / "hpc-workspace-1.6"

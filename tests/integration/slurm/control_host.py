@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from hpc_jobs.contract.layout import JobFolder, RunFolder
+from hpc_jobs.contract.layout import RunFolder
+from hpc_jobs.job_folder.folder import JobFolder
 from tests.clusters.slurm import SlurmCluster
 from tests.integration.slurm.trials import CODE, LARGEST_ARRAY, open_run, solved
 

@@ -198,12 +198,12 @@ def test_what_a_killed_check_leaves_is_found_by_its_mark(
     alpha: SlurmCluster, control: Control
 ) -> None:
     from operators.checks.cluster import clean_up
-    from operators.checks.jobs import Trial
-    from operators.hooks.hpc import HpcHook
+    from operators.checks.trial import Trial
+    from operators.hooks.hpc import open_session
 
     control.describe(alpha, options=["--begin=now+1hour"])
-    with HpcHook("alpha") as hook:
-        trial = Trial(hook, mark="0a1b2c3d")
+    with open_session("alpha") as session:
+        trial = Trial(session, mark="0a1b2c3d")
         trial.allocate()
         trial.ship()
         trial.submit()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from hpc_jobs.contract.layout import JobFolder
+from hpc_jobs.job_folder.folder import JobFolder
 from tests.clusters.hpc_site import Site
 from tests.integration.slurm.control_host import ControlHost, event_of, wait_until
 

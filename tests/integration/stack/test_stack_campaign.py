@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from hpc_jobs.contract.layout import JobFolder
+from hpc_jobs.job_folder.folder import JobFolder
 from quickstart.batchq.store import Store
 from quickstart.stack.components import mlflow_url
 from quickstart.stack.supervisor import Stack
@@ -85,7 +85,7 @@ def test_no_element_is_solved_twice(stack: Stack, survivor: Survivor) -> None:
     assert survivor.array.locked == survivor.array.elements
     assert survivor.array.times_worked_on() == [1] * 24
     owners = [
-        json.loads((survivor.array.folder.lock(element) / "owner.json").read_text())["job_id"]
+        json.loads(survivor.array.folder.owner(element).read_text())["job_id"]
         for element in survivor.array.elements
     ]
     assert len({owner.split("_")[0] for owner in owners}) == 1  # one submission, one job

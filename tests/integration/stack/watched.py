@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hpc_jobs.contract.layout import JobFolder
+from hpc_jobs.job_folder.folder import JobFolder
 from quickstart.processes import Process, session_of
 from quickstart.stack.supervisor import Stack
 

@@ -12,15 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from hpc_jobs.contract.layout import JobFolder
 from hpc_jobs.contract.records import ElementResult, read_model
 from hpc_jobs.doctor import machine, packages
 from hpc_jobs.doctor.filesystem import workspace
 from hpc_jobs.doctor.finding import MISSING, NOTE, OK
+from hpc_jobs.job_folder.folder import JobFolder
 
 CHECKOUT = Path(__file__).parents[3]
 CODE = CHECKOUT / "hpc_jobs"
-SOURCES = [CODE / "__init__.py", CODE / "jobs/doctor.py", *sorted((CODE / "doctor").glob("*.py"))]
+SOURCES = [
+    *(CODE / name for name in ("__init__.py", "tools/doctor.py")),
+    *(CODE / "job_folder" / name for name in ("__init__.py", "names.py")),
+    *sorted((CODE / "doctor").glob("*.py")),
+]
 
 
 def doctor(

@@ -10,11 +10,12 @@ from optuna.trial import FixedTrial, TrialState
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.errors import ConfigurationError
-from hpc_jobs.contract.records import ElementResult, LockOwner, publish_model, read_model
+from hpc_jobs.contract.records import ElementResult, publish_model, read_model
 from hpc_jobs.contract.study import Choice, Finalists, SeedResult
 from hpc_jobs.contract.training import Training
 from hpc_jobs.dataset.dataset import open_dataset
 from hpc_jobs.dataset.pack import publish_dataset
+from hpc_jobs.job_folder.writer import take_lock
 from hpc_jobs.jobs import choose_network, search, train_finalist
 from hpc_jobs.learning.errors import Interrupted
 from hpc_jobs.learning.search import worker
@@ -203,8 +204,7 @@ def test_a_worker_is_gone_when_the_job_folder_says_so(run):
     me, job = an_owner(), run.job("t")
     assert me.end(run) == ""  # its lock is not seen yet
     assert "given up" in an_owner(begun=time.time() - VISIBLE_S - 1).end(run)
-    holder = LockOwner(job_id="7", host="n", pid=1)
-    publish_model(job.lock(0) / "owner.json", holder)
+    assert take_lock(job, 0, "7")
     assert an_owner(begun=0).end(run) == ""
     assert "job 7 took over from 6" in an_owner(job_id="6").end(run)
     result = ElementResult(

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
-from operators.array.job_folder import job_token
 from operators.array.operator import HpcArrayJobOperator
+from operators.array.task_memory import job_token
 from operators.cluster.job import Resources
 from operators.cluster.submission import Record
 from tests.unit.operators.conftest import Cluster

@@ -1,32 +1,33 @@
-"""HpcHook as others use it, the connection type, and the workspace operators."""
+"""Sessions of clusters by their Connections, the test of one, and the connection type."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowFailException
 
 from hpc_jobs.contract.errors import ConfigurationError
 from operators.cluster.errors import ClusterError, HostKeyRefused, NeedsLogin
-from operators.hooks.hpc import HpcHook
+from operators.cluster.session import ClusterSession
+from operators.hooks.hpc import HpcHook, open_session
+from operators.hooks.login_check import check_login
+from operators.hooks.steps import Steps
 from operators.provider import get_provider_info
-from operators.workspace import AllocateWorkspaceOperator, ReleaseWorkspaceOperator
 from quickstart.login_node import make_key, public_line
 from tests.unit.operators.conftest import Cluster
 
 
 def test_commands_files_and_workspaces(cluster: Cluster) -> None:
-    with HpcHook("cpu") as hook:
-        assert hook.site.scheduler == "local"
-        assert hook.run(["echo", "it's; $(touch canary)"]).stdout == "it's; $(touch canary)\n"
-        path = hook.workspace().allocate("w", 30)
+    with open_session("cpu") as session:
+        assert session.site.scheduler == "local"
+        assert session.run(["echo", "it's; $(touch canary)"]).stdout == "it's; $(touch canary)\n"
+        path = session.workspaces.allocate("w", 30)
         assert path == str(cluster.workspace)
-        hook.write(f"{path}/a/b", b"0123")
-        assert hook.read(f"{path}/a/b", 1, 2) == b"12"
-        assert hook.exists(f"{path}/a") and hook.list(f"{path}/a") == ["b"]
-        assert hook.workspace().find("none") is None
-        assert [lease.name for lease in hook.workspace().list()] == ["w"]
-        assert hook.queue() == {}
+        session.write(f"{path}/a/b", b"0123")
+        assert session.read(f"{path}/a/b", 1, 2) == b"12"
+        assert session.exists(f"{path}/a") and session.list(f"{path}/a") == ["b"]
+        assert session.workspaces.find("none") is None
+        assert [lease.name for lease in session.workspaces.list()] == ["w"]
+        assert session.queue() == {}
 
 
 def test_the_connection_test_tells_what_it_tried(
@@ -55,7 +56,7 @@ def test_the_connection_test_tells_what_it_tried(
     assert good, "the login is well; a Connection in the form has no name yet"
     assert "note     description" in words and "trigger the DAG cluster_check" in words
     with pytest.raises(ConfigurationError):
-        HpcHook("cpu").site  # noqa: B018
+        open_session("cpu").site  # noqa: B018
     cluster.login.stop()
     good, words = HpcHook("cpu").test_connection()
     assert not good and "FAILED   network: " in words and "correct the port" in words
@@ -65,12 +66,15 @@ def test_the_connection_test_tells_what_it_tried(
 
 
 def test_a_noisy_login_shell_is_found(cluster: Cluster) -> None:
-    hook = HpcHook("cpu")
-    run = hook.transport.run
-    noisy = {"transport": NoisyTransport(run)}
-    hook.__dict__.update(noisy)
-    good, words = hook.test_connection()
-    assert not good and "adds output of its own: 'Welcome to the cluster!'" in words
+    plain = open_session("cpu")
+    noisy = ClusterSession(
+        "cpu", lambda: plain.site, plain.read_login, lambda _: NoisyTransport(plain.run)
+    )
+    steps = Steps()
+    with plain:
+        assert not check_login(noisy, steps)
+    words = steps.in_words()
+    assert "adds output of its own: 'Welcome to the cluster!'" in words
     assert "only when interactive" in words
 
 
@@ -90,7 +94,7 @@ class NoisyTransport:
 def test_the_connections_hints(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     def site(**hints: Any) -> Any:
         monkeypatch.setenv("AIRFLOW_CONN_CPU", cluster.login.connection(**hints))
-        return HpcHook("cpu").site
+        return open_session("cpu").site
 
     assert site().poll_interval_s == 2
     assert site(poll_interval_s="90", scheduler="local").poll_interval_s == 90
@@ -103,11 +107,11 @@ def test_the_connections_hints(cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 def test_jump_hosts_do_not_go_in_circles(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_CPU", cluster.login.connection(proxy_jump="gate"))
     monkeypatch.setenv("AIRFLOW_CONN_GATE", cluster.login.connection())
-    with HpcHook("cpu") as hook:
-        assert hook.login.jump is not None and hook.login.jump.host == "127.0.0.1"
+    with open_session("cpu") as session:
+        assert (jump := session.read_login().jump) is not None and jump.host == "127.0.0.1"
     monkeypatch.setenv("AIRFLOW_CONN_GATE", cluster.login.connection(proxy_jump="cpu"))
     with pytest.raises(ClusterError, match="cpu -> gate -> cpu; name another host"):
-        HpcHook("cpu").login  # noqa: B018
+        open_session("cpu").read_login()
 
 
 def test_strangers_are_refused(
@@ -122,27 +126,15 @@ def test_strangers_are_refused(
     ):
         monkeypatch.setenv("AIRFLOW_CONN_CPU", cluster.login.connection(host_key=host_key))
         with pytest.raises(HostKeyRefused, match=error):
-            HpcHook("cpu").run(["true"])
+            open_session("cpu").run(["true"])
     file = tmp_path / "key"
     file.write_bytes(cluster.login.user_key.export_private_key())
     changed: dict[str, Any] = {"private_key": None, "key_file": str(file)}
     monkeypatch.setenv("AIRFLOW_CONN_CPU", cluster.login.connection(**changed))
-    assert HpcHook("cpu").run(["true"]).ok, "a key file serves as well"
+    assert open_session("cpu").run(["true"]).ok, "a key file serves as well"
     cluster.login.authorized.write_text(other + "\n")
     with pytest.raises(NeedsLogin, match="refused"):
-        HpcHook("cpu").run(["true"])
-
-
-def test_workspaces_as_tasks(cluster: Cluster, context: dict[str, Any]) -> None:
-    allocate = AllocateWorkspaceOperator(task_id="a", cluster="cpu", workspace="new", days=3)
-    path = allocate.execute(context)
-    assert Path(path).is_dir() and allocate.execute(context) == path
-    release = ReleaseWorkspaceOperator(task_id="r", cluster="cpu", workspace="new")
-    assert release.execute(context) is True
-    assert release.execute(context) is False and not Path(path).exists()
-    bad = AllocateWorkspaceOperator(task_id="b", cluster="cpu", workspace="../etc")
-    with pytest.raises(AirflowFailException, match="no workspace name"):
-        bad.execute(context)
+        open_session("cpu").run(["true"])
 
 
 def test_airflow_accepts_the_connection_type() -> None:

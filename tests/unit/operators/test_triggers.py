@@ -97,11 +97,9 @@ def test_many_jobs_share_one_connection_and_one_command(
         transport.run = told  # type: ignore[method-assign]
         return transport
 
-    monkeypatch.setattr(polling, "connect_async", counted)
-
     async def story() -> list[dict[str, Any]]:
         site = Site.model_validate(triggers[0].site)
-        poller = polling.poller_of(site)
+        poller = polling.poller_of(site, counted)
         started = time.monotonic()
         events = await asyncio.gather(*(event_of(trigger) for trigger in triggers))
         assert commands.count("batchq") == poller.polls, "one status command a poll"

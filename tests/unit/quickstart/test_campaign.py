@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from hpc_jobs.contract.layout import RunFolder
-from hpc_jobs.contract.records import ElementProgress, publish_model
+from hpc_jobs.job_folder.folder import ElementProgress
+from hpc_jobs.job_folder.writer import publish_progress
 from quickstart.campaign import follow as follow_module
 from quickstart.campaign.follow import follow
 from quickstart.campaign.request import WrongSetting, conf
@@ -182,8 +183,7 @@ def airflow(tmp_path: Path) -> Airflow:
     job.intent.write_text(json.dumps(intent | {"run_id": "manual__1"}))
     job.elements(0).write_text("0\n1\n2\n")
     for element, done in enumerate((100, 40)):
-        progress = ElementProgress(done=done, total=100, unit="records")
-        publish_model(job.progress(element), progress)
+        publish_progress(job, element, ElementProgress(done, 100, "records"))
     return Airflow(tmp_path)
 
 

@@ -2,10 +2,10 @@
 
 import pytest
 
+from hpc_jobs.job_folder.probes import Scan
 from operators.cluster.job import ElementState as S
 from operators.cluster.job import Resources, Submission, compress, expand
 from operators.cluster.ledger import Ledger, Snapshot, by_results
-from operators.cluster.scan import Scan
 
 GRACE_S = 60.0
 

@@ -11,12 +11,17 @@ import pytest
 import yaml
 
 from hpc_jobs.contract.run import RunHandle
-from operators.cluster.transports.local import LocalTransport
-from operators.hooks.hpc import HpcHook
+from operators.cluster.session import ClusterSession
+from operators.hooks.hpc import Session, describe
 from operators.hooks.mlflow import MlflowHook
 from operators.runs.run import open_run
+from tests.harness.local_transport import LocalTransport
 
 CHECKOUT = Path(__file__).parents[4]
+
+
+def no_login() -> Any:
+    raise AssertionError("nobody logs in to this machine")
 
 
 @dataclass
@@ -28,11 +33,11 @@ class Bench:
     mlflow: MlflowHook
     connected: list[str]
 
-    def connect(self, cluster: str) -> HpcHook:
+    def connect(self, cluster: str) -> Session:
         self.connected.append(cluster)
-        hook = HpcHook(cluster)
-        hook.__dict__["transport"] = LocalTransport(self.home)
-        return hook
+        return ClusterSession(
+            cluster, lambda: describe(cluster), no_login, lambda _: LocalTransport(self.home)
+        )
 
     def open(self, run_id: str = "demo-1", **options: Any) -> RunHandle:
         return open_run("demo", run_id=run_id, connect=self.connect, mlflow=self.mlflow, **options)

@@ -6,7 +6,6 @@ from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.model import ModelFacts
 from hpc_jobs.contract.records import Manifest
 from operators.pages.campaign_report import campaign_report
-from operators.promotion import challenger
 from operators.promotion.challenger import choose_challenger
 from operators.runs.run import folder_of
 
@@ -27,8 +26,7 @@ def facts(network: str, validation: float, test: float) -> ModelFacts:
 
 
 @pytest.fixture
-def run(bench, monkeypatch):
-    monkeypatch.setattr(challenger, "HpcHook", bench.connect)
+def run(bench):
     return bench.open()
 
 
@@ -42,14 +40,13 @@ def publish(bench, run, name: str, model: ModelFacts) -> None:
 def test_the_validation_split_decides(bench, run):
     publish(bench, run, "t1-multitask_cnn", facts("multitask_cnn", validation=0.1, test=0.9))
     publish(bench, run, "t1-mlp", facts("mlp", validation=0.2, test=0.1))
-    chosen = choose_challenger(run, "t1")
+    chosen = choose_challenger(run, "t1", bench.connect)
     assert chosen["model"] == "t1-multitask_cnn"
     assert chosen["networks"]["mlp"]["test_sum_mse"] == pytest.approx(0.3)
     assert chosen["networks"]["mlp"]["baselines"]["mean"]["sum"] == 2.0
 
 
-def test_a_committee_stands_for_its_members(bench, monkeypatch):
-    monkeypatch.setattr(challenger, "HpcHook", bench.connect)
+def test_a_committee_stands_for_its_members(bench):
     networks = [{"kind": "mlp", "members": 3}, {"kind": "mlp", "name": "single"}]
     run = bench.open(run_id="committee-1", overrides={"training": {"networks": networks}})
     assert (run.networks, run.committees) == (4, 1)
@@ -57,16 +54,16 @@ def test_a_committee_stands_for_its_members(bench, monkeypatch):
         publish(bench, run, f"t-mlp-{number}", facts(f"mlp-{number}", 0.05, 0.05))
     publish(bench, run, "t-single", facts("single", 0.2, 0.2))
     with pytest.raises(CorruptFile, match=r"t-mlp/manifest\.json: missing"):
-        choose_challenger(run, "t")
+        choose_challenger(run, "t", bench.connect)
     publish(bench, run, "t-mlp", facts("mlp", 0.1, 0.1))
-    chosen = choose_challenger(run, "t")
+    chosen = choose_challenger(run, "t", bench.connect)
     assert chosen["model"] == "t-mlp" and set(chosen["networks"]) == {"mlp", "single"}
 
 
 def test_a_network_without_manifest_is_named(bench, run):
     publish(bench, run, "t2-mlp", facts("mlp", 0.2, 0.1))
     with pytest.raises(CorruptFile, match=r"t2-multitask_cnn.*missing"):
-        choose_challenger(run, "t2")
+        choose_challenger(run, "t2", bench.connect)
 
 
 def test_a_foreign_manifest_is_named(bench, run):
@@ -75,7 +72,7 @@ def test_a_foreign_manifest_is_named(bench, run):
     with bench.connect("ai") as hook:
         hook.write(str(folder / "manifest.json"), b'{"kind": "model", "files": []}')
     with pytest.raises(CorruptFile, match=r"t3-multitask_cnn.*not a model"):
-        choose_challenger(run, "t3")
+        choose_challenger(run, "t3", bench.connect)
 
 
 def test_the_report_holds_what_the_terminal_prints(run):

@@ -8,7 +8,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from operators.pages import html_report
 from operators.pages.html_report import error_table, log_html_report, render
 from operators.pages.speedup import log_speedups, speedup_metrics, speedups
 from operators.runs.run import folder_of
@@ -109,7 +108,6 @@ def test_what_learning_was_worth_by_hand() -> None:
 def test_it_lands_in_mlflow_with_its_figures_inside(
     bench: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(html_report, "HpcHook", bench.connect)
     run = bench.open()
     folder = folder_of(run.run_id, run.sites["cpu"])
     figures = [
@@ -120,7 +118,7 @@ def test_it_lands_in_mlflow_with_its_figures_inside(
     with bench.connect("cpu") as hook:
         for path in figures:
             hook.write(str(path), PNG)
-    path = log_html_report(run, REPORT, "t1-mlp", "v1", bench.mlflow)
+    path = log_html_report(run, REPORT, "t1-mlp", "v1", bench.mlflow, bench.connect)
     found = speedups(SCORED, 100, 3, USAGE, USAGE)
     assert found is not None
     log_speedups(run, found, bench.mlflow)

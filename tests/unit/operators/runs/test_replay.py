@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 
-from hpc_jobs.contract.layout import JobFolder, Workspace
+from hpc_jobs.contract.layout import Workspace
 from hpc_jobs.contract.run import RunHandle
+from hpc_jobs.job_folder.folder import JobFolder
 from hpc_jobs.tracking.spool import Spool
-from operators.array.job_folder import job_token
 from operators.array.operator import HpcArrayJobOperator
+from operators.array.task_memory import job_token
 from operators.cluster.errors import NeedsLogin, TransportError
+from operators.hooks.hpc import Session
 from operators.tracking.replay_sensor import ReplaySensor, replay_everything
 
 DAG, DAG_RUN = "hybrid_campaign", "manual__1"
@@ -20,12 +22,18 @@ class Following:
 
     def __init__(self, bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         self.bench, self.state = bench, "running"
+        self.away: Exception | None = None
         self.run: RunHandle = bench.open()
         monkeypatch.setenv("MLFLOW_TRACKING_URI", bench.mlflow.tracking_uri)
-        monkeypatch.setattr("operators.tracking.replay_sensor.HpcHook", bench.connect)
         handle = self.run.model_dump(mode="json")
         train = HpcArrayJobOperator(task_id="train", job="train", run=handle, site="gpu")
-        self.sensor = ReplaySensor(task_id="follow", run=handle, of=train)
+        self.sensor = ReplaySensor(task_id="follow", run=handle, of=train, connect=self.open)
+
+    def open(self, cluster: str) -> Session:
+        if self.away:
+            raise self.away
+        session: Session = self.bench.connect(cluster)
+        return session
 
     def job(self, token: str | None = None) -> JobFolder[Path]:
         root = Path(self.run.sites["gpu"].workspace)
@@ -96,17 +104,10 @@ def test_a_cleared_training_has_runs_of_its_own(following: Following):
 
 
 @pytest.mark.parametrize("error", [TransportError("lost"), NeedsLogin("expired")])
-def test_a_cluster_that_is_away_is_waited_for(
-    following: Following, monkeypatch: pytest.MonkeyPatch, error: Exception
-):
-    following.state = "success"
-
-    def away(cluster: str) -> None:
-        raise error
-
-    with monkeypatch.context() as patch:
-        patch.setattr("operators.tracking.replay_sensor.HpcHook", away)
-        assert not following.poke()
+def test_a_cluster_that_is_away_is_waited_for(following: Following, error: Exception) -> None:
+    following.state, following.away = "success", error
+    assert not following.poke()
+    following.away = None
     assert following.poke()
 
 

@@ -10,9 +10,7 @@ from hpc_jobs.contract.errors import ConfigurationError, CorruptFile
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.study import Choice, Contender, SearchSettings, TrialFacts
 from hpc_jobs.contract.training import Mlp
-from operators.pages import search_report
 from operators.pages.search_report import log_search_report, render, verdict
-from operators.runs import search
 from operators.runs.run import folder_of
 from operators.runs.search import SEARCH, open_search
 
@@ -20,9 +18,7 @@ PNG = b"\x89PNG\r\n\x1a\n only its first bytes are looked at here"
 
 
 @pytest.fixture
-def run(bench, monkeypatch):
-    for module in (search, search_report):
-        monkeypatch.setattr(module, "HpcHook", bench.connect)
+def run(bench):
     return bench.open()
 
 
@@ -53,8 +49,10 @@ def a_choice(**changes):
 
 
 def test_a_search_is_opened_once_and_its_settings_stay(bench, run):
-    first = open_search(run, "s1", {"trials": 5}, bench.mlflow)
-    again = open_search(run, "s1", {"trials": 9}, bench.mlflow)  # a retry after an edit
+    first = open_search(run, "s1", {"trials": 5}, bench.mlflow, bench.connect)
+    again = open_search(
+        run, "s1", {"trials": 9}, bench.mlflow, bench.connect
+    )  # a retry after an edit
     assert first == again
     assert (first["workers"], first["trainings"]) == (2, 12)
     with bench.connect("ai") as hook:
@@ -74,7 +72,7 @@ def test_resources_come_from_the_file_as_it_is_now(bench, run):
         "campaigns/demo.yaml",
         lambda file: file["execution"]["resources"].update(search={"walltime_s": 77}),
     )
-    opened = open_search(run, "s2", None, bench.mlflow)
+    opened = open_search(run, "s2", None, bench.mlflow, bench.connect)
     assert opened["run"]["resources"]["search"]["walltime_s"] == 77
 
 
@@ -82,7 +80,7 @@ def test_a_campaign_without_a_search_is_told_so_before_anything_remote(bench, ru
     bench.edit("campaigns/demo.yaml", lambda file: file.pop("search"))
     connected = list(bench.connected)
     with pytest.raises(ConfigurationError, match="no section `search`; add one"):
-        open_search(run, "s3", None, bench.mlflow)
+        open_search(run, "s3", None, bench.mlflow, bench.connect)
     assert bench.connected == connected
 
 
@@ -105,18 +103,20 @@ def test_a_search_that_does_not_fit_the_frozen_campaign_is_refused(bench, run):
         ),
     )
     with pytest.raises(ConfigurationError, match=r"frozen campaign demo: components.*96"):
-        open_search(small, "s4", None, bench.mlflow)
+        open_search(small, "s4", None, bench.mlflow, bench.connect)
 
 
 def test_the_page_says_what_was_found_and_lies_in_the_studys_run(bench, run):
-    study = RunHandle.model_validate(open_search(run, "s1", None, bench.mlflow)["study"])
+    study = RunHandle.model_validate(
+        open_search(run, "s1", None, bench.mlflow, bench.connect)["study"]
+    )
     folder = folder_of(run.run_id, run.sites["gpu"]).search("s1")
     with pytest.raises(CorruptFile, match="clear choose_network"):
-        log_search_report(study, "s1", bench.mlflow)
+        log_search_report(study, "s1", bench.mlflow, bench.connect)
     with bench.connect("ai") as hook:
         hook.write(str(folder.choice), a_choice().model_dump_json().encode())
         hook.write(str(folder.figure("front")), PNG)
-    report = log_search_report(study, "s1", bench.mlflow)
+    report = log_search_report(study, "s1", bench.mlflow, bench.connect)
     assert (report["recommended"], report["trials"]) == ("trial-7", 30)
     client = bench.mlflow.require()
     page = Path(client.download_artifacts(study.mlflow_run_id, "report.html")).read_text()

@@ -8,10 +8,10 @@ import pytest
 from hpc_jobs.contract.cluster import Cluster, Launcher
 from hpc_jobs.contract.execution import ON_GPU_CLUSTER, Execution, Job
 from hpc_jobs.contract.execution import Resources as Asked
-from operators.array.resources import launch_on, refused_resources, resources_on
 from operators.cluster.errors import SubmissionRefused
 from operators.cluster.job import Resources
 from operators.cluster.launchers import LAUNCHERS, Launch
+from operators.runs.resources import launch_on, refused_resources, resources_on
 
 SITE = Cluster.model_validate(
     {

@@ -1,4 +1,4 @@
-"""The own machine as the cluster: for tests, and for a control host that is a login node."""
+"""A connection to this machine, in place of one to a cluster: real commands, real files."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from hpc_jobs.contract.layout import JobFolder, Workspace
-from operators.array.resources import resources_on
-from operators.checks.step import Trouble
+from hpc_jobs.contract.layout import RunFolder, Workspace
 from operators.cluster.client import ArrayJob
 from operators.cluster.errors import ClusterError
 from operators.cluster.ledger import Snapshot
 from operators.cluster.script import JobScript
 from operators.cluster.submission import Plan
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Session
+from operators.hooks.steps import Trouble
 from operators.runs.code import current_code, ship_code
+from operators.runs.resources import resources_on
 
 WORKSPACE = "cluster-check"
 ELEMENTS = 3
@@ -33,7 +33,7 @@ Role = Literal["cpu", "gpu", "both"]
 class Trial:
     """One cluster, tried with real jobs."""
 
-    hook: HpcHook
+    session: Session
     role: Role = "cpu"
     wait_s: float = 600.0
     mark: str = field(default_factory=lambda: secrets.token_hex(4))
@@ -49,7 +49,7 @@ class Trial:
 
     def allocate(self) -> str:
         """Make the workspace, or find the one of an earlier check."""
-        tools = self.hook.workspace()
+        tools = self.session.workspaces
         before = tools.find(WORKSPACE)
         self.path = tools.allocate(WORKSPACE, 1)
         self.is_ours = before is None
@@ -58,15 +58,17 @@ class Trial:
     def files(self) -> str:
         """Write and read a file, by SFTP."""
         path, content = str(self.root / "it's a file"), secrets.token_bytes(1000)
-        self.hook.write(path, content)
-        if self.hook.read(path) != content or self.hook.list(str(self.root)) != ["it's a file"]:
+        self.session.write(path, content)
+        if self.session.read(path) != content or self.session.list(str(self.root)) != [
+            "it's a file"
+        ]:
             raise Trouble("what was read is not what was written", "ask the site: SFTP is broken")
         return "written and read"
 
     def ship(self) -> str:
         """Put hpc_jobs there."""
         try:
-            return str(ship_code(self.hook, self.path))
+            return str(ship_code(self.session, self.path))
         except ClusterError as error:
             raise Trouble(
                 str(error),
@@ -77,9 +79,9 @@ class Trial:
     def doctor(self) -> str:
         """Ask the doctor on the login node."""
         options = ("--json", "--workspace", self.path, "--role", self.role)
-        argv = (*self.hook.site.interpreter, "-m", "hpc_jobs.tools.doctor", *options)
-        reply = self.hook.run(
-            self.hook.profiled((*argv, "--now", str(time.time())), self._code), timeout_s=300
+        argv = (*self.session.site.interpreter, "-m", "hpc_jobs.tools.doctor", *options)
+        reply = self.session.run(
+            self.session.profiled((*argv, "--now", str(time.time())), self._code), timeout_s=300
         )
         try:
             document = json.loads(reply.stdout.splitlines()[-1])
@@ -136,9 +138,9 @@ class Trial:
             time.sleep(LOOK_S)
         return f"job {', '.join(job.job_ids)} has ended"
 
-    def seen_by(self, partner: HpcHook) -> str:
+    def seen_by(self, partner: Session) -> str:
         """Read a result from the other cluster, which must see the same workspace."""
-        path = partner.workspace().find(WORKSPACE)
+        path = partner.workspaces.find(WORKSPACE)
         if path is None:
             raise Trouble(
                 f"{partner.cluster} has no workspace '{WORKSPACE}' where this cluster has "
@@ -146,8 +148,8 @@ class Trial:
                 "both clusters must mount one filesystem: give `workspaces` of both files the same "
                 "folder, as each cluster names it",
             )
-        name = self.jobs[0].folder.root.relative_to(self.path) / "results" / "0.json"
-        here = self.hook.read(str(PurePosixPath(self.path) / name))
+        name = self.jobs[0].folder.result(0).relative_to(self.path)
+        here = self.session.read(str(PurePosixPath(self.path) / name))
         try:
             there = partner.read(str(PurePosixPath(path) / name))
         except FileNotFoundError:
@@ -164,22 +166,22 @@ class Trial:
         if not self.path:
             return "there was nothing"
         code = [str(self._code.parent)] if self.is_ours else []
-        reply = self.hook.run(("rm", "-rf", "--", str(self.root), *code), timeout_s=300)
+        reply = self.session.run(("rm", "-rf", "--", str(self.root), *code), timeout_s=300)
         if not reply.ok:
             raise Trouble(reply.words, f"remove {self.root} by hand")
         if self.is_ours:
-            self.hook.workspace().release(WORKSPACE)
+            self.session.workspaces.release(WORKSPACE)
         return "jobs and files are gone" + (", the workspace released" if self.is_ours else "")
 
     def tidy_up_after(self) -> str:
         """Do the same for a check that was killed: by its mark alone."""
-        self.path = self.hook.workspace().find(WORKSPACE) or ""
-        names = self.hook.queue()
+        self.path = self.session.workspaces.find(WORKSPACE) or ""
+        names = self.session.queue()
         left = [job_id for job_id, name in names.items() if name.startswith(f"check-{self.mark}-")]
-        self.hook.cancel(left)
-        if not self.path or not self.hook.exists(str(self.root)):
+        self.session.cancel(left)
+        if not self.path or not self.session.exists(str(self.root)):
             return f"{len(left)} jobs cancelled, no files"
-        reply = self.hook.run(("rm", "-rf", "--", str(self.root)), timeout_s=300)
+        reply = self.session.run(("rm", "-rf", "--", str(self.root)), timeout_s=300)
         if not reply.ok:
             raise Trouble(reply.words, f"remove {self.root} by hand")
         return f"{len(left)} jobs cancelled, files removed"
@@ -189,8 +191,8 @@ class Trial:
         return Workspace(PurePosixPath(self.path)).code(current_code().sha256)
 
     def _array(self, name: str, elements: int, module: tuple[str, ...]) -> ArrayJob:
-        site, token = self.hook.site, f"check-{self.mark}-{name}"
-        folder = JobFolder(self.root / "jobs" / token)
+        site, token = self.session.site, f"check-{self.mark}-{name}"
+        folder = RunFolder(self.root).job(token)
         options = ("--workspace", self.path, "--publish-in", str(folder.root))
         resources = resources_on(site, None, {"walltime_s": 600, "memory_mib": 1500})
         script = JobScript(
@@ -202,7 +204,7 @@ class Trial:
             environment=site.environment,
         )
         plan = Plan(token=token, elements=elements, resources=resources, script=script)
-        job = ArrayJob(self.hook.transport, self.hook.scheduler, folder, plan)
+        job = ArrayJob(self.session.transport, self.session.scheduler, folder, plan)
         self.jobs.append(job)
         return job
 
@@ -217,7 +219,7 @@ class Trial:
             time.sleep(LOOK_S)
 
     def _live(self, job: ArrayJob) -> bool:
-        return bool(set(job.job_ids) & set(self.hook.queue()))
+        return bool(set(job.job_ids) & set(self.session.queue()))
 
 
 _NOT_SHARED = "the two clusters do not share this filesystem: name one that they do"

@@ -10,7 +10,7 @@ from hpc_jobs.contract.execution import Resources as Asked
 from operators.cluster.errors import SubmissionRefused
 from operators.cluster.job import Resources
 from operators.cluster.launchers import Launch
-from operators.hooks.hpc import scheduler_of
+from operators.cluster.session import scheduler_of
 
 SITE_DEFAULTS = ("partition", "account", "qos", "constraint", "reservation")
 

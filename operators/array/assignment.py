@@ -1,8 +1,6 @@
-"""Which folder an array job has, and what is planned for it: from a run, a site and a task."""
+"""What a task wants of one site of a run: its array job's plan, and a workspace that lasts."""
 
-import hashlib
-import json
-import re
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -12,38 +10,14 @@ from hpc_jobs.contract.cluster import Cluster
 from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.layout import RunFolder, Workspace
 from hpc_jobs.contract.run import RunHandle, Site
-from operators.array.resources import launch_on, resources_on
+from operators.cluster.errors import SubmissionRefused, WorkspaceRefused
 from operators.cluster.script import JobScript
 from operators.cluster.submission import Plan
-from operators.hooks.hpc import HpcHook
+from operators.cluster.workspaces.workspace_tool import Lease
+from operators.hooks.hpc import Session
+from operators.runs.resources import launch_on, resources_on
 
-
-def job_token(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
-    """Name a task's array job: the same for every try; readable, short, safe anywhere."""
-    identity = json.dumps([dag_id, run_id, task_id, map_index])
-    readable = re.sub(r"[^a-z0-9]+", "-", task_id.lower()).strip("-")[-24:].strip("-") or "job"
-    return f"{readable}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}"
-
-
-def generation(token: str, number: int) -> str:
-    """Name the job of a task that was cleared `number` times after it had ended."""
-    return token if number == 0 else f"{token}.{number + 1}"
-
-
-def first_unfinished(hook: HpcHook, run: RunFolder[PurePosixPath], token: str) -> int:
-    """Find the first generation that is not history."""
-    number = 0
-    while hook.exists(str(run.job(generation(token, number)).finished)):
-        number += 1
-    return number
-
-
-def current_token(hook: HpcHook, run: RunFolder[PurePosixPath], token: str) -> str:
-    """Find the latest generation that has a folder, for those who read along (log, spool)."""
-    number = 0
-    while hook.exists(str(run.job(generation(token, number + 1)).root)):
-        number += 1
-    return generation(token, number)
+DAY_S = 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,3 +67,38 @@ class Assignment:
     @property
     def _workspace(self) -> Workspace[PurePosixPath]:
         return Workspace(PurePosixPath(self.handle.sites[self.site].workspace))
+
+
+def require_lease(session: Session, workspace: str, needed_s: float) -> None:
+    """Extend a lease that is shorter than `needed_s`; raises SubmissionRefused if it stays so.
+
+    A workspace that the tools do not list, or that does not expire, is taken as it is. Tools cap
+    an extension and say so with success, so the lease is looked at again.
+    """
+    lease = _lease(session, workspace)
+    if lease is None or _lasts(lease, needed_s):
+        return
+    words = "the extension is capped"
+    try:
+        session.workspaces.extend(lease.name, math.ceil(needed_s / DAY_S) + 1)
+        lease = _lease(session, workspace) or lease
+    except WorkspaceRefused as error:
+        words = str(error)
+    if not _lasts(lease, needed_s):
+        raise SubmissionRefused(
+            f"workspace '{lease.name}' on {session.cluster} expires in {_days(lease.remaining_s)}, "
+            f"the job may take {_days(needed_s)}, and {words}; name another workspace "
+            "(execution.workspace), or ask for less walltime (execution.resources)"
+        )
+
+
+def _lease(session: Session, workspace: str) -> Lease | None:
+    return next((each for each in session.workspaces.list() if each.path == workspace), None)
+
+
+def _lasts(lease: Lease, needed_s: float) -> bool:
+    return lease.remaining_s is None or lease.remaining_s >= needed_s
+
+
+def _days(seconds: float | None) -> str:
+    return f"{(seconds or 0.0) / DAY_S:.1f} days"

@@ -5,35 +5,38 @@ import hashlib
 import socket
 from typing import TYPE_CHECKING
 
-from operators.checks.step import Outcome, Step, Steps, Trouble
+from hpc_jobs.contract.cluster import Cluster
+from operators.cluster.session import ClusterSession
+from operators.hooks.steps import Outcome, Step, Steps, Trouble
 
 if TYPE_CHECKING:
     from operators.cluster.transports.login import Login
-    from operators.hooks.hpc import HpcHook
 
 NETWORK_TIMEOUT_S = 10.0
 MARK = "yieldloop; it's quiet here"
 
 
-def check_login(hook: "HpcHook", steps: Steps, *, described: bool = True) -> bool:
+def check_login(session: ClusterSession[Cluster], steps: Steps, *, described: bool = True) -> bool:
     """Try login, shell, description, scheduler and workspaces, in this order.
 
     described: it has a file in dags/clusters; a Connection that is not saved has no name to find
     one by, and is tried no further than the shell.
     """
-    name = hook.cluster
-    steps.attempt("connection", f"read Connection '{name}'", lambda: _describe(hook.login))
-    steps.attempt("network", "reach the first host", lambda: _reach(_first(hook.login)))
-    steps.attempt("login", "log in and run hostname", lambda: _hostname(hook))
-    steps.attempt("shell", "run a command and compare its output", lambda: _quiet(hook))
+    name = session.cluster
+    steps.attempt(
+        "connection", f"read Connection '{name}'", lambda: _describe(session.read_login())
+    )
+    steps.attempt("network", "reach the first host", lambda: _reach(_first(session.read_login())))
+    steps.attempt("login", "log in and run hostname", lambda: _hostname(session))
+    steps.attempt("shell", "run a command and compare its output", lambda: _quiet(session))
     if not described:
         remedy = "save it, describe the cluster there, then trigger the DAG cluster_check"
         tried = "look for its file in dags/clusters"
         steps.add(Step("description", Outcome.NOTE, tried, "no file of that name", remedy))
         return steps.good
-    steps.attempt("description", f"read clusters/{name}.yaml", lambda: hook.site.description)
-    steps.attempt("scheduler", "ask the scheduler for our jobs", lambda: _queue(hook))
-    steps.attempt("workspaces", "list our workspaces", lambda: _leases(hook))
+    steps.attempt("description", f"read clusters/{name}.yaml", lambda: session.site.description)
+    steps.attempt("scheduler", "ask the scheduler for our jobs", lambda: _queue(session))
+    steps.attempt("workspaces", "list our workspaces", lambda: _leases(session))
     return steps.good
 
 
@@ -76,13 +79,13 @@ def _reach(login: "Login") -> str:
     return f"{login.host}:{login.port} says {banner}"
 
 
-def _hostname(hook: "HpcHook") -> str:
-    return hook.run(["hostname"]).stdout.strip()
+def _hostname(session: ClusterSession[Cluster]) -> str:
+    return session.run(["hostname"]).stdout.strip()
 
 
-def _quiet(hook: "HpcHook") -> str:
+def _quiet(session: ClusterSession[Cluster]) -> str:
     """Compare what came back: a login shell that prints garbles every reply, and SFTP."""
-    reply = hook.run(["printf", "%s", MARK])
+    reply = session.run(["printf", "%s", MARK])
     if reply.stdout != MARK:
         said = (reply.stdout.replace(MARK, "") or reply.words).strip()
         raise Trouble(
@@ -92,17 +95,19 @@ def _quiet(hook: "HpcHook") -> str:
     return "as it should be"
 
 
-def _queue(hook: "HpcHook") -> str:
-    reply = hook.run(hook.scheduler.names_command())
+def _queue(session: ClusterSession[Cluster]) -> str:
+    reply = session.run(session.scheduler.names_command())
     if reply.exit_code == 127 or "not found" in reply.stderr:
         raise Trouble(
-            f"{hook.scheduler.name}'s commands are not found: {reply.words[-200:]}",
+            f"{session.scheduler.name}'s commands are not found: {reply.words[-200:]}",
             "correct `scheduler` in the cluster's file, or put the commands on the PATH of "
             "non-interactive logins (~/.bashrc)",
         )
-    return f"{hook.scheduler.name} answers, {len(hook.scheduler.parse_names(reply))} live jobs"
+    return (
+        f"{session.scheduler.name} answers, {len(session.scheduler.parse_names(reply))} live jobs"
+    )
 
 
-def _leases(hook: "HpcHook") -> str:
-    leases = hook.workspace().list()
-    return f"{hook.site.workspaces.kind}, {len(leases)} of ours"
+def _leases(session: ClusterSession[Cluster]) -> str:
+    leases = session.workspaces.list()
+    return f"{session.site.workspaces.kind}, {len(leases)} of ours"

@@ -1,11 +1,23 @@
-"""One step of a check: what was tried, what came back, and what to do if that was not well."""
+"""Steps of a check: what was tried, what came back, and what to do if that was not well."""
 
 import logging
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from operators.checks.words import remedy_for
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from hpc_jobs.contract.errors import ConfigurationError
+from operators.cluster.errors import (
+    AmbiguousReply,
+    HostKeyRefused,
+    NeedsLogin,
+    RemoteFileError,
+    SubmissionRefused,
+    TransportError,
+    WorkspaceRefused,
+)
 
 log = logging.getLogger(__name__)
 
@@ -90,3 +102,57 @@ def _result(name: str, tried: str, action: Callable[[], str]) -> Step:
     except Exception as error:
         found = str(error) or type(error).__name__
         return Step(name, Outcome.FAILED, tried, found, remedy_for(error))
+
+
+REMEDIES: tuple[tuple[type[BaseException], str], ...] = (
+    (
+        AirflowNotFoundException,
+        "make a Connection of that id, of type 'HPC cluster' (Admin > Connections), or set the "
+        "environment variable AIRFLOW_CONN_<ID>",
+    ),
+    (ConfigurationError, "correct the cluster's file in dags/clusters"),
+    (
+        HostKeyRefused,
+        "compare the key that `ssh-keyscan` shows with the one that the site publishes; only if "
+        "they agree, put it into the Connection's field 'Host key'",
+    ),
+    (
+        NeedsLogin,
+        "try the same user and key by hand (ssh -i KEY -p PORT USER@HOST); put the public key into "
+        "the account's authorized_keys, renew the certificate, or open the master connection",
+    ),
+    (socket.gaierror, "correct the host name in the Connection, or join the site's network (VPN)"),
+    (
+        ConnectionRefusedError,
+        "nothing listens there: correct the port in the Connection, or ask whether the login node "
+        "is down",
+    ),
+    (
+        TimeoutError,
+        "a firewall may be in between: join the site's network (VPN), or name a jump host in the "
+        "Connection's field 'Jump host'",
+    ),
+    (
+        SubmissionRefused,
+        "the scheduler's own words say what it does not accept: correct partition, account, qos or "
+        "options in dags/clusters/<name>.yaml (`sinfo` and `qstat -Q` list what there is)",
+    ),
+    (
+        AmbiguousReply,
+        "the scheduler did not say whether it took the job: look into its queue, then check again",
+    ),
+    (
+        WorkspaceRefused,
+        "correct `workspaces` in dags/clusters/<name>.yaml, or make room for one more workspace",
+    ),
+    (RemoteFileError, "check that the account may write there, and its quota"),
+    (TransportError, "check again; if it stays so, look at the network and the login node's load"),
+)
+
+
+def remedy_for(error: BaseException) -> str:
+    """Find the remedy of the first kind that fits."""
+    for kind, remedy in REMEDIES:
+        if isinstance(error, kind):
+            return remedy
+    return "this is unexpected: the message above is all that is known"
