@@ -17,7 +17,7 @@ from operators.cluster.client import ArrayJob
 from operators.cluster.errors import ClusterError
 from operators.cluster.ledger import Snapshot
 from operators.cluster.script import JobScript
-from operators.cluster.submission import Plan
+from operators.cluster.submission import ArrayPlan
 from operators.hooks.hpc import Session
 from operators.hooks.steps import Trouble
 from operators.runs.code import current_code, ship_code
@@ -203,7 +203,7 @@ class Trial:
             modules=site.modules,
             environment=site.environment,
         )
-        plan = Plan(token=token, elements=elements, resources=resources, script=script)
+        plan = ArrayPlan(token=token, elements=elements, resources=resources, script=script)
         job = ArrayJob(self.session.transport, self.session.scheduler, folder, plan)
         self.jobs.append(job)
         return job

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Replayed:
     """How far one spool is replayed."""
 
     spool_id: str
@@ -46,7 +46,7 @@ class Replayer:
         self._client, self._fetch, self._parent = client, fetch, parent_run_id
         self._experiment = client.get_run(parent_run_id).info.experiment_id
 
-    def replay(self, spool_id: str, read: Read) -> Progress | None:
+    def replay(self, spool_id: str, read: Read) -> Replayed | None:
         """Replay everything that was appended since the last call; None while there is no line."""
         run = self.find(spool_id)
         metrics = 0
@@ -63,7 +63,7 @@ class Replayer:
             run = self._client.get_run(run.info.run_id)
         if run is None:
             return None
-        return Progress(
+        return Replayed(
             spool_id=spool_id,
             mlflow_run_id=run.info.run_id,
             offset=offset,

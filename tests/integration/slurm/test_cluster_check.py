@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import venv
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,9 +16,6 @@ import yaml
 from tests.clusters.hpc_site import Site
 from tests.clusters.slurm import SlurmCluster
 
-# Airflow settles on its home when it is first imported.
-AIRFLOW_HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
-os.environ.setdefault("AIRFLOW_HOME", AIRFLOW_HOME.name)
 CHECKOUT = Path(__file__).parents[3]
 
 
