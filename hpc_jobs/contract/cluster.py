@@ -80,6 +80,14 @@ class Cluster(Frozen):
         tuple[NativeOption, ...],
         Field(max_length=20, description="extra options of sbatch or qsub for every job, one each"),
     ] = ()
+    group: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$",
+            description="Unix group that shares the workspaces; without it, the umask of the login "
+            "says who may read",
+        ),
+    ] = None
     poll_interval_s: Annotated[
         float, Field(ge=2, le=3600, description="one status command for all jobs, this often")
     ] = 30.0
@@ -105,6 +113,11 @@ class Cluster(Frozen):
                 f"choose {choice}"
             )
         return self
+
+    @property
+    def umask(self) -> str | None:
+        """What files are made with: readable by the group that shares them, by nobody else."""
+        return "027" if self.group else None
 
     @property
     def interpreter(self) -> tuple[str, ...]:

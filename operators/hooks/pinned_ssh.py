@@ -46,7 +46,7 @@ class Told:
         return json.dumps(self.extra_dejson)
 
 
-class PinnedSshHook(SSHHook):  # type: ignore[misc]
+class PinnedSshHook(SSHHook):
     """The provider's hook for a Connection that pins its host's key; `jump` is read likewise.
 
     Raises HostKeyRefused where nothing is pinned or the check is switched off, NeedsLogin for a
@@ -69,7 +69,7 @@ class PinnedSshHook(SSHHook):  # type: ignore[misc]
         self.host_proxy_cmd = None
         self.look_for_keys = False
 
-    def get_connection(self, conn_id: str) -> "Told":
+    def get_connection(self, conn_id: str) -> "Told":  # type: ignore[override]
         """Return what was given, with its extra made readable."""
         return self._told
 

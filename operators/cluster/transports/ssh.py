@@ -41,6 +41,9 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 class SshTransport(ShellTransport):
     """One paramiko client, made when first needed and again after a loss."""
 
+    patience_s = 0.0
+    """A slow site's commands are waited for at least so long."""
+
     def __init__(
         self, connect: Callable[[], paramiko.SSHClient], *, umask: str | None = None
     ) -> None:
@@ -56,7 +59,7 @@ class SshTransport(ShellTransport):
             channel = self._session(doing)
             try:
                 channel.exec_command(conversation.line)
-                return _converse(channel, conversation, timeout_s)
+                return _converse(channel, conversation, max(timeout_s, self.patience_s))
             finally:
                 channel.close()
 
@@ -102,6 +105,8 @@ class SshTransport(ShellTransport):
 class AsyncSshTransport(AsyncTransport):
     """One asyncssh connection for everything that one triggerer asks of one cluster."""
 
+    patience_s = 0.0
+
     def __init__(
         self,
         hops: Callable[[], Awaitable[list[asyncssh.SSHClientConnection]]],
@@ -130,7 +135,8 @@ class AsyncSshTransport(AsyncTransport):
             connection = await self._connected()
             async with self._sessions.one():
                 try:
-                    return await self._talk(connection, conversation, timeout_s)
+                    at_least_s = max(timeout_s, self.patience_s)
+                    return await self._talk(connection, conversation, at_least_s)
                 except asyncssh.ChannelOpenError:
                     if not connection.is_closed():
                         self._sessions.refused()
