@@ -105,10 +105,8 @@ class Local(Scheduler):
 
     def cancel_command(self, job_ids: Sequence[str]) -> Argv:
         """Cancel, one by one: batchq stops at the first id that it does not know."""
-        if len(job_ids) == 1:
-            return ("batchq", "cancel", *job_ids)
         script = 'for id; do batchq cancel "$id" || code=$?; done; exit ${code:-0}'
-        return ("sh", "-c", script, "cancel", *job_ids)
+        return self.ask_by(script, *job_ids)
 
     def cancel_elements_command(self, job_id: str, indices: Sequence[int]) -> Argv:
         """Cancel the job: batchq knows no smaller thing, and its other elements are tried again."""

@@ -80,8 +80,6 @@ class Pbs(Scheduler):
         for option in wanted.options:
             options += option.split(" ", 1)
         argv = (*options, *_wishes(wanted), str(request.script))
-        if any(option.startswith("-W umask") for option in wanted.options):
-            return self.ask("qsub", *argv)
         return self.ask_by(scripts.SUBMIT, *argv)
 
     def refusals(self, wanted: Resources) -> list[str]:

@@ -5,8 +5,9 @@ sentence on stderr and nothing else, exit code 0: live jobs, too. So what is tol
 believed where something is told; else it is asked again without.
 """
 
-# Of the job's umask PBS makes 077, whatever the login's is: what it writes no colleague could read.
+# PBS gives a job the umask 077, whatever the login's is: what it writes no colleague could read.
 SUBMIT = r"""
+case " $*" in *' -W umask='*) exec qsub "$@" ;; esac
 umask=$(umask)
 exec qsub -W umask="${umask#0}" "$@"
 """

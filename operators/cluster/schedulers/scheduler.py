@@ -51,6 +51,8 @@ class Scheduler(ABC):
     """Native state -> state; anything else is UNKNOWN, with a warning."""
     job_id: str
     """Regular expression of a job id, whole."""
+    beside_job_id: str = ""
+    """What the submit command may print behind it."""
     variables: str = "-"
     """Beginnings of the names of variables, "A_|B_", that must not change what is asked."""
     limits: Sequence[str] = ()
@@ -172,12 +174,13 @@ class Scheduler(ABC):
             job_id = heard(reply, f"{self.name}'s submit command").stdout.strip()
         except TransportError as error:  # it said that it was done
             raise AmbiguousReply(str(error)) from error
-        if not re.fullmatch(self.job_id, job_id):
+        match = re.fullmatch(f"({self.job_id})(?:{self.beside_job_id})?", job_id)
+        if not match:
             raise AmbiguousReply(
                 f"{self.name} answered {job_id[:200]!r}, not a job id; if these are not its own "
                 f"words, {SILENCE}"
             )
-        return job_id
+        return match[1]
 
     def _no_job(self, reply: Reply) -> Exception:
         reply = heard(reply, self.name)

@@ -60,6 +60,7 @@ class Slurm(Scheduler):
         "PREEMPTED": S.PREEMPTED,
     }
     job_id = r"[0-9]{1,18}"
+    beside_job_id = r";[^\s;]+"  # the cluster, in a federation
     variables = "SQUEUE_|SACCT_|SBATCH_|SCANCEL_|SLURM_CLUSTERS|SLURM_TIME_FORMAT|SLURM_BITSTR_LEN"
     limits = (*("maxsubmitjob", "grpsubmitjob", "maxsubmitpu", "maxjobcount"),)
     too_large = ("invalid job array specification",)
