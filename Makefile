@@ -31,7 +31,8 @@ test: install       ## everything that is checked before a change lands
 lint: install       ## style, import arrows, types
 	ruff check .
 	ruff format --check .
-	lint-imports
+	PYTHONPATH=dags:. lint-imports
+	PYTHONPATH=dags:. python -m tests.lint.import_circles
 	mypy
 
 bench: install      ## one script per claim of the README

@@ -25,6 +25,17 @@ Quantity = Literal[
 ]
 """What a materials engineer calls the anisotropy; stresses relative to the rolling direction."""
 
+QUANTITY_LABELS: dict[Quantity, str] = {
+    "stress_ratio_45": "σ45 / σ0",
+    "stress_ratio_90": "σ90 / σ0",
+    "stress_ratio_biaxial": "σb / σ0",
+    "r_value_0": "r0",
+    "r_value_45": "r45",
+    "r_value_90": "r90",
+    "r_value_biaxial": "rb",
+}
+"""As figures, tables and pages write them."""
+
 
 class MeasurementFields:
     """Names inside a measurement file, and inside the file of a re-simulated field."""

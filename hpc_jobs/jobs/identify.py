@@ -1,21 +1,21 @@
 """Ask a trained network for the parameters behind every measurement, and refine its answers."""
 
 import argparse
-from typing import Any
 
 from hpc_jobs.contract.errors import ConfigurationError
+from hpc_jobs.contract.facts import IdentifiedFacts
 from hpc_jobs.contract.records import publish_model
 from hpc_jobs.contract.validation import Estimate, Estimates
 from hpc_jobs.identification.by_network import identify
-from hpc_jobs.identification.mesh_bias import mesh_bias
-from hpc_jobs.identification.refine import Identifier
+from hpc_jobs.identification.by_surrogate import Identifier
+from hpc_jobs.identification.mesh_bias import publish_mesh_bias
 from hpc_jobs.identification.timing import time_network, time_refinement
 from hpc_jobs.learning.models.trained_model import load_model
 from hpc_jobs.measurement.file import read_for
 from hpc_jobs.runtime import element
 
 
-def work(job: element.Element) -> dict[str, Any]:
+def work(job: element.Element) -> IdentifiedFacts:
     """Write validation/<name>/estimates.json."""
     campaign, name = job.campaign, job.arguments.validation
     measurements = [
@@ -28,12 +28,7 @@ def work(job: element.Element) -> dict[str, Any]:
             f"model '{job.arguments.model}' answers {', '.join(network.targets)}, the campaign's "
             f"targets are {', '.join(campaign.targets)}; train a network of this campaign"
         )
-    bias = mesh_bias(
-        campaign.material,
-        campaign.specimens,
-        campaign.validation.mesh_refinement,
-        campaign.solver,
-    )
+    bias = publish_mesh_bias(job.run, campaign)
     answers = identify(campaign, network, measurements, bias)
     lookups = time_network(campaign, network, measurements[0], bias)
     refined: tuple[Estimate, ...] = ()
@@ -52,8 +47,8 @@ def work(job: element.Element) -> dict[str, Any]:
     )
     publish_model(job.run.estimates(name), estimates)
     job.progress(len(measurements), len(measurements), "measurements")
-    outside = [estimate.measurement for estimate in estimates.estimates if estimate.outside]
-    return {"measurements": len(measurements), "outside": outside}
+    outside = tuple(estimate.measurement for estimate in answers if estimate.outside)
+    return IdentifiedFacts(measurements=len(measurements), outside=outside)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

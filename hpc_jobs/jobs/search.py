@@ -5,10 +5,10 @@ The search is the campaign's, or what search/<name>/search.json says; the worker
 
 import time
 from functools import partial
-from typing import Any
 
 import torch
 
+from hpc_jobs.contract.facts import SearchFacts
 from hpc_jobs.contract.study import SearchSettings
 from hpc_jobs.dataset.dataset import open_dataset
 from hpc_jobs.learning.search.finalists import name_finalists
@@ -30,7 +30,7 @@ from hpc_jobs.runtime.search_folder import (
 )
 
 
-def work(team: Team, element: Element) -> dict[str, Any]:
+def work(team: Team, element: Element) -> SearchFacts:
     """Work until the study is complete; whoever sees that first names the finalists."""
     folder, settings = folder_of(element), settings_of(element)
     campaign, search = element.campaign, settings.search
@@ -52,7 +52,7 @@ def work(team: Team, element: Element) -> dict[str, Any]:
             team=team,
         ).work()
     name_finalists(element.run, folder, campaign, search, dataset, study)
-    return {"completed": mine, "trials": study.complete}
+    return SearchFacts(completed=mine, trials=study.complete)
 
 
 def _owner(element: Element, settings: SearchSettings) -> Owner:

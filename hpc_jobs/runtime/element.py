@@ -12,13 +12,14 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.errors import ContractError, HandedOver
+from hpc_jobs.contract.facts import Facts
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.records import ElementResult, read_model
 from hpc_jobs.job_folder.folder import ElementProgress, JobFolder
@@ -70,7 +71,7 @@ class Element:
             publish_progress(self.folder, self.index, ElementProgress(done, total, unit))
 
 
-Work = Callable[[Element], Mapping[str, Any] | None]
+Work = Callable[[Element], Facts | None]
 
 
 class Ranks(Protocol):
@@ -100,7 +101,7 @@ def main(
 ) -> None:
     """Run one element of a job; exits 0 if it is done, by this process or by another.
 
-    `work` returns facts (JSON) for the result manifest; `arguments` adds the job's own options.
+    `work` returns what the result manifest says of it; `arguments` adds the job's own options.
     Of several `ranks` all work, if the leader may, and the leader reports.
     """
     logging.basicConfig(
@@ -164,7 +165,8 @@ def _work_and_report(element: Element, work: Work) -> int:
     outcome: Outcome = "done"
     message, facts = "", dict[str, Any]()
     try:
-        facts = dict(work(element) or {})
+        answer = work(element)
+        facts = answer.model_dump(mode="json") if answer else {}
     except HandedOver as words:
         log.info("element %d asks to be continued: %s", element.index, words)
         outcome, message = "handed_over", str(words)[:2000]

@@ -1,7 +1,7 @@
 """Ask a trained network about records in a file; writes CSV with one row per record.
 
-    python -m hpc_jobs.tools.predict models/<name> strains.npy [--out parameters.csv]
-                                    [--runtime openvino] [--device cuda]
+    yieldloop predict models/<name> strains.npy [--out parameters.csv]
+                      [--runtime openvino] [--device cuda]
 
 A .npy file holds (records, strain_values); an HDF5 file a dataset `strains`, a shard's or that of a
 measurement (docs/measurement-format.md). For a network that was trained with forces, the HDF5 file
@@ -166,7 +166,7 @@ def _positive(text: str) -> int:
 def arguments() -> argparse.ArgumentParser:
     """Model, file, and how to ask."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        prog="yieldloop predict", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("model", type=Path, help="folder of the trained network")
     parser.add_argument("strains", type=Path, help=".npy or .h5")

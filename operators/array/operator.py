@@ -15,12 +15,12 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.records import ElementResult
+from hpc_jobs.contract.report import ArrayReport, UsageReport
 from hpc_jobs.contract.run import RunHandle, Site
-from operators.array.job_folder import Assignment, first_unfinished, generation
-from operators.array.lease import require_lease
+from operators.array.job_request import JobRequest
 from operators.array.patience import PATIENCE_S, patiently
-from operators.array.report import few, summary
-from operators.array.task_memory import Context, TaskMemory
+from operators.array.report import array_report, few
+from operators.array.task_memory import Context, TaskMemory, first_unfinished, generation
 from operators.cluster.client import ArrayJob
 from operators.cluster.errors import ArrayFailed
 from operators.cluster.job import ElementState
@@ -29,6 +29,7 @@ from operators.cluster.retry import worth_another_try
 from operators.hooks.hpc import Session
 from operators.links import MlflowRunLink
 from operators.runs.accounting import require_budget
+from operators.runs.lease import require_lease
 from operators.triggers.array_job import ArrayJobTrigger, causes_of
 
 INLINE_POLL_S = 1.0
@@ -60,7 +61,7 @@ class HpcArrayJobOperator(BaseOperator):
         A cluster that cannot be reached is waited for in the worker this long; then Airflow's
         retries take over. While the task is deferred there is no such limit but the deadline.
 
-    Returns counts, times and facts (operators.array.report.summary). More failed elements than the
+    Returns an ArrayReport (as JSON). More failed elements than the
     campaign may lose fail the task for good, as does a submission that the scheduler refuses.
     """
 
@@ -101,11 +102,11 @@ class HpcArrayJobOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Submit or re-attach; then wait here for a moment, and elsewhere for longer."""
-        return self._proceed(context, None)
+        return self._proceed(context, None).model_dump(mode="json")
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
         """Go on when the trigger has seen every element end."""
-        return self._proceed(context, event)
+        return self._proceed(context, event).model_dump(mode="json")
 
     def on_kill(self) -> None:
         """Leave the job alone: the worker may only be restarting, and a retry re-attaches.
@@ -117,10 +118,10 @@ class HpcArrayJobOperator(BaseOperator):
 
     # ---- steps -----------------------------------------------------------------------------
 
-    def _proceed(self, context: Context, event: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _proceed(self, context: Context, event: Mapping[str, Any] | None) -> ArrayReport:
         late = event is not None and event["status"] == "deadline"
         return patiently(
-            self._assignment.cluster,
+            self._request.cluster,
             lambda session: (
                 self._give_up(context, session) if late else self._go(context, session, event)
             ),
@@ -130,12 +131,12 @@ class HpcArrayJobOperator(BaseOperator):
 
     def _go(
         self, context: Context, session: Session, event: Mapping[str, Any] | None
-    ) -> dict[str, Any]:
+    ) -> ArrayReport:
         """Attach, wait, try again, conclude; may be repeated from the start at any time."""
-        memory, cluster = TaskMemory(context), self._assignment.cluster
+        memory, cluster = TaskMemory(context), self._request.cluster
         job = self._open(memory, session)
         if job.plan.elements == 0:
-            return self._summary(job, {}, [])
+            return self._report(job, {}, [])
         memory.remember(job, cluster)
         job.attach()
         memory.remember(job, cluster)
@@ -207,17 +208,17 @@ class HpcArrayJobOperator(BaseOperator):
         self, job: ArrayJob, snapshot: Snapshot, given_up: Mapping[int, ElementState]
     ) -> Mapping[int, ElementState]:
         failed = {e: cause for e, cause in snapshot.failed.items() if e not in given_up}
-        most = self._assignment.handle.tries_per_element
+        most = self._request.handle.tries_per_element
         return worth_another_try(failed, job.records, most)
 
-    def _conclude(self, memory: TaskMemory, job: ArrayJob, snapshot: Snapshot) -> dict[str, Any]:
+    def _conclude(self, memory: TaskMemory, job: ArrayJob, snapshot: Snapshot) -> ArrayReport:
         documents = job.results()
         results, usage = [*map(ElementResult.model_validate, documents)], job.usage(documents)
         failed = dict(snapshot.failed)
-        report = self._summary(job, failed, results) | {"usage": usage.document()}
+        report = self._report(job, failed, results, UsageReport(**usage.document()))
         if failed:
             self._show(job, failed, "given up")
-        allowed = int(self._assignment.handle.allowed_loss * job.plan.elements)
+        allowed = int(self._request.handle.allowed_loss * job.plan.elements)
         if len(failed) > allowed:
             job.finish("failed", failed, usage)
             memory.forget()
@@ -231,7 +232,7 @@ class HpcArrayJobOperator(BaseOperator):
         memory.succeeded()
         return report
 
-    def _give_up(self, context: Context, session: Session) -> dict[str, Any]:
+    def _give_up(self, context: Context, session: Session) -> ArrayReport:
         memory = TaskMemory(context)
         job = self._open(memory, session)
         job.attach()
@@ -243,8 +244,8 @@ class HpcArrayJobOperator(BaseOperator):
     # ---- what is read and remembered -------------------------------------------------------
 
     @property
-    def _assignment(self) -> Assignment:
-        return Assignment(
+    def _request(self) -> JobRequest:
+        return JobRequest(
             job=self.job,
             handle=RunHandle.model_validate(self.run),
             site=self.site,
@@ -255,7 +256,7 @@ class HpcArrayJobOperator(BaseOperator):
 
     def _open(self, memory: TaskMemory, session: Session) -> ArrayJob:
         """Find the job of this task: the first generation that is ours and not history."""
-        run, token = self._assignment.run, memory.token
+        run, token = self._request.run, memory.token
         number = first_unfinished(session, run, token)
         if number and memory.unheard_success:
             number -= 1  # it has ended: report it once more
@@ -267,13 +268,13 @@ class HpcArrayJobOperator(BaseOperator):
             job.abandon()
             return self._open(memory, session)
         if owned is None and job.plan.elements:
-            site, wait_s = self._assignment.handle.sites[self.site], session.site.queue_wait_s
+            site, wait_s = self._request.handle.sites[self.site], session.site.queue_wait_s
             require_lease(session, site.workspace, wait_s + job.plan.resources.walltime_s)
             memory.take(session, intent, self.job)
         return job
 
     def _job(self, session: Session, token: str) -> ArrayJob:
-        given, run = self._assignment, self._assignment.handle
+        given, run = self._request, self._request.handle
         plan, folder = given.plan(session.site, token), given.run.job(token)
         budget = partial(require_budget, session, run, run.sites[self.site])
         return ArrayJob(
@@ -282,13 +283,15 @@ class HpcArrayJobOperator(BaseOperator):
 
     # ---- words -----------------------------------------------------------------------------
 
-    def _summary(
+    def _report(
         self,
         job: ArrayJob,
         failed: Mapping[int, ElementState],
         results: Sequence[ElementResult],
-    ) -> dict[str, Any]:
-        return summary(
+        usage: UsageReport | None = None,
+    ) -> ArrayReport:
+        return array_report(
+            job=self.job,
             token=job.plan.token,
             job_ids=job.job_ids,
             cpus=job.plan.resources.cores,
@@ -296,6 +299,7 @@ class HpcArrayJobOperator(BaseOperator):
             elements=job.plan.elements,
             results=results,
             failed={element: cause.value for element, cause in failed.items()},
+            usage=usage,
         )
 
     def _say(self, snapshot: Snapshot) -> None:

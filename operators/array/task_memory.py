@@ -1,21 +1,52 @@
-"""What Airflow remembers of a task's array job, and whose a job folder is.
+"""Which job folder a task has, whose it is, and what Airflow remembers of it.
 
 Task state belongs to one DAG run and is deleted with it. A run that is deleted and created again
 under the same id therefore has another claim than the folder that its predecessor left, although
 both have the same token.
 """
 
+import hashlib
 import json
+import re
 import secrets
+from pathlib import PurePosixPath
 from typing import Any
 
-from operators.array.job_folder import job_token
+from hpc_jobs.contract.layout import RunFolder
 from operators.cluster.client import ArrayJob
 from operators.hooks.hpc import Session
 
 Context = Any  # airflow.sdk.Context is a TypedDict that tests would have to fill whole
 
 STATE_KEY = "array_job"
+
+
+def job_token(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
+    """Name a task's array job: the same for every try; readable, short, safe anywhere."""
+    identity = json.dumps([dag_id, run_id, task_id, map_index])
+    readable = re.sub(r"[^a-z0-9]+", "-", task_id.lower()).strip("-")[-24:].strip("-") or "job"
+    return f"{readable}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}"
+
+
+def generation(token: str, number: int) -> str:
+    """Name the job of a task that was cleared `number` times after it had ended."""
+    return token if number == 0 else f"{token}.{number + 1}"
+
+
+def first_unfinished(session: Session, run: RunFolder[PurePosixPath], token: str) -> int:
+    """Find the first generation that is not history."""
+    number = 0
+    while session.exists(str(run.job(generation(token, number)).finished)):
+        number += 1
+    return number
+
+
+def current_token(session: Session, run: RunFolder[PurePosixPath], token: str) -> str:
+    """Find the latest generation that has a folder, for those who read along (log, spool)."""
+    number = 0
+    while session.exists(str(run.job(generation(token, number + 1)).root)):
+        number += 1
+    return generation(token, number)
 
 
 class TaskMemory:

@@ -3,10 +3,10 @@
 import hashlib
 import secrets
 
-from operators.checks.jobs import WORKSPACE, Role, Trial
-from operators.checks.login import check_login
-from operators.checks.step import Steps
+from operators.checks.trial import WORKSPACE, Role, Trial
 from operators.hooks.hpc import Connect, open_session
+from operators.hooks.login_check import check_login
+from operators.hooks.steps import Steps
 
 
 def check_cluster(

@@ -45,7 +45,7 @@ from operators.cluster.ledger import Ledger, Snapshot
 from operators.cluster.reply import parsed
 from operators.cluster.retry import grouped
 from operators.cluster.schedulers.scheduler import Scheduler
-from operators.cluster.submission import LOOK_AGAIN_S, Plan, Record, Submitter
+from operators.cluster.submission import LOOK_AGAIN_S, ArrayPlan, SubmissionRecord, Submitter
 from operators.cluster.usage import Usage, from_results, total
 
 if TYPE_CHECKING:
@@ -63,14 +63,14 @@ class ArrayJob:
     transport: "Transport"
     scheduler: Scheduler
     folder: JobFolder[PurePosixPath]
-    plan: Plan
+    plan: ArrayPlan
     log: Any = field(default_factory=lambda: logging.getLogger(__name__))
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.time
     permit: Callable[[int, Resources], None] = lambda elements, resources: None
     """Asked once an intent is written, with what is still to come; raises SubmissionRefused."""
     _tail_patience_s: float = field(default=15.0, init=False)
-    records: list[Record] = field(default_factory=list)
+    records: list[SubmissionRecord] = field(default_factory=list)
 
     # ---- submit, or find what was submitted ------------------------------------------------
 
@@ -84,7 +84,7 @@ class ArrayJob:
         missing = [element for element in range(self.plan.elements) if element not in covered]
         self._submit(missing, self.plan.resources)
 
-    def _attach(self, number: int, record: Record) -> bool:
+    def _attach(self, number: int, record: SubmissionRecord) -> bool:
         """Find or submit what was meant; False where a limit leaves no room."""
         found = None if record.waits else self._submitter.find(record, self.job_ids)
         try:
@@ -100,7 +100,7 @@ class ArrayJob:
             return False
         return True
 
-    def _hold(self, record: Record, limit: LimitReached) -> Record:
+    def _hold(self, record: SubmissionRecord, limit: LimitReached) -> SubmissionRecord:
         self.log.info("%s waits for room in the queue: %s", record.name, limit)
         return self._submitter.hold(record, str(limit))
 
@@ -218,7 +218,7 @@ class ArrayJob:
             self.log.info("Elements %s hold locks of cancelled jobs; waiting", compress(living))
             self.sleep(min(LOOK_AGAIN_S, rest_s))
 
-    def _send(self, record: Record) -> Record:
+    def _send(self, record: SubmissionRecord) -> SubmissionRecord:
         """Submit, once what earlier tries left has made room: new ones must not find it."""
         before = self.records[: record.number]
         tries = Counter(element for earlier in before for element in earlier.elements)

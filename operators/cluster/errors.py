@@ -2,7 +2,8 @@
 
 ClusterError
 ├── TransportError          connection lost: retry
-│   └── PollutedReply       what came is no answer: never believed; retry, and mend the login shell
+│   ├── PollutedReply       what came is no answer: never believed; retry, and mend the login shell
+│   └── SessionsTaken       no room for one more command on a connection that is well: wait
 ├── NeedsLogin              credentials refused: wait for a person
 │   └── HostKeyRefused      not the host that was pinned: never connect, wait for a person
 ├── SubmissionRefused       the scheduler said no: fail, show its words
@@ -28,6 +29,10 @@ class TransportError(ClusterError):
 
 class PollutedReply(TransportError):
     """Something else than the command printed into its answer, such as a login shell's banner."""
+
+
+class SessionsTaken(TransportError):
+    """The server refuses one more session on a connection that is well (sshd's MaxSessions)."""
 
 
 class NeedsLogin(ClusterError):

@@ -47,7 +47,7 @@ LOOK_AGAIN_S = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ArrayPlan:
     """What an array job is, before anything of it exists."""
 
     token: str
@@ -59,7 +59,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class SubmissionRecord:
     """submission-<n>.json: an intent while it has no job ids."""
 
     number: int
@@ -82,13 +82,13 @@ class Record:
 
     def encode(self) -> bytes:
         """JSON."""
-        document = {name: getattr(self, name) for name in Record.__slots__}
+        document = {name: getattr(self, name) for name in SubmissionRecord.__slots__}
         document["elements"] = compress(self.elements)
         document["resources"] = {n: getattr(self.resources, n) for n in Resources.__slots__}
         return json.dumps(document, indent=1).encode()
 
     @classmethod
-    def decode(cls, content: bytes) -> "Record":
+    def decode(cls, content: bytes) -> "SubmissionRecord":
         """From JSON."""
         document = json.loads(content)
         return cls(
@@ -110,21 +110,21 @@ class Submitter:
     transport: "Transport"
     scheduler: Scheduler
     folder: JobFolder[PurePosixPath]
-    plan: Plan
+    plan: ArrayPlan
     log: Any = field(default_factory=lambda: logging.getLogger(__name__))
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.time
 
-    def read(self) -> list[Record]:
+    def read(self) -> list[SubmissionRecord]:
         """Read what was meant and submitted, in order."""
         try:
             names = set(self.transport.list(str(self.folder.root)))
         except FileNotFoundError:
             return []
-        records: list[Record] = []
+        records: list[SubmissionRecord] = []
         while self.folder.submission(len(records)).name in names:
             path = self.folder.submission(len(records))
-            records.append(Record.decode(self.transport.read(str(path))))
+            records.append(SubmissionRecord.decode(self.transport.read(str(path))))
         return records
 
     def intend(
@@ -133,10 +133,10 @@ class Submitter:
         elements: Sequence[int],
         resources: Resources,
         failed: Mapping[int, ElementState],
-    ) -> Record:
+    ) -> SubmissionRecord:
         """Write a record, first; raises AmbiguousReply if another process has just done so."""
         mark = secrets.token_hex(3)
-        record = Record(
+        record = SubmissionRecord(
             number=number,
             name=f"{self.plan.token}.{number}-{mark}",
             submitted=self.clock(),
@@ -154,7 +154,7 @@ class Submitter:
             raise TransportError(f"writing {path}: {reply.words}")
         return record
 
-    def send(self, record: Record) -> Record:
+    def send(self, record: SubmissionRecord) -> SubmissionRecord:
         """Submit what was never submitted; raises SubmissionRefused, leaving no record.
 
         LimitReached leaves it: whether fewer are tried now or the same later is not decided here.
@@ -173,18 +173,18 @@ class Submitter:
         self.log.info("Submitted %s as job %s: %d elements", record.name, found[0], count)
         return self._known(record, found)
 
-    def hold(self, record: Record, words: str) -> Record:
+    def hold(self, record: SubmissionRecord, words: str) -> SubmissionRecord:
         """Keep an intent for which there is no room now."""
         held = replace(record, waits=words)
         if held != record:
             self.transport.write(str(self.folder.submission(record.number)), held.encode())
         return held
 
-    def withdraw(self, record: Record) -> None:
+    def withdraw(self, record: SubmissionRecord) -> None:
         """Take an intent back that was surely not submitted."""
         self.transport.run(("rm", "-f", "--", str(self.folder.submission(record.number))))
 
-    def find(self, record: Record, known: Collection[str]) -> Record | None:
+    def find(self, record: SubmissionRecord, known: Collection[str]) -> SubmissionRecord | None:
         """Find what may have been submitted; `known` job ids are not it."""
         found = self._look_up(record, known)
         if not found:
@@ -192,7 +192,7 @@ class Submitter:
         self.log.info("Found %s in the queue as job %s", record.name, ", ".join(found))
         return self._known(record, found)
 
-    def _prepare(self, record: Record) -> ArrayRequest:
+    def _prepare(self, record: SubmissionRecord) -> ArrayRequest:
         """Write the files that the array reads."""
         elements, script = self.folder.elements(record.number), self.folder.script(record.number)
         text = self.plan.script.render(
@@ -212,7 +212,7 @@ class Submitter:
             resources=record.resources,
         )
 
-    def _known(self, record: Record, job_ids: Sequence[str]) -> Record:
+    def _known(self, record: SubmissionRecord, job_ids: Sequence[str]) -> SubmissionRecord:
         known = replace(record, job_ids=tuple(job_ids), waits="")
         self.transport.write(str(self.folder.submission(record.number)), known.encode())
         return known
@@ -221,7 +221,7 @@ class Submitter:
         names = self.scheduler.parse_names(self.transport.run(self.scheduler.names_command()))
         return [job_id for job_id, found in names.items() if found == name]
 
-    def _look_up(self, record: Record, known: Collection[str]) -> list[str]:
+    def _look_up(self, record: SubmissionRecord, known: Collection[str]) -> list[str]:
         """Job ids of that name, asked again until the scheduler has surely had time."""
         name, patience_s = record.name, self.plan.grace_s
         until = self.clock() + patience_s

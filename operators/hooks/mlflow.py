@@ -5,8 +5,6 @@ import urllib.request
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from operators.tracking.replay import find_run
-
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
@@ -75,3 +73,18 @@ class MlflowHook:
     def parent_run(self, experiment_id: str, run_id: str) -> "Run | None":
         """Look up the run of a campaign, above its trainings and validations."""
         return find_run(self.client, experiment_id, RUN_ID, run_id)
+
+
+def find_run(client: "MlflowClient", experiment_id: str, tag: str, value: str) -> "Run | None":
+    """Look up the one run with that tag; of two that were made in a race the later is deleted."""
+    found = client.search_runs([experiment_id], f"tags.`{tag}` = '{_literal(value)}'")
+    runs = sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
+    for other in runs[1:]:
+        client.delete_run(other.info.run_id)
+    return runs[0] if runs else None
+
+
+def _literal(text: str) -> str:
+    if "'" in text or "\\" in text:
+        raise ValueError(f"{text!r} cannot be searched for; leave out quotes and backslashes")
+    return text

@@ -18,11 +18,11 @@ from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.job_folder.folder import JobFolder
-from operators.array.lease import lengthen
 from operators.cluster.errors import ClusterError, WorkspaceRefused
 from operators.cluster.workspaces.workspace_tool import Lease
 from operators.hooks.hpc import Session, open_session
 from operators.hooks.mlflow import MlflowHook
+from operators.runs.lease import lengthen
 from operators.runs.run import HANDLE, folder_of
 from operators.tracking.replay_sensor import replay_everything
 

@@ -2,15 +2,18 @@
 
 import base64
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from hpc_jobs.contract.layout import RunFolder
+from hpc_jobs.contract.measurement import QUANTITY_LABELS
+from hpc_jobs.contract.report import CampaignReport, NetworkErrors, error_columns
 from hpc_jobs.contract.run import RunHandle
+from hpc_jobs.contract.speedup import SpeedupReport
 from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import MlflowHook
-from operators.pages.speedup_figure import draw_speedups
+from operators.pages.speedup import speedup_svg
 from operators.runs.run import folder_of
 
 if TYPE_CHECKING:
@@ -21,15 +24,6 @@ log = logging.getLogger(__name__)
 TEMPLATES = Path(__file__).parent / "templates"
 ARTIFACT = "report.html"
 LARGEST_FIGURE_BYTES = 4 << 20
-LABELS = {
-    "stress_ratio_45": "σ45 / σ0",
-    "stress_ratio_90": "σ90 / σ0",
-    "stress_ratio_biaxial": "σb / σ0",
-    "r_value_0": "r0",
-    "r_value_45": "r45",
-    "r_value_90": "r90",
-    "r_value_biaxial": "rb",
-}
 NETWORK_FIGURES = {
     "loss.png": "loss over the epochs",
     "parity.png": "identified against true, test set",
@@ -37,30 +31,27 @@ NETWORK_FIGURES = {
     "coverage.png": "how often the intervals hold the truth, and how wide they are",
 }
 
-Report = Mapping[str, Any]
 Figure = dict[str, str]
 
 
 def log_html_report(
     run: RunHandle,
-    report: Report,
-    model: str,
-    validation: str,
+    report: CampaignReport,
     mlflow: MlflowHook | None = None,
     connect: Connect = open_session,
 ) -> str:
     """Render a campaign's report and log it with the campaign's run; returns the artifact's path.
 
-    model, validation: whose figures are shown. A figure that is missing or too large is left out.
+    A figure that is missing or too large is left out.
     """
     site = run.sites["cpu"]
     with connect(site.cluster) as session:
         folder = folder_of(run.run_id, site)
         figures = {
-            "networks": list(_network_figures(session, folder, model)),
+            "networks": list(_network_figures(session, folder, report.gate.model)),
             "alloys": {
-                name: list(_alloy_figures(session, folder, validation, name))
-                for name in report["alloys"]
+                name: list(_alloy_figures(session, folder, report.gate.validation, name))
+                for name in report.verdict.measurements
             },
         }
     client = (mlflow or MlflowHook()).require()
@@ -68,16 +59,17 @@ def log_html_report(
     return ARTIFACT
 
 
-def render(report: Report, figures: Mapping[str, Any]) -> str:
+def render(report: CampaignReport, figures: Mapping[str, Any]) -> str:
     """Return the page; everything that the report says is escaped."""
     return template("campaign.html.j2").render(
         report=report,
         figures=figures,
-        errors=error_table(report["networks"]),
-        labels=LABELS,
+        errors=error_table(report.networks),
+        labels=QUANTITY_LABELS,
         number=_number,
         half_width=_half_width,
-        speedup=_speedup(report.get("speedup")),
+        speedup=report.speedup,
+        speedup_figure=_speedup_figure(report.speedup),
     )
 
 
@@ -91,23 +83,15 @@ def template(name: str) -> "Template":
     return environment.get_template(name)
 
 
-def error_table(networks: Mapping[str, Report]) -> dict[str, Any]:
-    """Columns of networks, then of baselines, each once; rows of targets, then their sum.
-
-    A network with forces has baselines with forces: those bear its name.
-    """
-    columns = {name: (net["per_target"], net["test_sum_mse"]) for name, net in networks.items()}
-    for network, report in networks.items():
-        for name, errors in report["baselines"].items():
-            found = (errors["per_target"], errors["sum"])
-            if columns.setdefault(name, found) != found:
-                columns[f"{name} ({network})"] = found
-    targets = next(iter(columns.values()))[0]
+def error_table(networks: dict[str, NetworkErrors]) -> dict[str, Any]:
+    """Columns of networks, then of baselines; rows of targets, then their sum."""
+    columns = error_columns(networks)
+    targets = next(iter(columns.values())).per_target
     rows = [
-        {"name": target, "values": [each[target] for each, _ in columns.values()]}
+        {"name": target, "values": [each.per_target[target] for each in columns.values()]}
         for target in targets
     ]
-    rows.append({"name": "sum", "values": [total for _, total in columns.values()]})
+    rows.append({"name": "sum", "values": [each.sum for each in columns.values()]})
     return {"columns": list(columns), "rows": rows}
 
 
@@ -138,15 +122,12 @@ def embedded(session: Session, path: PurePosixPath, caption: str) -> Iterable[Fi
     yield {"data": base64.b64encode(content).decode(), "caption": caption}
 
 
-def _half_width(interval: Sequence[float] | None) -> str:
+def _half_width(interval: tuple[float, float] | None) -> str:
     return f"± {_number((interval[1] - interval[0]) / 2)}" if interval else ""
 
 
-def _speedup(found: Report | None) -> dict[str, Any] | None:
-    if not found:
-        return None
-    svg = base64.b64encode(draw_speedups(found).encode()).decode()
-    return {**found["table"], "svg": svg, "measured": found["measured"]}
+def _speedup_figure(report: SpeedupReport | None) -> str:
+    return base64.b64encode(speedup_svg(report).encode()).decode() if report else ""
 
 
 def _number(value: float | None) -> str:

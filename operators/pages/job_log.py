@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from hpc_jobs.contract.run import RunHandle
-from operators.array.job_folder import current_token
+from operators.array.task_memory import current_token
 from operators.hooks.hpc import Connect, Session, open_session
 from operators.runs.run import folder_of
 

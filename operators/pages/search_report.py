@@ -1,10 +1,9 @@
 """The result of a hyper-parameter search: one page for people, and what an XCom holds of it."""
 
-from typing import Any
-
 from pydantic import ValidationError
 
 from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.report import SearchReport
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.study import Choice
 from operators.hooks.hpc import Connect, Session, open_session
@@ -19,11 +18,8 @@ FIGURES = {
 
 
 def log_search_report(
-    study: RunHandle,
-    name: str,
-    mlflow: MlflowHook | None = None,
-    connect: Connect = open_session,
-) -> dict[str, Any]:
+    study: RunHandle, name: str, mlflow: MlflowHook | None = None, connect: Connect = open_session
+) -> SearchReport:
     """Log choice and page with the study's run, and close it; may be repeated.
 
     study: a handle whose run in MLflow is the study's. Raises CorruptFile.
@@ -44,7 +40,7 @@ def log_search_report(
     client.log_text(study.mlflow_run_id, render(study, choice, figures), ARTIFACT)
     client.set_tag(study.mlflow_run_id, "recommended", choice.recommended or "none")
     finish_run(study, mlflow=mlflow)
-    return summary(choice)
+    return search_report(choice)
 
 
 def render(study: RunHandle, choice: Choice, figures: list[dict[str, str]]) -> str:
@@ -54,11 +50,11 @@ def render(study: RunHandle, choice: Choice, figures: list[dict[str, str]]) -> s
         run_id=study.run_id,
         choice=choice,
         figures=figures,
-        verdict=verdict(choice),
+        sentence=sentence(choice),
     )
 
 
-def verdict(choice: Choice) -> str:
+def sentence(choice: Choice) -> str:
     """Say in one sentence what came of it."""
     present = choice.contenders[choice.present]
     if choice.recommended is None:
@@ -89,15 +85,15 @@ def _as_good_but_faster(choice: Choice) -> str:
     return f" But {name} has {times:.2g} times its samples/s, and error {best.mean:.4g}."
 
 
-def summary(choice: Choice) -> dict[str, Any]:
-    """Return what the XCom holds: its size does not grow with the trials."""
-    return {
-        "verdict": verdict(choice),
-        "recommended": choice.recommended,
-        "trials": choice.trials,
-        "failed": choice.failed,
-        "networks_yaml": choice.networks_yaml,
-    }
+def search_report(choice: Choice) -> SearchReport:
+    """Return what the next task and a person need of it."""
+    return SearchReport(
+        sentence=sentence(choice),
+        recommended=choice.recommended,
+        trials=choice.trials,
+        failed=choice.failed,
+        networks_yaml=choice.networks_yaml,
+    )
 
 
 def _read(session: Session, path: str) -> Choice:

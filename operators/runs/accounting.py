@@ -10,12 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.layout import RunFolder
+from hpc_jobs.contract.report import UsageReport
 from hpc_jobs.contract.run import RunHandle, SiteHandle
 from hpc_jobs.job_folder.probes import books_command, parse_books
 from operators.cluster.errors import BudgetExceeded, ClusterError
@@ -105,13 +105,13 @@ def log_usage(
     return books.usage
 
 
-def try_to_log_usage(run: RunHandle) -> dict[str, Any]:
+def try_to_log_usage(run: RunHandle) -> UsageReport | None:
     """Log it if everybody answers: a report does not fail for its account; housekeeping repeats."""
     try:
-        return log_usage(run).document()
+        return UsageReport(**log_usage(run).document())
     except (ClusterError, ConfigurationError, AirflowNotFoundException) as error:
         log.warning("the account of run %s stays open: %s", run.run_id, error)
-        return {}
+        return None
 
 
 def usage_rows(runs: Iterable[RunHandle]) -> list[dict[str, str]]:

@@ -12,12 +12,12 @@ from airflow.sdk.configuration import conf
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.loading import load
-from operators.array.resources import refused_resources
 from operators.hooks.hpc import describe
+from operators.runs.resources import refused_resources
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RunPlan:
     """A campaign that may run: valid as a whole, its measurements at hand."""
 
     campaign: Campaign
@@ -25,7 +25,7 @@ class Plan:
     measurements: Mapping[str, Path]
 
 
-def plan_run(name: str, overrides: Mapping[str, Any] | None = None) -> Plan:
+def plan_run(name: str, overrides: Mapping[str, Any] | None = None) -> RunPlan:
     """Read <dags folder>/campaigns/<name>.yaml and all that it names.
 
     Raises ConfigurationError, which lists everything that is wrong at once.
@@ -47,7 +47,7 @@ def plan_run(name: str, overrides: Mapping[str, Any] | None = None) -> Plan:
             )
     if mistakes:
         raise ConfigurationError("\n".join(f"{source.name}: {line}" for line in mistakes))
-    return Plan(campaign, source, measurements)
+    return RunPlan(campaign, source, measurements)
 
 
 def name_run(campaign: str, dag_id: str, dag_run_id: str, when: datetime) -> str:

@@ -2,16 +2,15 @@
 
 import logging
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpc_jobs.contract.design import Design
-from hpc_jobs.contract.frozen import Frozen
+from hpc_jobs.contract.facts import ShardFacts
+from hpc_jobs.contract.report import ArrayReport, RoundPlan
 from hpc_jobs.contract.run import RunHandle
 from operators.hooks.hpc import Connect, open_session
-from operators.hooks.mlflow import MlflowHook
+from operators.hooks.mlflow import MlflowHook, find_run
 from operators.runs.run import folder_of, read_frozen
-from operators.tracking.replay import find_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -23,19 +22,10 @@ ROUND = "round.id"
 RATE = "round/records_per_core_hour"
 
 
-class Round(Frozen):
-    """One round, as planned; travels as an XCom."""
-
-    round: int
-    train_records: int
-    records: int
-    shards: int
-
-
-def first_round(run: RunHandle, connect: Connect = open_session) -> Round:
+def first_round(run: RunHandle, connect: Connect = open_session) -> RoundPlan:
     """Plan the campaign's own round: all its training and test points."""
     design = _design(run, connect)
-    return Round(
+    return RoundPlan(
         round=0,
         train_records=design.train_records,
         records=design.records,
@@ -45,7 +35,7 @@ def first_round(run: RunHandle, connect: Connect = open_session) -> Round:
 
 def next_round(
     run: RunHandle, mlflow: MlflowHook | None = None, connect: Connect = open_session
-) -> Round:
+) -> RoundPlan:
     """Plan as many further records as tonight's core-hours buy, at the rate measured so far.
 
     At least one shard's worth, so that a rate too low for the budget shows in the records.
@@ -69,7 +59,7 @@ def next_round(
         budget,
         rate,
     )
-    return Round(
+    return RoundPlan(
         round=number,
         train_records=records,
         records=records,
@@ -78,7 +68,7 @@ def next_round(
 
 
 def log_round(
-    run: RunHandle, planned: Round, solved: Mapping[str, Any], mlflow: MlflowHook | None = None
+    run: RunHandle, planned: RoundPlan, solved: ArrayReport, mlflow: MlflowHook | None = None
 ) -> str:
     """Describe a solved round in MLflow, as a child of its campaign; returns its run's id.
 
@@ -96,28 +86,26 @@ def log_round(
             Param("round", str(planned.round)),
             Param("records", str(planned.records)),
             Param("shards", str(planned.shards)),
-            Param("job", str(solved["token"])),
+            Param("job", solved.token),
         ],
     )
     client.set_terminated(child, "FINISHED")
     return child
 
 
-def round_metrics(solved: Mapping[str, Any]) -> dict[str, float]:
+def round_metrics(solved: ArrayReport) -> dict[str, float]:
     """Numbers of one round: records by status, cost, rate."""
-    facts = solved["facts"]
-    records, hours = float(facts.get("records", 0)), float(solved["cpu_hours"])
+    facts, hours = solved.read(ShardFacts), solved.cpu_hours
     metrics = {
-        "round/records": records,
+        "round/records": float(facts.records),
         "round/cpu_hours": hours,
-        "round/wall_s": float(solved["wall_s"]),
-        "round/lost_shards": float(solved["failed"]),
+        "round/wall_s": solved.wall_s,
+        "round/lost_shards": float(solved.failed),
     }
     if hours > 0:
-        metrics[RATE] = records / hours
+        metrics[RATE] = facts.records / hours
     return metrics | {
-        f"round/status/{status}": float(count)
-        for status, count in facts.get("by_status", {}).items()
+        f"round/status/{status}": float(count) for status, count in facts.by_status.items()
     }
 
 
@@ -143,7 +131,7 @@ def _design(run: RunHandle, connect: Connect) -> Design:
         return read_frozen(session, folder_of(run.run_id, site)).campaign.design
 
 
-def _child(client: "MlflowClient", run: RunHandle, planned: Round) -> str:
+def _child(client: "MlflowClient", run: RunHandle, planned: RoundPlan) -> str:
     parent = client.get_run(run.mlflow_run_id)
     mark = f"{run.run_id}/{planned.round}"
     found = find_run(client, parent.info.experiment_id, ROUND, mark)

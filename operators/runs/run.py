@@ -115,8 +115,8 @@ def finish_run(run: RunHandle, *, ok: bool = True, mlflow: MlflowHook | None = N
     client.set_terminated(run.mlflow_run_id, "FINISHED" if ok else "FAILED")
 
 
-def open_run_task(name: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Open the run that belongs to the current DAG run; returns the RunHandle for XCom.
+def open_run_task(name: str, overrides: Mapping[str, Any] | None = None) -> RunHandle:
+    """Open the run that belongs to the current DAG run.
 
     A mistake in the campaign fails the task at once: trying again would not mend it.
     """
@@ -126,10 +126,10 @@ def open_run_task(name: str, overrides: Mapping[str, Any] | None = None) -> dict
     run_id = name_run(name, dag_run.dag_id, dag_run.run_id, when)
     tags = {"dag_id": dag_run.dag_id, "dag_run_id": dag_run.run_id}
     with mistakes_are_final():
-        return open_run(name, overrides, run_id=run_id, tags=tags).model_dump(mode="json")
+        return open_run(name, overrides, run_id=run_id, tags=tags)
 
 
-def continue_run_task(campaign: str, run_id: str | None = None) -> dict[str, Any]:
+def continue_run_task(campaign: str, run_id: str | None = None) -> RunHandle:
     """Go on with a run, or with the latest completed one; skips where there is none yet."""
     known = find_handle(run_id, campaign) if run_id else latest_handle(campaign)
     if known is None:
@@ -137,7 +137,7 @@ def continue_run_task(campaign: str, run_id: str | None = None) -> dict[str, Any
             f"campaign '{campaign}' has no completed run; trigger hybrid_campaign first"
         )
     with mistakes_are_final():
-        return continue_run(known).model_dump(mode="json")
+        return continue_run(known)
 
 
 @contextmanager

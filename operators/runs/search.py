@@ -12,14 +12,14 @@ from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.loading import parse
+from hpc_jobs.contract.report import SearchPlan
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.study import SearchSettings
 from operators.hooks.hpc import Connect, open_session
-from operators.hooks.mlflow import MlflowHook
+from operators.hooks.mlflow import MlflowHook, find_run
 from operators.runs.plan import plan_run
 from operators.runs.run import folder_of, mistakes_are_final, read_frozen
-from operators.tracking.replay import find_run
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +34,11 @@ def open_search(
     overrides: Mapping[str, Any] | None = None,
     mlflow: MlflowHook | None = None,
     connect: Connect = open_session,
-) -> dict[str, Any]:
+) -> SearchPlan:
     """Freeze what is searched, and make the study's run in MLflow; may be repeated.
 
     overrides: of the campaign's section `search`. Raises ConfigurationError before anything remote
-    happens. Returns {"run": with the search's resources, "study": the same, but its run in MLflow
-    is the study's, "name", "workers", "trainings": numbers of array elements}.
+    happens.
     """
     planned = plan_run(run.campaign, {"search": dict(overrides)} if overrides else None).campaign
     if planned.search is None:
@@ -60,16 +59,16 @@ def open_search(
     found = {job: settings.resources_for(job) for job in JOBS}
     handle = run.model_copy(update={"resources": {**run.resources, **found}})
     study = _track(handle, name, settings.search, mlflow or MlflowHook())
-    return {
-        "run": handle.model_dump(mode="json"),
-        "study": study.model_dump(mode="json"),
-        "name": name,
-        "workers": settings.search.workers,
-        "trainings": settings.search.trainings,
-    }
+    return SearchPlan(
+        run=handle,
+        study=study,
+        name=name,
+        workers=settings.search.workers,
+        trainings=settings.search.trainings,
+    )
 
 
-def open_search_task(run: RunHandle, name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def open_search_task(run: RunHandle, name: str, overrides: Mapping[str, Any]) -> SearchPlan:
     """Open the search of the current DAG run; a mistake fails the task at once."""
     with mistakes_are_final():
         return open_search(run, name, overrides)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from operators.hooks.mlflow import find_run
 from operators.tracking.chunk import OFFSET, SPOOL_ID, Chunk, Fetch
 from operators.tracking.lines import Begin, Line, Read, parse, whole_lines
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Replayed:
     """How far one spool is replayed."""
 
     spool_id: str
@@ -45,7 +46,7 @@ class Replayer:
         self._client, self._fetch, self._parent = client, fetch, parent_run_id
         self._experiment = client.get_run(parent_run_id).info.experiment_id
 
-    def replay(self, spool_id: str, read: Read) -> Progress | None:
+    def replay(self, spool_id: str, read: Read) -> Replayed | None:
         """Replay everything that was appended since the last call; None while there is no line."""
         run = self.find(spool_id)
         metrics = 0
@@ -62,7 +63,7 @@ class Replayer:
             run = self._client.get_run(run.info.run_id)
         if run is None:
             return None
-        return Progress(
+        return Replayed(
             spool_id=spool_id,
             mlflow_run_id=run.info.run_id,
             offset=offset,
@@ -93,15 +94,6 @@ class Replayer:
         return run
 
 
-def find_run(client: "MlflowClient", experiment_id: str, tag: str, value: str) -> "Run | None":
-    """Look up the one run with that tag; of two that were made in a race the later is deleted."""
-    found = client.search_runs([experiment_id], f"tags.`{tag}` = '{_literal(value)}'")
-    runs = sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
-    for other in runs[1:]:
-        client.delete_run(other.info.run_id)
-    return runs[0] if runs else None
-
-
 def is_unavailable(error: Exception) -> bool:
     """Whether the server, not the request, is at fault: wait and try again."""
     from mlflow.exceptions import MlflowException
@@ -110,9 +102,3 @@ def is_unavailable(error: Exception) -> bool:
         return False
     status: int = error.get_http_status_code()  # type: ignore[no-untyped-call]
     return status >= 500
-
-
-def _literal(text: str) -> str:
-    if "'" in text or "\\" in text:
-        raise ValueError(f"{text!r} cannot be searched for; leave out quotes and backslashes")
-    return text

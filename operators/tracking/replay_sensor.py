@@ -8,17 +8,18 @@ from typing import Any
 
 from airflow.sdk.bases.sensor import BaseSensorOperator, PokeReturnValue
 
+from hpc_jobs.contract.report import ReplayReport
 from hpc_jobs.contract.run import RunHandle, Site
 from hpc_jobs.job_folder.folder import JobFolder
 from hpc_jobs.job_folder.names import SPOOL_FILE
-from operators.array.job_folder import current_token, job_token
 from operators.array.operator import HpcArrayJobOperator
+from operators.array.task_memory import current_token, job_token
 from operators.cluster.errors import NeedsLogin, TransportError
 from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import MlflowHook, TrackingUnavailable
 from operators.links import MlflowRunLink
 from operators.runs.run import folder_of
-from operators.tracking.replay import Progress, Replayer, is_unavailable
+from operators.tracking.replay import Replayed, Replayer, is_unavailable
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +44,12 @@ class Spools:
 
         return Replayer(self._mlflow.require(), self._run.mlflow_run_id, fetch)
 
-    def replay(self, job: JobFolder[PurePosixPath], *, over: bool) -> dict[str, Progress]:
+    def replay(self, job: JobFolder[PurePosixPath], *, over: bool) -> dict[str, Replayed]:
         """Replay what one job has spooled since the last time; by name of the spool.
 
         over: nothing more will come, so that a spool without an end is closed as killed.
         """
-        done: dict[str, Progress] = {}
+        done: dict[str, Replayed] = {}
         for name in self._names(job.spool, SPOOL_FILE):
             spool = job.spool / name
             id = f"{self.folder.root.name}/{spool.relative_to(self.folder.root)}"
@@ -91,7 +92,7 @@ class ReplaySensor(BaseSensorOperator):
         Opens a session of the cluster.
 
     MLflow or the cluster being away is waited for: the spools stay where they are.
-    Returns {"runs": {spool: MLflow run id}, "metrics": logged by the last look}.
+    Returns a ReplayReport (as JSON).
     """
 
     template_fields: Sequence[str] = ("run",)
@@ -117,7 +118,7 @@ class ReplaySensor(BaseSensorOperator):
         ti, run = context["ti"], RunHandle.model_validate(self.run)
         token = job_token(ti.dag_id, ti.run_id, self.watched)
 
-        def look(session: Session) -> dict[str, Progress]:
+        def look(session: Session) -> dict[str, Replayed]:
             spools = Spools(run, session, self.site, MlflowHook())
             job = spools.folder.job(current_token(session, spools.folder, token))
             return spools.replay(job, over=over)
@@ -130,7 +131,8 @@ class ReplaySensor(BaseSensorOperator):
                 log.info("%s: %d metrics more", name, progress.metrics)
         runs = {name: progress.mlflow_run_id for name, progress in found.items()}
         metrics = sum(progress.metrics for progress in found.values())
-        return PokeReturnValue(over, {"runs": runs, "metrics": metrics})
+        report = ReplayReport(runs=runs, metrics=metrics)
+        return PokeReturnValue(over, report.model_dump(mode="json"))
 
     def _is_over(self, ti: Any) -> bool:
         states = ti.get_task_states(
@@ -158,8 +160,8 @@ def replay_everything(
 
 
 def _patiently(
-    cluster: str, look: Callable[[Session], dict[str, Progress]], connect: Connect
-) -> dict[str, Progress] | None:
+    cluster: str, look: Callable[[Session], dict[str, Replayed]], connect: Connect
+) -> dict[str, Replayed] | None:
     """Look once; None where somebody is away and a later look may find more."""
     try:
         with connect(cluster) as session:

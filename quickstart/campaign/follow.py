@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from quickstart.campaign.run import ENDED, CampaignRun, Snapshot, Task
+from quickstart.campaign.run import ENDED, CampaignRun, RunState, Task
 
 LOOK_S = 1.0
 LINE_S = 10.0
@@ -21,12 +21,12 @@ STYLES = {
 }
 
 
-def follow(run: CampaignRun, console: Console) -> Snapshot:
+def follow(run: CampaignRun, console: Console) -> RunState:
     """Show the run until it has ended; return how."""
     return _live(run, console) if console.is_terminal else _lines(run, console)
 
 
-def _live(run: CampaignRun, console: Console) -> Snapshot:
+def _live(run: CampaignRun, console: Console) -> RunState:
     began = time.monotonic()
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while True:
@@ -37,7 +37,7 @@ def _live(run: CampaignRun, console: Console) -> Snapshot:
             time.sleep(LOOK_S)
 
 
-def _table(snapshot: Snapshot, seconds: float) -> Table:
+def _table(snapshot: RunState, seconds: float) -> Table:
     table = Table(title=f"campaign {snapshot.state}, {seconds:.0f} s", title_justify="left")
     for column in ("task", "state", "s", "progress"):
         table.add_column(column, justify="right" if column == "s" else "left")
@@ -52,7 +52,7 @@ def _table(snapshot: Snapshot, seconds: float) -> Table:
     return table
 
 
-def _lines(run: CampaignRun, console: Console) -> Snapshot:
+def _lines(run: CampaignRun, console: Console) -> RunState:
     began = time.monotonic()
     told: set[tuple[str, str, int]] = set()
     said: dict[str, tuple[str, float]] = {}

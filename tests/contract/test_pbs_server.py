@@ -280,10 +280,11 @@ def test_a_job_that_ends_between_two_commands_loses_no_names(standin: Server) ->
 
 
 def test_a_campaign_under_a_limit_of_four_ends_well(standin: Server) -> None:
-    standin.switch(limit=4)
+    standin.switch(limit=4, slots=0)
     job = standin.job(13, fail="2 7", max_array_size=11)
     job.attach()
     assert job.held_back and "per-user limit" in next(r.waits for r in job.records if r.waits)
+    standin.switch(slots=4)
     snapshot = follow_to_the_end(job)
     assert snapshot.done == 13 and not snapshot.failed
     assert ran(job) == sorted([*range(13), 2, 7]), "what failed ran twice, all else once"

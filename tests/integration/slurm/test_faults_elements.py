@@ -14,7 +14,8 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from hpc_jobs.job_folder.folder import JobFolder
 from tests.clusters.hpc_site import Site
-from tests.integration.slurm.control_host import ControlHost, event_of, wait_until
+from tests.harness.waiting import wait_until
+from tests.integration.slurm.control_host import ControlHost, event_of
 
 
 def record(folder: JobFolder[Path], number: int) -> dict[str, Any]:

@@ -22,7 +22,8 @@ from hpc_jobs.contract.run import RunHandle
 from operators.housekeeping.sweeps import cancel_orphans
 from tests.clusters.hpc_site import Site
 from tests.clusters.login import LoginNode
-from tests.integration.slurm.control_host import ControlHost, event_of, wait_until
+from tests.harness.waiting import wait_until
+from tests.integration.slurm.control_host import ControlHost, event_of
 
 WAITING = 50
 

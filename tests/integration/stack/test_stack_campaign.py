@@ -15,14 +15,8 @@ from hpc_jobs.job_folder.folder import JobFolder
 from quickstart.batchq.store import Store
 from quickstart.stack.components import mlflow_url
 from quickstart.stack.supervisor import Stack
-from tests.integration.stack.watched import (
-    Array,
-    Campaign,
-    get,
-    kill_worker,
-    wait_for_run,
-    wait_until,
-)
+from tests.harness.waiting import wait_until
+from tests.integration.stack.watched import Array, Campaign, get, kill_worker, wait_for_run
 
 RECORDS = 1248
 SETTINGS = (

@@ -4,8 +4,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,14 +11,7 @@ from typing import Any
 from hpc_jobs.job_folder.folder import JobFolder
 from quickstart.processes import Process, session_of
 from quickstart.stack.supervisor import Stack
-
-
-def wait_until(condition: Callable[[], Any], timeout_s: float, what: str) -> Any:
-    deadline = time.monotonic() + timeout_s
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"{what}: still not so after {timeout_s:.0f} s"
-        time.sleep(0.2)
-    return value
+from tests.harness.waiting import wait_until
 
 
 @dataclass

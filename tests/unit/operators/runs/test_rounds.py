@@ -1,23 +1,19 @@
 """Rounds: what is planned follows the budget and the measured rate; MLflow hears of each once."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.facts import ShardFacts
 from hpc_jobs.contract.loading import load
-from operators.runs.rounds import Round, first_round, log_round, next_round, round_metrics
+from hpc_jobs.contract.report import RoundPlan
+from operators.runs.rounds import first_round, log_round, next_round, round_metrics
 from operators.runs.run import folder_of
+from tests.harness.reports import array_report
 
 CHECKOUT = Path(__file__).parents[4]
-SOLVED: dict[str, Any] = {
-    "token": "solve-abc",
-    "cpu_hours": 0.005,
-    "wall_s": 90.0,
-    "failed": 0,
-    "facts": {"records": 1200, "by_status": {"ok": 1190, "necked": 10}},
-}
+SOLVED = array_report("solve_shard", ShardFacts(records=1200, by_status={"ok": 1190, "necked": 10}))
 
 
 @pytest.fixture
@@ -61,10 +57,10 @@ def test_without_a_measured_rate_one_shard_is_planned(bench, run):
         hook.write(str(folder_of(run.run_id, run.sites["cpu"]).design(2).with_suffix(".json")), b"")
     planned = next_round(run, bench.mlflow, bench.connect)
     size = load(Campaign, CHECKOUT / "dags/campaigns/demo.yaml").design.records_per_shard
-    assert planned == Round(round=3, train_records=size, records=size, shards=1)
+    assert planned == RoundPlan(round=3, train_records=size, records=size, shards=1)
 
 
 def test_a_round_that_cost_nothing_has_no_rate():
-    metrics = round_metrics(SOLVED | {"cpu_hours": 0.0})
+    metrics = round_metrics(SOLVED.model_copy(update={"cpu_hours": 0.0}))
     assert "round/records_per_core_hour" not in metrics
     assert metrics["round/records"] == 1200
