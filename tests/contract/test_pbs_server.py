@@ -24,7 +24,7 @@ from operators.cluster.ledger import Snapshot
 from operators.cluster.retry import worth_another_try
 from operators.cluster.schedulers.pbs import Pbs
 from operators.cluster.script import JobScript
-from operators.cluster.submission import Plan
+from operators.cluster.submission import ArrayPlan
 from tests.harness.local_transport import LocalTransport
 from tests.standins.pbs.books import Books
 from tests.standins.pbs.commands import install
@@ -68,7 +68,7 @@ class Server:
             folder=PurePosixPath(root),
             code=PurePosixPath("/nowhere"),
         )
-        plan = Plan(
+        plan = ArrayPlan(
             token=f"trial-{number}",
             elements=elements,
             resources=Resources(walltime_s=60, memory_mib=50),
