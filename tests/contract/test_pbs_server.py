@@ -26,7 +26,7 @@ from operators.cluster.schedulers.pbs import Pbs
 from operators.cluster.script import JobScript
 from operators.cluster.submission import ArrayPlan
 from tests.harness.local_transport import LocalTransport
-from tests.standins.pbs.books import Books
+from tests.standins.pbs.books import Books, is_over
 from tests.standins.pbs.commands import install
 
 CHECKOUT = Path(__file__).parents[2]
@@ -289,6 +289,55 @@ def test_a_campaign_under_a_limit_of_four_ends_well(standin: Server) -> None:
     assert snapshot.done == 13 and not snapshot.failed
     assert ran(job) == sorted([*range(13), 2, 7]), "what failed ran twice, all else once"
     assert not job.held_back
+
+
+def test_what_was_lost_sight_of_is_cancelled_before_it_is_tried_again(standin: Server) -> None:
+    job = standin.job(2, gate=str(standin.folder / "gate"))
+    job.attach()
+    follow(job, lambda snapshot: snapshot.running == 2)
+    [first] = job.job_ids
+    standin.switch(hides=[first])
+    snapshot = follow(job)
+    assert snapshot.failed == {0: S.LOST, 1: S.LOST}
+    job.try_again(snapshot.failed)
+    assert is_over(standin.books.jobs()[0]), "its old job is gone"
+    (standin.folder / "gate").touch()
+    assert follow(job).done == 2 and len(job.job_ids) == 2
+
+
+def test_a_lost_element_s_lock_is_honoured_as_long_as_its_job_could_live(standin: Server) -> None:
+    """Cancelled by its id, it has the grace period to end in; one locked long ago has ended."""
+    now_s, slept = [time.time()], list[float]()
+    job = standin.job(2, gate="/no such file")
+    job.sleep = lambda pause_s: (slept.append(pause_s), now_s.append(now_s[-1] + pause_s))[0]  # type: ignore[func-returns-value]
+    job.clock = lambda: now_s[-1]
+    job.attach()
+    follow(job, lambda snapshot: snapshot.running == 2)
+    standin.switch(hides=job.job_ids)
+    lost = follow(job).failed
+    owners = [Path(job.folder.root) / "locks" / str(element) / "owner.json" for element in (0, 1)]
+    for owner in owners:
+        owner.parent.mkdir(parents=True)
+        owner.write_text("{}")
+        os.utime(owner, (now_s[0] - 3600, now_s[0] - 3600))  # its walltime is a minute
+    assert job._end(list(lost)) == frozenset() and slept == []
+    os.utime(owners[1])
+    result = Path(job.folder.root) / "results"
+    assert job._end(list(lost)) == frozenset() and sum(slept) == pytest.approx(GRACE_S)
+    result.mkdir(exist_ok=True)
+    (result / "1.json").write_text("{}")  # it ended well in the last moment
+    slept.clear()
+    assert job._end(list(lost)) == {1} and slept == []
+
+
+def test_nothing_is_tried_again_while_the_scheduler_does_not_hear(standin: Server) -> None:
+    job = standin.job(1, gate="/no such file")
+    job.attach()
+    standin.switch(down=True)
+    with pytest.raises(TransportError):
+        job.try_again({0: S.LOST})
+    standin.switch(down=False)
+    assert len(queued(standin)) == 1, "the old one lives, and no other was submitted"
 
 
 def test_a_server_that_is_down_is_an_outage(standin: Server) -> None:

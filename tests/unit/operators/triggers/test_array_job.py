@@ -60,6 +60,8 @@ def test_serialisation_round_trip() -> None:
         "elements": 100_000,
         "job_ids": [["12"], ["13", "14"]],
         "deadline": 1795192836.5,
+        "submitted": 1794588036.5,
+        "held_back": True,
         "first_poll_s": 10.0,
     }
     path, kept = twin(ArrayJobTrigger(**values)).serialize()
