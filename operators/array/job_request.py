@@ -1,4 +1,4 @@
-"""What a task wants of one site of a run: its array job's plan."""
+"""What a task wants of one site of a run, and its array job's plan."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

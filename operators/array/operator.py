@@ -18,6 +18,7 @@ from hpc_jobs.contract.records import ElementResult
 from hpc_jobs.contract.report import ArrayReport, UsageReport
 from hpc_jobs.contract.run import RunHandle, Site
 from operators.array.job_request import JobRequest
+from operators.array.lease import require_lease
 from operators.array.patience import PATIENCE_S, patiently
 from operators.array.report import array_report, few
 from operators.array.task_memory import Context, TaskMemory, first_unfinished, generation
@@ -29,7 +30,6 @@ from operators.cluster.retry import worth_another_try
 from operators.hooks.hpc import Session
 from operators.links import MlflowRunLink
 from operators.runs.accounting import require_budget
-from operators.runs.lease import require_lease
 from operators.triggers.array_job import ArrayJobTrigger, causes_of
 
 INLINE_POLL_S = 1.0

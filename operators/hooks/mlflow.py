@@ -1,7 +1,7 @@
 """The MLflow server: where it is, and whether it answers."""
 
 import os
-import urllib.request
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 ANSWER_S = 10.0
+PARENT = "mlflow.parentRunId"
+"""MLflow's own tag of a run that lies below another."""
 RUN_ID = "campaign.run_id"
 """Tag of a campaign's parent run, and of no other: the RunHandle's run_id."""
 
@@ -43,10 +45,12 @@ class MlflowHook:
 
         Asked first, because the client's own retries keep a task busy for minutes.
         """
+        import httpx
+
         try:
-            with urllib.request.urlopen(f"{self.tracking_uri}/health", timeout=ANSWER_S):
-                return self.client
-        except OSError as error:
+            httpx.get(f"{self.tracking_uri}/health", timeout=ANSWER_S).raise_for_status()
+            return self.client
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise TrackingUnavailable(f"MLflow at {self.tracking_uri}: {error}") from None
 
     def link(self, mlflow_run_id: str) -> str:
@@ -82,6 +86,29 @@ def find_run(client: "MlflowClient", experiment_id: str, tag: str, value: str) -
     for other in runs[1:]:
         client.delete_run(other.info.run_id)
     return runs[0] if runs else None
+
+
+def find_or_create_run(
+    client: "MlflowClient",
+    experiment_id: str,
+    tag: str,
+    value: str,
+    *,
+    name: str,
+    parent: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> "Run":
+    """Return the one run with that tag, made if need be; may be repeated, and be raced for.
+
+    name, parent (a run's id) and tags are those of a run that is made here.
+    """
+    run = find_run(client, experiment_id, tag, value)
+    if run is None:
+        below = {PARENT: parent} if parent else {}
+        client.create_run(experiment_id, run_name=name, tags={**(tags or {}), **below, tag: value})
+        run = find_run(client, experiment_id, tag, value)  # another may have been faster
+        assert run is not None
+    return run
 
 
 def _literal(text: str) -> str:

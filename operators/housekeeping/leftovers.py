@@ -14,9 +14,10 @@ from hpc_jobs.job_folder.probes import parse_stale_locks, stale_locks_command
 from operators.cluster.errors import TransportError
 from operators.cluster.reply import parsed
 from operators.hooks.hpc import Session
-from operators.housekeeping.sweeps import NONE, Row, on_cluster, told
+from operators.housekeeping.sweeps import NONE, Row, log_rows, on_cluster
 from operators.runs.run import folder_of
 
+KINDS = ("drafts", "locks", "parts")
 OLDER_THAN_S = 8 * 86400.0  # an array job's deadline is 7 days
 
 # Lines "drafts 3", "parts 1", and "." at the end.
@@ -50,7 +51,7 @@ def remove_leftovers(runs: Iterable[RunHandle], older_than_s: float = OLDER_THAN
         site = run.sites["cpu"]
         sweep = partial(_sweep, run_id=run.run_id, site=site, older_than_s=older_than_s)
         rows += [{"run": run.run_id} | row for row in on_cluster(site.cluster, sweep)]
-    return told("leftovers", rows)
+    return log_rows("leftovers", rows)
 
 
 def _sweep(session: Session, run_id: str, site: SiteHandle, older_than_s: float) -> list[Row]:
@@ -64,6 +65,6 @@ def _sweep(session: Session, run_id: str, site: SiteHandle, older_than_s: float)
     removed = {kind: int(count) for kind, _, count in (x.partition(" ") for x in lines[:-1])}
     stale = session.run(stale_locks_command(run.jobs, older_than_s), timeout_s=600)
     removed["locks"] = parsed(parse_stale_locks, stale)
-    found = [f"{count} {kind}" for kind, count in removed.items() if count]
+    found = [f"{removed[kind]} {kind}" for kind in KINDS if removed[kind]]
     action = f"removed {', '.join(found)}" if found else NONE
     return [{"cluster": session.cluster, "action": action}]

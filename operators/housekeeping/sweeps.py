@@ -18,11 +18,12 @@ from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.job_folder.folder import JobFolder
+from operators.array.lease import lengthen
+from operators.array.task_memory import ENDED
 from operators.cluster.errors import ClusterError, WorkspaceRefused
 from operators.cluster.workspaces.workspace_tool import Lease
 from operators.hooks.hpc import Session, open_session
 from operators.hooks.mlflow import MlflowHook
-from operators.runs.lease import lengthen
 from operators.runs.run import HANDLE, folder_of
 from operators.tracking.replay_sensor import replay_everything
 
@@ -31,7 +32,6 @@ log = logging.getLogger(__name__)
 EXTEND_BELOW_S = 5 * 86400.0
 EXTEND_BY_DAYS = 30
 RUNS = 200
-ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 NONE = "nothing to do"
 FAILED = "FAILED"
 HISTORY = "history"
@@ -80,7 +80,7 @@ def extend_leases(runs: Iterable[RunHandle]) -> list[Row]:
     rows = []
     for cluster, paths in sorted(used.items()):
         rows += on_cluster(cluster, partial(_extend, paths=paths))
-    return told("leases", rows)
+    return log_rows("leases", rows)
 
 
 def cancel_orphans(runs: Iterable[RunHandle], state_of: TaskState) -> list[Row]:
@@ -92,7 +92,7 @@ def cancel_orphans(runs: Iterable[RunHandle], state_of: TaskState) -> list[Row]:
     rows = []
     for cluster, places in sorted(folders.items()):
         rows += on_cluster(cluster, partial(_cancel, folders=places, state_of=state_of))
-    return told("orphaned jobs", rows)
+    return log_rows("orphaned jobs", rows)
 
 
 def replay_spools(runs: Iterable[RunHandle]) -> list[Row]:
@@ -106,7 +106,7 @@ def replay_spools(runs: Iterable[RunHandle]) -> list[Row]:
             rows.append(row | {"action": f"{FAILED}: {error}"})
         else:
             rows.append(row | {name: str(count) for name, count in counts.items()})
-    return told("tracking spools", rows)
+    return log_rows("tracking spools", rows)
 
 
 def markdown(rows: Iterable[Row]) -> str:
@@ -216,7 +216,7 @@ def on_cluster(cluster: str, work: Callable[[Session], list[Row]]) -> list[Row]:
         return [{"cluster": cluster, "action": f"{FAILED}: {error}"}]
 
 
-def told(title: str, rows: list[Row]) -> list[Row]:
+def log_rows(title: str, rows: list[Row]) -> list[Row]:
     """Say it in the log, and pass it on."""
     log.info("%s\n%s", title, markdown(rows) if rows else NONE)
     return rows

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from hpc_jobs.contract.cluster import Cluster
+from operators.array.lease import lengthen, require_lease
 from operators.cluster.errors import SubmissionRefused, WorkspaceRefused
 from operators.cluster.session import ClusterSession
-from operators.runs.lease import lengthen, require_lease
 from tests.harness.local_transport import LocalTransport
 
 DAY_S = 86400.0
