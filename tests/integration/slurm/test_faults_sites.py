@@ -46,32 +46,6 @@ def follow_a_campaign(job: ArrayJob, timeout_s: float) -> Snapshot:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
-@pytest.mark.parametrize("shell", ["tcsh"])
-def test_a_campaign_of_300_elements_under_tight_limits(
-    alpha: SlurmCluster, run: RunFolder[Path], shell: str
-) -> None:
-    """MaxSubmitJobs=4, MaxArraySize=11, no requeue, no accounting, a tcsh login and a banner."""
-    transport = SshTransport(lambda: client(alpha))
-    with (
-        alpha.configured(MaxArraySize=11, JobRequeue=0),
-        alpha.jobs_limited_to(4),
-        alpha.login.command("sacct", NO_SACCT),
-        alpha.login.played(shell=shell, banner=BANNER),
-    ):
-        job = array_job(alpha, transport, run, 300, "--fail", "7", "133")
-        job.attach()
-        assert job.held_back, "more than there is room for"
-        [waits] = [record.waits for record in job.records if record.waits]
-        assert "AssocMaxSubmitJobLimit" in waits
-        snapshot = follow_a_campaign(job, 1500)
-        transport.close()
-    assert snapshot.done == 300 and not snapshot.failed, "none is lost"
-    assert Counter(solved(run)) == Counter(range(300)), "none is solved twice"
-    assert not alpha.admin("squeue", "--noheader"), "nothing is left behind"
-
-
-@pytest.mark.slow
 def test_jobs_in_a_hidden_partition_are_not_lost(beta: SlurmCluster, run: RunFolder[Path]) -> None:
     """Who is not root sees a hidden partition's jobs only with --all; here nobody keeps books."""
     for path in (run.root.parent, run.root, *run.root.parent.rglob("*")):
@@ -189,3 +163,26 @@ def test_a_controller_that_is_being_configured_is_waited_for(
     job.attach()
     assert follow(job).done == 1 and solved(run) == [0]
     transport.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_a_campaign_under_tight_limits(alpha: SlurmCluster, run: RunFolder[Path]) -> None:
+    """300 elements, MaxSubmitJobs=4, MaxArraySize=11, no requeue, no accounting, a tcsh login and a banner."""
+    transport = SshTransport(lambda: client(alpha))
+    with (
+        alpha.configured(MaxArraySize=11, JobRequeue=0),
+        alpha.jobs_limited_to(4),
+        alpha.login.command("sacct", NO_SACCT),
+        alpha.login.played(shell="tcsh", banner=BANNER),
+    ):
+        job = array_job(alpha, transport, run, 300, "--fail", "7", "133")
+        job.attach()
+        assert job.held_back, "more than there is room for"
+        [waits] = [record.waits for record in job.records if record.waits]
+        assert "AssocMaxSubmitJobLimit" in waits
+        snapshot = follow_a_campaign(job, 1500)
+        transport.close()
+    assert snapshot.done == 300 and not snapshot.failed, "none is lost"
+    assert Counter(solved(run)) == Counter(range(300)), "none is solved twice"
+    assert not alpha.admin("squeue", "--noheader"), "nothing is left behind"
