@@ -105,6 +105,7 @@ async def together(login: LoginNode, folders: Sequence[JobFolder[Path]], ids: li
             folder=JobFolder(PurePosixPath(folders[number].root)),
             elements=5,
             job_ids=[(ids[number],)],
+            submitted=time.time(),
             not_before_s=0.0,
         )
         async for report in poller.watch(watch):

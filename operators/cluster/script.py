@@ -29,6 +29,8 @@ class JobScript:
     modules: tuple[str, ...] = ()
     environment: Mapping[str, str] | None = None
     cpus: int = 1
+    umask: str | None = None
+    """what the element's files are made with; None leaves it to the site"""
     launch: Launch | None = None
     """what starts the element's processes; None: it is one process"""
 
@@ -37,6 +39,7 @@ class JobScript:
         lines = [
             "#!/bin/bash",
             f"# Array job {self.token}: line (array index + 1) of the elements file is worked on.",
+            *([f"umask {self.umask}"] if self.umask else []),
             f'index="{array_index}"',
             f'TASK_INDEX="$(sed -n "$((index + 1))p" {_quote(elements)})"',
             'if [ -z "$TASK_INDEX" ]; then',

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from operators.cluster.errors import SubmissionRefused
 from operators.cluster.launchers import LAUNCHERS, Launch
 from operators.cluster.script import JobScript, login_command
 
@@ -65,7 +66,7 @@ MEETING = 'export MASTER_ADDR="$(hostname)" MASTER_PORT="$((29400 + RANDOM % 100
 LAUNCHED = {
     "srun": (
         "exec srun --nodes=3 --ntasks=12 --ntasks-per-node=4 --cpus-per-task=2 "
-        "--kill-on-bad-exit=1 --wait=0 '--own option' "
+        "--kill-on-bad-exit=1 --wait=0 --export=ALL '--own option' "
     ),
     "openmpi": (
         f"{MEETING}exec mpiexec -n 12 --map-by ppr:4:node --bind-to none {EXPORTED} '--own option' "
@@ -221,3 +222,13 @@ def test_a_module_that_is_not_there_ends_the_job_and_is_named(tmp_path: Path) ->
     assert (done.returncode, done.stdout) == (65, "")
     assert done.stderr == "module nosuch; touch canary cannot be loaded\n"
     assert not list(tmp_path.rglob("canary"))
+
+
+def test_a_colon_in_the_path_of_the_code_is_refused() -> None:
+    """PYTHONPATH would be split there, and another hpc_jobs run silently."""
+    code = PurePosixPath("/ws/a:b/code/abc")
+    script = JobScript(token="t", argv=("true",), folder=PurePosixPath("/ws/t"), code=code)
+    with pytest.raises(SubmissionRefused, match=r"holds a colon.*name another workspace"):
+        script.render(PurePosixPath("/ws/elements"), "${J}", "${I}")
+    with pytest.raises(SubmissionRefused, match="holds a colon"):
+        login_command(("true",), code=code)
