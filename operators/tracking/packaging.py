@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from operators.hooks.mlflow import literal
 from operators.tracking.pyfunc import pyfunc_arguments
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def package_model(
 
     run = client.get_run(mlflow_run_id)
     key, value = tag
-    found = client.search_logged_models([run.info.experiment_id], f"tags.`{key}` = '{value}'")
+    found = client.search_logged_models([run.info.experiment_id], f"tags.`{key}` = '{literal(value)}'")
     model = (
         found[0]
         if found
