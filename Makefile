@@ -23,7 +23,7 @@ down:               ## stop it
 status:             ## what runs, where, and its logs
 	@python -m quickstart status
 
-test: install       ## everything that is checked before a change lands
+test: install       ## every test; CI lints, too
 	@for part in tests/clusters tests/integration/calculix; do $$part/install.sh || \
 	  { test -z "$$CI" && echo "the tests that need it are skipped"; } || exit 1; done
 	python -m pytest --numprocesses 2 --no-loadscope-reorder

@@ -165,7 +165,7 @@ def assemble(run: Any, trained: Any) -> Any:
 @takes_models
 def choose_challenger(run: RunHandle, training: str) -> Challenger:
     """Read every network's errors; the lowest on the validation split is the challenger."""
-    from operators.promotion.challenger import choose_challenger
+    from operators.promotion.candidates import choose_challenger
 
     return choose_challenger(run, training)
 
@@ -195,7 +195,7 @@ def validate(run: Any, model: Any) -> Any:
     return scored.output
 
 
-def judge(run: Any, challenger: Any, scored: Any) -> Any:
+def gate(run: Any, challenger: Any, scored: Any) -> Any:
     """Register the challenger; move the alias `champion` to it, or say why not."""
     decision = pass_gate(run, challenger["model"], VALIDATION)
     scored >> decision
@@ -250,8 +250,7 @@ def report(
     trained: ArrayReport,
 ) -> CampaignReport:
     """Put the result together, as a page too, and close the campaign's run in MLflow."""
-    from operators.pages.campaign_report import campaign_report
-    from operators.pages.html_report import log_html_report
+    from operators.pages.campaign_report import campaign_report, log_campaign_page
     from operators.pages.speedup import log_speedup
     from operators.runs.accounting import try_to_log_usage
     from operators.runs.run import finish_run
@@ -261,7 +260,7 @@ def report(
     result = result.model_copy(update={"usage": usage})
     if result.speedup:
         log_speedup(run, result.speedup)
-    log_html_report(run, result)
+    log_campaign_page(run, result)
     finish_run(run)
     return result
 

@@ -88,6 +88,10 @@ class Cluster(Frozen):
             "says who may read",
         ),
     ] = None
+    memory: Annotated[
+        Literal["per_node", "per_cpu", "per_gpu", "none"],
+        Field(description="how Slurm is asked for memory_mib: --mem, its share, or not at all"),
+    ] = "per_node"
     poll_interval_s: Annotated[
         float, Field(ge=2, le=3600, description="one status command for all jobs, this often")
     ] = 30.0

@@ -73,17 +73,17 @@ class RoundPlan(Frozen):
     shards: int
 
 
-class TargetErrors(Frozen):
+class ErrorsByTarget(Frozen):
     """Mean squared errors on the off-grid test set, in units of the target ranges."""
 
     sum: float
     per_target: dict[str, float]
 
 
-class NetworkErrors(TargetErrors):
+class NetworkErrors(ErrorsByTarget):
     """A network's errors beside those of the baselines that saw what it saw."""
 
-    baselines: dict[str, TargetErrors] = {}
+    baselines: dict[str, ErrorsByTarget] = {}
 
     @classmethod
     def of(cls, facts: ModelFacts) -> Self:
@@ -92,7 +92,7 @@ class NetworkErrors(TargetErrors):
             sum=facts.test_error,
             per_target=facts.test_errors,
             baselines={
-                name: TargetErrors(sum=facts.baseline(name), per_target=errors)
+                name: ErrorsByTarget(sum=facts.baseline(name), per_target=errors)
                 for name, errors in facts.baselines.items()
             },
         )
@@ -103,12 +103,12 @@ Networks = Annotated[
 ]
 
 
-def error_columns(networks: dict[str, NetworkErrors]) -> dict[str, TargetErrors]:
+def error_columns(networks: dict[str, NetworkErrors]) -> dict[str, ErrorsByTarget]:
     """Name the columns of a table of errors: networks, then baselines, each once.
 
     A network with forces has baselines with forces: those bear its name.
     """
-    columns: dict[str, TargetErrors] = dict(networks)
+    columns: dict[str, ErrorsByTarget] = dict(networks)
     for name, network in networks.items():
         for baseline, errors in network.baselines.items():
             if columns.setdefault(baseline, errors) != errors:

@@ -18,12 +18,10 @@ from hpc_jobs.learning.search.worker import Worker
 from hpc_jobs.learning.training.interruption import stop_on_signals
 from hpc_jobs.learning.training.team import Team
 from hpc_jobs.runtime import element
-from hpc_jobs.runtime.element import Element
+from hpc_jobs.runtime.element import STARTED_S, Element
 from hpc_jobs.runtime.ranks import Rank, joined
 from hpc_jobs.runtime.search_folder import (
-    STARTED_S,
     arguments,
-    deadline_s,
     folder_of,
     open_spool,
     settings_of,
@@ -34,10 +32,11 @@ def work(team: Team, element: Element) -> SearchFacts:
     """Work until the study is complete; whoever sees that first names the finalists."""
     folder, settings = folder_of(element), settings_of(element)
     campaign, search = element.campaign, settings.search
-    torch.set_num_threads(settings.resources_for("search").cpus)
+    asked = settings.resources_for("search")
+    torch.set_num_threads(asked.cpus)
     dataset = open_dataset(element.run, campaign.training.validation_fraction)
     study = open_study(folder, campaign, search, dataset)
-    with stop_on_signals(deadline_s(element, settings, "search")) as stop:
+    with stop_on_signals(element.deadline_s(asked.walltime_s)) as stop:
         mine = Worker(
             run=element.run,
             folder=folder,

@@ -6,10 +6,8 @@ Started once it trains alone; started by torchrun, srun or mpiexec the processes
 """
 
 import argparse
-import math
 import os
 import sys
-import time
 from functools import partial
 
 import torch
@@ -25,9 +23,6 @@ from hpc_jobs.runtime.element import Element
 from hpc_jobs.runtime.model_spool import facts_of, log_model, open_spool
 from hpc_jobs.runtime.ranks import joined, launch_on, rank_of
 
-STARTED_S = time.monotonic()
-HAND_OVER_S = 120.0
-
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """--name NAME: first part of the model's name."""
@@ -36,7 +31,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def work(team: Team, stop: StopFlag, element: Element) -> TrainedFacts | None:
     """Train, and say in the spool what MLflow should remember."""
-    stop.no_later_than(_deadline_s(element))
+    asked = element.campaign.execution.resources_for("train")
+    stop.no_later_than(element.deadline_s(asked.walltime_s))
     campaign, trainings = element.campaign, element.campaign.training.trainings
     if element.index >= len(trainings):
         raise ConfigurationError(
@@ -45,7 +41,7 @@ def work(team: Team, stop: StopFlag, element: Element) -> TrainedFacts | None:
         )
     spec = trainings[element.index]
     name = f"{element.arguments.name}-{spec.name}"
-    torch.set_num_threads(campaign.execution.resources_for("train").cpus)
+    torch.set_num_threads(asked.cpus)
     ranks, leads = team.share.world, team.leads
     spool = open_spool(element, name, spec, stage="train", ranks=ranks, leads=leads)
     with spool, spool.ended():
@@ -64,14 +60,6 @@ def work(team: Team, stop: StopFlag, element: Element) -> TrainedFacts | None:
             return None
         log_model(spool, element, trained)
     return facts_of(trained)
-
-
-def _deadline_s(element: Element) -> float:
-    """When to hand over, by the monotonic clock: in time to write a checkpoint. By hand never."""
-    if element.folder is None:
-        return math.inf
-    walltime_s = element.campaign.execution.resources_for("train").walltime_s
-    return STARTED_S + walltime_s - min(HAND_OVER_S, 0.1 * walltime_s)
 
 
 def _quiet(done: int, total: int, unit: str) -> None:

@@ -14,7 +14,7 @@ from hpc_jobs.learning.training.team import Team
 from hpc_jobs.runtime import element
 from hpc_jobs.runtime.element import Element
 from hpc_jobs.runtime.ranks import Rank, joined
-from hpc_jobs.runtime.search_folder import arguments, deadline_s, folder_of, open_spool, settings_of
+from hpc_jobs.runtime.search_folder import arguments, folder_of, open_spool, settings_of
 
 
 def work(team: Team, element: Element) -> FinalistFacts:
@@ -24,12 +24,13 @@ def work(team: Team, element: Element) -> FinalistFacts:
     if number >= len(finalists.trainings):
         return FinalistFacts(idle=True)
     finalist, seed = finalists.trainings[number]
-    torch.set_num_threads(settings.resources_for("train_finalist").cpus)
+    asked = settings.resources_for("train_finalist")
+    torch.set_num_threads(asked.cpus)
     dataset = open_dataset(element.run, element.campaign.training.validation_fraction)
     require_same_records(finalists, dataset)
     with (
         open_spool(element, f"seed-{number:03d}", "final") as spool,
-        stop_on_signals(deadline_s(element, settings, "train_finalist")) as stop,
+        stop_on_signals(element.deadline_s(asked.walltime_s)) as stop,
         spool.ended(),
     ):
         result = train_finalist(

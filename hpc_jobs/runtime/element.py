@@ -7,6 +7,7 @@ of a running or finished element exits at once, harmlessly.
 
 import argparse
 import logging
+import math
 import os
 import socket
 import sys
@@ -28,7 +29,10 @@ from hpc_jobs.job_folder.writer import owns_lock, publish_progress, publish_resu
 
 log = logging.getLogger(__name__)
 
+STARTED_S = time.monotonic()
 PROGRESS_INTERVAL_S = 1.0
+HAND_OVER_S = 120.0
+"""Time to write a checkpoint before the walltime ends, or a tenth of it if that is less."""
 EX_TEMPFAIL = 75  # sysexits.h: not done, and no failure either; continue it
 Outcome = Literal["done", "failed", "handed_over"]
 EXIT_CODES: dict[Outcome, int] = {"done": 0, "failed": 1, "handed_over": EX_TEMPFAIL}
@@ -59,6 +63,12 @@ class Element:
     def spool_file(self, name: str) -> Path:
         """Path of one spool."""
         return self.spool / f"{name}{SPOOL_FILE}"
+
+    def deadline_s(self, walltime_s: float) -> float:
+        """When to hand over, by the monotonic clock; by hand never."""
+        if self.folder is None:
+            return math.inf
+        return STARTED_S + walltime_s - min(HAND_OVER_S, 0.1 * walltime_s)
 
     def progress(self, done: int, total: int, unit: str) -> None:
         """Say how far the work is; cheap enough to call after every record."""

@@ -1,20 +1,14 @@
-"""What the three jobs of a hyper-parameter search have in common: folder, settings, deadline."""
+"""What the three jobs of a hyper-parameter search have in common: folder, settings, spool."""
 
 import argparse
-import math
-import time
 from pathlib import Path
 
 from hpc_jobs.contract.errors import ConfigurationError
-from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.layout import SearchFolder
 from hpc_jobs.contract.records import publish_model, read_model
 from hpc_jobs.contract.study import SearchSettings
 from hpc_jobs.runtime.element import Element
 from hpc_jobs.tracking.spool import Spool
-
-STARTED_S = time.monotonic()
-HAND_OVER_S = 120.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,14 +33,6 @@ def settings_of(element: Element) -> SearchSettings:
         resources = campaign.execution.resources
         publish_model(path, SearchSettings(search=campaign.search, resources=resources))
     return read_model(SearchSettings, path)
-
-
-def deadline_s(element: Element, settings: SearchSettings, job: Job) -> float:
-    """When to hand over, by the monotonic clock: in time to write a checkpoint. By hand never."""
-    if element.folder is None:
-        return math.inf
-    walltime_s = settings.resources_for(job).walltime_s
-    return STARTED_S + walltime_s - min(HAND_OVER_S, 0.1 * walltime_s)
 
 
 def open_spool(element: Element, what: str, stage: str) -> Spool:

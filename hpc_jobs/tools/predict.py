@@ -37,7 +37,7 @@ BLOCK = 16_384  # records; 70 MB of strains
 
 
 @dataclass(slots=True)
-class Report:
+class Throughput:
     """What was done, and where the time went."""
 
     runtime: str
@@ -93,9 +93,9 @@ class Answerer:
         return np.column_stack([three, model.novelty(inputs[0])])
 
 
-def write(blocks: Iterable[Block], answer: Answerer, out: TextIO) -> Report:
+def write(blocks: Iterable[Block], answer: Answerer, out: TextIO) -> Throughput:
     """Write the header and a row per record, block by block."""
-    report, lap, limit = Report(answer.runtime), _clock(), answer.model.novelty_limit
+    report, lap, limit = Throughput(answer.runtime), _clock(), answer.model.novelty_limit
     out.write(",".join(["record", *answer.columns]) + "\n")
     row = "%d" + ",%.7g" * len(answer.columns) + "\n"
     for block in blocks:

@@ -1,6 +1,5 @@
-"""What a task wants of one site of a run: its array job's plan, and a workspace that lasts."""
+"""What a task wants of one site of a run, and its array job's plan."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -10,14 +9,9 @@ from hpc_jobs.contract.cluster import Cluster
 from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.layout import RunFolder, Workspace
 from hpc_jobs.contract.run import RunHandle, Site
-from operators.cluster.errors import SubmissionRefused, WorkspaceRefused
 from operators.cluster.script import JobScript
 from operators.cluster.submission import ArrayPlan
-from operators.cluster.workspaces.workspace_tool import Lease
-from operators.hooks.hpc import Session
 from operators.runs.resources import launch_on, resources_on
-
-DAY_S = 86400.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,38 +62,3 @@ class JobRequest:
     @property
     def _workspace(self) -> Workspace[PurePosixPath]:
         return Workspace(PurePosixPath(self.handle.sites[self.site].workspace))
-
-
-def require_lease(session: Session, workspace: str, needed_s: float) -> None:
-    """Extend a lease that is shorter than `needed_s`; raises SubmissionRefused if it stays so.
-
-    A workspace that the tools do not list, or that does not expire, is taken as it is. Tools cap
-    an extension and say so with success, so the lease is looked at again.
-    """
-    lease = _lease(session, workspace)
-    if lease is None or _lasts(lease, needed_s):
-        return
-    words = "the extension is capped"
-    try:
-        session.workspaces.extend(lease.name, math.ceil(needed_s / DAY_S) + 1)
-        lease = _lease(session, workspace) or lease
-    except WorkspaceRefused as error:
-        words = str(error)
-    if not _lasts(lease, needed_s):
-        raise SubmissionRefused(
-            f"workspace '{lease.name}' on {session.cluster} expires in {_days(lease.remaining_s)}, "
-            f"the job may take {_days(needed_s)}, and {words}; name another workspace "
-            "(execution.workspace), or ask for less walltime (execution.resources)"
-        )
-
-
-def _lease(session: Session, workspace: str) -> Lease | None:
-    return next((each for each in session.workspaces.list() if each.path == workspace), None)
-
-
-def _lasts(lease: Lease, needed_s: float) -> bool:
-    return lease.remaining_s is None or lease.remaining_s >= needed_s
-
-
-def _days(seconds: float | None) -> str:
-    return f"{(seconds or 0.0) / DAY_S:.1f} days"

@@ -17,7 +17,8 @@ from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.records import ElementResult
 from hpc_jobs.contract.report import ArrayReport, UsageReport
 from hpc_jobs.contract.run import RunHandle, Site
-from operators.array.job_request import JobRequest, require_lease
+from operators.array.job_request import JobRequest
+from operators.array.lease import require_lease
 from operators.array.patience import PATIENCE_S, patiently
 from operators.array.report import array_report, few
 from operators.array.task_memory import Context, TaskMemory, first_unfinished, generation

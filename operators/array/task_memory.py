@@ -19,6 +19,8 @@ from operators.hooks.hpc import Session
 Context = Any  # airflow.sdk.Context is a TypedDict that tests would have to fill whole
 
 STATE_KEY = "array_job"
+ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+"""States of a task instance that no longer change by themselves."""
 
 
 def job_token(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:

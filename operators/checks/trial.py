@@ -5,6 +5,7 @@ cancels and removes what the others made, whatever happened to them.
 """
 
 import json
+import logging
 import secrets
 import time
 from collections.abc import Callable
@@ -14,16 +15,19 @@ from typing import Any, Literal
 
 from hpc_jobs.contract.layout import RunFolder, Workspace
 from operators.cluster.client import ArrayJob
-from operators.cluster.errors import ClusterError
+from operators.cluster.errors import AmbiguousReply, ClusterError, RemoteFileError
 from operators.cluster.ledger import Snapshot
 from operators.cluster.script import JobScript
 from operators.cluster.submission import ArrayPlan
 from operators.hooks.hpc import Session
-from operators.hooks.steps import Trouble
+from operators.hooks.steps import FULL, NO_ROOM, Trouble
 from operators.runs.code import current_code, ship_code
 from operators.runs.resources import resources_on
 
+log = logging.getLogger(__name__)
+
 WORKSPACE = "cluster-check"
+WRITE = 'mkdir -p -- "$1" && head -c 100000 /dev/zero > "$1/room" && rm -f -- "$1/room"'
 ELEMENTS = 3
 LOOK_S = 2.0
 Role = Literal["cpu", "gpu", "both"]
@@ -58,12 +62,25 @@ class Trial:
     def files(self) -> str:
         """Write and read a file, by SFTP."""
         path, content = str(self.root / "it's a file"), secrets.token_bytes(1000)
-        self.session.write(path, content)
+        try:
+            self.session.write(path, content)
+        except RemoteFileError as error:
+            raise self._no_room(error) from error
         if self.session.read(path) != content or self.session.list(str(self.root)) != [
             "it's a file"
         ]:
             raise Trouble("what was read is not what was written", "ask the site: SFTP is broken")
         return "written and read"
+
+    def _no_room(self, error: RemoteFileError) -> Exception:
+        """SFTP says "Failure" of everything: a shell has more words."""
+        reply = self.session.run(("sh", "-c", WRITE, "write", str(self.root)))
+        if reply.ok or not any(word in reply.words.lower() for word in FULL):
+            return error
+        return Trouble(
+            f"nothing can be written in {self.path}: {reply.words[-200:]}",
+            NO_ROOM,
+        )
 
     def ship(self) -> str:
         """Put hpc_jobs there."""
@@ -95,7 +112,7 @@ class Trial:
     def submit(self) -> str:
         """Submit a small array: the doctor again, on compute nodes."""
         job = self._array("array", ELEMENTS, ("hpc_jobs.tools.doctor", "--role", self.role))
-        job.attach()
+        self._attach(job)
         return f"job {', '.join(job.job_ids)}, {ELEMENTS} elements"
 
     def poll(self) -> str:
@@ -127,7 +144,7 @@ class Trial:
     def cancel(self) -> str:
         """Submit a job that would take long, cancel it, and see it end."""
         job = self._array("cancelled", 1, ("hpc_jobs.tools.doctor", "--linger", "3600"))
-        job.attach()
+        self._attach(job)
         self._until(job, lambda snapshot: bool(snapshot.running or snapshot.pending), 30)
         job.cancel()
         until = time.monotonic() + min(self.wait_s, 120)
@@ -160,9 +177,7 @@ class Trial:
 
     def tidy(self) -> str:
         """Cancel jobs, remove files, give the workspace back if this check made it."""
-        for job in self.jobs:
-            if self._live(job):
-                job.cancel()
+        self._cancel_by_name()
         if not self.path:
             return "there was nothing"
         code = [str(self._code.parent)] if self.is_ours else []
@@ -176,15 +191,28 @@ class Trial:
     def tidy_up_after(self) -> str:
         """Do the same for a check that was killed: by its mark alone."""
         self.path = self.session.workspaces.find(WORKSPACE) or ""
-        names = self.session.queue()
-        left = [job_id for job_id, name in names.items() if name.startswith(f"check-{self.mark}-")]
-        self.session.cancel(left)
+        left = self._cancel_by_name()
         if not self.path or not self.session.exists(str(self.root)):
             return f"{len(left)} jobs cancelled, no files"
         reply = self.session.run(("rm", "-rf", "--", str(self.root)), timeout_s=300)
         if not reply.ok:
             raise Trouble(reply.words, f"remove {self.root} by hand")
         return f"{len(left)} jobs cancelled, files removed"
+
+    def _attach(self, job: ArrayJob) -> None:
+        """Submit; where the answer was no clear one, find what was submitted, as a task does."""
+        try:
+            job.attach()
+        except AmbiguousReply as error:
+            log.warning("%s; looking whether it was submitted", error)
+            job.attach()
+
+    def _cancel_by_name(self) -> list[str]:
+        """Cancel this check's jobs, also those whose id was never told."""
+        names = self.session.queue()
+        left = [job_id for job_id, name in names.items() if name.startswith(f"check-{self.mark}-")]
+        self.session.cancel(left)
+        return left
 
     @property
     def _code(self) -> PurePosixPath:

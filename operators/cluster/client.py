@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 ARGUMENTS_PER_COMMAND = 500  # far below any system's limit on a command's length
 TAIL_BYTES = 2000
+TAIL_PAUSE_S = 1.0
 
 
 @dataclass
@@ -68,6 +69,7 @@ class ArrayJob:
     clock: Callable[[], float] = time.time
     permit: Callable[[int, Resources], None] = lambda elements, resources: None
     """Asked once an intent is written, with what is still to come; raises SubmissionRefused."""
+    _tail_patience_s: float = field(default=15.0, init=False)
     records: list[SubmissionRecord] = field(default_factory=list)
 
     # ---- submit, or find what was submitted ------------------------------------------------
@@ -294,7 +296,17 @@ class ArrayJob:
         return parsed(parse_results, reply)
 
     def log_tail(self, element: int) -> str:
-        """Read the end of an element's output, of its latest try."""
+        """Read the end of an element's output, of its latest try.
+
+        Output may arrive after the result: PBS brings it when the element has ended. It is waited
+        for once in the life of this object, whatever the number of elements.
+        """
+        while not (text := self._log_tail(element)) and self._tail_patience_s > 0:
+            self.sleep(TAIL_PAUSE_S)
+            self._tail_patience_s -= TAIL_PAUSE_S
+        return text or "(no output found)"
+
+    def _log_tail(self, element: int) -> str:
         for submission in reversed(self.submissions):
             if element in submission.elements:
                 index = submission.elements.index(element)
@@ -302,9 +314,9 @@ class ArrayJob:
                     path = self.scheduler.log_path(self.folder.logs, job_id, index)
                     argv = ("tail", "-c", str(TAIL_BYTES), "--", str(path))
                     reply = self.transport.run(argv)
-                    if reply.ok:
+                    if reply.ok and reply.stdout:
                         return reply.stdout
-        return "(no output found)"
+        return ""
 
     def cancel(self) -> None:
         """Cancel everything that was submitted."""

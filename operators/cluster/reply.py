@@ -88,6 +88,12 @@ class Frame:
         words_inside = self._inside(err)
         return code, stdout, err if words_inside is None else words_inside[1]
 
+    def outside(self, out: bytes) -> bytes:
+        """Return what a login shell printed around the answer."""
+        begin, end = self._mark(self.begin), self.end.encode()
+        before, _, rest = out.partition(begin)
+        return before + rest.rpartition(end)[2].partition(b"\n")[2]
+
     def ended(self, out: bytes) -> bool:
         """Whether the command has ended, although something may still hold its stdout open."""
         return self._inside(out) is not None

@@ -218,9 +218,17 @@ class Workspaces:
         """Absolute path, or None where there is none."""
         return self.dialect.parse_find(self._run(self.dialect.find_command(name)))
 
-    def extend(self, name: str, days: int) -> None:
-        """Let it live for that many days from now."""
-        self.dialect.parse_done(self._run(self.dialect.extend_command(name, days)))
+    def extend(self, lease: Lease, days: int) -> Lease:
+        """Ask that it live for that many days from now; returns it as it is then.
+
+        Tools cap an extension and say so with success.
+        """
+        self.dialect.parse_done(self._run(self.dialect.extend_command(lease, days)))
+        return self.at(lease.path) or lease
+
+    def at(self, path: str) -> Lease | None:
+        """Return the lease of a workspace's path; None where the tools do not list it."""
+        return next((lease for lease in self.list() if lease.path == path), None)
 
     def release(self, name: str) -> None:
         """Give it back."""

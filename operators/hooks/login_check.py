@@ -2,15 +2,20 @@
 
 import base64
 import hashlib
+import logging
 import socket
 from typing import TYPE_CHECKING
 
 from hpc_jobs.contract.cluster import Cluster
+from operators.cluster.errors import TransportError
+from operators.cluster.schedulers.scheduler import Notice
 from operators.cluster.session import ClusterSession
 from operators.hooks.steps import Outcome, Step, Steps, Trouble
 
 if TYPE_CHECKING:
     from operators.cluster.transports.login import Login
+
+log = logging.getLogger(__name__)
 
 NETWORK_TIMEOUT_S = 10.0
 MOST_AT_ONCE = 8
@@ -19,7 +24,7 @@ SILENCE = (
     "case $- in *i*) ...; esac; in csh, if ($?prompt) ..."
 )
 # A newline, "!", quotes, "$" and a backslash: shells differ in every one of them.
-MARK = "yieldloop!! it's \"quiet\"\n$HOME \\ here"
+MARK = 'yieldloop!! it\'s "quiet"\n$HOME \\ here'
 
 
 def check_login(session: ClusterSession[Cluster], steps: Steps, *, described: bool = True) -> bool:
@@ -43,6 +48,10 @@ def check_login(session: ClusterSession[Cluster], steps: Steps, *, described: bo
         return steps.good
     steps.attempt("description", f"read clusters/{name}.yaml", lambda: session.site.description)
     steps.attempt("scheduler", "ask the scheduler for our jobs", lambda: _queue(session))
+    if steps.good:
+        for notice in survey(session):
+            tried = "look for what may surprise a campaign"
+            steps.add(Step("scheduler", Outcome.NOTE, tried, notice.found, notice.remedy))
     steps.attempt("workspaces", "list our workspaces", lambda: _leases(session))
     return steps.good
 
@@ -91,6 +100,18 @@ def _hostname(session: ClusterSession[Cluster]) -> str:
 
     Refusals().accepted(session.read_login())  # a person asks: tried at once, whatever was refused
     return session.run(["hostname"]).stdout.strip()
+
+
+def survey(session: ClusterSession[Cluster]) -> list[Notice]:
+    """Ask the scheduler's site for what a person should know; what does not answer has nothing."""
+    command = session.scheduler.survey_command()
+    try:
+        found = session.scheduler.parse_survey(session.run(command)) if command else []
+    except TransportError as error:
+        log.info("the survey was not answered: %s", error)
+        return []
+    asked = session.site.memory != "per_node"
+    return [notice for notice in found if not (asked and "memory" in notice.found)]
 
 
 def _quiet(session: ClusterSession[Cluster]) -> str:

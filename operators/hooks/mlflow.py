@@ -1,6 +1,7 @@
 """The MLflow server: where it is, and whether it answers."""
 
 import os
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 ANSWER_S = 10.0
+PARENT = "mlflow.parentRunId"
+"""MLflow's own tag of a run that lies below another."""
 RUN_ID = "campaign.run_id"
 """Tag of a campaign's parent run, and of no other: the RunHandle's run_id."""
 
@@ -45,12 +48,12 @@ class MlflowHook:
         """
         client = self.client
         from mlflow.exceptions import MlflowException
-        from mlflow.tracking._tracking_service.utils import get_default_host_creds
-        from mlflow.utils.rest_utils import http_request
+        from mlflow.tracking._tracking_service import utils
+        from mlflow.utils import rest_utils
 
         try:
-            reply = http_request(
-                get_default_host_creds(self.tracking_uri),
+            reply = rest_utils.http_request(  # type: ignore[no-untyped-call]
+                utils.get_default_host_creds(self.tracking_uri),  # type: ignore[attr-defined,no-untyped-call]
                 "/api/2.0/mlflow/experiments/search",
                 "GET",
                 max_retries=0,
@@ -103,6 +106,29 @@ def find_run(client: "MlflowClient", experiment_id: str, tag: str, value: str) -
     for other in runs[1:]:
         client.delete_run(other.info.run_id)
     return runs[0] if runs else None
+
+
+def find_or_create_run(
+    client: "MlflowClient",
+    experiment_id: str,
+    tag: str,
+    value: str,
+    *,
+    name: str,
+    parent: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> "Run":
+    """Return the one run with that tag, made if need be; may be repeated, and be raced for.
+
+    name, parent (a run's id) and tags are those of a run that is made here.
+    """
+    run = find_run(client, experiment_id, tag, value)
+    if run is None:
+        below = {PARENT: parent} if parent else {}
+        client.create_run(experiment_id, run_name=name, tags={**(tags or {}), **below, tag: value})
+        run = find_run(client, experiment_id, tag, value)  # another may have been faster
+        assert run is not None
+    return run
 
 
 def literal(text: str) -> str:

@@ -13,6 +13,7 @@ from operators.cluster.errors import (
     AmbiguousReply,
     HostKeyRefused,
     NeedsLogin,
+    PollutedReply,
     RemoteFileError,
     SubmissionRefused,
     TransportError,
@@ -146,12 +147,38 @@ REMEDIES: tuple[tuple[type[BaseException], str], ...] = (
         "correct `workspaces` in dags/clusters/<name>.yaml, or make room for one more workspace",
     ),
     (RemoteFileError, "check that the account may write there, and its quota"),
+    (
+        PollutedReply,
+        "let ~/.bashrc and the like print only when interactive: case $- in *i*) ...; esac",
+    ),
     (TransportError, "check again; if it stays so, look at the network and the login node's load"),
 )
 
 
+FULL = ("quota", "no space left")
+NO_ROOM = (
+    "the quota is used up, or the filesystem is full: remove what is not needed there, ask for "
+    "more, or name another place in `workspaces` of the cluster's file"
+)
+SPOKEN: tuple[tuple[type[BaseException], tuple[str, ...], str], ...] = (
+    (WorkspaceRefused, FULL, NO_ROOM),
+    (RemoteFileError, FULL, NO_ROOM),
+    (
+        SubmissionRefused,
+        ("--mem", "memory"),
+        "where the site wants memory by the cpu or by the GPU, or none at all, say so in the "
+        "cluster's file: memory: per_cpu, per_gpu or none; else ask for less",
+    ),
+)
+"""Errors whose own words tell more than their kind."""
+
+
 def remedy_for(error: BaseException) -> str:
     """Find the remedy of the first kind that fits."""
+    said = str(error).lower()
+    for kind, words, remedy in SPOKEN:
+        if isinstance(error, kind) and any(word in said for word in words):
+            return remedy
     for kind, remedy in REMEDIES:
         if isinstance(error, kind):
             return remedy

@@ -14,7 +14,7 @@ from hpc_jobs.job_folder.probes import parse_stale_locks, stale_locks_command
 from operators.cluster.errors import TransportError
 from operators.cluster.reply import parsed
 from operators.hooks.hpc import Session
-from operators.housekeeping.sweeps import NONE, Row, on_cluster, told
+from operators.housekeeping.sweeps import NONE, Row, log_rows, on_cluster
 from operators.runs.run import folder_of
 
 OLDER_THAN_S = 8 * 86400.0  # an array job's deadline is 7 days
@@ -50,7 +50,7 @@ def remove_leftovers(runs: Iterable[RunHandle], older_than_s: float = OLDER_THAN
         site = run.sites["cpu"]
         sweep = partial(_sweep, run_id=run.run_id, site=site, older_than_s=older_than_s)
         rows += [{"run": run.run_id} | row for row in on_cluster(site.cluster, sweep)]
-    return told("leftovers", rows)
+    return log_rows("leftovers", rows)
 
 
 def _sweep(session: Session, run_id: str, site: SiteHandle, older_than_s: float) -> list[Row]:

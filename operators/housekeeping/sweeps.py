@@ -18,7 +18,10 @@ from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.job_folder.folder import JobFolder
+from operators.array.lease import lengthen
+from operators.array.task_memory import ENDED
 from operators.cluster.errors import ClusterError, WorkspaceRefused
+from operators.cluster.workspaces.workspace_tool import Lease
 from operators.hooks.hpc import Session, open_session
 from operators.hooks.mlflow import MlflowHook
 from operators.runs.run import HANDLE, folder_of
@@ -29,7 +32,6 @@ log = logging.getLogger(__name__)
 EXTEND_BELOW_S = 5 * 86400.0
 EXTEND_BY_DAYS = 30
 RUNS = 200
-ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 NONE = "nothing to do"
 FAILED = "FAILED"
 HISTORY = "history"
@@ -78,7 +80,7 @@ def extend_leases(runs: Iterable[RunHandle]) -> list[Row]:
     rows = []
     for cluster, paths in sorted(used.items()):
         rows += on_cluster(cluster, partial(_extend, paths=paths))
-    return told("leases", rows)
+    return log_rows("leases", rows)
 
 
 def cancel_orphans(runs: Iterable[RunHandle], state_of: TaskState) -> list[Row]:
@@ -90,7 +92,7 @@ def cancel_orphans(runs: Iterable[RunHandle], state_of: TaskState) -> list[Row]:
     rows = []
     for cluster, places in sorted(folders.items()):
         rows += on_cluster(cluster, partial(_cancel, folders=places, state_of=state_of))
-    return told("orphaned jobs", rows)
+    return log_rows("orphaned jobs", rows)
 
 
 def replay_spools(runs: Iterable[RunHandle]) -> list[Row]:
@@ -104,7 +106,7 @@ def replay_spools(runs: Iterable[RunHandle]) -> list[Row]:
             rows.append(row | {"action": f"{FAILED}: {error}"})
         else:
             rows.append(row | {name: str(count) for name, count in counts.items()})
-    return told("tracking spools", rows)
+    return log_rows("tracking spools", rows)
 
 
 def markdown(rows: Iterable[Row]) -> str:
@@ -144,17 +146,23 @@ def _extend(session: Session, paths: set[str]) -> list[Row]:
         if lease.remaining_s is None or lease.remaining_s > EXTEND_BELOW_S:
             rows.append(row | {"action": NONE})
         else:
-            rows.append(row | {"action": _extended(session, lease.name)})
+            rows.append(row | {"action": _extended(session, lease)})
     return rows
 
 
-def _extended(session: Session, name: str) -> str:
-    """Extend one lease; that it cannot be must not keep the others from it."""
+def _extended(session: Session, lease: Lease) -> str:
+    """Extend one lease; that it cannot be must not keep the others from it.
+
+    What it has now is told, not what was asked for: a filesystem may cap it.
+    """
+    words = "copy what you need to another workspace before it expires"
     try:
-        session.workspaces.extend(name, EXTEND_BY_DAYS)
+        after = lengthen(session, lease, EXTEND_BY_DAYS)
     except WorkspaceRefused as error:
-        return f"{FAILED}: {error}; copy what you need to another workspace before it expires"
-    return f"extended to {EXTEND_BY_DAYS} days"
+        return f"{FAILED}: {error}; {words}"
+    if (after.remaining_s or 0.0) < (lease.remaining_s or 0.0) + 3600:
+        return f"{FAILED}: the filesystem caps it at {_days(after.remaining_s)}; {words}"
+    return f"extended to {_days(after.remaining_s)}"
 
 
 def _cancel(
@@ -208,7 +216,7 @@ def on_cluster(cluster: str, work: Callable[[Session], list[Row]]) -> list[Row]:
         return [{"cluster": cluster, "action": f"{FAILED}: {error}"}]
 
 
-def told(title: str, rows: list[Row]) -> list[Row]:
+def log_rows(title: str, rows: list[Row]) -> list[Row]:
     """Say it in the log, and pass it on."""
     log.info("%s\n%s", title, markdown(rows) if rows else NONE)
     return rows

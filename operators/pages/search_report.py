@@ -8,7 +8,7 @@ from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.study import Choice
 from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import MlflowHook
-from operators.pages.html_report import ARTIFACT, embedded, template
+from operators.pages.page import ARTIFACT, embedded, template
 from operators.runs.run import finish_run, folder_of
 
 FIGURES = {
@@ -18,7 +18,10 @@ FIGURES = {
 
 
 def log_search_report(
-    study: RunHandle, name: str, mlflow: MlflowHook | None = None, connect: Connect = open_session
+    study: RunHandle,
+    name: str,
+    mlflow: MlflowHook | None = None,
+    connect: Connect = open_session,
 ) -> SearchReport:
     """Log choice and page with the study's run, and close it; may be repeated.
 

@@ -20,7 +20,7 @@ from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.validation import Gate, Verdict
 from operators.hooks.hpc import Connect, open_session
 from operators.hooks.mlflow import MlflowHook, literal
-from operators.promotion.candidate import Candidate, fetch_model, read_verdict
+from operators.promotion.candidates import Candidate, fetch_model, read_verdict
 from operators.promotion.gate import Decision, Score, decide
 from operators.runs.run import HANDLE, folder_of, read_frozen
 from operators.tracking.packaging import package_model

@@ -25,6 +25,7 @@ def resources_on(
     values: dict[str, Any] = (asked.model_dump() if asked else {}) | dict(overrides or {})
     for key in SITE_DEFAULTS:
         values[key] = values.get(key) or getattr(cluster, key)
+    values["memory"] = cluster.memory
     values["options"] = (*cluster.options, *values.get("options", ()))
     return Resources(**values)
 

@@ -9,7 +9,7 @@ from hpc_jobs.contract.facts import ShardFacts
 from hpc_jobs.contract.report import ArrayReport, RoundPlan
 from hpc_jobs.contract.run import RunHandle
 from operators.hooks.hpc import Connect, open_session
-from operators.hooks.mlflow import MlflowHook, find_run, literal
+from operators.hooks.mlflow import MlflowHook, find_or_create_run, literal
 from operators.runs.run import folder_of, read_frozen
 
 if TYPE_CHECKING:
@@ -134,13 +134,7 @@ def _design(run: RunHandle, connect: Connect) -> Design:
 def _child(client: "MlflowClient", run: RunHandle, planned: RoundPlan) -> str:
     parent = client.get_run(run.mlflow_run_id)
     mark = f"{run.run_id}/{planned.round}"
-    found = find_run(client, parent.info.experiment_id, ROUND, mark)
-    if found is None:
-        client.create_run(
-            parent.info.experiment_id,
-            run_name=f"round-{planned.round:03d}",
-            tags={"mlflow.parentRunId": run.mlflow_run_id, ROUND: mark},
-        )
-        found = find_run(client, parent.info.experiment_id, ROUND, mark)
-        assert found is not None
-    return str(found.info.run_id)
+    name, below = f"round-{planned.round:03d}", run.mlflow_run_id
+    experiment = parent.info.experiment_id
+    child = find_or_create_run(client, experiment, ROUND, mark, name=name, parent=below)
+    return str(child.info.run_id)

@@ -21,9 +21,9 @@ from hpc_jobs.contract.layout import RunFolder, Workspace
 from hpc_jobs.contract.run import RunHandle, Site, SiteHandle
 from operators.cluster.errors import WorkspaceRefused
 from operators.hooks.hpc import Connect, Session, open_session
-from operators.hooks.mlflow import RUN_ID, MlflowHook
+from operators.hooks.mlflow import RUN_ID, MlflowHook, find_or_create_run
+from operators.runs.campaign_file import differences, flatten, name_run, read_campaign
 from operators.runs.code import current_code, ship_code
-from operators.runs.plan import differences, flatten, name_run, plan_run
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def open_run(
     Raises ConfigurationError before anything remote happens, also if a run of that id holds
     another campaign; ClusterError and TrackingUnavailable when a site does not answer.
     """
-    plan = plan_run(name, overrides)
+    plan = read_campaign(name, overrides)
     mlflow = mlflow or MlflowHook()
     mlflow.require()
     sites = _sites(plan.campaign, connect)
@@ -256,11 +256,7 @@ def _track(
 
     client = mlflow.client
     experiment = mlflow.experiment(handle.mlflow_experiment)
-    run = mlflow.parent_run(experiment, handle.run_id)
-    if run is None:
-        client.create_run(experiment, run_name=handle.run_id, tags={RUN_ID: handle.run_id})
-        run = mlflow.parent_run(experiment, handle.run_id)
-        assert run is not None
+    run = find_or_create_run(client, experiment, RUN_ID, handle.run_id, name=handle.run_id)
     mlflow_run_id = run.info.run_id
     if run.info.status != "RUNNING":
         client.update_run(mlflow_run_id, "RUNNING")

@@ -17,8 +17,8 @@ from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.study import SearchSettings
 from operators.hooks.hpc import Connect, open_session
-from operators.hooks.mlflow import MlflowHook, find_run
-from operators.runs.plan import plan_run
+from operators.hooks.mlflow import MlflowHook, find_or_create_run
+from operators.runs.campaign_file import read_campaign
 from operators.runs.run import folder_of, mistakes_are_final, read_frozen
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,8 @@ def open_search(
     overrides: of the campaign's section `search`. Raises ConfigurationError before anything remote
     happens.
     """
-    planned = plan_run(run.campaign, {"search": dict(overrides)} if overrides else None).campaign
+    changed = {"search": dict(overrides)} if overrides else None
+    planned = read_campaign(run.campaign, changed).campaign
     if planned.search is None:
         raise ConfigurationError(
             f"campaign {run.campaign} has no section `search`; add one "
@@ -87,12 +88,8 @@ def _track(run: RunHandle, name: str, search: Search, mlflow: MlflowHook) -> Run
     client = mlflow.require()
     experiment = client.get_run(run.mlflow_run_id).info.experiment_id
     mark = f"{run.run_id}/{name}"
-    study = find_run(client, experiment, SEARCH, mark)
-    if study is None:
-        tags = {"mlflow.parentRunId": run.mlflow_run_id, SEARCH: mark}
-        client.create_run(experiment, run_name=f"search-{name}", tags=tags)
-        study = find_run(client, experiment, SEARCH, mark)
-        assert study is not None
+    title, below = f"search-{name}", run.mlflow_run_id
+    study = find_or_create_run(client, experiment, SEARCH, mark, name=title, parent=below)
     if study.info.status != "RUNNING":
         client.update_run(study.info.run_id, "RUNNING")
     said = search.model_dump(mode="json", exclude={"space"})

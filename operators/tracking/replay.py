@@ -5,13 +5,12 @@ and started again. MLflow itself is the memory: the offset up to which a spool w
 of its run, and a metric counts only if its (key, step) is not in the run yet.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from operators.hooks.mlflow import find_run
+from operators.hooks.mlflow import find_or_create_run, find_run
 from operators.tracking.chunk import OFFSET, SPOOL_ID, Chunk, Fetch
 from operators.tracking.lines import Begin, Line, Read, parse, whole_lines
 
@@ -83,15 +82,10 @@ class Replayer:
 
     def _create(self, spool_id: str, lines: Sequence[Line]) -> "Run":
         begin = lines[0] if lines and isinstance(lines[0], Begin) else None
-        self._client.create_run(
-            self._experiment,
-            start_time=int(time.time() * 1000),
-            run_name=begin.name if begin else PurePosixPath(spool_id).stem,
-            tags={"mlflow.parentRunId": self._parent, SPOOL_ID: spool_id},
+        name = begin.name if begin else PurePosixPath(spool_id).stem
+        return find_or_create_run(
+            self._client, self._experiment, SPOOL_ID, spool_id, name=name, parent=self._parent
         )
-        run = self.find(spool_id)  # another replayer may have been faster
-        assert run is not None
-        return run
 
 
 def is_unavailable(error: Exception) -> bool:

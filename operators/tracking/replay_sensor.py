@@ -13,7 +13,7 @@ from hpc_jobs.contract.run import RunHandle, Site
 from hpc_jobs.job_folder.folder import JobFolder
 from hpc_jobs.job_folder.names import SPOOL_FILE
 from operators.array.operator import HpcArrayJobOperator
-from operators.array.task_memory import current_token, job_token
+from operators.array.task_memory import ENDED, current_token, job_token
 from operators.cluster.errors import NeedsLogin, TransportError
 from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import MlflowHook, TrackingUnavailable
@@ -23,7 +23,6 @@ from operators.tracking.replay import Replayed, Replayer, is_unavailable
 
 log = logging.getLogger(__name__)
 
-OVER = {"success", "failed", "skipped", "upstream_failed", "removed"}
 POLL_S = 20.0
 LONGEST_S = 7 * 86400.0
 
@@ -138,7 +137,7 @@ class ReplaySensor(BaseSensorOperator):
         states = ti.get_task_states(
             dag_id=ti.dag_id, task_ids=[self.watched], run_ids=[ti.run_id]
         ).get(ti.run_id, {})
-        return states.get(self.watched) in OVER
+        return states.get(self.watched) in ENDED
 
 
 def replay_everything(

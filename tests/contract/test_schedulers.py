@@ -20,7 +20,6 @@ from operators.cluster.errors import (
     AmbiguousReply,
     ArrayTooLarge,
     LimitReached,
-    PollutedReply,
     SubmissionRefused,
     TransportError,
 )
@@ -30,8 +29,8 @@ from operators.cluster.reply import Reply
 from operators.cluster.schedulers import SCHEDULERS
 from operators.cluster.schedulers.scheduler import Scheduler
 from operators.cluster.usage import Consumed
-from tests.standins.pbs.text import as_text
 from tests.harness.recorded_transport import read_transcript
+from tests.standins.pbs.text import as_text
 
 TRANSCRIPTS = Path(__file__).parents[1] / "transcripts"
 

@@ -150,8 +150,8 @@ def test_much_output_on_both_streams(transport: Transport) -> None:
 def test_silence_ends_in_a_transport_error(transport: Transport) -> None:
     started = time.monotonic()
     with pytest.raises(TransportError, match="sleep"):
-        transport.run(["sleep", "30"], timeout_s=0.5)
-    assert time.monotonic() - started < 5
+        transport.run(["sleep", "120"], timeout_s=0.5)
+    assert time.monotonic() - started < 60, "long before the command would have ended"
     assert transport.run(["true"]).ok, "the next command has a connection again"
 
 

@@ -7,16 +7,16 @@ from hpc_jobs.contract.facts import Facts, ScoreFacts
 from hpc_jobs.contract.report import (
     ArrayReport,
     CampaignReport,
+    ErrorsByTarget,
     GateReport,
     NetworkErrors,
-    TargetErrors,
     UsageReport,
 )
 from hpc_jobs.contract.speedup import Lookups, Updating
 from hpc_jobs.contract.validation import Judgement, Limits, Verdict
 
-MEAN = TargetErrors(sum=0.2, per_target={"MP1": 0.1, "MP2": 0.1})
-RIDGE = TargetErrors(sum=0.005, per_target={"MP1": 0.001, "MP2": 0.004})
+MEAN = ErrorsByTarget(sum=0.2, per_target={"MP1": 0.1, "MP2": 0.1})
+RIDGE = ErrorsByTarget(sum=0.005, per_target={"MP1": 0.001, "MP2": 0.004})
 CNN = NetworkErrors(
     sum=0.010,
     per_target={"MP1": 0.004, "MP2": 0.006},

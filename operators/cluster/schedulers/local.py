@@ -4,10 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from operators.cluster.answers import Argv
 from operators.cluster.errors import TransportError
 from operators.cluster.job import ArrayRequest, ElementState, Status
 from operators.cluster.reply import Reply
-from operators.cluster.schedulers.answers import Argv
 from operators.cluster.schedulers.scheduler import Scheduler
 
 NATIVE = (
@@ -47,6 +47,7 @@ class Local(Scheduler):
     gone = ("no job",)
     refusal = ("refused", "usage:", "error:", "batchq_state is not set")
     cannot = {
+        "memory": "it grants memory by the element: say per_node in the cluster's file",
         "gpus": "it grants no GPU: set gpus to 0, or name another cluster",
         **dict.fromkeys(("nodes", "tasks_per_node"), ONE_MACHINE),
         **dict.fromkeys(("partition", "account", "qos", "constraint", "reservation"), ONE_MACHINE),

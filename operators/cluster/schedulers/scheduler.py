@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from operators.cluster.answers import Argv, asked, asked_by_script, heard
 from operators.cluster.errors import (
     AmbiguousReply,
     ArrayTooLarge,
@@ -19,7 +20,6 @@ from operators.cluster.errors import (
 )
 from operators.cluster.job import ArrayRequest, ElementState, Queue, Resources, Status
 from operators.cluster.reply import SILENCE, Reply, polluted
-from operators.cluster.schedulers.answers import Argv, asked, asked_by_script, heard
 from operators.cluster.usage import Consumed
 
 log = logging.getLogger(__name__)

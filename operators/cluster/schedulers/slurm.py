@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
+from operators.cluster.answers import Argv
 from operators.cluster.errors import SubmissionRefused, TransportError
 from operators.cluster.job import ArrayRequest, ElementState, Queue, Resources, Status
 from operators.cluster.reply import Reply, polluted
 from operators.cluster.schedulers import slurm_scripts as scripts
-from operators.cluster.schedulers.answers import Argv
 from operators.cluster.schedulers.scheduler import Notice, Scheduler
 from operators.cluster.schedulers.slurm_replies import (
     consumed,
@@ -104,6 +104,16 @@ class Slurm(Scheduler):
             *wanted.options,
             str(request.script),
         )
+
+    def refusals(self, wanted: Resources) -> list[str]:
+        """Add that there is no share of a GPU's where none is asked for."""
+        found = super().refusals(wanted)
+        if wanted.memory == "per_gpu" and not wanted.gpus:
+            found.append(
+                "memory is per_gpu, and no GPU is asked for; ask for gpus, or say per_cpu in the "
+                "file of a cluster without GPUs"
+            )
+        return found
 
     def option_refusal(self, option: str) -> str:
         """Long options only, and none that is set here; sbatch takes any unique beginning."""

@@ -183,8 +183,8 @@ def install(folder: Path, python_path: Path) -> None:
     for name in COMMANDS:
         path = folder / name
         path.write_text(
-            f"#!/bin/sh\nPYTHONPATH='{python_path}' exec '{sys.executable}' -m tests.standins.pbs.commands "
-            f'{name} "$@"\n'
+            f"#!/bin/sh\nPYTHONPATH='{python_path}' "
+            f"exec '{sys.executable}' -m tests.standins.pbs.commands {name} \"$@\"\n"
         )
         path.chmod(0o755)
 

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from tests.standins.pbs.books import Books, element_id, open_books
@@ -59,11 +58,9 @@ def _end(books: Books, job: dict[str, Any], index: int, code: int) -> None:
         told = code if code >= 0 else 256 - code
         element |= {"state": "F", "etime": time.time(), "exit": told, "substate": 92}
     identity = element_id(job, index)
-    subprocess.Popen(
-        ["sh", "-c", 'sleep "$1"; mv "$2" "$3"', "move", str(books.settings["output_delay_s"])]
-        + [str(books.folder / f"{identity}.OU"), str(Path(job["output"]))],
-        start_new_session=True,
-    )
+    delay, output = str(books.settings["output_delay_s"]), str(books.folder / f"{identity}.OU")
+    move = ["sh", "-c", 'sleep "$1"; mv "$2" "$3"', "move", delay, output, job["output"]]
+    subprocess.Popen(move, start_new_session=True)
 
 
 if __name__ == "__main__":

@@ -176,7 +176,7 @@ def test_the_jobs_write_verdict_figures_and_spool(
     run: RunFolder[Path],
 ) -> None:
     facts = [resimulate_job.work(_element(run, index)) for index in range(3)]
-    assert [fact["status"] for fact in facts] == ["ok", "ok", "not_answered"]
+    assert [fact.status for fact in facts] == ["ok", "ok", "not_answered"]
     assert [fact.skipped for fact in facts] == [False, False, True]
     result = score_job.work(_element(run))
     judged = {name: each.verdict for name, each in result.verdict.measurements.items()}

@@ -38,7 +38,8 @@ for login in (None, "admin:", "admin:password1234", "admin:admin"):
         request = urllib.request.Request(base + path + name, data, method=method)
         request.add_header("Content-Type", "application/json")
         if login:
-            request.add_header("Authorization", "Basic " + base64.b64encode(login.encode()).decode())
+            told = base64.b64encode(login.encode()).decode()
+            request.add_header("Authorization", "Basic " + told)
         try:
             print(urllib.request.urlopen(request, timeout=20).status)
         except urllib.error.HTTPError as error:
@@ -118,4 +119,3 @@ def test_a_second_user_of_the_machine_moves_no_champion(
     with pytest.raises(urllib.error.HTTPError, match="401"):
         urllib.request.urlopen(f"{address}/ajax-api/2.0/mlflow/experiments/search", timeout=20)
     assert json.loads(layout.mlflow_passwords.read_text())[mlflow_settings.USER]
-

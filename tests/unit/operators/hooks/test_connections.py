@@ -351,9 +351,7 @@ def test_a_cipher_that_nobody_knows_is_named(node: Sshd, monkeypatch: pytest.Mon
     both_refuse("cpu", ClusterError, "rot13")
 
 
-def test_another_type_of_connection_is_refused(
-    node: Sshd, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_type_of_connection_is_refused(node: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_CPU", connection("http", node))
     with pytest.raises(ClusterError, match="is of type 'http'; make it one of type"):
         login_of("cpu")

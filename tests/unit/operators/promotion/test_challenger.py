@@ -8,7 +8,7 @@ from hpc_jobs.contract.model import ModelFacts
 from hpc_jobs.contract.records import Manifest
 from hpc_jobs.contract.report import CampaignReport, Challenger
 from operators.pages.campaign_report import campaign_report
-from operators.promotion.challenger import choose_challenger
+from operators.promotion.candidates import choose_challenger
 from operators.runs.run import folder_of
 from tests.harness.reports import GATE, MLP, SCORE, VERDICT, array_report
 

@@ -17,7 +17,7 @@ from operators.runs.resources import refused_resources
 
 
 @dataclass(frozen=True, slots=True)
-class RunPlan:
+class CampaignFile:
     """A campaign that may run: valid as a whole, its measurements at hand."""
 
     campaign: Campaign
@@ -25,7 +25,7 @@ class RunPlan:
     measurements: Mapping[str, Path]
 
 
-def plan_run(name: str, overrides: Mapping[str, Any] | None = None) -> RunPlan:
+def read_campaign(name: str, overrides: Mapping[str, Any] | None = None) -> CampaignFile:
     """Read <dags folder>/campaigns/<name>.yaml and all that it names.
 
     Raises ConfigurationError, which lists everything that is wrong at once.
@@ -47,7 +47,7 @@ def plan_run(name: str, overrides: Mapping[str, Any] | None = None) -> RunPlan:
             )
     if mistakes:
         raise ConfigurationError("\n".join(f"{source.name}: {line}" for line in mistakes))
-    return RunPlan(campaign, source, measurements)
+    return CampaignFile(campaign, source, measurements)
 
 
 def name_run(campaign: str, dag_id: str, dag_run_id: str, when: datetime) -> str:

@@ -1,4 +1,4 @@
-"""How a scheduler is asked, so that its answer shows its own beginning and end.
+"""How schedulers and workspace tools are asked, so that its answer shows its own beginning and end.
 
 A command's output stands between a line "<" and a line ">". What is cut off, or glued to the first
 or the last line, is noticed here, whatever the way it came.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.report import UsageReport
-from operators.pages.html_report import error_table, log_html_report, render
+from operators.pages.campaign_report import error_table, log_campaign_page, render
 from operators.pages.speedup import log_speedup, speedup_figure, speedup_metrics, speedup_report
 from operators.runs.run import folder_of
 from tests.harness.reports import CNN, GATE, MLP, REPORT, RIDGE, SCORE, VERDICT
@@ -74,7 +74,8 @@ def test_what_learning_was_worth_by_hand() -> None:
     }
     assert len(curves) == 3
     [rising] = [curve for label, curve in curves.items() if label.startswith("network")]
-    assert np.all(np.diff(np.asarray(rising)) > 0), "the more lookups, the faster"
+    assert np.all(np.diff(np.asarray(rising)) >= 0), "the more lookups, the faster"
+    assert rising[-1] > 10 * rising[0]
 
 
 def test_what_nobody_measured_has_no_speedup() -> None:
@@ -84,9 +85,7 @@ def test_what_nobody_measured_has_no_speedup() -> None:
     assert speedup_report(SCORE, 0, HOUR, HOUR) is None
 
 
-def test_it_lands_in_mlflow_with_its_figures_inside(
-    bench: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_lands_in_mlflow_with_its_figures_inside(bench: Any) -> None:
     run = bench.open()
     folder = folder_of(run.run_id, run.sites["cpu"])
     figures = [
@@ -97,7 +96,7 @@ def test_it_lands_in_mlflow_with_its_figures_inside(
     with bench.connect("cpu") as hook:
         for path in figures:
             hook.write(str(path), PNG)
-    path = log_html_report(run, REPORT, bench.mlflow, bench.connect)
+    path = log_campaign_page(run, REPORT, bench.mlflow, bench.connect)
     found = speedup_report(SCORE, 100, HOUR, HOUR)
     assert found is not None
     log_speedup(run, found, bench.mlflow)
