@@ -35,7 +35,7 @@ UseDNS no
 LogLevel VERBOSE
 MaxSessions {max_sessions}
 MaxAuthTries 6
-SetEnv HOME={folder}/home PATH={folder}/bin:/usr/local/bin:/usr/bin:/bin
+SetEnv HOME={folder}/home PATH={folder}/bin:/usr/local/bin:/usr/bin:/bin {environment}
 ForceCommand {force}
 {more}
 """
@@ -53,9 +53,14 @@ class Sshd:
         shell: str = "bash",
         says: str = "",
         max_sessions: int = 10,
+        environment: str = "",
         more: str = "",
     ) -> None:
-        """`says`: a line of the login shell's start-up file, in its own language."""
+        """Make it, not yet running.
+
+        says: a line of the login shell's start-up file, in its own language. environment: more
+        variables, as sshd_config's SetEnv takes them. more: further lines of sshd_config.
+        """
         self.folder, self.port, self.user = folder, free_ports(1)[0], getpass.getuser()
         for name in ("home", "bin"):
             (folder / name).mkdir(parents=True)
@@ -73,6 +78,7 @@ class Sshd:
                 port=self.port,
                 max_sessions=max_sessions,
                 force=self._login_shell(shell, says),
+                environment=environment,
                 more=more,
             )
         )

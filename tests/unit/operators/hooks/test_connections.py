@@ -8,6 +8,7 @@ import asyncio
 import json
 import shlex
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -214,11 +215,14 @@ def test_a_certificate(
     both_refuse("cpu", NeedsLogin, "was refused")
 
 
-def open_master(login: Login, key: Path) -> "subprocess.CompletedProcess[str]":
+def open_master(login: Login, key: Path) -> tuple[int, str]:
     """Type what a person is told to; the key stands for the answer to the prompt."""
     typed = shlex.split(Master(login).command_to_type)
     argv = [typed[0], "-F", "none", "-i", str(key), "-o", "BatchMode=yes", *typed[1:]]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=30)
+    with tempfile.TemporaryFile("w+") as terminal:  # the hop holds it open, as it would a terminal
+        code = subprocess.run(argv, stdout=terminal, stderr=terminal, timeout=30).returncode
+        terminal.seek(0)
+        return code, terminal.read()
 
 
 @pytest.mark.parametrize("kind", TYPES)
@@ -235,9 +239,9 @@ def test_a_control_socket_whose_every_hop_is_pinned(
     login = login_of("cpu")
     with pytest.raises(NeedsLogin, match="type on the control host: ssh -fNM -S"):
         ask("cpu")
-    done = open_master(login, node.key)
+    code, said = open_master(login, node.key)
     try:
-        assert done.returncode == 0, done.stderr
+        assert code == 0, said
         assert ask("cpu") == IN
         assert Path.home().joinpath(".ssh", "known_hosts").read_text() == known.read_text()
     finally:
@@ -246,8 +250,8 @@ def test_a_control_socket_whose_every_hop_is_pinned(
         gate_pin, node_pin = wrong.get("gate", gate.pin()), wrong.get("cpu", node.pin())
         monkeypatch.setenv("AIRFLOW_CONN_GATE", connection(kind, gate, host_key=gate_pin))
         monkeypatch.setenv("AIRFLOW_CONN_CPU", connection(kind, node, **told, host_key=node_pin))
-        done = open_master(login_of("cpu"), node.key)
-        assert done.returncode != 0 and "HOST IDENTIFICATION HAS CHANGED" in done.stderr
+        code, said = open_master(login_of("cpu"), node.key)
+        assert code != 0 and "HOST IDENTIFICATION HAS CHANGED" in said
 
 
 # ---- keys and settings ---------------------------------------------------------------------

@@ -36,8 +36,8 @@ def test_the_connection_test_tells_what_it_tried(
     good, words = HpcHook("cpu").test_connection()
     assert good, words
     assert [line.split(":")[0].split() for line in words.splitlines()] == [
-        *(["ok", name] for name in ("connection", "network", "login", "shell", "description")),
-        *(["ok", name] for name in ("scheduler", "workspaces")),
+        *(["ok", name] for name in ("connection", "network", "login", "shell", "sessions")),
+        *(["ok", name] for name in ("description", "scheduler", "workspaces")),
     ]
     assert (
         f"researcher@127.0.0.1:{cluster.login.port} by a key; host key ssh-ed25519 SHA256:" in words
