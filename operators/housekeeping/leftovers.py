@@ -17,6 +17,7 @@ from operators.hooks.hpc import Session
 from operators.housekeeping.sweeps import NONE, Row, log_rows, on_cluster
 from operators.runs.run import folder_of
 
+KINDS = ("drafts", "locks", "parts")
 OLDER_THAN_S = 8 * 86400.0  # an array job's deadline is 7 days
 
 # Lines "drafts 3", "parts 1", and "." at the end.
@@ -64,6 +65,6 @@ def _sweep(session: Session, run_id: str, site: SiteHandle, older_than_s: float)
     removed = {kind: int(count) for kind, _, count in (x.partition(" ") for x in lines[:-1])}
     stale = session.run(stale_locks_command(run.jobs, older_than_s), timeout_s=600)
     removed["locks"] = parsed(parse_stale_locks, stale)
-    found = [f"{count} {kind}" for kind, count in removed.items() if count]
+    found = [f"{removed[kind]} {kind}" for kind in KINDS if removed[kind]]
     action = f"removed {', '.join(found)}" if found else NONE
     return [{"cluster": session.cluster, "action": action}]
