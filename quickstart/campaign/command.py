@@ -9,11 +9,11 @@ from rich.console import Console
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.loading import merge, nested
-from hpc_jobs.contract.report import CampaignReport
 from quickstart.campaign.follow import follow
 from quickstart.campaign.result import print_result
 from quickstart.campaign.run import DAG, CampaignFailed, CampaignRun, form_fields
 from quickstart.stack import airflow_settings
+from quickstart.stack.airflow_api import AirflowApi
 from quickstart.stack.supervisor import Stack
 
 WIDTH_WITHOUT_TERMINAL = 110
@@ -25,17 +25,26 @@ class WrongSetting(Exception):
 
 def run_campaign(stack: Stack, name: str, settings: Sequence[str]) -> None:
     """Start the stack, run the campaign, show it, print its result; exits if it fails."""
-    console = Console() if sys.stdout.isatty() else Console(width=WIDTH_WITHOUT_TERMINAL)
     stack.up()
+    with stack.api() as api:
+        run_on(api, airflow_settings.url(stack.ports), name, settings)
+
+
+def run_on(api: AirflowApi, url: str, name: str, settings: Sequence[str]) -> None:
+    """Run a campaign on an Airflow that is up, whose pages a person finds at `url`."""
+    console = Console() if sys.stdout.isatty() else Console(width=WIDTH_WITHOUT_TERMINAL)
     try:
-        with stack.api() as api:
-            run = CampaignRun.trigger(api, conf(name, settings, form_fields(api)))
-            report = _follow(stack, run, console)
+        run = CampaignRun.trigger(api, conf(name, settings, form_fields(api)))
+        page = f"{url}/dags/{DAG}/runs/{run.run_id}"
+        console.print(f"campaign runs: {page}", soft_wrap=True, highlight=False)
+        snapshot = follow(run, console)
+        if snapshot.state != "success":
+            raise CampaignFailed(run.failures(snapshot))
+        print_result(run.result(), console)
     except WrongSetting as error:
         sys.exit(f"error: {error}")
     except CampaignFailed as error:
         sys.exit(f"campaign failed: {error}")
-    print_result(report, console)
 
 
 def conf(campaign: str, settings: Iterable[str], form: Collection[str]) -> dict[str, Any]:
@@ -65,12 +74,3 @@ def conf(campaign: str, settings: Iterable[str], form: Collection[str]) -> dict[
                 "and below them keys such as training.learning_rate"
             )
     return chosen | ({"overrides": overrides} if overrides else {})
-
-
-def _follow(stack: Stack, run: CampaignRun, console: Console) -> CampaignReport:
-    page = f"{airflow_settings.url(stack.ports)}/dags/{DAG}/runs/{run.run_id}"
-    console.print(f"campaign runs: {page}", soft_wrap=True, highlight=False)
-    snapshot = follow(run, console)
-    if snapshot.state != "success":
-        raise CampaignFailed(run.failures(snapshot))
-    return run.result()
