@@ -92,7 +92,7 @@ def joined(rank: Rank) -> Iterator[Team]:
     store, _, _ = next(rendezvous(place, rank.rank, rank.world, timeout=JOIN_TIMEOUT))
     dist.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
-        store=dist.PrefixStore(rank.meeting, store),
+        store=dist.PrefixStore(rank.meeting, store),  # type: ignore[attr-defined]
         rank=rank.rank,
         world_size=rank.world,
         timeout=JOIN_TIMEOUT,

@@ -54,6 +54,7 @@ class Sshd:
         says: str = "",
         max_sessions: int = 10,
         environment: str = "",
+        umask: str = "022",
         more: str = "",
     ) -> None:
         """Make it, not yet running.
@@ -77,7 +78,7 @@ class Sshd:
                 folder=folder,
                 port=self.port,
                 max_sessions=max_sessions,
-                force=self._login_shell(shell, says),
+                force=self._login_shell(shell, says, umask),
                 environment=environment,
                 more=more,
             )
@@ -88,14 +89,14 @@ class Sshd:
         argv = [sshd, "-D", "-e", "-f", str(config)]
         self.daemon = Daemon("sshd", argv, folder, listens(self.port))
 
-    def _login_shell(self, shell: str, says: str) -> str:
+    def _login_shell(self, shell: str, says: str, umask: str) -> str:
         """Give the account another login shell: its start-up file, then `shell -c COMMAND`."""
         path = self.folder / "login-shell"
         place = shutil.which(shell) or shell
         start = shlex.quote(f"{says}\n" if says else "")
         path.write_text(
             "#!/bin/sh\n"
-            'cd "$HOME" || exit\n'
+            f'umask {umask}; cd "$HOME" || exit\n'
             f"[ -z {start} ] || {place} -c {start} || exit\n"
             f'exec {place} -c "$SSH_ORIGINAL_COMMAND"\n'
         )
