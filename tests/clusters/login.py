@@ -96,6 +96,21 @@ class LoginNode:
         self.daemon.start()
 
     @contextlib.contextmanager
+    def max_sessions(self, number: int) -> Iterator[None]:
+        """Let no more sessions run at once on a connection; connections are cut."""
+        config = self.folder / "sshd_config"
+        content = config.read_text()
+        self.stop()
+        config.write_text(f"MaxSessions {number}\n{content}")
+        try:
+            self.start()
+            yield
+        finally:
+            self.stop()
+            config.write_text(content)
+            self.start()
+
+    @contextlib.contextmanager
     def another_host_key(self) -> Iterator[None]:
         """Show another host key, as an impostor would."""
         impostor = self.folder / "impostor_key"

@@ -104,3 +104,24 @@ def test_a_shell_that_runs_nothing_is_named_with_its_words(
             transport.write(str(node.home / "file"), b"content")
         assert os.listdir(node.home) == []
         transport.close()
+
+
+def modes(folder: Path) -> dict[str, str]:
+    return {p.name: oct(p.stat().st_mode & 0o7777)[2:] for p in sorted(folder.rglob("*"))}
+
+
+@pytest.mark.parametrize(
+    ("login", "ours", "file", "below"),
+    [("077", None, "600", "700"), ("022", None, "644", "755"), ("077", "027", "640", "750")],
+)
+def test_the_umask_says_who_may_read_unless_a_group_shares(
+    tmp_path: Path, login: str, ours: str | None, file: str, below: str
+) -> None:
+    """The login's own umask counts; a site's `group` sets another (contract.cluster.Cluster)."""
+    with Sshd(tmp_path, umask=login).running() as node:
+        transport = node.transport()
+        transport.umask = ours
+        transport.write(str(node.home / "folder" / "file"), b"content")
+        transport.run(["touch", "folder/made"])
+        transport.close()
+        assert modes(node.home) == {"folder": below, "file": file, "made": file}

@@ -35,7 +35,7 @@ UseDNS no
 LogLevel VERBOSE
 MaxSessions {max_sessions}
 MaxAuthTries 6
-SetEnv HOME={folder}/home PATH={folder}/bin:/usr/local/bin:/usr/bin:/bin
+SetEnv HOME={folder}/home PATH={folder}/bin:/usr/local/bin:/usr/bin:/bin {environment}
 ForceCommand {force}
 {more}
 """
@@ -53,9 +53,15 @@ class Sshd:
         shell: str = "bash",
         says: str = "",
         max_sessions: int = 10,
+        environment: str = "",
+        umask: str = "022",
         more: str = "",
     ) -> None:
-        """`says`: a line of the login shell's start-up file, in its own language."""
+        """Make it, not yet running.
+
+        says: a line of the login shell's start-up file, in its own language. environment: more
+        variables, as sshd_config's SetEnv takes them. more: further lines of sshd_config.
+        """
         self.folder, self.port, self.user = folder, free_ports(1)[0], getpass.getuser()
         for name in ("home", "bin"):
             (folder / name).mkdir(parents=True)
@@ -72,7 +78,8 @@ class Sshd:
                 folder=folder,
                 port=self.port,
                 max_sessions=max_sessions,
-                force=self._login_shell(shell, says),
+                force=self._login_shell(shell, says, umask),
+                environment=environment,
                 more=more,
             )
         )
@@ -82,14 +89,14 @@ class Sshd:
         argv = [sshd, "-D", "-e", "-f", str(config)]
         self.daemon = Daemon("sshd", argv, folder, listens(self.port))
 
-    def _login_shell(self, shell: str, says: str) -> str:
+    def _login_shell(self, shell: str, says: str, umask: str) -> str:
         """Give the account another login shell: its start-up file, then `shell -c COMMAND`."""
         path = self.folder / "login-shell"
         place = shutil.which(shell) or shell
         start = shlex.quote(f"{says}\n" if says else "")
         path.write_text(
             "#!/bin/sh\n"
-            'cd "$HOME" || exit\n'
+            f'umask {umask}; cd "$HOME" || exit\n'
             f"[ -z {start} ] || {place} -c {start} || exit\n"
             f'exec {place} -c "$SSH_ORIGINAL_COMMAND"\n'
         )

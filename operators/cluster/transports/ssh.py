@@ -63,6 +63,18 @@ class SshTransport(ShellTransport):
             finally:
                 channel.close()
 
+    def room(self) -> int:
+        """Open sessions that do nothing, as many as the triggerer would use."""
+        with self._failures("opening sessions"), contextlib.ExitStack() as opened:
+            transport = self._connected().get_transport()
+            for number in range(MOST_SESSIONS):
+                try:
+                    channel = transport.open_session(timeout=CONNECT_TIMEOUT_S)
+                except paramiko.ChannelException:
+                    return number
+                opened.callback(channel.close)
+        return MOST_SESSIONS
+
     def close(self) -> None:
         """Let the connection go."""
         client, self._client = self._client, None
