@@ -2,7 +2,9 @@
 
 measurements/<name>.h5 holds the header below as JSON in the root attribute `header`, the dataset
 `strains` (Specimens.strain_values,) and, where forces were measured, `forces`
-(Specimens.force_values,) in N; both are laid out like a record.
+(Specimens.force_values,) in N; both are laid out like a record. What else a camera knows lies
+beside them (MeasurementFields): which patches were seen, the noise of each value and its
+correlation, and the end displacements that the times stand for.
 """
 
 from typing import Annotated, Literal, Self
@@ -32,6 +34,10 @@ class MeasurementFields:
     HEADER = "header"  # attribute of the root: MeasurementHeader as JSON
     STRAINS = "strains"  # (strain_values,) float64
     FORCES = "forces"  # (force_values,) float64, N; absent where no force was measured
+    MASK = "mask"  # [specimen, patch, time] uint8, 1 where measured; absent: all are
+    DISPLACEMENTS = "displacements"  # [specimen, time] mm between the ends; absent: the campaign's
+    STRAIN_DEVIATION = "strain_deviation"  # (strain_values,) float64; absent: header.noise.strain
+    NOISE_CORRELATION = "noise_correlation"  # (2 patches, 2 patches), [component, patch]; absent: 1
 
 
 class Curves(Frozen):
@@ -59,6 +65,31 @@ class Truth(Frozen):
     curves: Curves | None = None
 
 
+class Measured(Frozen):
+    """A value that was measured, and its standard deviation in the same unit."""
+
+    value: FiniteFloat
+    sd: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class AsBuilt(Frozen):
+    """What a specimen turned out to be; nothing where nobody measured it.
+
+    Forces are those of the nominal thickness: they were divided by thickness over nominal.
+    """
+
+    notch_width_mm: Measured | None = None
+    width_mm: Measured | None = None
+    thickness_mm: Measured | None = None
+    angle_deg: Annotated[
+        Measured | None, Field(description="cut at, from the rolling direction")
+    ] = None
+    travel_share: Annotated[
+        Measured | None,
+        Field(description="strains stand for this share of the end displacement; 1 as simulated"),
+    ] = None
+
+
 class MeasurementHeader(Frozen):
     """Everything about a measurement but its numbers."""
 
@@ -75,3 +106,19 @@ class MeasurementHeader(Frozen):
     ]
     noise: Annotated[Noise, Field(description="of this measurement, one standard deviation")]
     truth: Truth | None = None
+    as_built: Annotated[
+        dict[str, AsBuilt], Field(description="specimen's label -> what it turned out to be")
+    ] = {}
+    notes: Annotated[
+        tuple[str, ...], Field(description="what the import found and did, a sentence each")
+    ] = ()
+
+    @model_validator(mode="after")
+    def _as_built_specimens_exist(self) -> Self:
+        labels = [test.label for test in self.specimens.tests]
+        for label in self.as_built:
+            if label not in labels:
+                raise ValueError(
+                    f"as_built names specimen '{label}'; the specimens are {', '.join(labels)}"
+                )
+        return self
