@@ -143,7 +143,7 @@ def _strain_mistakes(strains: NDArray[np.float64], specimens: Specimens) -> list
 
 
 def _channel_mistakes(strains: NDArray[np.float64], specimens: Specimens) -> list[str]:
-    """Times out of order, patches that stand still, specimens that repeat another."""
+    """Name times out of order, patches that stand still, specimens that repeat another."""
     mistakes = []
     for i, test in enumerate(specimens.tests):
         mistakes += _order_mistakes(test.label, np.nanmean(strains[0, i], axis=0))
@@ -196,7 +196,7 @@ def _frozen_mistakes(label: str, strains: NDArray[np.float64]) -> list[str]:
 
 
 def _beside_mistakes(measurement: Measurement) -> list[str]:
-    """What lies beside strains and forces: deviations, correlation, displacements."""
+    """Name what is wrong beside strains and forces: deviations, correlation, displacements."""
     specimens, mistakes = measurement.header.specimens, list[str]()
     deviation, moved = measurement.strain_deviation, measurement.displacements
     if deviation is not None:
