@@ -11,7 +11,7 @@
 extern "C" {
 #endif
 
-#define YL_ABI 4
+#define YL_ABI 5
 
 /* Status of a record; the numbers are those of hpc_jobs.contract.records.RecordStatus. */
 enum yl_status { YL_OK, YL_RETURN_MAP, YL_NEWTON, YL_MIN_STEP, YL_INVERTED, YL_NECKED, YL_NONFINITE, YL_TIME_LIMIT = 8 };
@@ -62,9 +62,9 @@ int yl_best_path(void);
 struct yl_solver *yl_open(const struct yl_setup *setup, int path);
 /* coefficients (9,): exponent and linear forms of the yield function, as in hpc_jobs/fem/materials/yield_function.py.
  * time_limit_s is processor time. values (quantities, patches, outputs) and forces (outputs,), N, are complete only
- * if the status is YL_OK. */
+ * if the status is YL_OK; so are displacements (outputs, unknowns), mm, which may be 0. */
 void yl_solve(struct yl_solver *solver, const double *coefficients, double time_limit_s, double *values, double *forces,
-              struct yl_report *report);
+              double *displacements, struct yl_report *report);
 void yl_close(struct yl_solver *solver);
 /* sigma_bar and its gradient (xx, yy, engineering shear), results (count, 4), at stresses (count, 3). */
 void yl_yield(const double *coefficients, int count, const double *stresses, double *results);

@@ -52,9 +52,9 @@ YL_EXPORT yl_solver *yl_open(const yl_setup *setup, int path) {
 }
 
 YL_EXPORT void yl_solve(yl_solver *s, const double *coefficients, double time_limit_s, double *values, double *forces,
-                        yl_report *report) {
+                        double *displacements, yl_report *report) {
     YL_TIMED(YL_REST);
-    s->kernel->solve(s->solver, coefficients, time_limit_s, values, forces, report);
+    s->kernel->solve(s->solver, coefficients, time_limit_s, values, forces, displacements, report);
 }
 
 YL_EXPORT void yl_yield(const double *coefficients, int count, const double *stresses, double *results) {

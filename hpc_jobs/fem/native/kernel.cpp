@@ -16,8 +16,9 @@ static void *open(const yl_setup *setup) {
     return nullptr;
 }
 
-static void solve(void *solver, const double *coefficients, double limit_s, double *values, double *forces, yl_report *report) {
-    static_cast<Solver *>(solver)->solve(coefficients, limit_s, values, forces, report);
+static void solve(void *solver, const double *coefficients, double limit_s, double *values, double *forces,
+                  double *displacements, yl_report *report) {
+    static_cast<Solver *>(solver)->solve(coefficients, limit_s, values, forces, displacements, report);
 }
 
 static void close(void *solver) {

@@ -14,7 +14,7 @@ from hpc_jobs.fem.native.build import BUILT, NotBuilt, library_path, machine
 from hpc_jobs.fem.native.symmetry import Part
 from hpc_jobs.fem.specimen.mesh import FloatArray
 
-ABI = 4
+ABI = 5
 PATHS = ("portable", "avx2", "avx512")
 
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
@@ -88,6 +88,7 @@ class Outcome:
     cut_backs: int
     stiffnesses: int
     residuals: int
+    displacements: FloatArray | None = None  # (outputs, unknowns), mm, where they were asked for
 
 
 class Library:
@@ -104,6 +105,7 @@ class Library:
             ctypes.c_void_p,
             _DOUBLES,
             ctypes.c_double,
+            _DOUBLES,
             _DOUBLES,
             _DOUBLES,
             ctypes.POINTER(_Report),
@@ -146,6 +148,7 @@ class Solver:
         self._dll, self._handle = library.dll, None
         patches, outputs = len(problem.part.patch_weights), int(problem.is_output.sum())
         self._shape = (problem.quantities, patches, outputs)
+        self._unknowns = problem.part.unknowns
         setup, kept = _setup(problem)
         index = PATHS.index(path or library.best_path)
         self._handle = self._dll.yl_open(ctypes.byref(setup), index)
@@ -161,8 +164,14 @@ class Solver:
             self._dll.yl_close(self._handle)
             self._handle = None
 
-    def solve(self, material: YieldFunction, time_limit_s: float) -> Outcome:
-        """Draw the specimen to its end displacement, or as far as it goes in that CPU time."""
+    def solve(
+        self, material: YieldFunction, time_limit_s: float, *, displacements: bool = False
+    ) -> Outcome:
+        """Draw the specimen to its end displacement, or as far as it goes in that CPU time.
+
+        displacements: also keep those of the unknowns at the output times; NaN where not reached.
+        """
+        kept = np.full((self._shape[-1], self._unknowns), np.nan) if displacements else None
         values, forces = np.full(self._shape, np.nan), np.full(self._shape[-1], np.nan)
         report = _Report()
         self._dll.yl_solve(
@@ -171,10 +180,11 @@ class Solver:
             time_limit_s,
             _pointer(values),
             _pointer(forces),
+            None if kept is None else _pointer(kept),
             ctypes.byref(report),
         )
         facts: dict[str, Any] = {field[0]: getattr(report, field[0]) for field in _Report._fields_}
-        return Outcome(values=values, forces=forces, **facts)
+        return Outcome(values=values, forces=forces, displacements=kept, **facts)
 
 
 def _pointer(array: NDArray[Any]) -> Any:

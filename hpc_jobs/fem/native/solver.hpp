@@ -43,7 +43,7 @@ struct Solver {
     yl_report *report;
 
     bool open(const yl_setup &s);
-    void solve(const double *coefficients, double time_limit_s, double *values, double *forces, yl_report *out);
+    void solve(const double *coefficients, double time_limit_s, double *values, double *forces, double *displacements, yl_report *out);
 
   private:
     void set_yield_function(const double *coefficients);
@@ -59,7 +59,7 @@ struct Solver {
     void accept(double time, int step);
     double largest_plastic_strain() const;
     double axial_force() const { return force_factor * specimen.force[specimen.drawn]; }
-    int pull(double *values, double *forces);
+    int pull(double *values, double *forces, double *displacements);
 };
 
 inline bool Solver::open(const yl_setup &s) {
@@ -121,7 +121,7 @@ inline void Solver::record_reference() {
     report = &ignored;
     deadline = now_s() + 60;
     recording = true;
-    has_reference = pull(nullptr, nullptr) == YL_OK;
+    has_reference = pull(nullptr, nullptr, nullptr) == YL_OK;
     recording = false;
 }
 
@@ -264,7 +264,7 @@ inline void Solver::accept(double time, int step) {
     past.time[past.known - 1] = time, past.step[past.known - 1] = step;
 }
 
-inline int Solver::pull(double *values, double *forces) {
+inline int Solver::pull(double *values, double *forces, double *displacements) {
     if (!has_direction) return YL_NONFINITE;
     reset();
     double time = 0, peak = 0;
@@ -297,18 +297,21 @@ inline int Solver::pull(double *values, double *forces) {
         if (is_output[step] && values) {
             specimen.measure(material.poisson / material.young, values, output);
             forces[output] = report->force;
+            if (displacements)
+                memcpy(displacements + static_cast<size_t>(output) * specimen.unknowns, specimen.displacement.data, specimen.unknowns * sizeof(double));
             ++output;
         }
     }
     return YL_OK;
 }
 
-inline void Solver::solve(const double *coefficients, double time_limit_s, double *values, double *forces, yl_report *out) {
+inline void Solver::solve(const double *coefficients, double time_limit_s, double *values, double *forces, double *displacements,
+                          yl_report *out) {
     *out = yl_report{};
     report = out;
     deadline = now_s() + time_limit_s;
     set_yield_function(coefficients);
-    out->status = pull(values, forces);
+    out->status = pull(values, forces, displacements);
 }
 
 }  // namespace YL_ARCH
