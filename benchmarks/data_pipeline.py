@@ -44,7 +44,7 @@ from hpc_jobs.learning.feed.source import Batch, BatchSource, Records
 from hpc_jobs.learning.networks.inputs import PrincipalInputs
 from hpc_jobs.learning.networks.mlp import Mlp as MlpNetwork
 from hpc_jobs.learning.training.checkpoint import Checkpoints
-from hpc_jobs.learning.training.plan import Plan
+from hpc_jobs.learning.training.settings import Settings
 from hpc_jobs.learning.training.trainer import Trainer
 
 CPU = torch.device("cpu")
@@ -183,7 +183,7 @@ def trainer(source: BatchSource) -> Trainer:
     names = (PackedFields.STRAINS, PackedFields.FORCES, PackedFields.PARAMETERS)
     strains, forces, parameters = source.records.split.gather(names, np.arange(8))
     few = Examples(strains, forces, parameters, parameters.astype(np.float64))
-    plan = Plan(
+    settings = Settings(
         epochs=1,
         batch_size=BATCH,
         learning_rate=1e-3,
@@ -193,7 +193,7 @@ def trainer(source: BatchSource) -> Trainer:
         settle_after=1.0,
         checkpoint_every_epochs=10,
     )
-    return Trainer(network, source, few, plan)
+    return Trainer(network, source, few, settings)
 
 
 def load(source: BatchSource) -> dict[str, float]:
@@ -210,7 +210,7 @@ def train(source: BatchSource) -> dict[str, float]:
             one.fit(Checkpoints(Path(folder), "bench"), lambda: False, lambda *_: None)
             return source.order.records
 
-        return timed(epoch) | {"input_wait": one.pace.input_wait}
+        return timed(epoch) | {"input_wait": one.speed.input_wait}
 
 
 def timed(work: Callable[[], int]) -> dict[str, float]:

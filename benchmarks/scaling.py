@@ -44,7 +44,7 @@ from hpc_jobs.learning.feed.ram import RamSource
 from hpc_jobs.learning.feed.source import Records
 from hpc_jobs.learning.networks.mlp import Mlp as MlpNetwork
 from hpc_jobs.learning.training.checkpoint import Checkpoints
-from hpc_jobs.learning.training.plan import Plan
+from hpc_jobs.learning.training.settings import Settings
 from hpc_jobs.learning.training.team import Team
 from hpc_jobs.learning.training.trainer import Trainer
 from hpc_jobs.runtime.ranks import Rank, joined
@@ -92,7 +92,7 @@ def trainer(case: Case, team: Team) -> Trainer:
     physical = parameters.astype(np.float64)
     validation = Examples(strains, forces, scale(parameters, SCALER), physical)
     order = Order(RECORDS, BATCH, seed=1, block=128, blocks_per_window=8)
-    plan = Plan(
+    settings = Settings(
         epochs=case.epochs,
         batch_size=BATCH,
         learning_rate=1e-3,
@@ -103,7 +103,7 @@ def trainer(case: Case, team: Team) -> Trainer:
         checkpoint_every_epochs=100,
     )
     fed = Records(split, order, SCALER, team.device, NETWORK.components)
-    return Trainer(network, Watched(fed), validation, plan, team)
+    return Trainer(network, Watched(fed), validation, settings, team)
 
 
 def work(rank: Rank, case: Case, answers: Any) -> None:

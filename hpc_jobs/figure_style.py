@@ -16,7 +16,10 @@ INK = "#1d2733"
 FAINT = "#5d6b7a"
 EDGE = "#9aa5b1"
 SHEET = "#eef1f4"
+ACCENT = "#e4572e"  # what was found
+TRUE = "#30404f"
 GOOD, BAD, DOUBTFUL = "#2e8b57", "#c0392b", "#b7791f"
+RANGE, TRAINED, TOLERANCE, BAND = "#dfe5ec", "#cfe3f5", "#dcdfe3", "#f6c3b3"  # areas
 SPECIMEN_COLOURS = ("#2166ac", "#e08214", "#5aae61", "#762a83", "#8c510a", "#35978f")
 DPI = 150
 PALETTE = 256  # colours
@@ -31,6 +34,14 @@ STYLE: dict[str, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": False,
+    "grid.color": RANGE,
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "axes.titlesize": 10.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlecolor": INK,
+    "axes.titlepad": 8,
     "xtick.color": FAINT,
     "ytick.color": FAINT,
     "xtick.labelsize": 8,
@@ -41,14 +52,25 @@ STYLE: dict[str, Any] = {
 }
 
 
-def in_style() -> Any:
+def in_style(*, grid: bool = False) -> Any:
     """Return a context within which figures are drawn in the house's style."""
-    return matplotlib.rc_context(cast(Any, STYLE))
+    return matplotlib.rc_context(cast(Any, STYLE | {"axes.grid": grid}))
 
 
 def title(axes: Axes, text: str) -> None:
     """Title a panel, left-aligned."""
     axes.set_title(text, loc="left", size=10.5, weight="bold", color=INK, pad=8)
+
+
+def panels(count: int) -> tuple[Figure, list[Axes]]:
+    """Lay out so many equal panels, four a row."""
+    columns = min(count, 4)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(2.7 * columns, 2.5 * rows + 0.6), layout="constrained")
+    axes = list(np.atleast_1d(figure.subplots(rows, columns)).ravel())
+    for spare in axes[count:]:
+        spare.remove()
+    return figure, axes[:count]
 
 
 def badge(axes: Axes, text: str, colour: str) -> None:

@@ -13,9 +13,9 @@ from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.fem.materials.sheet import Sheet
 from hpc_jobs.forward.records import ForwardRecords
 from hpc_jobs.identification.anisotropy import by_parameter
+from hpc_jobs.identification.by_surrogate import Identifier
 from hpc_jobs.identification.fem_updating import update
 from hpc_jobs.identification.mesh_bias import mesh_bias
-from hpc_jobs.identification.refine import Identifier
 from hpc_jobs.measurement.file import Measurement, read_for
 
 MEASUREMENTS = Path("dags/measurements")

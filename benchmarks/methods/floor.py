@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from benchmarks.methods.records import Records
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.dataset.facts import TargetScaler
-from hpc_jobs.forward.gauss_newton import bound
 from hpc_jobs.forward.records import LARGEST_FIT, ForwardRecords
 from hpc_jobs.forward.surrogate import Surrogate, fit_surrogate
+from hpc_jobs.identification.posterior import bound
 
 Float = NDArray[np.float64]
 SEED = 90

@@ -19,6 +19,7 @@ from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.records import ShardFields, publish, publish_manifest, publish_model
 from hpc_jobs.contract.training import Network
 from hpc_jobs.dataset.pack import publish_dataset
+from hpc_jobs.identification.rival import RIVALS
 from hpc_jobs.learning.models.trained_model import TrainedModel, load_model
 from hpc_jobs.learning.training.experiment import train_network
 from hpc_jobs.learning.training.team import Team
@@ -43,6 +44,7 @@ def trained(run: RunFolder[Path], campaign: Campaign, spec: Network, team: Team)
             progress=lambda *_: None,
             stop=lambda: False,
             team=team,
+            rivals=RIVALS,
         )
     return load_model(run.model(spec.name))
 

@@ -24,11 +24,10 @@ from benchmarks.methods.trained import COMMITTEE, FEWEST, NETWORKS, answer
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.design.sobol import TEST, TRAIN
 from hpc_jobs.forward.fidelity import corrected
-from hpc_jobs.forward.gauss_newton import Posterior, bound, refine
 from hpc_jobs.forward.records import LARGEST_FIT
-from hpc_jobs.forward.sampling import posterior_mean
 from hpc_jobs.forward.surrogate import Surrogate
 from hpc_jobs.identification.mesh_bias import refined
+from hpc_jobs.identification.posterior import Posterior, bound, posterior_mean, refine
 
 SIZES = (200, 1_000, 5_000, 25_000, 100_000)
 FINE = (0, 10, 40, 100, 200)

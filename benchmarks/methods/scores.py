@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.forward.gauss_newton import Posterior
+from hpc_jobs.identification.posterior import Posterior
 
 Float = NDArray[np.float64]
 NORMAL_90 = 1.6449

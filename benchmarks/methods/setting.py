@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from benchmarks.methods.records import Records
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.design.mechanical import places_of
-from hpc_jobs.forward.box_law import BoxLaw, fit_box_law
 from hpc_jobs.forward.records import ForwardRecords
 from hpc_jobs.forward.surrogate import Surrogate, fit_surrogate
+from hpc_jobs.identification.prior import BoxLaw, fit_box_law
 
 Float = NDArray[np.float64]
 COMPONENTS = 32

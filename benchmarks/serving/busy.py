@@ -92,6 +92,6 @@ def measure(
     return {
         "busy": watch.busy_s / watch.wall_s,
         "batch": batch,
-        "records_per_s": fitted.trainer.pace.samples_per_s,
-        "input_wait": fitted.trainer.pace.input_wait,
+        "records_per_s": fitted.trainer.speed.samples_per_s,
+        "input_wait": fitted.trainer.speed.input_wait,
     }

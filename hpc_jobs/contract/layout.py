@@ -97,6 +97,11 @@ class RunFolder(Generic[P]):
         """One staged measurement."""
         return self.measurements / f"{name}.h5"
 
+    @property
+    def mesh_bias(self) -> P:
+        """What the campaign's mesh does to an isotropic sheet's strains and forces."""
+        return self.root / "validation" / "mesh-bias.h5"
+
     def validation(self, name: str) -> P:
         """Folder of one inverse validation."""
         return self.root / "validation" / name

@@ -71,8 +71,8 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _explain(model: type[BaseModel], document: Any, details: ErrorDetails) -> str:
-    key = _key(document, details["loc"]) or "the whole"
     kind, context = details["type"], dict(details.get("ctx", {}))
+    key = _key(document, details["loc"], missing=kind == "missing") or "the whole"
     if kind == "value_error":  # our own validators already name key, value and remedy
         message = details["msg"].removeprefix("Value error, ")
         return message if key == "the whole" else f"{key}: {message}"
@@ -83,12 +83,12 @@ def _explain(model: type[BaseModel], document: Any, details: ErrorDetails) -> st
     return f"{key}{value}: {reason}" + (f"; {remedy}" if remedy else "")
 
 
-def _key(document: Any, location: Sequence[str | int]) -> str:
+def _key(document: Any, location: Sequence[str | int], *, missing: bool) -> str:
     """Path of a mistake as its author wrote it: without the tags that unions put in between."""
     parts = []
     for position, part in enumerate(location):
         present = part in document if isinstance(document, Mapping) else isinstance(part, int)
-        if present or position == len(location) - 1:
+        if present or (missing and position == len(location) - 1):
             parts.append(str(part))
         if present:
             document = document[part]

@@ -4,7 +4,7 @@ measurements/<name>.h5 holds the header below as JSON in the root attribute `hea
 `strains` (Specimens.strain_values,) and, where forces were measured, `forces`
 (Specimens.force_values,) in N; both are laid out like a record. What else a camera knows lies
 beside them (MeasurementFields): which patches were seen, the noise of each value and its
-correlation, and the end displacements that the times stand for.
+correlation.
 """
 
 from typing import Annotated, Literal, Self
@@ -27,6 +27,17 @@ Quantity = Literal[
 ]
 """What a materials engineer calls the anisotropy; stresses relative to the rolling direction."""
 
+QUANTITY_LABELS: dict[Quantity, str] = {
+    "stress_ratio_45": "σ45 / σ0",
+    "stress_ratio_90": "σ90 / σ0",
+    "stress_ratio_biaxial": "σb / σ0",
+    "r_value_0": "r0",
+    "r_value_45": "r45",
+    "r_value_90": "r90",
+    "r_value_biaxial": "rb",
+}
+"""As figures, tables and pages write them."""
+
 
 class MeasurementFields:
     """Names inside a measurement file, and inside the file of a re-simulated field."""
@@ -35,7 +46,6 @@ class MeasurementFields:
     STRAINS = "strains"  # (strain_values,) float64
     FORCES = "forces"  # (force_values,) float64, N; absent where no force was measured
     MASK = "mask"  # [specimen, patch, time] uint8, 1 where measured; absent: all are
-    DISPLACEMENTS = "displacements"  # [specimen, time] mm between the ends; absent: the campaign's
     STRAIN_DEVIATION = "strain_deviation"  # (strain_values,) float64; absent: header.noise.strain
     NOISE_CORRELATION = "noise_correlation"  # (2 patches, 2 patches), [component, patch]; absent: 1
 
@@ -63,31 +73,16 @@ class Truth(Frozen):
         dict[str, FiniteFloat] | None, Field(description="of the yield function, by name")
     ] = None
     curves: Curves | None = None
-
-
-class Measured(Frozen):
-    """A value that was measured, and its standard deviation in the same unit."""
-
-    value: FiniteFloat
-    sd: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-
-
-class AsBuilt(Frozen):
-    """What a specimen turned out to be; nothing where nobody measured it.
-
-    Forces are those of the nominal thickness: they were divided by thickness over nominal.
-    """
-
-    notch_width_mm: Measured | None = None
-    width_mm: Measured | None = None
-    thickness_mm: Measured | None = None
-    angle_deg: Annotated[
-        Measured | None, Field(description="cut at, from the rolling direction")
+    material: Annotated[
+        Material | None, Field(description="but for its yield function, where the truth has one")
     ] = None
-    travel_share: Annotated[
-        Measured | None,
-        Field(description="strains stand for this share of the end displacement; 1 as simulated"),
-    ] = None
+    coordinates: Annotated[
+        dict[str, FiniteFloat], Field(description="of the family (contract.family), by name")
+    ] = {}
+
+
+Known = tuple[FiniteFloat, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
+"""What is known of a coordinate by other means: its value and one standard deviation."""
 
 
 class MeasurementHeader(Frozen):
@@ -99,26 +94,25 @@ class MeasurementHeader(Frozen):
         str, Field(min_length=1, max_length=2000, description="where the numbers come from")
     ]
     material: Annotated[
-        Material, Field(description="elasticity, hardening and exponent, known from plain tests")
-    ]
+        Material | None,
+        Field(
+            description="elasticity, hardening and exponent, known from plain tests; none where a "
+            "family's campaign identifies them or `knowledge` tells them"
+        ),
+    ] = None
+    knowledge: Annotated[
+        dict[str, Known],
+        Field(
+            description="coordinate of the campaign's family (contract.family) -> value and "
+            "standard deviation; of what is not named nothing is known but the campaign's range, "
+            "of a nuisance its nominal value and the campaign's standard deviation"
+        ),
+    ] = {}
     specimens: Annotated[
         Specimens, Field(description="mesh: the virtual experiment's; says nothing of a real one")
     ]
     noise: Annotated[Noise, Field(description="of this measurement, one standard deviation")]
     truth: Truth | None = None
-    as_built: Annotated[
-        dict[str, AsBuilt], Field(description="specimen's label -> what it turned out to be")
-    ] = {}
     notes: Annotated[
         tuple[str, ...], Field(description="what the import found and did, a sentence each")
     ] = ()
-
-    @model_validator(mode="after")
-    def _as_built_specimens_exist(self) -> Self:
-        labels = [test.label for test in self.specimens.tests]
-        for label in self.as_built:
-            if label not in labels:
-                raise ValueError(
-                    f"as_built names specimen '{label}'; the specimens are {', '.join(labels)}"
-                )
-        return self

@@ -8,10 +8,8 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.validation import Estimate
-from hpc_jobs.fem.materials.sheet import Sheet
-from hpc_jobs.identification.anisotropy import by_parameter
-from hpc_jobs.identification.judgement import beyond
 from hpc_jobs.identification.mesh_bias import MeshBias
+from hpc_jobs.identification.validity import unphysical
 from hpc_jobs.measurement.file import Measurement
 
 
@@ -98,14 +96,3 @@ def _estimate(
         novelty=novelty,
         novelty_limit=novelty_limit,
     )
-
-
-def unphysical(campaign: Campaign, targets: dict[str, float], what: str) -> list[str]:
-    """Say why an answer must be withheld: no number, no material, or beyond what was trained."""
-    if not np.all(np.isfinite(list(targets.values()))):
-        return [f"{what} is not finite"]
-    sheet = Sheet.of(by_parameter(campaign, targets), campaign.material)
-    if sheet.defect:
-        return [f"{what} is no material: {sheet.defect}"]
-    outside = beyond(sheet.quantities(), campaign.design.box, campaign.validation.limits)
-    return [f"{what} {reason}" for reason in outside]

@@ -1,6 +1,6 @@
 """Classical identification: the FEM itself in a least-squares fit, one measurement at a time.
 
-The sum of squares is the one that the refinement starts from (learning.forward.gauss_newton), with
+The sum of squares is the one that the refinement starts from (identification.posterior), with
 simulations in the surrogate's place: strains and forces in units of their noise, and the training
 points as the prior. So both answer the same question, and their times can be compared.
 """
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.speedup import Updating
 from hpc_jobs.fem.backends import backend_of
-from hpc_jobs.identification.refine import Identifier
+from hpc_jobs.identification.by_surrogate import Identifier
 from hpc_jobs.measurement.file import Measurement
 
 STEP = 1e-3  # of a coordinate, for the finite differences

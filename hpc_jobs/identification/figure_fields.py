@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hpc_jobs.fem.specimen.patch_map import draw_patches
 from hpc_jobs.figure_style import FAINT, INK, specimen_colour, title
-from hpc_jobs.identification.score import Case
+from hpc_jobs.identification.verdict import Case
 
 FloatArray = NDArray[np.float64]
 RESIDUAL_LIMIT = 4.0  # in noise: what a colour scale centred on zero spans

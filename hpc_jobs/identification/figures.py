@@ -9,28 +9,35 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.measurement import QUANTITY_LABELS
 from hpc_jobs.contract.validation import INTERVAL_LEVEL
 from hpc_jobs.fem.materials.sheet import Sheet
-from hpc_jobs.figure_style import DPI, FAINT, INK, badge, in_style, publish_page, title
-from hpc_jobs.identification.figure_fields import draw_forces, draw_maps, draw_scatter
-from hpc_jobs.identification.figure_style import (
+from hpc_jobs.figure_style import (
+    ACCENT,
+    BAD,
     BAND,
-    DASHES,
-    FOUND,
-    LOCUS_SHEARS,
-    QUANTITY_LABELS,
+    DOUBTFUL,
+    DPI,
+    FAINT,
+    GOOD,
+    INK,
     RANGE,
     TOLERANCE,
     TRAINED,
     TRUE,
-    VERDICT_COLOURS,
-    say,
+    badge,
+    in_style,
+    publish_page,
+    title,
 )
-from hpc_jobs.identification.judgement import QUANTITIES
-from hpc_jobs.identification.score import Case
-from hpc_jobs.identification.uncertainty import band
+from hpc_jobs.identification.figure_fields import draw_forces, draw_maps, draw_scatter
+from hpc_jobs.identification.intervals import band
+from hpc_jobs.identification.verdict import QUANTITIES, Case
 
 SIZE_IN = (12.6, 9.0)
+DASHES = (0, (4, 1.6))
+VERDICT_COLOURS = {"PASS": GOOD, "FAIL": BAD, "OUTSIDE": DOUBTFUL}
+LOCUS_SHEARS = (0.0, 0.3, 0.45)
 FINE_ANGLES_DEG = np.linspace(0, 90, 91)
 
 
@@ -60,19 +67,34 @@ def _header(axes: Axes, case: Case) -> None:
     judgement = case.judgement
     axes.text(0, 0.95, case.measurement.name.upper(), size=19, weight="bold", color=INK, va="top")
     badge(axes, judgement.verdict.upper(), VERDICT_COLOURS[judgement.verdict.upper()])
-    axes.text(0, 0.2, say(case), size=9.5, color=FAINT, va="top")
+    axes.text(0, 0.2, _outcome(case), size=9.5, color=FAINT, va="top")
     keys = [Line2D([], [], color=TRAINED, lw=7, label="trained range")]
     if case.measurement.header.truth:
         keys.append(Line2D([], [], color=TOLERANCE, lw=7, label="tolerance"))
         keys.append(Line2D([], [], color=TRUE, lw=1.8, label="true"))
     if case.identified:
-        keys.append(Line2D([], [], color=FOUND, lw=2.2, ls=DASHES, label="identified"))
+        keys.append(Line2D([], [], color=ACCENT, lw=2.2, ls=DASHES, label="identified"))
     if case.draws:
         keys.append(Line2D([], [], color=BAND, lw=7, label=f"{INTERVAL_LEVEL:.0%} interval"))
     axes.legend(
         handles=keys, loc="center right", ncols=5, bbox_to_anchor=(0.93, 0.72), borderpad=0,
         borderaxespad=0, columnspacing=1.6, fontsize=8.5,
     )  # fmt: skip
+
+
+def _outcome(case: Case) -> str:
+    """Tell the outcome in one line; the first reason stands for all."""
+    judgement = case.judgement
+    novelty = f"novelty {judgement.novelty:.2f} of at most {judgement.novelty_limit:.2f}"
+    if judgement.reasons:
+        more = f"  (+{len(judgement.reasons) - 1} more)" if judgement.reasons[1:] else ""
+        lead = "Not answered: " if judgement.verdict == "outside" else ""
+        return f"{lead}{judgement.reasons[0]}{more}"
+    strains = f"strains reproduced to {judgement.errors['strain_rms']:.2f} × noise"
+    force = judgement.errors.get("force")
+    forces = "" if force is None else f", forces to {100 * force:.1f} %"
+    how = "Refined by the forward surrogate" if case.refined else "Identified by the network"
+    return f"{how}; {strains}{forces}; {novelty}"
 
 
 def _curve(axes: Axes, campaign: Campaign, case: Case, kind: str) -> None:
@@ -93,7 +115,7 @@ def _curve(axes: Axes, campaign: Campaign, case: Case, kind: str) -> None:
         if case.draws:
             drawn = [getattr(sheet, kind)(FINE_ANGLES_DEG) for sheet in case.draws]
             axes.fill_between(FINE_ANGLES_DEG, *band(drawn), color=BAND, alpha=0.7, lw=0)
-        axes.plot(FINE_ANGLES_DEG, values, color=FOUND, lw=2.2, ls=DASHES)
+        axes.plot(FINE_ANGLES_DEG, values, color=ACCENT, lw=2.2, ls=DASHES)
         shown.append(values)
     if shown:  # closer than the trained range, which is wide
         values = np.concatenate(shown)
@@ -113,7 +135,7 @@ def _locus(axes: Axes, campaign: Campaign, case: Case) -> None:
             axes.plot(*contour.T, color=TRUE, lw=1.8)
         if case.identified:
             _locus_band(axes, case, shear)
-            axes.plot(*case.identified.locus(shear).T, color=FOUND, lw=1.8, ls=DASHES)
+            axes.plot(*case.identified.locus(shear).T, color=ACCENT, lw=1.8, ls=DASHES)
     axes.axhline(0, color=RANGE, lw=0.8, zorder=0)
     axes.axvline(0, color=RANGE, lw=0.8, zorder=0)
     title(axes, "Yield locus, shear " + ", ".join(f"{shear:g}" for shear in LOCUS_SHEARS) + " k")
@@ -141,7 +163,7 @@ def _table(axes: Axes, campaign: Campaign, case: Case) -> None:
     for column, quantity in enumerate(QUANTITIES, start=1):
         found, true = case.judgement.quantities[quantity]
         axes.text(column, 3.5, QUANTITY_LABELS[quantity], size=9.5, color=INK, ha="center")
-        for row, value, colour in ((2.4, found, FOUND), (1.3, true, TRUE)):
+        for row, value, colour in ((2.4, found, ACCENT), (1.3, true, TRUE)):
             text = "–" if value is None else f"{value:.3f}"
             if row == 2.4 and quantity in case.judgement.intervals:
                 low, high = case.judgement.intervals[quantity]

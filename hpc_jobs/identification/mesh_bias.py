@@ -10,17 +10,29 @@ first-order discrepancy correction of multi-fidelity models (Kennedy and O'Hagan
 Over the demo's box it leaves .32 of the bias of .50 noise that the coarse mesh has, and .09 of the
 .12 of the production mesh, where identified r-values and stress ratios are no better for it: a
 remedy for coarse meshes, off unless a campaign asks for it.
+
+It is a property of the campaign: `publish_mesh_bias` simulates it once and leaves it in the run
+folder, where every later step reads it.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.material import Material
+from hpc_jobs.contract.measurement import MeasurementFields
+from hpc_jobs.contract.records import publish, publish_manifest, read_manifest
 from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.fem.record import Record
+
+KIND = "mesh_bias"
 
 
 class NoReference(Exception):
@@ -49,6 +61,45 @@ def mesh_bias(
     coarse = _isotropic(material, specimens, solver)
     fine = _isotropic(material, refined(specimens, refinement), solver)
     return MeshBias(strains=coarse.strains - fine.strains, forces=coarse.forces / fine.forces - 1)
+
+
+def mesh_bias_of(campaign: Campaign) -> MeshBias:
+    """Simulate a campaign's bias; raises NoReference, SolverMissing."""
+    return mesh_bias(
+        campaign.material,
+        campaign.specimens,
+        campaign.validation.mesh_refinement,
+        campaign.solver,
+    )
+
+
+def publish_mesh_bias(run: RunFolder[Path], campaign: Campaign) -> MeshBias:
+    """Return the run's bias; simulate and publish it first, unless that was done.
+
+    Raises NoReference, SolverMissing, CorruptFile.
+    """
+    path = run.mesh_bias
+    if manifest_of(path).exists():
+        return read_mesh_bias(run, campaign)
+    bias = mesh_bias_of(campaign)
+    with publish(path) as temporary, h5py.File(temporary, "w") as file:
+        file[MeasurementFields.STRAINS] = bias.strains
+        file[MeasurementFields.FORCES] = bias.forces
+    publish_manifest(manifest_of(path), KIND, [path], campaign_fingerprint=campaign.fingerprint)
+    return bias
+
+
+def read_mesh_bias(run: RunFolder[Path], campaign: Campaign) -> MeshBias:
+    """Read the bias that was published; raises CorruptFile, also for another campaign's."""
+    path = run.mesh_bias
+    facts = read_manifest(manifest_of(path), KIND).facts
+    if facts["campaign_fingerprint"] != campaign.fingerprint:
+        raise CorruptFile(f"{path}: of another campaign; remove it and run identify again")
+    with h5py.File(path) as file:
+        return MeshBias(
+            strains=np.asarray(file[MeasurementFields.STRAINS], dtype=np.float64),
+            forces=np.asarray(file[MeasurementFields.FORCES], dtype=np.float64),
+        )
 
 
 def refined(specimens: Specimens, factor: int) -> Specimens:

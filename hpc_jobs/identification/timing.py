@@ -11,8 +11,8 @@ from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.speedup import Lookups
 from hpc_jobs.contract.validation import Estimate
 from hpc_jobs.identification.by_network import Network, identify
+from hpc_jobs.identification.by_surrogate import Identifier
 from hpc_jobs.identification.mesh_bias import MeshBias
-from hpc_jobs.identification.refine import Identifier
 from hpc_jobs.measurement.file import Measurement
 
 REPEATS = 5

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from hpc_jobs.contract.errors import ConfigurationError
+from hpc_jobs.identification.rival import RIVALS
 from hpc_jobs.learning.training.assembly import assemble_committee
 from hpc_jobs.runtime import element
 from hpc_jobs.runtime.element import Element
@@ -30,7 +31,7 @@ def work(job: Element) -> dict[str, Any]:
     name = f"{training}-{spec.name}"
     with open_spool(job, name, spec, stage="assemble", leads=True) as spool:
         try:
-            trained = assemble_committee(job.run, job.campaign, spec, training)
+            trained = assemble_committee(job.run, job.campaign, spec, training, RIVALS)
         except Exception:
             spool.end("FAILED")
             raise

@@ -7,8 +7,8 @@ from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.records import publish_model
 from hpc_jobs.contract.validation import Estimate, Estimates
 from hpc_jobs.identification.by_network import identify
-from hpc_jobs.identification.mesh_bias import mesh_bias
-from hpc_jobs.identification.refine import Identifier
+from hpc_jobs.identification.by_surrogate import Identifier
+from hpc_jobs.identification.mesh_bias import publish_mesh_bias
 from hpc_jobs.identification.timing import time_network, time_refinement
 from hpc_jobs.learning.models.trained_model import load_model
 from hpc_jobs.measurement.file import read_for
@@ -28,12 +28,7 @@ def work(job: element.Element) -> dict[str, Any]:
             f"model '{job.arguments.model}' answers {', '.join(network.targets)}, the campaign's "
             f"targets are {', '.join(campaign.targets)}; train a network of this campaign"
         )
-    bias = mesh_bias(
-        campaign.material,
-        campaign.specimens,
-        campaign.validation.mesh_refinement,
-        campaign.solver,
-    )
+    bias = publish_mesh_bias(job.run, campaign)
     answers = identify(campaign, network, measurements, bias)
     lookups = time_network(campaign, network, measurements[0], bias)
     refined: tuple[Estimate, ...] = ()

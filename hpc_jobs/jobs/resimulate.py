@@ -8,9 +8,8 @@ from typing import Any
 
 from hpc_jobs.contract.records import read_model
 from hpc_jobs.contract.validation import Estimates
-from hpc_jobs.identification.field import write_field
-from hpc_jobs.identification.mesh_bias import mesh_bias
-from hpc_jobs.identification.resimulate import resimulate
+from hpc_jobs.identification.mesh_bias import read_mesh_bias
+from hpc_jobs.identification.resimulated import resimulate, write_field
 from hpc_jobs.runtime import element
 
 
@@ -19,12 +18,7 @@ def work(job: element.Element) -> dict[str, Any]:
     campaign, name = job.campaign, job.arguments.validation
     estimates = read_model(Estimates, job.run.estimates(name))
     estimate = estimates.estimates[job.index]
-    bias = mesh_bias(
-        campaign.material,
-        campaign.specimens,
-        campaign.validation.mesh_refinement,
-        campaign.solver,
-    )
+    bias = read_mesh_bias(job.run, campaign)
     field = resimulate(campaign, estimate, bias)
     write_field(job.run.field(name, estimate.measurement), field)
     for refined in estimates.refined[job.index : job.index + 1]:

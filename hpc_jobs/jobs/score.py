@@ -6,11 +6,12 @@ from typing import Any
 from hpc_jobs.contract.records import publish_model, read_model
 from hpc_jobs.contract.speedup import Updating
 from hpc_jobs.contract.validation import Estimate, Estimates, Judgement, Verdict
+from hpc_jobs.identification.by_surrogate import Identifier
 from hpc_jobs.identification.fem_updating import update
-from hpc_jobs.identification.field import read_field
 from hpc_jobs.identification.figures import draw_case
-from hpc_jobs.identification.refine import Identifier
-from hpc_jobs.identification.score import Case, score, verdict
+from hpc_jobs.identification.mesh_bias import read_mesh_bias
+from hpc_jobs.identification.resimulated import read_field
+from hpc_jobs.identification.verdict import Case, score, verdict
 from hpc_jobs.measurement.file import read_for
 from hpc_jobs.runtime import element
 from hpc_jobs.tracking.spool import Spool
@@ -48,7 +49,10 @@ def _update(job: element.Element, estimates: Estimates) -> Updating:
     both = (*estimates.estimates, *estimates.refined)
     answered = [each.measurement for each in both if each.parameters is not None]
     name = next(iter(answered), estimates.estimates[0].measurement)
-    return update(Identifier.of(job.run), read_for(job.campaign, job.run.measurement(name)))
+    return update(
+        Identifier.of(job.run, read_mesh_bias(job.run, job.campaign)),
+        read_for(job.campaign, job.run.measurement(name)),
+    )
 
 
 def _compare(job: element.Element, estimate: Estimate, *, refined: bool = False) -> Case:

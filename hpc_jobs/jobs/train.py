@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from hpc_jobs.contract.errors import ConfigurationError, HandedOver
+from hpc_jobs.identification.rival import RIVALS
 from hpc_jobs.learning.training.experiment import train_network
 from hpc_jobs.learning.training.interruption import StopFlag, stop_on_signals
 from hpc_jobs.learning.training.team import Team
@@ -57,6 +58,7 @@ def work(team: Team, stop: StopFlag, element: Element) -> dict[str, Any]:
                 progress=element.progress if team.leads else _quiet,
                 stop=stop,
                 team=team,
+                rivals=RIVALS,
             )
         except HandedOver:
             raise  # the run goes on, in another job

@@ -9,17 +9,17 @@ from pydantic import ValidationError
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.examination import NuisancePriors
 from hpc_jobs.contract.measurement import MeasurementFields, MeasurementHeader
 from hpc_jobs.contract.records import first_mistake, publish
 from hpc_jobs.dataset import hdf5
 from hpc_jobs.measurement.measured import Measurement, UnusableMeasurement
-from hpc_jobs.measurement.plausible import initial_yield_stress, physical_mistakes
+from hpc_jobs.measurement.plausible import physical_mistakes
 
 __all__ = [
     "Measurement",
     "UnusableMeasurement",
     "foreign_fields",
-    "initial_yield_stress",
     "physical_mistakes",
     "read_for",
     "read_measurement",
@@ -32,7 +32,8 @@ NUMERICS = {
     "steps_per_output",
     "time_limit_s",
     "outputs",
-}  # of a simulation; a real specimen has none
+    "pieces",
+}  # of a simulation, or of the specimens as they are
 REMEDY = "write it with import-dic or import_measurement"
 
 Values = NDArray[np.float64]
@@ -45,7 +46,6 @@ def write_measurement(path: Path, measurement: Measurement) -> None:
         raise UnusableMeasurement(measurement.name, mistakes)
     beside = {
         MeasurementFields.FORCES: measurement.forces,
-        MeasurementFields.DISPLACEMENTS: measurement.displacements,
         MeasurementFields.STRAIN_DEVIATION: measurement.strain_deviation,
         MeasurementFields.NOISE_CORRELATION: measurement.noise_correlation,
     }
@@ -119,7 +119,6 @@ def _read(path: Path, file: h5py.File) -> Measurement:
         header=header,
         strains=_masked(path, strains, column(MeasurementFields.MASK), header),
         forces=column(MeasurementFields.FORCES),
-        displacements=column(MeasurementFields.DISPLACEMENTS),
         strain_deviation=column(MeasurementFields.STRAIN_DEVIATION),
         noise_correlation=column(MeasurementFields.NOISE_CORRELATION),
     )
@@ -173,8 +172,21 @@ def foreign_fields(header: MeasurementHeader, campaign: Campaign) -> list[str]:
         header.specimens.model_dump(exclude=NUMERICS),
         campaign.specimens.model_dump(exclude=NUMERICS),
     )
-    pairs += _leaves("material", header.material.model_dump(), campaign.material.model_dump())
+    fixed = campaign.sheet.fixed
+    if fixed is not None:
+        found = header.material.model_dump() if header.material else None
+        pairs += _leaves("material", found, fixed.model_dump())
+    unknown = sorted(
+        name
+        for name in set(header.knowledge) - set(campaign.family.names)
+        if name.split("@")[0] not in NuisancePriors.model_fields
+    )
     return [
+        f"knowledge.{name} is no coordinate of campaign '{campaign.name}', which has "
+        f"{', '.join(campaign.family.names) or 'none: all is fixed'}; leave it out, or use a "
+        "campaign whose family has it"
+        for name in unknown
+    ] + [
         f"{key} is {found}, campaign '{campaign.name}' simulates {expected}; "
         "use a campaign made for it, or measure again"
         for key, found, expected in pairs

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import BadInput, ConfigurationError
+from hpc_jobs.contract.examination import NuisancePriors
 from hpc_jobs.contract.loading import parse
-from hpc_jobs.contract.measurement import AsBuilt, Measured, MeasurementHeader
+from hpc_jobs.contract.measurement import Known, MeasurementHeader
 from hpc_jobs.contract.specimen import TensileTest
 from hpc_jobs.contract.training import Noise as StatedNoise
 from hpc_jobs.measurement.checks import check_copies, check_field
@@ -34,6 +35,7 @@ from hpc_jobs.measurement.series import CameraClock, Series, SpecimenFiles
 Values = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]  # specimen's label, frames read, frames in all
 
+LEAST_CENTRE_MM = 0.03  # of a centre found at edges that are ragged by a point spacing
 LEAST_FORCE_NOISE = 1e-3  # relative; the class of a good load cell
 CLOCK_COLUMNS = ("time_0_0", "time_0", "time", "zeit", "t")
 
@@ -53,7 +55,8 @@ class Imported:
     deviation: Values  # (2, patches, times)
     forces: Forces | None
     joined: Joined | None
-    as_built: AsBuilt
+    travel_sd: float  # relative, of the ends' displacement as the field tells it
+    knowledge: dict[str, Known]  # of its nuisances, as differences from the drawing
     notes: tuple[str, ...]
 
 
@@ -109,7 +112,7 @@ def import_specimen(
     wanted = curve.extension_at(displacements)
     moments = find_moments(extensions, wanted, displacements, told)
     strains, deviation = strains_at(watched, noise, moments)
-    as_built = _as_built(files, expected, watched)
+    knowledge = _knowledge(files, expected, watched, campaign)
     forces, joined = _forces(files, folder, watched, extensions, moments, curve)
     if joined is not None:
         check_peak(extensions, joined.forces, wanted[-1], joined.scatter_n, curve, told)
@@ -130,7 +133,8 @@ def import_specimen(
         deviation=deviation,
         forces=forces,
         joined=joined,
-        as_built=as_built,
+        travel_sd=expected.spread(watched.extensometer.half_length_mm),
+        knowledge=knowledge,
         notes=tuple(f"{told}: {note}" for note in notes),
     )
 
@@ -156,9 +160,8 @@ def _forces(
     curve: Curve,
 ) -> tuple[Forces | None, Joined | None]:
     """Force at the output times, from the machine's file or from the frames themselves."""
-    test, sizes = watched.test, files.measured.as_built
-    thickness = sizes.thickness_mm
-    share = thickness.value / test.geometry.thickness_mm if thickness else 1.0
+    thickness = files.measured.known("thickness_mm")
+    share = thickness[0] / watched.test.geometry.thickness_mm if thickness else 1.0
     if files.machine is None:
         if watched.forces is None:
             return None, None
@@ -227,12 +230,32 @@ def _logged(clock: CameraClock, folder: Path, frames: int) -> Values:
     return np.asarray(rows[:, place])
 
 
-def _as_built(files: SpecimenFiles, expected: Expected, watched: Watched) -> AsBuilt:
-    """Measured sizes, and how well the lines of the field tell the ends' displacement."""
-    spread = expected.spread(watched.extensometer.half_length_mm)
-    return files.measured.as_built.model_copy(
-        update={"travel_share": Measured(value=1.0, sd=spread)}
-    )
+def _knowledge(
+    files: SpecimenFiles, expected: Expected, watched: Watched, campaign: Campaign
+) -> dict[str, Known]:
+    """What was measured on the specimen and in its pictures, by nuisance@specimen.
+
+    Differences from the drawing. Forces are scaled to the nominal thickness, so its difference is
+    0; what the field's lines tell of the ends' displacement is as sure as isotropic sheets agree.
+    """
+    test, place = watched.test, watched.placement
+    drawn = {"notch_width_mm": test.geometry.notch_width_mm, "angle_deg": test.angle_deg}
+    known = dict[str, Known]()
+    for name, nominal in drawn.items():
+        size = files.measured.known(name)
+        if size is not None:
+            known[name] = (size[0] - nominal, size[1])
+    thickness = files.measured.known("thickness_mm")
+    if thickness is not None:
+        known["thickness_mm"] = (0.0, thickness[1])
+    if place.margin_mm is not None:
+        centre = max(place.centre_sd_mm, LEAST_CENTRE_MM)
+        known |= {"patch_along_mm": (0.0, centre), "patch_across_mm": (0.0, LEAST_CENTRE_MM)}
+    known["displacement_share"] = (0.0, expected.spread(watched.extensometer.half_length_mm))
+    label = test.label.replace(" ", "-")
+    named = {f"{name}@{label}": value for name, value in known.items()}
+    usable = {*campaign.family.names, *(f"{name}@{label}" for name in NuisancePriors.model_fields)}
+    return {name: value for name, value in named.items() if name in usable}
 
 
 def _notes(
@@ -282,10 +305,10 @@ def _measurement(
         {
             "name": name,
             "source": series.source,
-            "material": campaign.material.model_dump(),
+            "material": campaign.sheet.fixed and campaign.sheet.fixed.model_dump(),
             "specimens": specimens.model_dump(),
             "noise": _stated(campaign.noise, deviation, imported).model_dump(),
-            "as_built": {one.label: one.as_built.model_dump() for one in imported},
+            "knowledge": _together(imported, campaign),
             "notes": [note for one in imported for note in one.notes],
         },
         source=name,
@@ -294,10 +317,16 @@ def _measurement(
         header=header,
         strains=strains.ravel(),
         forces=np.concatenate(forces) if forces else None,
-        displacements=np.concatenate([one.displacements for one in imported]),
         strain_deviation=np.where(np.isfinite(deviation), deviation, campaign.noise.strain).ravel(),
         noise_correlation=correlation_of([one.noise for one in imported], specimens.patches),
     )
+
+
+def _together(imported: list[Imported], campaign: Campaign) -> dict[str, Known]:
+    """Knowledge of all specimens; of what they share, the least certain one's."""
+    known = {name: value for one in imported for name, value in one.knowledge.items()}
+    known["compliance"] = (0.0, max(one.travel_sd for one in imported))
+    return known
 
 
 def _stated(usual: StatedNoise, deviation: Values, imported: list[Imported]) -> StatedNoise:

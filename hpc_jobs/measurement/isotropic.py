@@ -60,11 +60,18 @@ class Expected:
     campaign: Campaign
     test: TensileTest
 
+    @property
+    def material(self) -> Material:
+        """The campaign's, or the middle of its family: to compare with, not to answer by."""
+        fixed = self.campaign.sheet.fixed
+        family = self.campaign.family
+        return fixed if fixed is not None else family.material_of(family.nominal)
+
     @cached_property
     def strains(self) -> Values:
         """ln U xx and yy of the campaign's patches at its output times, (2, patches, times)."""
         specimens = self._one(self.campaign.specimens.patches, self.campaign.specimens.output_times)
-        record, _ = self._pulled(_isotropic(self.campaign.material), specimens)
+        record, _ = self._pulled(_isotropic(self.material), specimens)
         return record.strains.reshape(2, specimens.patches.count, specimens.output_times)
 
     def curve(self, half_length_mm: float, r_value: float | None = None) -> Curve:
@@ -75,7 +82,7 @@ class Expected:
             region_length_mm=2 * half_length_mm,
             region_width_mm=min(STRIP_MM, self.test.geometry.notch_width_mm),
         )
-        material = self.campaign.material
+        material = self.material
         sheet = _isotropic(material) if r_value is None else _normal(material, r_value)
         record, end = self._pulled(sheet, self._one(patches, TIMES))
         axial = record.strains.reshape(2, PIECES, TIMES)[0]
@@ -103,6 +110,8 @@ class Expected:
                 "patches": patches,
                 "output_times": times,
                 "outputs": (),
+                "timing": None,
+                "pieces": (),
                 "mesh": MESH_LEVELS["production"],
                 "steps_per_output": 1,
             }

@@ -26,7 +26,6 @@ class Measurement:
     header: MeasurementHeader
     strains: NDArray[np.float64]  # (strain_values,), ln U in specimen axes
     forces: NDArray[np.float64] | None  # (force_values,) N
-    displacements: NDArray[np.float64] | None = None  # (force_values,) mm; None: the campaign's
     strain_deviation: NDArray[np.float64] | None = None  # (strain_values,); None: header.noise
     noise_correlation: NDArray[np.float64] | None = None  # (2 patches, 2 patches) or None: 1
 
@@ -51,12 +50,3 @@ class Measurement:
         if self.strain_deviation is not None:
             return self.strain_deviation
         return np.full(self.strains.shape, self.header.noise.strain)
-
-    @property
-    def output_displacements(self) -> NDArray[np.float64]:
-        """How far the ends have moved apart, mm, [specimen, time]."""
-        specimens = self.header.specimens
-        if self.displacements is not None:
-            return self.displacements.reshape(specimens.force_shape)
-        steps = np.arange(1, specimens.output_times + 1) / specimens.output_times
-        return np.tile(specimens.end_displacement_mm * steps, (specimens.force_shape[0], 1))

@@ -15,7 +15,6 @@ from pydantic import BeforeValidator, Field, model_validator
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.frozen import Fraction, Frozen, Positive
 from hpc_jobs.contract.loading import load, merge, parse
-from hpc_jobs.contract.measurement import AsBuilt, Measured
 from hpc_jobs.measurement.formats.columns import FieldColumns
 from hpc_jobs.measurement.formats.fields import natural
 from hpc_jobs.measurement.formats.machine import MachineColumns
@@ -57,16 +56,12 @@ class Sizes(Frozen):
     thickness_mm: Given | None = None
     angle_deg: Given | None = None
 
-    @property
-    def as_built(self) -> AsBuilt:
-        """In the form of the measurement file."""
-        sizes = {}
-        for name, usual in CALLIPER.items():
-            given = getattr(self, name)
-            if given is not None:
-                sd = usual if given.sd < 0 else given.sd
-                sizes[name] = Measured(value=given.value, sd=sd)
-        return AsBuilt(**sizes)
+    def known(self, name: str) -> tuple[float, float] | None:
+        """Value and standard deviation of a size, None where nobody measured it."""
+        given: _Given | None = getattr(self, name)
+        if given is None:
+            return None
+        return given.value, CALLIPER[name] if given.sd < 0 else given.sd
 
 
 class CameraClock(Frozen):

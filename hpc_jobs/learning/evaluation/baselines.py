@@ -1,6 +1,6 @@
-"""What a network has to beat: the mean, ridge regressions, and the forward surrogate inverted."""
+"""What a network has to beat: the mean, ridge regressions, and rivals that the caller names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,10 +8,6 @@ from numpy.typing import NDArray
 
 from hpc_jobs.dataset.dataset import Dataset, Examples, scale, with_noise
 from hpc_jobs.dataset.facts import PackedFields
-from hpc_jobs.forward.gauss_newton import refine
-from hpc_jobs.forward.records import LARGEST_FIT as FORWARD_RECORDS
-from hpc_jobs.forward.records import ForwardRecords
-from hpc_jobs.forward.surrogate import fit_surrogate
 
 COMPONENTS = 32
 QUADRATIC_COMPONENTS = 24
@@ -22,6 +18,9 @@ _NOISE_TAG = 3
 
 Float = NDArray[np.float64]
 Features = Callable[[Float], Float]
+
+Rival = Callable[[Dataset, Examples, bool], Float]
+"""From a dataset, test examples and whether forces are seen, to estimates (n, targets), min-max."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +34,17 @@ class Seen:
 
 
 def baseline_estimates(
-    dataset: Dataset, validation: Examples, examples: Examples, *, forces: bool = False
+    dataset: Dataset,
+    validation: Examples,
+    examples: Examples,
+    *,
+    forces: bool = False,
+    rivals: Mapping[str, Rival] | None = None,
 ) -> dict[str, Float]:
     """Estimates (n, targets) in min-max units of every baseline, by name.
 
     The ridge penalty is chosen on the validation examples; all see the same noise as the network,
-    and the forces if it does.
+    and the forces if it does. rivals: other methods, by name.
     """
     seen = _seen(dataset, validation, examples, forces=forces)
     mean = np.broadcast_to(seen.targets.mean(0), (len(seen.test), seen.targets.shape[1]))
@@ -48,7 +52,7 @@ def baseline_estimates(
         "mean": np.array(mean),
         "pca_ridge": _ridge(_linear, seen, validation),
         "pca_ridge_quadratic": _ridge(_quadratic, seen, validation),
-        "surrogate": _refined(dataset, examples, forces=forces),
+        **{name: rival(dataset, examples, forces) for name, rival in (rivals or {}).items()},
     }
 
 
@@ -75,19 +79,6 @@ def _seen(dataset: Dataset, validation: Examples, test: Examples, *, forces: boo
         validation=faded(validation),
         test=faded(test),
     )
-
-
-def _refined(dataset: Dataset, examples: Examples, *, forces: bool) -> Float:
-    """Gauss-Newton on the forward surrogate."""
-    facts = dataset.facts
-    names = (PackedFields.PARAMETERS, PackedFields.STRAINS, PackedFields.FORCES)
-    parameters, strains, pulls = dataset.train.gather(names, dataset.fit_rows[:FORWARD_RECORDS])
-    low, high = np.array(facts.scaler.low), np.array(facts.scaler.high)
-    records = ForwardRecords(parameters, strains, pulls if forces else None)
-    noise = facts.noise_strain, facts.noise_force_relative
-    surrogate = fit_surrogate(records, (low, high), noise)
-    found = refine(surrogate, examples.strains, examples.forces if forces else None)
-    return np.asarray((found.parameters - low) / (high - low))
 
 
 def _linear(components: Float) -> Float:

@@ -8,9 +8,9 @@ from matplotlib.ticker import PercentFormatter
 
 from hpc_jobs.dataset.dataset import Examples
 from hpc_jobs.dataset.facts import TargetScaler
+from hpc_jobs.figure_style import ACCENT, EDGE, INK
 from hpc_jobs.learning.evaluation.coverage import REGIONS, Coverage
-from hpc_jobs.learning.evaluation.figure_style import ACCENT, INK, MUTED
-from hpc_jobs.learning.evaluation.judge import Answers, TestReport
+from hpc_jobs.learning.evaluation.test_set import Answers, TestReport
 
 MARKERS = dict(zip(REGIONS, ("v", "o", "^"), strict=True))
 CHANCE = 1.96  # standard deviations: 19 of 20 regions, were all covered as they should
@@ -36,7 +36,7 @@ def _draw_shares(axes: Axes, coverage: Coverage) -> None:
     level, found = coverage.level, list(coverage.targets.values())
     smallest = min(region.records for one in found for region in one.regions.values())
     chance = CHANCE * np.sqrt(level * (1 - level) / smallest)
-    axes.axhspan(level - chance, min(level + chance, 1), color=MUTED, alpha=0.2, lw=0)
+    axes.axhspan(level - chance, min(level + chance, 1), color=EDGE, alpha=0.2, lw=0)
     axes.axhline(level, color=ACCENT, linewidth=1)
     for place, one in enumerate(found):
         axes.plot([place - 0.36, place + 0.36], [one.share] * 2, color=INK, linewidth=2.5)

@@ -12,10 +12,17 @@ from numpy.typing import NDArray
 from hpc_jobs.contract.records import publish
 from hpc_jobs.dataset.dataset import Examples
 from hpc_jobs.dataset.facts import TargetScaler
+from hpc_jobs.figure_style import ACCENT, EDGE, INK, in_style, panels
 from hpc_jobs.learning.evaluation.coverage_figure import coverage_figure
-from hpc_jobs.learning.evaluation.figure_style import ACCENT, INK, MUTED, STYLE, TITLES, grid
-from hpc_jobs.learning.evaluation.judge import Answers, TestReport
-from hpc_jobs.learning.training.progress import Evaluation
+from hpc_jobs.learning.evaluation.test_set import Answers, TestReport
+from hpc_jobs.learning.training.state import Evaluation
+
+TITLES = {
+    "mean": "mean of the training records",
+    "pca_ridge": "linear PCA-ridge",
+    "pca_ridge_quadratic": "quadratic PCA-ridge",
+    "surrogate": "forward surrogate, inverted",
+}
 
 Scaled = NDArray[np.floating[Any]]
 
@@ -33,7 +40,7 @@ def draw_all(
 
     history: the epochs; none of a committee, whose members have theirs.
     """
-    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
+    with in_style(grid=True):
         figures = {
             "parity.png": parity_figure(name, answers.scaled, test, scaler, report),
             "errors.png": error_figure(name, answers.scaled, test, scaler, report),
@@ -56,7 +63,7 @@ def loss_figure(
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     epochs = [one.epoch for one in history]
-    left.semilogy(epochs, [one.train_loss for one in history], color=MUTED, label="training")
+    left.semilogy(epochs, [one.train_loss for one in history], color=EDGE, label="training")
     left.semilogy(epochs, [one.val_loss for one in history], color=INK, label="validation")
     best = min(history, key=lambda one: one.val_loss)
     left.plot(best.epoch, best.val_loss, "o", color=ACCENT, label=f"best, epoch {best.epoch}")
@@ -86,11 +93,11 @@ def parity_figure(
     name: str, estimates: Scaled, test: Examples, scaler: TargetScaler, report: TestReport
 ) -> Figure:
     """Predicted against true, each target in its physical units."""
-    figure, axes = grid(len(scaler.targets))
+    figure, axes = panels(len(scaler.targets))
     for k, (axis, target) in enumerate(zip(axes, scaler.targets, strict=False)):
         low, high = scaler.low[k], scaler.high[k]
         answer = low + (high - low) * estimates[:, k]
-        axis.plot([low, high], [low, high], color=MUTED, linewidth=1)
+        axis.plot([low, high], [low, high], color=EDGE, linewidth=1)
         axis.plot(test.physical[:, k], answer, "o", ms=2.5, mew=0, alpha=0.6, color=INK)
         errors = report.network.targets[target]
         axis.text(
@@ -112,7 +119,7 @@ def error_figure(
     name: str, estimates: Scaled, test: Examples, scaler: TargetScaler, report: TestReport
 ) -> Figure:
     """Histogram of the error of each target, in min-max units, one scale for all."""
-    figure, axes = grid(len(scaler.targets))
+    figure, axes = panels(len(scaler.targets))
     deviation = estimates - test.scaled
     limit = float(np.quantile(np.abs(deviation), 0.995)) or 1.0
     count = 2 * int(np.clip(np.sqrt(len(deviation)), 12, 60) / 2) + 1  # odd: one bin around zero

@@ -8,7 +8,7 @@ import numpy as np
 from hpc_jobs.contract.records import publish
 from hpc_jobs.dataset.dataset import Examples
 from hpc_jobs.dataset.facts import TargetScaler
-from hpc_jobs.learning.evaluation.judge import Answers
+from hpc_jobs.learning.evaluation.test_set import Answers
 
 WORST = "worst_cases.csv"
 CASES = 50

@@ -47,7 +47,7 @@ def train_finalist(
     fitted = fit_network(
         dataset, campaign, network, folder, spool=spool, progress=progress, stop=stop, team=team
     )
-    best = fitted.trainer.progress
+    best = fitted.trainer.state
     result = SeedResult(
         network=network.name,
         seed=seed,

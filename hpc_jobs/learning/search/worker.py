@@ -118,11 +118,11 @@ class Worker:
             stop=self.stop,
             team=self.team,
         )
-        self.study.note(begun, "best_epoch", fitted.trainer.progress.best_epoch)
+        self.study.note(begun, "best_epoch", fitted.trainer.state.best_epoch)
         self.study.note(begun, "weights", trainable([fitted.model.network]))
         speed = samples_per_s(fitted.model, fitted.validation, self.search.batch, self.team.device)
         shutil.rmtree(self.folder.trial(begun.origin), ignore_errors=True)
-        return fitted.trainer.progress.best_loss, speed
+        return fitted.trainer.state.best_loss, speed
 
     def _network(self, begun: Begun) -> Network:
         network = suggest(begun.trial, self.search, f"trial-{begun.origin}", begun.seed)

@@ -1,6 +1,6 @@
 """From trained members to a published committee: verified to belong together, judged as one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.training import Network as NetworkSpec
 from hpc_jobs.contract.training import members_of
 from hpc_jobs.dataset.dataset import open_dataset, validation_examples
+from hpc_jobs.learning.evaluation.baselines import Rival
 from hpc_jobs.learning.models.inverse_model import InverseModel
 from hpc_jobs.learning.models.trained_model import TrainedModel, load_model
 from hpc_jobs.learning.networks.committee import Committee
@@ -19,7 +20,11 @@ from hpc_jobs.learning.training.completion import Made, Trained, complete, ident
 
 
 def assemble_committee(
-    run: RunFolder[Path], campaign: Campaign, spec: NetworkSpec, training: str
+    run: RunFolder[Path],
+    campaign: Campaign,
+    spec: NetworkSpec,
+    training: str,
+    rivals: Mapping[str, Rival] | None = None,
 ) -> Trained:
     """Assemble the members models/<training>-<member> and publish models/<training>-<network>.
 
@@ -36,7 +41,7 @@ def assemble_committee(
     errors = (identified(model, validation, device) - validation.physical) / span
     mse = np.square(errors).mean(0)
     made = Made(name=name, network=spec, model=model, validation_mse=tuple(mse.tolist()))
-    return complete(run.model(name), campaign, made, dataset, validation, device)
+    return complete(run.model(name), campaign, made, dataset, validation, device, rivals)
 
 
 def committee_of(

@@ -1,6 +1,6 @@
 """What every model goes through before it leaves: calibrated, judged once, drawn, published."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,13 +17,14 @@ from hpc_jobs.dataset.dataset import (
     calibration_examples,
     test_examples,
 )
+from hpc_jobs.learning.evaluation.baselines import Rival
 from hpc_jobs.learning.evaluation.figures import draw_all
-from hpc_jobs.learning.evaluation.judge import Answers, TestReport, judge
+from hpc_jobs.learning.evaluation.test_set import Answers, TestReport, report_on_test_set
 from hpc_jobs.learning.evaluation.worst_cases import WORST, write_worst_cases
 from hpc_jobs.learning.models.calibration import Calibration, calibrate
 from hpc_jobs.learning.models.inverse_model import InverseModel, ModelCard, trainable
-from hpc_jobs.learning.training.progress import Evaluation
 from hpc_jobs.learning.training.publication import facts_of, publish_network
+from hpc_jobs.learning.training.state import Evaluation
 
 CHUNK = 4096
 
@@ -57,6 +58,7 @@ def complete(
     dataset: Dataset,
     validation: Examples,
     device: torch.device,
+    rivals: Mapping[str, Rival] | None = None,
 ) -> Trained:
     """Calibrate, look at the test set, this once, and publish whatever it says."""
     model = made.model.to(device).eval()
@@ -64,7 +66,8 @@ def complete(
     card = _card(campaign, made, dataset, calibration)
     test, scaler = test_examples(dataset), dataset.facts.scaler
     answers = _answers(model, calibration, test, device)
-    report = judge(answers, dataset, validation, test, forces=made.network.forces)
+    forces = made.network.forces
+    report = report_on_test_set(answers, dataset, validation, test, forces=forces, rivals=rivals)
     files = draw_all(folder / "figures", card.name, made.history, answers, test, scaler, report)
     write_worst_cases(folder / WORST, answers, test, scaler)
     facts = facts_of(card, made.validation_mse, report, test)

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from hpc_jobs.dataset.dataset import (
     with_noise,
 )
 from hpc_jobs.dataset.facts import DatasetFacts
+from hpc_jobs.learning.evaluation.baselines import Rival
 from hpc_jobs.learning.feed.choice import open_source
 from hpc_jobs.learning.feed.order import Order
 from hpc_jobs.learning.feed.source import Records
@@ -29,8 +30,8 @@ from hpc_jobs.learning.models.calibration import require_records
 from hpc_jobs.learning.models.inverse_model import InverseModel, trainable
 from hpc_jobs.learning.training.checkpoint import Checkpoints
 from hpc_jobs.learning.training.completion import Made, Trained, complete
-from hpc_jobs.learning.training.plan import Plan
-from hpc_jobs.learning.training.progress import Evaluation, Pace
+from hpc_jobs.learning.training.settings import Settings
+from hpc_jobs.learning.training.state import EpochSpeed, Evaluation
 from hpc_jobs.learning.training.team import Team
 from hpc_jobs.learning.training.trainer import Trainer
 from hpc_jobs.tracking.spool import Spool
@@ -60,10 +61,12 @@ def train_network(
     progress: Callable[[int, int, str], None],
     stop: Callable[[], bool],
     team: Team | None = None,
+    rivals: Mapping[str, Rival] | None = None,
 ) -> Trained | None:
     """Train one network on the run's dataset and publish it as models/<name>.
 
-    Interrupted, it resumes from its checkpoint when called again. Returns None on ranks that do
+    rivals: methods that its test report shows beside the regressions. Interrupted, it resumes from
+    its checkpoint when called again. Returns None on ranks that do
     not lead their team. Raises CorruptFile, ConfigurationError, Diverged and Interrupted.
     """
     team, folder = team or Team(), run.model(name)
@@ -77,7 +80,7 @@ def train_network(
     if not team.leads:
         return None
     made, device = _made(name, spec, fitted), fitted.trainer.device
-    trained = complete(folder, campaign, made, dataset, fitted.validation, device)
+    trained = complete(folder, campaign, made, dataset, fitted.validation, device, rivals)
     fitted.checkpoints.remove()
     return trained
 
@@ -99,28 +102,30 @@ def fit_network(
     until whoever calls has made use of the network. Raises Diverged and Interrupted.
     """
     _check_same_kind(dataset.facts, campaign)
-    team, plan = team or Team(), Plan.of(campaign.training, spec)
-    checkpoints = Checkpoints(folder / "checkpoints", _identity(campaign, spec, plan, dataset))
-    torch.manual_seed(plan.seed)
+    team, settings = team or Team(), Settings.of(campaign.training, spec)
+    checkpoints = Checkpoints(folder / "checkpoints", _identity(campaign, spec, settings, dataset))
+    torch.manual_seed(settings.seed)
     model, validation = _fresh_model(spec, dataset), validation_examples(dataset)
     with open_source(
-        campaign.training.source, _records(dataset, spec, plan, team.device)
+        campaign.training.source, _records(dataset, spec, settings, team.device)
     ) as source:
-        spool.params(_parameters(spec, plan, dataset, model, source.name))
+        spool.params(_parameters(spec, settings, dataset, model, source.name))
         compiled = campaign.training.compile
-        trainer = Trainer(model.network, source, validation, plan, team, compiled=compiled)
+        trainer = Trainer(model.network, source, validation, settings, team, compiled=compiled)
 
         def report(epoch: int, evaluation: Evaluation | None) -> None:
-            progress(epoch, plan.epochs, "epochs")
+            progress(epoch, settings.epochs, "epochs")
             if evaluation:
-                spool.metrics(_epoch_metrics(evaluation, trainer.pace, dataset), evaluation.epoch)
+                spool.metrics(_epoch_metrics(evaluation, trainer.speed, dataset), evaluation.epoch)
 
         trainer.fit(checkpoints, stop, report)
     return Fitted(model=model, trainer=trainer, validation=validation, checkpoints=checkpoints)
 
 
-def _records(dataset: Dataset, spec: NetworkSpec, plan: Plan, device: torch.device) -> Records:
-    order = Order(records=len(dataset.fit_rows), batch_size=plan.batch_size, seed=plan.seed)
+def _records(
+    dataset: Dataset, spec: NetworkSpec, settings: Settings, device: torch.device
+) -> Records:
+    order = Order(records=len(dataset.fit_rows), batch_size=settings.batch_size, seed=settings.seed)
     scaler = dataset.facts.scaler
     return Records(dataset.train, order, scaler, device, spec.components, spec.forces)
 
@@ -140,7 +145,7 @@ def _check_same_kind(facts: DatasetFacts, campaign: Campaign) -> None:
 
 
 def _made(name: str, spec: NetworkSpec, fitted: Fitted) -> Made:
-    progress = fitted.trainer.progress
+    progress = fitted.trainer.state
     chosen = next(one for one in progress.history if one.epoch == progress.best_epoch)
     return Made(
         name=name,
@@ -166,24 +171,24 @@ def _fresh_model(spec: NetworkSpec, dataset: Dataset) -> InverseModel:
     return model
 
 
-def _identity(campaign: Campaign, spec: NetworkSpec, plan: Plan, dataset: Dataset) -> str:
+def _identity(campaign: Campaign, spec: NetworkSpec, settings: Settings, dataset: Dataset) -> str:
     """Name everything that the weights depend on."""
-    said = [spec.model_dump_json(), repr(plan), dataset.sha256, campaign.fingerprint]
+    said = [spec.model_dump_json(), repr(settings), dataset.sha256, campaign.fingerprint]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def _parameters(
-    spec: NetworkSpec, plan: Plan, dataset: Dataset, model: InverseModel, source: str
+    spec: NetworkSpec, settings: Settings, dataset: Dataset, model: InverseModel, source: str
 ) -> dict[str, Any]:
-    settings = {f"network.{key}": value for key, value in spec.model_dump(mode="json").items()}
+    own = {f"network.{key}": value for key, value in spec.model_dump(mode="json").items()}
     return {
-        **{key: value for key, value in settings.items() if value is not None},
-        "epochs": plan.epochs,
-        "batch_size": plan.batch_size,
-        "learning_rate": plan.learning_rate,
-        "weight_decay": plan.weight_decay,
-        "schedule": plan.schedule.kind,
-        "seed": plan.seed,
+        **{key: value for key, value in own.items() if value is not None},
+        "epochs": settings.epochs,
+        "batch_size": settings.batch_size,
+        "learning_rate": settings.learning_rate,
+        "weight_decay": settings.weight_decay,
+        "schedule": settings.schedule.kind,
+        "seed": settings.seed,
         "weights": trainable([model.network]),
         "source": source,
         "train_records": len(dataset.fit_rows),
@@ -194,7 +199,7 @@ def _parameters(
     }
 
 
-def _epoch_metrics(evaluation: Evaluation, pace: Pace, dataset: Dataset) -> dict[str, float]:
+def _epoch_metrics(evaluation: Evaluation, speed: EpochSpeed, dataset: Dataset) -> dict[str, float]:
     targets = dataset.facts.scaler.targets
     each = {
         f"val_{target.lower()}/mse": value
@@ -204,7 +209,7 @@ def _epoch_metrics(evaluation: Evaluation, pace: Pace, dataset: Dataset) -> dict
         "train/loss": evaluation.train_loss,
         "val/loss": evaluation.val_loss,
         "train/learning_rate": evaluation.rate,
-        "io/samples_per_s": pace.samples_per_s,
-        "io/input_wait": pace.input_wait,
+        "io/samples_per_s": speed.samples_per_s,
+        "io/input_wait": speed.input_wait,
         **each,
     }

@@ -12,8 +12,8 @@ import torch
 from hpc_jobs.contract.model import ModelFacts
 from hpc_jobs.contract.records import publish, publish_manifest, publish_model
 from hpc_jobs.dataset.dataset import Examples
-from hpc_jobs.learning.evaluation.judge import TestReport
 from hpc_jobs.learning.evaluation.metrics import Errors
+from hpc_jobs.learning.evaluation.test_set import TestReport
 from hpc_jobs.learning.models.inverse_model import (
     CARD,
     EXAMPLE,

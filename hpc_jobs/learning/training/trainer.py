@@ -21,9 +21,9 @@ from hpc_jobs.learning.feed.meter import InputMeter
 from hpc_jobs.learning.feed.source import Batch, BatchSource
 from hpc_jobs.learning.networks.network import Network
 from hpc_jobs.learning.training.checkpoint import Checkpoints
-from hpc_jobs.learning.training.plan import Plan
-from hpc_jobs.learning.training.progress import Evaluation, Pace, Progress
 from hpc_jobs.learning.training.schedule import learning_rate
+from hpc_jobs.learning.training.settings import Settings
+from hpc_jobs.learning.training.state import EpochSpeed, Evaluation, TrainingState
 from hpc_jobs.learning.training.team import Team
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class Trainer:
         network: Network,
         source: BatchSource,
         validation: Examples,
-        plan: Plan,
+        settings: Settings,
         team: Team | None = None,
         *,
         compiled: bool = False,
@@ -89,17 +89,17 @@ class Trainer:
         self.device = self.team.device
         self.network = network.to(self.device)
         self.source = source
-        self.plan = plan
-        self.progress = Progress()
-        self.pace = Pace(samples_per_s=0.0, input_wait=0.0)
+        self.settings = settings
+        self.state = TrainingState()
+        self.speed = EpochSpeed(samples_per_s=0.0, input_wait=0.0)
         objective = Objective(self.network)
         if compiled:
             objective.compile()
         self._objective = self.team.wrap(objective)
         self.optimiser = torch.optim.AdamW(
             network.parameters(),
-            lr=plan.learning_rate,
-            weight_decay=plan.weight_decay,
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
             fused=True,
         )
         self._loss = torch.zeros((), dtype=torch.float64, device=self.device)  # this rank's
@@ -115,28 +115,28 @@ class Trainer:
         if state := checkpoints.latest():
             self._restore(state, checkpoints)
             log.info("resuming after epoch %d, step %d", state["epoch"], state["step"])
-        if self.plan.precision == "tf32" and self.device.type == "cuda":
+        if self.settings.precision == "tf32" and self.device.type == "cuda":
             torch.set_float32_matmul_precision("high")
-        while self.progress.epoch < self.plan.epochs and not self._hopeless:
+        while self.state.epoch < self.settings.epochs and not self._hopeless:
             self._epoch(checkpoints, stop)
             evaluation = self._end_epoch()
-            epoch = self.progress.epoch
-            if epoch % self.plan.checkpoint_every_epochs == 0:
+            epoch = self.state.epoch
+            if epoch % self.settings.checkpoint_every_epochs == 0:
                 self._save(checkpoints)
             report(epoch, evaluation)
-        self.network.load_state_dict(self.progress.best)
+        self.network.load_state_dict(self.state.best)
         self.network.eval()
 
     @property
     def _hopeless(self) -> bool:
-        patience = self.plan.patience
-        return patience is not None and self.progress.evaluations_since_best >= patience
+        patience = self.settings.patience
+        return patience is not None and self.state.evaluations_since_best >= patience
 
     def _epoch(self, checkpoints: Checkpoints, stop: Callable[[], bool]) -> None:
         self.network.train()
-        if self.progress.epoch >= self.plan.settle_after * self.plan.epochs:
+        if self.state.epoch >= self.settings.settle_after * self.settings.epochs:
             self.network.settle()
-        progress, order, meter = self.progress, self.source.order, InputMeter()
+        progress, order, meter = self.state, self.source.order, InputMeter()
         begun = progress.step
         batches = self.source.batches(progress.epoch, progress.step, self.team.share)
         with closing(batches):
@@ -147,7 +147,7 @@ class Trainer:
                 progress.step += 1
         self._check_loss()
         share = (order.steps - begun) / order.steps
-        self.pace = Pace(
+        self.speed = EpochSpeed(
             samples_per_s=share * order.records / meter.elapsed_s,
             input_wait=meter.waited_s / meter.elapsed_s,
         )
@@ -156,12 +156,12 @@ class Trainer:
     def _told_to_stop(self, stop: Callable[[], bool]) -> bool:
         if self.team.alone:
             return stop()
-        return self.progress.step % TEAM_STOP_STEPS == 0 and self.team.any(stop())
+        return self.state.step % TEAM_STOP_STEPS == 0 and self.team.any(stop())
 
     def _hand_over(self, checkpoints: Checkpoints) -> None:
         path = self._save(checkpoints)
         raise Interrupted(
-            f"told to stop in epoch {self.progress.epoch + 1} of {self.plan.epochs}; "
+            f"told to stop in epoch {self.state.epoch + 1} of {self.settings.epochs}; "
             f"run again to resume from {path.name}"
         )
 
@@ -173,7 +173,7 @@ class Trainer:
         noise = self._noise(batch.step, stop - start)
         torch.manual_seed(self._seed(batch.step, _DROPOUT + share.rank))
         with torch.autocast(
-            self.device.type, torch.bfloat16, enabled=self.plan.precision == "bf16"
+            self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"
         ):
             loss, squared = self._objective(batch.components + noise, batch.targets)
         # Ranks average their gradients; parts of a batch may differ by one record.
@@ -197,33 +197,33 @@ class Trainer:
         return whole[first:last]
 
     def _seed(self, step: int, tag: int) -> int:
-        entropy = (self.plan.seed, self.progress.epoch, step, tag)
+        entropy = (self.settings.seed, self.state.epoch, step, tag)
         return int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
 
     def _check_loss(self) -> float:
         value = float(self.team.total(self._loss))
         if not math.isfinite(value):
             raise Diverged(
-                f"the loss is {value} in epoch {self.progress.epoch + 1}; lower "
-                f"training.learning_rate (it is {self.plan.learning_rate})"
+                f"the loss is {value} in epoch {self.state.epoch + 1}; lower "
+                f"training.learning_rate (it is {self.settings.learning_rate})"
             )
         return value
 
     def _rate(self, step: int) -> float:
         steps = self.source.order.steps
         return learning_rate(
-            self.plan.schedule,
-            self.plan.learning_rate,
-            self.progress.epoch * steps + step,
-            self.plan.epochs * steps,
+            self.settings.schedule,
+            self.settings.learning_rate,
+            self.state.epoch * steps + step,
+            self.settings.epochs * steps,
             steps,
         )
 
     def _end_epoch(self) -> Evaluation | None:
-        progress, plan = self.progress, self.plan
+        progress, settings = self.state, self.settings
         train_loss = self._check_loss()
         self._loss.zero_()
-        if progress.epoch % plan.evaluate_every_epochs and progress.epoch < plan.epochs:
+        if progress.epoch % settings.evaluate_every_epochs and progress.epoch < settings.epochs:
             return None
         mse = self._validation_mse()
         evaluation = Evaluation(
@@ -249,7 +249,7 @@ class Trainer:
 
     def _save(self, checkpoints: Checkpoints) -> Any:
         """Write a checkpoint; every rank returns when it is in place."""
-        progress = self.progress
+        progress = self.state
         progress.running_loss = self._check_loss()
         path = checkpoints.path(progress.epoch, progress.step)
         if self.team.leads:
@@ -265,8 +265,8 @@ class Trainer:
         try:
             self.network.load_state_dict(state["network"])
             self.optimiser.load_state_dict(state["optimiser"])
-            self.progress = Progress.decode(state)
-            self._loss.fill_(self.progress.running_loss if self.team.leads else 0.0)
+            self.state = TrainingState.decode(state)
+            self._loss.fill_(self.state.running_loss if self.team.leads else 0.0)
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
             raise CorruptFile(
                 f"{checkpoints.folder}: a checkpoint that calls itself one of this training holds "

@@ -16,7 +16,7 @@ from hpc_jobs.fem.specimen.mesh import half_width, shape_functions
 from hpc_jobs.fem.specimen.patches import locate
 from hpc_jobs.measurement.camera.defects import Defects, Optics
 
-EDGE_LOSS_MM = 0.7  # points are lost within this of an edge rather than elsewhere
+EDGE_LOSS_MM = 1.0  # points are lost within this of an edge rather than elsewhere
 CLUSTER_POINTS = 2.0  # size of the clusters in which points are lost
 
 FloatArray = NDArray[np.float64]
@@ -179,7 +179,7 @@ def _lost(
 ) -> BoolArray:
     """Which points are lost, (frames, rows, columns): most at the edges and in the last frames."""
     away = half_width(geometry, own[..., 0]) - np.abs(own[..., 1])
-    edge = 2 * np.exp(-np.maximum(away, 0) / EDGE_LOSS_MM)
+    edge = 4 * np.exp(-np.maximum(away, 0) / EDGE_LOSS_MM)
     lasting, passing = (
         gaussian_filter(
             random.standard_normal((count, *inside.shape)), (0, CLUSTER_POINTS, CLUSTER_POINTS)

@@ -8,7 +8,7 @@ A specimen has a folder of its own, with frames and a machine's file.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -169,15 +169,15 @@ def shoot(
     """Cut, pull and film one specimen; raises ImpossibleFilm."""
     built, measured = _cut(test.geometry, defects, random)
     angle = test.angle_deg + defects.angle_deg * random.uniform(-1, 1)
-    real = TensileTest(built, angle, test.label)
-    end = specimens.end_displacement_mm
+    real = replace(test, geometry=built, angle_deg=angle)
+    end = test.end_displacement_mm
     beyond = end + 1.5 * SPEED_MM_PER_S / defects.camera_hz
     pull = pull_of(*_curve(sheet, real, specimens.patches, end, beyond), defects)
     times = np.arange(-optics.unloaded_frames, pull.times_s[-1] * defects.camera_hz)
     times = (times + random.uniform(0, 1)) / defects.camera_hz
     times = times[times <= pull.times_s[-1]]
     elongations, _, _ = pull.at(times)
-    outputs = end * np.arange(1, specimens.output_times + 1) / specimens.output_times
+    outputs = np.array(test.displacements_mm)
     knee = end * np.linspace(0.005, 0.08, 16)  # general yield, where the force turns
     wanted = np.concatenate([elongations[elongations > TINY_MM], outputs, knee])
     moments = _distinct(wanted)

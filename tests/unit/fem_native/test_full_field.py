@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.material import Material, Swift
-from hpc_jobs.contract.specimen import MESH_LEVELS, Geometry, Patches, TensileTest
+from hpc_jobs.contract.specimen import MESH_LEVELS, Patches, Specimens, TensileTest
 from hpc_jobs.fem.native.full_field import full_field
 from hpc_jobs.fem.specimen.kinematics import log_strains
 from hpc_jobs.fem.specimen.patches import patch_weights
@@ -20,10 +20,16 @@ DP780 = np.array([0.972408, 0.96969, 0.984209, 0.985587, 1.00994, 0.964962, 1.01
 MOMENTS = np.array([0.003, 0.05, 0.2, 0.6])
 
 
+def specimen(angle: float) -> TensileTest:
+    """Return the test of one strip."""
+    [test] = Specimens(angles_deg=(angle,)).tests
+    return test
+
+
 @pytest.mark.parametrize("angle", [0, 30, 90])
 def test_strains_of_the_nodes_are_those_of_the_patches(angle: float) -> None:
     """Kinematics of their own, all patches, whatever symmetry was used."""
-    test = TensileTest(Geometry(), angle, "one")
+    test = specimen(angle)
     found = full_field(DP780, MATERIAL, test, COARSE, Patches(), MOMENTS)
     weights = patch_weights(found.mesh, Patches())
     expected = np.einsum("pk,ctk->cpt", weights, log_strains(found.mesh, found.displacements))
@@ -35,7 +41,7 @@ def test_strains_of_the_nodes_are_those_of_the_patches(angle: float) -> None:
 
 def test_a_specimen_past_its_peak_is_cut_there() -> None:
     """What was reached before is kept, nothing invented beyond."""
-    test = TensileTest(Geometry(), 0, "one")
+    test = specimen(0)
     found = full_field(DP780, MATERIAL, test, COARSE, Patches(), np.array([0.5, 1.0, 6.0]))
     assert found.status == "necked"
     np.testing.assert_array_equal(found.end_displacements_mm, [0.5, 1.0])
@@ -45,6 +51,6 @@ def test_a_specimen_past_its_peak_is_cut_there() -> None:
 
 def test_moments_must_increase() -> None:
     """The message names them."""
-    test = TensileTest(Geometry(), 0, "one")
+    test = specimen(0)
     with pytest.raises(ValueError, match="positive and increasing"):
         full_field(DP780, MATERIAL, test, COARSE, Patches(), np.array([0.5, 0.2]))

@@ -19,8 +19,9 @@ from hpc_jobs.contract.records import (
 )
 from hpc_jobs.dataset.facts import TargetScaler
 from hpc_jobs.dataset.pack import publish_dataset
+from hpc_jobs.identification.rival import RIVALS
 from hpc_jobs.jobs.assemble import work
-from hpc_jobs.learning.evaluation.judge import TestReport as Report
+from hpc_jobs.learning.evaluation.test_set import TestReport as Report
 from hpc_jobs.learning.evaluation.worst_cases import WORST
 from hpc_jobs.learning.models.inverse_model import InverseModel, ModelCard
 from hpc_jobs.learning.models.runtimes import Subject, check_agreement, exported
@@ -54,7 +55,7 @@ def assembled(tmp_path_factory):
         with Spool(run.root / f"{name}.jsonl", name=name) as spool:
             train_network(
                 run, campaign, spec, name, spool=spool,
-                progress=lambda *_: None, stop=lambda: False,
+                progress=lambda *_: None, stop=lambda: False, rivals=RIVALS,
             )  # fmt: skip
     done = job(run, "assemble", "--name", "t", HPC_TOKEN="a")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -21,7 +21,7 @@ from hpc_jobs.learning.feed.source import Records
 from hpc_jobs.learning.networks import NETWORKS
 from hpc_jobs.learning.training.checkpoint import Checkpoints
 from hpc_jobs.learning.training.interruption import stop_on_signals
-from hpc_jobs.learning.training.plan import Plan
+from hpc_jobs.learning.training.settings import Settings
 from hpc_jobs.learning.training.team import Team
 from hpc_jobs.learning.training.trainer import Trainer
 
@@ -50,8 +50,8 @@ def trainer(run, campaign, *, network=0, forces=False, seed=3, **changes):
     source = RamSource(
         Records(dataset.train, order, facts.scaler, device, spec.components, spec.forces)
     )
-    plan = Plan(**(settings | changes))
-    return Trainer(built, source, validation_examples(dataset), plan)
+    settings = Settings(**(settings | changes))
+    return Trainer(built, source, validation_examples(dataset), settings)
 
 
 def ignore(*_):
@@ -89,8 +89,8 @@ def test_interrupted_equals_uninterrupted_bitwise(packed, campaign, tmp_path, ne
     seen = []
     cut.fit(checkpoints, lambda: False, lambda epoch, _: seen.append(epoch))
     assert seen == [4, 5]
-    assert cut.progress.history == whole.progress.history
-    assert len(cut.progress.history) == EPOCHS
+    assert cut.state.history == whole.state.history
+    assert len(cut.state.history) == EPOCHS
     for name, value in weights(whole).items():
         assert torch.equal(value, weights(cut)[name]), name
 
@@ -146,11 +146,11 @@ def test_a_checkpoint_holds_no_code(packed, campaign, tmp_path):
 def test_the_best_epoch_is_what_remains(packed, campaign, tmp_path):
     one = trainer(packed, campaign, learning_rate=0.03, schedule=Cosine(kind="cosine"))
     one.fit(Checkpoints(tmp_path / "c", "a"), lambda: False, ignore)
-    losses = {seen.epoch: seen.val_loss for seen in one.progress.history}
-    assert one.progress.best_loss == min(losses.values())
-    assert losses[one.progress.best_epoch] == one.progress.best_loss
+    losses = {seen.epoch: seen.val_loss for seen in one.state.history}
+    assert one.state.best_loss == min(losses.values())
+    assert losses[one.state.best_epoch] == one.state.best_loss
     again = float(one._validation_mse().sum())
-    assert again == pytest.approx(one.progress.best_loss, rel=1e-6)
+    assert again == pytest.approx(one.state.best_loss, rel=1e-6)
 
 
 def test_it_ends_early_when_nothing_better_comes_and_resumed_it_ends_there_too(
@@ -159,10 +159,10 @@ def test_it_ends_early_when_nothing_better_comes_and_resumed_it_ends_there_too(
     settings = {"epochs": 9, "learning_rate": 1e-30, "patience": 3, "checkpoint_every_epochs": 1}
     one = trainer(packed, campaign, network=1, **settings)
     one.fit(Checkpoints(tmp_path / "c", "a"), lambda: False, ignore)
-    assert (one.progress.best_epoch, one.progress.epoch) == (1, 1 + 3)
+    assert (one.state.best_epoch, one.state.epoch) == (1, 1 + 3)
     again, seen = trainer(packed, campaign, network=1, **settings), []
     again.fit(Checkpoints(tmp_path / "c", "a"), lambda: False, lambda epoch, _: seen.append(epoch))
-    assert seen == [] and again.progress.history == one.progress.history
+    assert seen == [] and again.state.history == one.state.history
 
 
 def test_bfloat16_learns_as_float32_does_and_stores_float32(packed, campaign, tmp_path):
@@ -170,7 +170,7 @@ def test_bfloat16_learns_as_float32_does_and_stores_float32(packed, campaign, tm
     for precision in ("float32", "bf16"):
         one = trainer(packed, campaign, network=1, epochs=15, precision=precision)
         one.fit(Checkpoints(tmp_path / precision, "a"), lambda: False, ignore)
-        losses[precision] = one.progress.best_loss
+        losses[precision] = one.state.best_loss
         assert {value.dtype for value in one.network.parameters()} == {torch.float32}
     assert losses["bf16"] != losses["float32"]
     assert losses["bf16"] == pytest.approx(losses["float32"], rel=0.1)
@@ -191,14 +191,18 @@ def test_batches_too_small_for_the_ranks_are_refused(packed, campaign):
     team = Team(Share(0, BATCH + 1))
     with pytest.raises(ConfigurationError, match=r"for 65 ranks; raise training\.batch_size"):
         Trainer(
-            one.network, one.source, validation_examples(open_dataset(packed, 0.2)), one.plan, team
+            one.network,
+            one.source,
+            validation_examples(open_dataset(packed, 0.2)),
+            one.settings,
+            team,
         )
 
 
 def test_training_learns(packed, campaign, tmp_path):
     one = trainer(packed, campaign, network=1, epochs=60, learning_rate=3e-3)
     one.fit(Checkpoints(tmp_path / "c", "a"), lambda: False, ignore)
-    first, last = one.progress.history[0], one.progress.history[-1]
+    first, last = one.state.history[0], one.state.history[-1]
     variance = float(one._targets.var(0).sum())
     assert last.val_loss < 0.3 * variance < first.val_loss
 
@@ -244,13 +248,13 @@ def test_the_clock_stops_a_training_as_a_signal_does(packed, campaign, tmp_path)
 
 
 def test_many_epochs_are_evaluated_two_hundred_times_at_most(packed, campaign):
-    plan = trainer(packed, campaign, epochs=1001).plan
-    assert plan.evaluate_every_epochs == 6
-    assert np.ceil(1001 / plan.evaluate_every_epochs) <= 200
+    settings = trainer(packed, campaign, epochs=1001).settings
+    assert settings.evaluate_every_epochs == 6
+    assert np.ceil(1001 / settings.evaluate_every_epochs) <= 200
 
 
 def test_a_network_may_have_its_own_pace(campaign):
     own = campaign.training.networks[0].model_copy(update={"epochs": 7, "weight_decay": 0.0})
-    plan = Plan.of(campaign.training, own)
-    assert (plan.epochs, plan.weight_decay) == (7, 0.0)
-    assert (plan.batch_size, plan.learning_rate) == (32, campaign.training.learning_rate)
+    settings = Settings.of(campaign.training, own)
+    assert (settings.epochs, settings.weight_decay) == (7, 0.0)
+    assert (settings.batch_size, settings.learning_rate) == (32, campaign.training.learning_rate)

@@ -9,10 +9,11 @@ from hpc_jobs.dataset.dataset import Examples, open_dataset, validation_examples
 from hpc_jobs.dataset.dataset import test_examples as frozen_examples
 from hpc_jobs.dataset.facts import TargetScaler
 from hpc_jobs.dataset.pack import publish_dataset
+from hpc_jobs.identification.rival import RIVALS
 from hpc_jobs.learning.evaluation.baselines import baseline_estimates
 from hpc_jobs.learning.evaluation.coverage import coverage_of
-from hpc_jobs.learning.evaluation.judge import Answers, judge
 from hpc_jobs.learning.evaluation.metrics import errors_of
+from hpc_jobs.learning.evaluation.test_set import Answers, report_on_test_set
 from hpc_jobs.learning.evaluation.worst_cases import write_worst_cases
 
 
@@ -40,7 +41,7 @@ def dataset(run, campaign):
 
 def test_baselines_rank_as_they_must(dataset):
     validation, test = validation_examples(dataset), frozen_examples(dataset)
-    answers = baseline_estimates(dataset, validation, test)
+    answers = baseline_estimates(dataset, validation, test, rivals=RIVALS)
     errors = {k: errors_of(v, test, dataset.facts.scaler).sum_mse for k, v in answers.items()}
     variance = float(test.scaled.var(0).sum())
     assert errors["mean"] == pytest.approx(variance, rel=0.1) and errors["mean"] >= variance
@@ -58,11 +59,15 @@ def answers(scaled, test, scaler, *, novelty=0.0, half=0.1):
 def test_the_report_says_who_is_beaten(dataset):
     validation, test = validation_examples(dataset), frozen_examples(dataset)
     scaler = dataset.facts.scaler
-    truth = judge(answers(test.scaled, test, scaler), dataset, validation, test)
+    truth = report_on_test_set(
+        answers(test.scaled, test, scaler), dataset, validation, test, rivals=RIVALS
+    )
     assert truth.loses_to == () and truth.beaten_at == {} and truth.novel_share == 0
     constant = np.full_like(test.scaled, 0.7)
     constant[:, 2] = test.scaled[:, 2]
-    report = judge(answers(constant, test, scaler, novelty=2.0), dataset, validation, test)
+    report = report_on_test_set(
+        answers(constant, test, scaler, novelty=2.0), dataset, validation, test, rivals=RIVALS
+    )
     assert set(report.loses_to) == {"mean", "pca_ridge", "pca_ridge_quadratic", "surrogate"}
     assert "MP3" not in report.beaten_at and "mean" in report.beaten_at["MP1"]
     assert report.novel_share == 1

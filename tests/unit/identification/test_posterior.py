@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.errors import BadInput
-from hpc_jobs.forward.box_law import BoxLaw, fit_box_law
-from hpc_jobs.forward.gauss_newton import refine
 from hpc_jobs.forward.records import ForwardRecords
-from hpc_jobs.forward.sampling import posterior_mean
 from hpc_jobs.forward.surrogate import Surrogate, fit_surrogate
+from hpc_jobs.identification.posterior import posterior_mean, refine
+from hpc_jobs.identification.prior import BoxLaw, fit_box_law
 
 NOISE = (5e-4, 5e-3)
 LIMITS = (np.array([0.9, 0.9]), np.array([1.1, 1.1]))

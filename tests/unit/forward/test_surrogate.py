@@ -7,9 +7,9 @@ from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.dataset.pack import publish_dataset
 from hpc_jobs.forward import surrogate as module
 from hpc_jobs.forward.fidelity import corrected
-from hpc_jobs.forward.gauss_newton import bound, refine
 from hpc_jobs.forward.records import ForwardRecords, training_records
 from hpc_jobs.forward.surrogate import fit_surrogate
+from hpc_jobs.identification.posterior import bound, refine
 
 NOISE = (5e-4, 5e-3)
 TARGETS, STRAINS, FORCES = 3, 60, 6

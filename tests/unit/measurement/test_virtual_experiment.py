@@ -8,8 +8,8 @@ import yaml
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.specimen import Mesh
-from hpc_jobs.identification.judgement import position
 from hpc_jobs.identification.mesh_bias import mesh_bias, refined
+from hpc_jobs.identification.validity import position
 from hpc_jobs.measurement.file import read_for, read_measurement
 from hpc_jobs.measurement.virtual_experiment import ImpossibleExperiment, virtual_experiment
 from hpc_jobs.tools import import_measurement
@@ -54,8 +54,8 @@ def test_an_experiment_on_the_campaigns_mesh_is_refused(small: Campaign) -> None
 
 
 def test_an_alloy_of_another_family_is_refused(small: Campaign) -> None:
-    material = small.material.model_copy(update={"yield_function": "barlat89"})
-    other = small.model_copy(update={"material": material})
+    sheet = small.sheet.model_copy(update={"yield_function": "barlat89"})
+    other = small.model_copy(update={"sheet": sheet})
     with pytest.raises(ImpossibleExperiment, match=r"dp780: published as .* identifies barlat89"):
         virtual_experiment(other, "dp780", "dp780", mesh=FINE)
 

@@ -5,7 +5,8 @@ import pytest
 from hpc_jobs.contract.design import MechanicalBox
 from hpc_jobs.contract.measurement import Truth
 from hpc_jobs.contract.validation import Estimate, Judgement, Limits
-from hpc_jobs.identification.judgement import beyond, judge, passes, position
+from hpc_jobs.identification.validity import beyond, position
+from hpc_jobs.identification.verdict import judge, passes
 
 BOX, LIMITS = MechanicalBox(), Limits()
 INSIDE: dict[Any, float] = {

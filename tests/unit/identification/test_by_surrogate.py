@@ -17,14 +17,14 @@ from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.fem.materials.sheet import Sheet
 from hpc_jobs.forward.records import ForwardRecords
 from hpc_jobs.identification.anisotropy import by_parameter
+from hpc_jobs.identification.by_surrogate import Identifier
 from hpc_jobs.identification.fem_updating import update
-from hpc_jobs.identification.field import Field
 from hpc_jobs.identification.figures import draw_case
+from hpc_jobs.identification.intervals import draw_sheets, quantity_intervals
 from hpc_jobs.identification.mesh_bias import mesh_bias
-from hpc_jobs.identification.refine import Identifier
-from hpc_jobs.identification.score import score
+from hpc_jobs.identification.resimulated import Field
 from hpc_jobs.identification.timing import time_refinement
-from hpc_jobs.identification.uncertainty import draw_sheets, quantity_intervals
+from hpc_jobs.identification.verdict import score
 from hpc_jobs.measurement.file import Measurement
 
 COARSE = {

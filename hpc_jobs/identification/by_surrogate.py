@@ -21,14 +21,13 @@ from hpc_jobs.contract.records import read_model
 from hpc_jobs.contract.training import Noise
 from hpc_jobs.contract.validation import Estimate
 from hpc_jobs.design.mechanical import axes, places_of
-from hpc_jobs.forward.box_law import BoxLaw, fit_box_law
 from hpc_jobs.forward.fidelity import corrected
-from hpc_jobs.forward.gauss_newton import Posterior, refine
 from hpc_jobs.forward.records import ForwardRecords, training_records
-from hpc_jobs.forward.sampling import posterior_mean
 from hpc_jobs.forward.surrogate import Surrogate, fit_surrogate
-from hpc_jobs.identification.by_network import unphysical
-from hpc_jobs.identification.mesh_bias import MeshBias, mesh_bias
+from hpc_jobs.identification.mesh_bias import MeshBias, publish_mesh_bias
+from hpc_jobs.identification.posterior import Posterior, posterior_mean, refine
+from hpc_jobs.identification.prior import BoxLaw, fit_box_law
+from hpc_jobs.identification.validity import unphysical
 from hpc_jobs.measurement.file import Measurement
 
 FloatArray = NDArray[np.float64]
@@ -50,16 +49,14 @@ class Identifier:
 
     @classmethod
     def of(cls, run: RunFolder[Path], bias: MeshBias | None = None) -> "Identifier":
-        """Read the run's campaign and dataset; raises CorruptFile, and NoReference for the bias."""
+        """Read the run's campaign and dataset; raises CorruptFile, and NoReference for the bias.
+
+        bias: where it is known; otherwise the published one, or a simulation's.
+        """
         campaign = read_model(FrozenCampaign, run.campaign).campaign
         facts, records = training_records(run)
         limits = np.array(facts.scaler.low), np.array(facts.scaler.high)
-        bias = bias or mesh_bias(
-            campaign.material,
-            campaign.specimens,
-            campaign.validation.mesh_refinement,
-            campaign.solver,
-        )
+        bias = bias or publish_mesh_bias(run, campaign)
         return cls(campaign, records, limits, bias)
 
     def surrogate(self, noise: Noise) -> Surrogate:

@@ -1,4 +1,4 @@
-"""How one network is trained: the campaign's settings, with the network's own pace over them."""
+"""How one network is trained: the campaign's settings, and the network's own laid over them."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ EVALUATIONS = 200  # of the validation set in one training, at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Settings:
     """Everything that the weights depend on beside network and data."""
 
     epochs: int
@@ -25,8 +25,8 @@ class Plan:
     precision: Precision = "float32"
 
     @classmethod
-    def of(cls, training: Training, network: NetworkSpec) -> "Plan":
-        """Lay the network's own pace over the campaign's."""
+    def of(cls, training: Training, network: NetworkSpec) -> "Settings":
+        """Lay the network's own settings over the campaign's."""
         return cls(
             epochs=network.epochs or training.epochs,
             batch_size=network.batch_size or training.batch_size,

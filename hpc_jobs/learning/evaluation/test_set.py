@@ -1,5 +1,6 @@
-"""The verdict on a trained network: once, on the off-grid test set, beside the baselines."""
+"""A trained network on the off-grid test set: looked at once, beside the baselines."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -9,7 +10,7 @@ from pydantic import Field, FiniteFloat
 
 from hpc_jobs.contract.frozen import Frozen
 from hpc_jobs.dataset.dataset import Dataset, Examples
-from hpc_jobs.learning.evaluation.baselines import baseline_estimates
+from hpc_jobs.learning.evaluation.baselines import Rival, baseline_estimates
 from hpc_jobs.learning.evaluation.coverage import Coverage, Intervals, coverage_of
 from hpc_jobs.learning.evaluation.metrics import Errors, errors_of
 
@@ -45,24 +46,23 @@ class TestReport(Frozen):
     coverage: Annotated[Coverage, Field(description="of the network's intervals")]
 
 
-def judge(
+def report_on_test_set(
     answers: Answers,
     dataset: Dataset,
     validation: Examples,
     test: Examples,
     *,
     forces: bool = False,
+    rivals: Mapping[str, Rival] | None = None,
 ) -> TestReport:
     """Compare a network's answers with the truth and with the baselines' estimates.
 
-    forces: whether the network saw them; then the baselines do, too.
+    forces: whether the network saw them; then the baselines do, too. rivals: other baselines.
     """
     scaler = dataset.facts.scaler
     network = errors_of(answers.scaled, test, scaler)
-    baselines = {
-        name: errors_of(estimates, test, scaler)
-        for name, estimates in baseline_estimates(dataset, validation, test, forces=forces).items()
-    }
+    estimates = baseline_estimates(dataset, validation, test, forces=forces, rivals=rivals)
+    baselines = {name: errors_of(one, test, scaler) for name, one in estimates.items()}
     better = {
         target: tuple(
             name

@@ -19,7 +19,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class EpochSpeed:
     """How fast an epoch went; by the clock, so never part of what must be reproduced."""
 
     samples_per_s: float  # over all ranks
@@ -27,7 +27,7 @@ class Pace:
 
 
 @dataclass
-class Progress:
+class TrainingState:
     """Where a training is, and the best it has seen."""
 
     epoch: int = 0  # whole epochs done
@@ -61,7 +61,7 @@ class Progress:
         }
 
     @classmethod
-    def decode(cls, state: dict[str, Any]) -> "Progress":
+    def decode(cls, state: dict[str, Any]) -> "TrainingState":
         """From `encode`."""
         names = ("epoch", "step", "running_loss", "best_loss", "best_epoch", "best")
         return cls(

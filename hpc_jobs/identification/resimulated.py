@@ -1,4 +1,4 @@
-"""Re-simulated fields: the strains and forces that an identified material would have shown."""
+"""The virtual specimens pulled again, made of the material that was identified."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,11 +7,15 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.layout import manifest_of
 from hpc_jobs.contract.measurement import MeasurementFields
 from hpc_jobs.contract.records import publish, publish_manifest, read_manifest
 from hpc_jobs.contract.validation import Estimate
+from hpc_jobs.fem.backends import backend_of
+from hpc_jobs.identification.anisotropy import by_parameter
+from hpc_jobs.identification.mesh_bias import MeshBias
 
 KIND = "field"
 NOT_ANSWERED = "not_answered"
@@ -19,7 +23,7 @@ NOT_ANSWERED = "not_answered"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """The answer to one estimate; the arrays are NaN unless the status is 'ok'."""
+    """Strains and forces that an estimate's material shows; NaN unless the status is 'ok'."""
 
     estimate: Estimate
     status: str  # of the record (contract.records.RecordStatus), or NOT_ANSWERED
@@ -33,6 +37,30 @@ class Field:
         if self.status in ("ok", NOT_ANSWERED):
             return None
         return f"the re-simulation ended with '{self.status}': {self.reason}"
+
+
+def resimulate(campaign: Campaign, estimate: Estimate, bias: MeshBias) -> Field:
+    """Simulate on the campaign's mesh and take its bias off; an unanswered estimate is skipped."""
+    specimens, material = campaign.specimens, campaign.material
+    if estimate.parameters is None:
+        return Field(
+            estimate=estimate,
+            status=NOT_ANSWERED,
+            reason="; ".join(estimate.outside),
+            strains=np.full(specimens.strain_values, np.nan),
+            forces=np.full(specimens.force_values, np.nan),
+        )
+    named = by_parameter(campaign, estimate.parameters)
+    _, backend = backend_of(campaign.solver)
+    parameters = np.array([named[name] for name in material.parameters])
+    record = backend.simulate(parameters, material, specimens)
+    return Field(
+        estimate=estimate,
+        status=record.status,
+        reason=record.reason,
+        strains=record.strains - bias.strains,
+        forces=record.forces / (1 + bias.forces),
+    )
 
 
 def write_field(path: Path, field: Field) -> None:

@@ -6,9 +6,9 @@ import pytest
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.identification.by_network import identify
 from hpc_jobs.identification.mesh_bias import mesh_bias
-from hpc_jobs.identification.resimulate import resimulate
-from hpc_jobs.identification.score import score
-from tests.unit.inverse.conftest import Nearest, experiment
+from hpc_jobs.identification.resimulated import resimulate
+from hpc_jobs.identification.verdict import score
+from tests.unit.identification.conftest import Nearest, experiment
 
 R_VALUES = {"r0": 0.9, "r45": 1.2, "r90": 1.1}
 

@@ -15,10 +15,9 @@ from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.records import publish_model, read_manifest, read_model
 from hpc_jobs.contract.validation import Estimate, Estimates, Verdict
 from hpc_jobs.identification.by_network import Network, identify
-from hpc_jobs.identification.field import read_field
-from hpc_jobs.identification.mesh_bias import MeshBias
-from hpc_jobs.identification.resimulate import resimulate
-from hpc_jobs.identification.score import score
+from hpc_jobs.identification.mesh_bias import MeshBias, publish_mesh_bias
+from hpc_jobs.identification.resimulated import read_field, resimulate
+from hpc_jobs.identification.verdict import score
 from hpc_jobs.jobs import resimulate as resimulate_job
 from hpc_jobs.jobs import score as score_job
 from hpc_jobs.measurement.file import Measurement, write_measurement
@@ -164,6 +163,7 @@ def run(
         folder.estimates("v"),
         Estimates(validation="v", model="m", model_sha256="0" * 64, estimates=tuple(estimates)),
     )
+    publish_mesh_bias(folder, campaign)
     return folder
 
 

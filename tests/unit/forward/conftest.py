@@ -1,0 +1,5 @@
+"""The solved round of the learning tests."""
+
+from tests.unit.learning.conftest import campaign, run
+
+__all__ = ["campaign", "run"]
