@@ -20,7 +20,8 @@ Values = NDArray[np.float64]
 STEPS = 241  # of the first look at all shifts
 FEWEST = 8  # frames in the first part of the curve; with fewer all of them decide
 KNEE = 0.85  # of the force at the end of the curve: up to there it is steep
-SHARE_INSIDE = 0.8  # of the frames must lie within the machine's record
+LOADED = 0.02  # of the largest force; the reference picture may be older than the record
+SHARE_INSIDE = 0.8  # of the loaded frames must lie within the machine's record
 DOUBT = 0.05  # of the largest force; curves that fit worse are not of the same test
 
 
@@ -60,10 +61,11 @@ def join(
         )
     shift += how.offset_s
     forces = _at(camera_s + shift, machine_s, force_n)
-    outside = int(np.isnan(forces).sum())
-    if outside > (1 - SHARE_INSIDE) * len(forces):
+    loaded = curve.force_at(np.nan_to_num(extensions_mm)) > LOADED * curve.forces.max()
+    outside = int((np.isnan(forces) & loaded).sum())
+    if outside > (1 - SHARE_INSIDE) * loaded.sum():
         raise BadInput(
-            f"{outside} of {len(forces)} frames lie outside the machine's record, "
+            f"{outside} of {int(loaded.sum())} frames of the loaded specimen lie outside the machine's record, "
             f"{machine_s[0]:.4g} to {machine_s[-1]:.4g} s, with a shift of {shift:.3g} s; correct "
             "synchronisation"
         )
@@ -93,8 +95,7 @@ def _found(
     like = curve.force_at(extensions)
     early = known & (like <= KNEE * curve.forces.max())
     use = early if early.sum() >= FEWEST else known
-    start = float(machine_s[0] - camera_s[0])
-    centre = min((0.0, start), key=lambda s: _misfit(s, camera_s, like, machine_s, force, use)[0])
+    centre = _rise(machine_s, force) - _rise(camera_s[known], like[known])
     shifts = centre + np.linspace(-how.largest_shift_s, how.largest_shift_s, STEPS)
     costs = [_misfit(s, camera_s, like, machine_s, force, use)[0] for s in shifts]
     best = int(np.argmin(costs))
@@ -130,6 +131,17 @@ def _found(
     return shift, float(np.sqrt(2 * cost / (curvature * max(count - 3, 1))))
 
 
+def _rise(times: Values, forces: Values) -> float:
+    """Moment when the force first passes a third of the way up, s."""
+    level = forces[0] + (forces.max() - forces[0]) / 3
+    after = int(np.argmax(forces >= level))
+    if after == 0:
+        return float(times[0])
+    low, high = forces[after - 1], forces[after]
+    share = (level - low) / (high - low)
+    return float(times[after - 1] + share * (times[after] - times[after - 1]))
+
+
 def _misfit(
     shift: float,
     camera_s: Values,
@@ -141,7 +153,8 @@ def _misfit(
     """Mean square of force less a line in the curve's force, N^2, and how many frames tell."""
     at = _at(camera_s + shift, machine_s, force)
     good = use & np.isfinite(at)
-    if good.sum() < max(4, SHARE_INSIDE * use.sum()):
+    loaded = use & (like > LOADED * np.nanmax(like))
+    if good.sum() < 4 or (good & loaded).sum() < SHARE_INSIDE * loaded.sum():
         return np.inf, 0
     basis = np.column_stack((np.ones(good.sum()), like[good]))
     coefficients, *_ = np.linalg.lstsq(basis, at[good], rcond=None)

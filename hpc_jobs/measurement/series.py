@@ -103,7 +103,9 @@ class Synchronisation(Frozen):
     offset_s: Annotated[
         float, Field(description="machine time minus camera time, on top of what is found")
     ] = 0.0
-    largest_shift_s: Annotated[Positive, Field(description="searched this far")] = 3.0
+    largest_shift_s: Annotated[
+        Positive, Field(description="searched this far around the rise of the force")
+    ] = 3.0
 
 
 class SpecimenFiles(Frozen):
