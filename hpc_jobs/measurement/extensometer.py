@@ -32,7 +32,9 @@ class Extensometer:
     def extension(self, frame: Frame, placement: Placement) -> float:
         """Growth of their distance, mm, whatever the rigid motion; NaN if either is lost."""
         points, moved = placement.points(frame), placement.displacements(frame)
-        ends = [_moved(points, moved, frame.weights, side * self.half_length_mm) for side in (-1, 1)]
+        ends = [
+            _moved(points, moved, frame.weights, side * self.half_length_mm) for side in (-1, 1)
+        ]
         apart = ends[1] - ends[0]
         apart[0] += 2 * self.half_length_mm
         return float(np.linalg.norm(apart)) - 2 * self.half_length_mm

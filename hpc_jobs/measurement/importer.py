@@ -48,6 +48,7 @@ class Imported:
     watched: Watched
     noise: Noise
     moments: Moments
+    extensions: Values  # (frames,) mm between the lines, 0 where unloaded
     curve: Curve
     expected: Values  # (2, patches, times) of an isotropic sheet
     displacements: Values  # (times,) mm between the ends
@@ -100,9 +101,7 @@ def import_specimen(
 ) -> Imported:
     """Import one specimen; raises BadInput or ConfigurationError naming file and remedy."""
     patches, told = campaign.specimens.patches, f"specimen {test.label}"
-    watched = watch(
-        test, files, folder, patches, lambda done, of: progress(test.label, done, of)
-    )
+    watched = watch(test, files, folder, patches, lambda done, of: progress(test.label, done, of))
     expected = Expected(campaign, test)
     curve = expected.curve(watched.extensometer.half_length_mm)
     noise = noise_of(watched.strains, files.unloaded_frames)
@@ -112,7 +111,8 @@ def import_specimen(
     wanted = curve.extension_at(displacements)
     moments = find_moments(extensions, wanted, displacements, told)
     strains, deviation = strains_at(watched, noise, moments)
-    knowledge = _knowledge(files, expected, watched, campaign)
+    travel_sd = expected.spread(watched.extensometer.half_length_mm)
+    knowledge = _knowledge(files, travel_sd, watched, campaign)
     forces, joined = _forces(files, folder, watched, extensions, moments, curve)
     if joined is not None:
         check_peak(extensions, joined.forces, wanted[-1], joined.scatter_n, curve, told)
@@ -126,6 +126,7 @@ def import_specimen(
         watched=watched,
         noise=noise,
         moments=moments,
+        extensions=extensions,
         curve=curve,
         expected=expected.strains,
         displacements=displacements,
@@ -133,7 +134,7 @@ def import_specimen(
         deviation=deviation,
         forces=forces,
         joined=joined,
-        travel_sd=expected.spread(watched.extensometer.half_length_mm),
+        travel_sd=travel_sd,
         knowledge=knowledge,
         notes=tuple(f"{told}: {note}" for note in notes),
     )
@@ -231,7 +232,7 @@ def _logged(clock: CameraClock, folder: Path, frames: int) -> Values:
 
 
 def _knowledge(
-    files: SpecimenFiles, expected: Expected, watched: Watched, campaign: Campaign
+    files: SpecimenFiles, travel_sd: float, watched: Watched, campaign: Campaign
 ) -> dict[str, Known]:
     """What was measured on the specimen and in its pictures, by nuisance@specimen.
 
@@ -251,7 +252,7 @@ def _knowledge(
     if place.margin_mm is not None:
         centre = max(place.centre_sd_mm, LEAST_CENTRE_MM)
         known |= {"patch_along_mm": (0.0, centre), "patch_across_mm": (0.0, LEAST_CENTRE_MM)}
-    known["displacement_share"] = (0.0, expected.spread(watched.extensometer.half_length_mm))
+    known["displacement_share"] = (0.0, travel_sd)
     label = test.label.replace(" ", "-")
     named = {f"{name}@{label}": value for name, value in known.items()}
     usable = {*campaign.family.names, *(f"{name}@{label}" for name in NuisancePriors.model_fields)}
@@ -335,6 +336,4 @@ def _stated(usual: StatedNoise, deviation: Values, imported: list[Imported]) -> 
     known = [one.forces for one in imported if one.forces and np.isfinite(one.forces.noise_n)]
     relative = [force.noise_n / float(np.median(force.values)) for force in known]
     force = max(max(relative), LEAST_FORCE_NOISE) if relative else usual.force_relative
-    return StatedNoise(
-        strain=strain if np.isfinite(strain) else usual.strain, force_relative=force
-    )
+    return StatedNoise(strain=strain if np.isfinite(strain) else usual.strain, force_relative=force)

@@ -78,6 +78,7 @@ class Forces:
 
     values: Values  # (times,)
     zero_n: float  # taken off
+    thickness_share: float  # thickness over nominal, by which they were divided
     noise_n: float  # of a value
     notes: tuple[str, ...]
 
@@ -104,8 +105,10 @@ def forces_at(
     still = (machine_s >= times[0] - step / 2) & (machine_s <= times[unloaded - 1] + step / 2)
     offset = 0.0
     if zero:
-        offset = float(np.mean(force_n[still])) if still.any() else float(
-            np.interp(times[0], machine_s, force_n)
+        offset = (
+            float(np.mean(force_n[still]))
+            if still.any()
+            else float(np.interp(times[0], machine_s, force_n))
         )
         offset -= preload_n
     scaled = (np.array(values) - offset) / thickness_share
@@ -113,7 +116,7 @@ def forces_at(
     notes = [f"zero of the load cell: {offset:+.1f} N, taken off"] if zero else []
     if thickness_share != 1:
         notes.append(f"forces divided by {thickness_share:.4f}, thickness over nominal thickness")
-    return Forces(scaled, offset, float(noise / thickness_share), tuple(notes))
+    return Forces(scaled, offset, thickness_share, float(noise / thickness_share), tuple(notes))
 
 
 def _local(times: Values, values: Values, at: float, reach: float) -> tuple[float, int]:

@@ -22,6 +22,7 @@ Values = NDArray[np.float64]
 
 BIN = 2.5  # point spacings; each holds a few points of either edge
 FEWEST_BINS = 10
+FEWEST_IN_BIN = 4
 LARGEST_ANGLE = np.deg2rad(8)
 ROUGHEST = 1.5  # point spacings rms; edges that fit worse are not the notch's
 SCALE_DOUBT = 0.03  # the fitted scale may differ so far from the stated one without a word
@@ -166,19 +167,27 @@ def _turned(rough: Placement, centre: Values, angle: float, **facts: object) -> 
     )
 
 
-def edges(points: Values, spacing: float) -> tuple[Values, Values]:
-    """Uppermost and lowest points of each bin along x, each (bins, 2)."""
-    order = np.argsort(points[:, 0], kind="stable")
-    sorted_points = points[order]
-    number = np.floor((sorted_points[:, 0] - sorted_points[0, 0]) / (BIN * spacing)).astype(int)
-    starts = np.flatnonzero(np.diff(number, prepend=-1))
-    upper, lower = [], []
+def edges(points: Values, spacing: float, geometry: Geometry, middle: Values) -> list[Values]:
+    """Outermost points of each bin along x, above and below, each (bins, 2).
+
+    Outermost by the geometry about `middle` (x, y, angle): on a slope the highest point of a bin
+    is the one at its end, not the one nearest to the edge.
+    """
+    x, y, angle = middle
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    placed = (points - [x, y]) @ turn
+    number = np.floor(placed[:, 0] / (BIN * spacing)).astype(int)
+    order = np.argsort(number, kind="stable")
+    starts = np.flatnonzero(np.diff(number[order], prepend=number.min() - 1))
+    inside = half_width(geometry, placed[:, 0])
+    found: list[list[Values]] = [[], []]
     for start, stop in zip(starts, [*starts[1:], len(points)], strict=True):
-        bin_points = sorted_points[start:stop]
-        if len(bin_points) >= 4:
-            upper.append(bin_points[bin_points[:, 1].argmax()])
-            lower.append(bin_points[bin_points[:, 1].argmin()])
-    return np.array(upper).reshape(-1, 2), np.array(lower).reshape(-1, 2)
+        here = order[start:stop]
+        if len(here) >= FEWEST_IN_BIN:
+            for side, sign in enumerate((1, -1)):
+                outermost = here[np.argmin(inside[here] - sign * placed[here, 1])]
+                found[side].append(points[outermost])
+    return [np.array(side).reshape(-1, 2) for side in found]
 
 
 def _fitted(
@@ -188,44 +197,63 @@ def _fitted(
     spacing: float,
     angle_deg: float | None,
 ) -> Placement:
-    upper, lower = edges(points, spacing)
-    if len(upper) < FEWEST_BINS:
-        raise BadInput(
-            f"{len(points)} valid points, {spacing:.3g} mm apart, show no edge of the notch; "
-            "export a finer grid, or give origin: [x, y] in mm, and axis_angle_deg"
-        )
-
-    def misfit(unknown: Values) -> Values:
-        x, y, angle, margin, size = unknown
-        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        both = [(edge - [x, y]) @ turn for edge in (upper, lower)]
-        gaps = [
-            sign * edge[:, 1] - size * half_width(geometry, edge[:, 0] / size) + margin
-            for sign, edge in zip((1, -1), both, strict=True)
-        ]
-        prior = (size - 1) / SCALE_PRIOR
-        return np.concatenate((np.concatenate(gaps) / spacing, [prior]))
-
-    start = np.array([_narrowest(upper, lower), 0.0, 0.0, spacing, 1.0])
-    start[1] = float(np.mean(upper[:, 1] + lower[:, 1]) / 2)
-    turn = LARGEST_ANGLE if angle_deg is None else 1e-6
+    """Fit centre, angle, margin and size to the edges, which are found anew with each fit."""
     middle = 0.0 if angle_deg is None else np.deg2rad(angle_deg)
-    start[2] = middle
+    start = np.array([*_narrowest(points, spacing), middle, spacing, 1.0])
+    turn = LARGEST_ANGLE if angle_deg is None else 1e-6
     low = np.array([-np.inf, -np.inf, middle - turn, -spacing, 0.5])
     high = np.array([np.inf, np.inf, middle + turn, np.inf, 2.0])
-    fit = least_squares(misfit, start, bounds=(low, high), loss="soft_l1", f_scale=0.7)
-    return _judged(rough, fit, spacing, geometry, len(upper))
+    for _ in range(3):
+        outline = edges(points, spacing, geometry, start[:3])
+        if len(outline[0]) < FEWEST_BINS:
+            raise BadInput(
+                f"{len(points)} valid points, {spacing:.3g} mm apart, show no edge of the notch; "
+                "export a finer grid, or give origin: [x, y] in mm, and axis_angle_deg"
+            )
+        fit = least_squares(
+            _misfit,
+            start,
+            bounds=(low, high),
+            loss="soft_l1",
+            f_scale=0.7,
+            args=(outline, geometry, spacing),
+        )
+        start = fit.x
+    return _judged(rough, fit, spacing, geometry, len(outline[0]))
+
+
+def _misfit(unknown: Values, outline: list[Values], geometry: Geometry, spacing: float) -> Values:
+    """Gaps between the edges and those of the geometry less a margin, in point spacings."""
+    x, y, angle, margin, size = unknown
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    gaps = []
+    for sign, edge in zip((1, -1), outline, strict=True):
+        placed = (edge - [x, y]) @ turn
+        along = placed[:, 0] / size
+        slope = (half_width(geometry, along + 1e-4) - half_width(geometry, along - 1e-4)) / 2e-4
+        normal = margin * np.sqrt(1 + slope**2)  # the margin is across the edge, not across x
+        gaps.append(sign * placed[:, 1] - size * half_width(geometry, along) + normal)
+    return np.concatenate((np.concatenate(gaps) / spacing, [(size - 1) / SCALE_PRIOR]))
 
 
 SCALE_PRIOR = 0.3  # loosely 1, for notches whose curvature the field hardly shows
 
 
-def _narrowest(upper: Values, lower: Values) -> float:
-    """Return x of the least width, from a parabola through the widths."""
-    x, width = upper[:, 0], upper[:, 1] - lower[:, 1]
-    curvature, slope, _ = np.polyfit(x, width, 2)
+def _narrowest(points: Values, spacing: float) -> tuple[float, float]:
+    """Return x of the least width, from a parabola through the widths, and the mean y there."""
+    number = np.floor((points[:, 0] - points[:, 0].min()) / (BIN * spacing)).astype(int)
+    size = number.max() + 1
+    upper, lower = np.full(size, -np.inf), np.full(size, np.inf)
+    np.maximum.at(upper, number, points[:, 1])
+    np.minimum.at(lower, number, points[:, 1])
+    x = points[:, 0].min() + (np.arange(size) + 0.5) * BIN * spacing
+    full = np.bincount(number, minlength=size) >= FEWEST_IN_BIN
+    x, upper, lower = x[full], upper[full], lower[full]
+    if len(x) < FEWEST_BINS:
+        return float(np.median(points[:, 0])), float(np.median(points[:, 1]))
+    curvature, slope, _ = np.polyfit(x, upper - lower, 2)
     inside = -slope / (2 * curvature) if curvature > 0 else float(np.mean(x))
-    return float(np.clip(inside, x.min(), x.max()))
+    return float(np.clip(inside, x.min(), x.max())), float(np.mean(upper + lower) / 2)
 
 
 def _judged(

@@ -235,7 +235,9 @@ class Response:
         moved = {name: self.value(off, name, i) + more.get(name, 0.0) for name in BY_ENGINE}
         u = np.array(test.displacements_mm) * (1 + more.get("displacement", 0.0))
         u = u - self.value(off, "compliance", i) * u[-1] * self._force_share(i, len(u))
-        u = np.maximum(u - self.value(off, "start_mm", i), SMALLEST_DRAWN_MM * np.arange(1, 1 + len(u)))
+        u = np.maximum(
+            u - self.value(off, "start_mm", i), SMALLEST_DRAWN_MM * np.arange(1, 1 + len(u))
+        )
         scale = 1 + self.value(off, "scale", i) + more.get("scale", 0.0)
         piece = before.model_copy(
             update={
@@ -277,7 +279,8 @@ class Response:
             update={
                 "youngs_modulus_mpa": self.material.youngs_modulus_mpa * modulus,
                 "hardening": Tabulated(
-                    plastic_strains=tuple(CURVE_STRAINS.tolist()), stresses_mpa=tuple(curve.tolist())
+                    plastic_strains=tuple(CURVE_STRAINS.tolist()),
+                    stresses_mpa=tuple(curve.tolist()),
                 ),
             }
         )

@@ -61,7 +61,9 @@ class TextTool:
     def found(self, layout: Layout) -> dict[str, int]:
         """Meaning -> position of the columns that are there."""
         names = [column.name for column in layout.columns]
-        places = {meaning: _place(names, known, self.exact) for meaning, known in self.columns.items()}
+        places = {
+            meaning: _place(names, known, self.exact) for meaning, known in self.columns.items()
+        }
         return {meaning: place for meaning, place in places.items() if place is not None}
 
     def recognises(self, layout: Layout) -> bool:

@@ -123,7 +123,9 @@ def _follow(file: h5py.File, way: tuple[str | int, ...]) -> Any:
     return found
 
 
-def _follow_field(file: h5py.File, group: h5py.Group, index: int, way: tuple[str | int, ...]) -> Any:
+def _follow_field(
+    file: h5py.File, group: h5py.Group, index: int, way: tuple[str | int, ...]
+) -> Any:
     if not way:
         raise KeyError(index)
     field = group[way[0]]

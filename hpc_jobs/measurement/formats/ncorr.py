@@ -39,15 +39,15 @@ class Ncorr:
         self._spacing = int(file.get(*INFO, "spacing").ravel()[0]) + 1
         said = file.text(*INFO, "units").strip().lower()
         # Untouched, Ncorr says "pixels" or 1 unit a pixel
-        self._unit, self._factor = UNITS.get(said, ("pixel" if self._pixel_length == 1 else "", 1.0))
+        self._unit, self._factor = UNITS.get(
+            said, ("pixel" if self._pixel_length == 1 else "", 1.0)
+        )
 
     @property
     def facts(self) -> Facts:
         """Unit as calibrated in Ncorr, or pixels."""
         measure = "green_lagrange" if self.file.has(*STRAINS, 0, "plot_exx_ref_formatted") else ""
-        return Facts(
-            tool="ncorr", unit=self._unit, measure="green_lagrange" if measure else ""
-        )
+        return Facts(tool="ncorr", unit=self._unit, measure="green_lagrange" if measure else "")
 
     def __len__(self) -> int:
         return self.file.size(*DISPLACEMENTS)

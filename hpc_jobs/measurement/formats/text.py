@@ -31,7 +31,20 @@ NUMBER = {
     ".": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?"),
     ",": re.compile(r"[+-]?(\d+,?\d*|,\d+)([eEdD][+-]?\d+)?"),
 }
-MISSING = ("", "nan", "NaN", "NAN", "-nan", "nan(ind)", "-nan(ind)", "null", "n/a", "N/A", "NA", "-")
+MISSING = (
+    "",
+    "nan",
+    "NaN",
+    "NAN",
+    "-nan",
+    "nan(ind)",
+    "-nan(ind)",
+    "null",
+    "n/a",
+    "N/A",
+    "NA",
+    "-",
+)
 MISSING += ("---", "inf", "-inf", "Inf", "-Inf", "nicht bekannt")
 UNITS = re.compile(
     r"(s|sec|ms|min|h|d|m|mm|cm|µm|um|nm|in|px|pixel|pixels|n|kn|mn|lbf|mpa|gpa|pa|psi|ksi|n/mm²|"
