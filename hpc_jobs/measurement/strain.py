@@ -39,7 +39,8 @@ class PatchStrains:
     def average(self, measure: str = "ln") -> Values:
         """Average of a strain measure over each patch: (3, patches) xx, yy, xy."""
         tensors = strain_tensor(self.gradients, measure)
-        return np.einsum("g,pgij->ijp", _WEIGHTS, tensors)[[0, 1, 0], [0, 1, 1]]
+        average = np.einsum("g,pgij->ijp", _WEIGHTS, tensors)
+        return np.asarray(average[[0, 1, 0], [0, 1, 1]])
 
 
 class PatchFit:
@@ -172,4 +173,4 @@ def _fit(offset: Values, moved: Values, weights: Values) -> tuple[Values, float]
         scatter = 1.4826 * float(np.median(np.abs(residual)))
         limit = CUT * max(1.2 * scatter, 1e-12) * np.sqrt(moved.shape[1] / 2)
         robust = np.clip(1 - (size / limit) ** 2, 0, None) ** 2
-    return coefficients, scatter
+    return np.asarray(coefficients, dtype=np.float64), scatter

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
+import pyarrow.csv as arrow_csv
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.errors import BadInput
@@ -25,27 +25,20 @@ from hpc_jobs.contract.errors import BadInput
 LOOKED_AT = 400  # lines from which the layout is recognised
 HEAD_BYTES = 1 << 17
 BLANKS = " "  # the delimiter of columns that are lined up by blanks
-DIALECTS = (("\t", "."), (";", "."), (",", "."), ("\t", ","), (";", ","), (BLANKS, "."))
-DIALECTS += ((BLANKS, ","),)
+DIALECTS = tuple(
+    (delimiter, decimal)
+    for decimal in ".,"
+    for delimiter in ("\t", ";", ",", BLANKS)
+    if delimiter != decimal
+)
 NUMBER = {
     ".": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?"),
     ",": re.compile(r"[+-]?(\d+,?\d*|,\d+)([eEdD][+-]?\d+)?"),
 }
 MISSING = (
-    "",
-    "nan",
-    "NaN",
-    "NAN",
-    "-nan",
-    "nan(ind)",
-    "-nan(ind)",
-    "null",
-    "n/a",
-    "N/A",
-    "NA",
-    "-",
+    *("", "nan", "NaN", "NAN", "-nan", "nan(ind)", "-nan(ind)", "null", "n/a", "N/A", "NA"),
+    *("-", "---", "inf", "-inf", "Inf", "-Inf", "nicht bekannt"),
 )
-MISSING += ("---", "inf", "-inf", "Inf", "-Inf", "nicht bekannt")
 UNITS = re.compile(
     r"(s|sec|ms|min|h|d|m|mm|cm|µm|um|nm|in|px|pixel|pixels|n|kn|mn|lbf|mpa|gpa|pa|psi|ksi|n/mm²|"
     r"n/mm2|n/mm\^2|%|1|-|mm/mm|m/m|strain|v|volt|°c|degc|c|hz|mm/min|)",
@@ -99,7 +92,7 @@ def encoding_of(head: bytes) -> str:
 
 
 def read_head(path: Path) -> tuple[str, list[str]]:
-    """Encoding and first lines of a text file; raises BadInput naming what the file is instead."""
+    """Return encoding and first lines of a text file; raises BadInput saying what it is instead."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
@@ -182,8 +175,8 @@ def read_rows(path: Path, layout: Layout) -> tuple[Values, int]:
         if not any(cells):
             continue
         row = [_cell(cell, layout.decimal) for cell in cells[:width]]
-        numbers = int(np.isfinite(row).sum())
-        if len(cells) < width - 1 or numbers < max(2, len(cells) // 2):
+        told = int(np.isfinite(row).sum()) + sum(cell in MISSING for cell in cells)
+        if len(cells) < width - 1 or np.isfinite(row).sum() < 2 or told < len(cells) // 2:
             others += 1
         else:
             rows.append(row + [np.nan] * (width - len(row)))
@@ -211,7 +204,8 @@ def _longest(lines: Sequence[str], delimiter: str, decimal: str) -> _Run:
         if cells and cells[-1] == "":
             cells.pop()
         numbers = sum(NUMBER[decimal].fullmatch(cell) is not None for cell in cells)
-        fits = numbers >= 2 and 2 * numbers >= len(cells)
+        told = numbers + sum(cell in MISSING and cell != "" for cell in cells)
+        fits = numbers >= 2 and 2 * told >= len(cells)
         if fits and length and len(cells) == width:
             length += 1
         else:
@@ -272,17 +266,17 @@ def _parsed(path: Path, layout: Layout, wanted: Sequence[int]) -> pa.Table:
         if delimiter == BLANKS:
             lines, delimiter = ["\t".join(line.split()) for line in lines], "\t"
         source, encoding, skipped = io.BytesIO("\n".join(lines).encode()), "utf-8", 0
-    return pyarrow.csv.read_csv(
+    return arrow_csv.read_csv(
         source,
-        read_options=pa.csv.ReadOptions(
+        read_options=arrow_csv.ReadOptions(
             column_names=[_key(i) for i in range(_cells(path, layout))],
             skip_rows=skipped,
             encoding="utf-8" if encoding == "utf-8-sig" else encoding,
         ),
-        parse_options=pa.csv.ParseOptions(
+        parse_options=arrow_csv.ParseOptions(
             delimiter=delimiter, invalid_row_handler=lambda row: "skip"
         ),
-        convert_options=pa.csv.ConvertOptions(
+        convert_options=arrow_csv.ConvertOptions(
             column_types={_key(i): pa.float64() for i in wanted},
             include_columns=[_key(i) for i in wanted],
             null_values=list(MISSING),
