@@ -10,7 +10,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -117,7 +117,7 @@ def layout_of(path: Path) -> Layout:
     """Recognise how a file is laid out; raises BadInput where no rows of numbers are found."""
     encoding, lines = read_head(path)
     lines = lines[: LOOKED_AT + 1]
-    found = max((_longest(lines, *dialect) for dialect in DIALECTS), key=lambda run: run.score)
+    found = max(_longest(lines, *dialect) for dialect in DIALECTS)
     if not found.rows:
         raise BadInput(
             f"{path}: no rows of at least two numbers in its first {len(lines)} lines; export the "
@@ -183,35 +183,35 @@ def read_rows(path: Path, layout: Layout) -> tuple[Values, int]:
     return np.array(rows).reshape(len(rows), width), others
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class _Run:
-    delimiter: str
-    decimal: str
-    first: int
-    rows: int
-    cells: int
+    """Neighbouring rows of numbers; the run with most numbers is the table."""
 
-    @property
-    def score(self) -> tuple[int, int]:
-        return (self.rows, self.cells)
+    numbers: int = 0
+    rows: int = 0
+    cells: int = 0
+    first: int = 0
+    delimiter: str = ","
+    decimal: str = "."
 
 
 def _longest(lines: Sequence[str], delimiter: str, decimal: str) -> _Run:
     """Find the longest run of equally long rows of numbers."""
-    best, start, width, length = (0, 0, 0), 0, 0, 0
-    for i, line in enumerate([*lines, ""]):
+    best, run = _Run(), _Run()
+    for i, line in enumerate(lines):
         cells = [] if line.startswith("#") else split(line, delimiter)
         if cells and cells[-1] == "":
             cells.pop()
         numbers = sum(NUMBER[decimal].fullmatch(cell) is not None for cell in cells)
         told = numbers + sum(cell in MISSING and cell != "" for cell in cells)
-        fits = numbers >= 2 and 2 * told >= len(cells)
-        if fits and length and len(cells) == width:
-            length += 1
-        else:
-            best = max(best, (length, -start, width))
-            start, width, length = i, len(cells), int(fits)
-    return _Run(delimiter, decimal, -best[1], best[0], best[2])
+        if numbers < 2 or 2 * told < len(cells):
+            run = _Run()
+            continue
+        if not run.rows or len(cells) != run.cells:
+            run = _Run(0, 0, len(cells), i, delimiter, decimal)
+        run = replace(run, numbers=run.numbers + numbers, rows=run.rows + 1)
+        best = max(best, run)
+    return best
 
 
 def _header(above: Sequence[str], run: _Run) -> tuple[list[str], list[str], int]:
