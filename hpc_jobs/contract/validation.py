@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
+from hpc_jobs.contract.examination import Examination, NuisancePriors
 from hpc_jobs.contract.frozen import Frozen, Positive, Slug
 from hpc_jobs.contract.measurement import Quantity
 from hpc_jobs.contract.speedup import Lookups, Updating
@@ -68,6 +69,10 @@ class Validation(Limits):
         ),
     ] = False
 
+    priors: Annotated[
+        NuisancePriors, Field(description="of what a measurement's description leaves open")
+    ] = NuisancePriors()
+
     @property
     def limits(self) -> Limits:
         """The tolerances alone."""
@@ -105,6 +110,9 @@ class Estimate(Frozen):
     ]
     novelty_limit: float
     covariance: Covariance | None = None
+    examination: Annotated[
+        Examination | None, Field(description="of a refinement, by the engine")
+    ] = None
 
     @model_validator(mode="after")
     def _answered_or_outside(self) -> Self:

@@ -61,6 +61,9 @@ class Response:
     specimens: Specimens
     axes: tuple[Quantity, ...]
     columns: tuple[Column, ...]
+    force_shares: (
+        FloatArray  # (specimens, times) of the last force: what a machine's springs follow
+    )
     forces_seen: bool
     _kept: dict[tuple[object, ...], Answer] = field(default_factory=dict)
 
@@ -70,7 +73,7 @@ class Response:
         return self._flat([self._as_measured(i, one, off) for i, one in enumerate(answers)])
 
     def jacobian(self, sheet: FloatArray, off: FloatArray) -> FloatArray:
-        """Derivatives (values, unknowns) of `predict`, by finite differences."""
+        """Return derivatives (values, unknowns) of `predict`, by finite differences."""
         base = [self._answer(i, sheet, off) for i in range(len(self.specimens.tests))]
         slopes = [self._by_sheet(axis, sheet, off, base) for axis in range(len(self.axes))]
         slopes += [self._by_nuisance(number, sheet, off, base) for number in range(len(off))]
@@ -99,6 +102,8 @@ class Response:
         self, number: int, sheet: FloatArray, off: FloatArray, base: list[Answer]
     ) -> FloatArray:
         column = self.columns[number]
+        if not column.deviation:  # known exactly
+            return np.zeros(self._flat([self._as_measured(i, a, off) for i, a in enumerate(base)]).size)
         rows = []
         for i, one in enumerate(base):
             if column.specimen in (None, i):
@@ -110,7 +115,7 @@ class Response:
     def _slope(
         self, i: int, name: str, sheet: FloatArray, off: FloatArray, base: Answer
     ) -> FloatArray:
-        """Derivative (values of a specimen,) of what is measured by one nuisance."""
+        """Return how one specimen's values (values,) change with one nuisance."""
         strains, forces = np.zeros_like(base.strains), np.zeros_like(base.forces)
         test = self.specimens.tests[i]
         if name in ("compliance", "start_mm"):
@@ -234,7 +239,7 @@ class Response:
         test, patches = self.specimens.tests[i], self.specimens.patches
         moved = {name: self.value(off, name, i) + more.get(name, 0.0) for name in BY_ENGINE}
         u = np.array(test.displacements_mm) * (1 + more.get("displacement", 0.0))
-        u = u - self.value(off, "compliance", i) * u[-1] * self._force_share(i, len(u))
+        u = u - self.value(off, "compliance", i) * u[-1] * self.force_shares[i]
         u = np.maximum(
             u - self.value(off, "start_mm", i), SMALLEST_DRAWN_MM * np.arange(1, 1 + len(u))
         )
@@ -259,12 +264,6 @@ class Response:
                 ),
             }
         )
-
-    def _force_share(self, i: int, times: int) -> FloatArray:
-        """Force over the last one: what a machine's springs follow."""
-        return self.force_shares[i] if len(self.force_shares) else np.linspace(0, 1, times)
-
-    force_shares: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
 
     def _material(self, off: FloatArray, more: dict[str, float]) -> Material:
         level = self.value(off, "hardening_level", 0) + more.get("hardening_level", 0.0)
