@@ -268,7 +268,9 @@ def row(name: str, truth: Truth, seed: int) -> str:
     error, deviation, share = errors(truth, now)
     found = now.examination
     verdict = "withheld" if found.rms > tolerance else found.finding
-    suspect = "; ".join(f"{one.words} ({one.probability:.2f}, {one.sigmas:.1f} sigma)" for one in found.suspects[:2])
+    suspect = "; ".join(
+        f"{one.words} ({one.probability:.2f}, {one.sigmas:.1f} sigma)" for one in found.suspects[:2]
+    )
     return (
         f"| {name} | {before.examination.rms:.2f} | {error_before:.2f} | {today} "
         f"+- {HALF_90 * deviation_before:.3f} | {found.rms:.2f} | {error:.3f} | "

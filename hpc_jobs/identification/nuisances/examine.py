@@ -5,6 +5,7 @@ each step between.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 from typing import Literal
 
@@ -36,9 +37,10 @@ CHANCE = 1e-3
 """Probability with which chance alone leaves more, or less, than the limits of a residual."""
 TOO_GOOD = 0.7
 """Of the noise: a residual below this is as suspect as one that is too large."""
-JACOBIANS, STEPS = 2, 4  # at most, and steps with each
+LINES, STEPS = 3, 4  # at most, and steps along each
 SETTLED = 0.1  # of a posterior standard deviation that a last step may move
-NEAR = 0.15  # of a mechanical value, within which a Jacobian serves
+NEAR = 0.15  # of a mechanical value, within which a line serves
+LARGE = 0.3  # of a mistake's size, beyond which a nuisance is simulated
 HALVINGS = 5
 LIKELY, POSSIBLE = 0.5, 0.1  # of a suspect's probability
 NOTICED_SIGMAS = 3.0
@@ -55,6 +57,15 @@ class Examined:
     examination: Examination
     parameters: FloatArray  # (targets,)
     covariance: FloatArray  # (targets, targets)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """Derivatives by all unknowns, and where they were taken."""
+
+    at: FloatArray  # (unknowns,)
+    nuisances: FloatArray  # with which the engine simulates
+    jacobian: FloatArray  # (values, unknowns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,65 +135,67 @@ class Examiner:
         noise = self.noise[kept]
         return np.asarray(values[kept] / (noise if values.ndim == 1 else noise[:, None]))
 
-    def predict(self, x: FloatArray) -> FloatArray:
-        """Prediction (values,) at all unknowns; raises Unsimulated."""
-        return self.response.predict(x[: self.sheets], x[self.sheets :])
+    def line(self, x: FloatArray) -> "Line":
+        """Linearise in the nuisances about x, or about 0 where they are small."""
+        large = np.abs(x[self.sheets :]) > LARGE * self._gross
+        at = np.where(large & self._by_engine, x[self.sheets :], 0.0)
+        return Line(x, at, self.response.jacobian(x[: self.sheets], at))
 
-    def problem(self, x: FloatArray, jacobian: FloatArray, factor: float = 1.0) -> Problem:
+    def predict(self, x: FloatArray, line: "Line") -> FloatArray:
+        """Prediction (values,): simulated in the sheet, linear in the nuisances."""
+        simulated = self.response.predict(x[: self.sheets], line.nuisances)
+        slopes = line.jacobian[:, self.sheets :]
+        return np.asarray(simulated + slopes @ (x[self.sheets :] - line.nuisances))
+
+    def problem(self, x: FloatArray, line: "Line") -> Problem:
         """Linearise about x."""
         return Problem(
-            residual=self.whitened(self.measured - self.predict(x)),
-            jacobian=jacobian,
+            residual=self.whitened(self.measured - self.predict(x, line)),
+            jacobian=self.whitened(line.jacobian),
             at=x,
             prior_mean=self.prior_mean,
             prior_covariance=self.prior_covariance,
             columns=self.response.columns,
             unknowns_of_sheet=self.sheets,
-            noise_factor=factor,
         )
 
-    def fit(self, start: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Descend from unknowns `start`: the unknowns and the Jacobian there; raises Unsimulated.
+    def fit(self, start: FloatArray) -> tuple[FloatArray, "Line"]:
+        """Descend from unknowns `start`: the unknowns, and the line there; raises Unsimulated."""
+        x, line = start, self.line(start)
+        for _ in range(LINES):
+            x = self.descend(x, line)
+            far = np.abs(x - line.at)[: self.sheets].max(initial=0.0) > NEAR
+            away = np.abs(x[self.sheets :] - line.nuisances)
+            if not far and not (away > LARGE * self._gross)[self._by_engine].any():
+                break
+            line = self.line(x)
+        return x, line
 
-        A Jacobian serves until the sheet has moved far from it.
-        """
-        x = start
-        for _ in range(JACOBIANS):
-            at = x
-            jacobian = self.jacobian(at)
-            x = self.descend(x, jacobian)
-            moved = np.abs(x - at)[: self.sheets].max(initial=0.0)
-            if moved < NEAR and not np.any(np.abs(x - at) > self._wide):
-                return x, jacobian
-        return x, self.jacobian(x)
-
-    def jacobian(self, x: FloatArray) -> FloatArray:
-        """Whitened (rows, unknowns)."""
-        return self.whitened(self.response.jacobian(x[: self.sheets], x[self.sheets :]))
-
-    def descend(self, x: FloatArray, jacobian: FloatArray) -> FloatArray:
-        """Go to the best explanation's most probable unknowns with one Jacobian."""
+    def descend(self, x: FloatArray, line: "Line") -> FloatArray:
+        """Go to the best explanation's most probable unknowns along one line."""
         for _ in range(STEPS):
-            best = search(self.problem(x, jacobian))[0]
+            best = search(self.problem(x, line))[0]
             step = best.mean - x
-            x = self._stepped(x, step)
+            x = self._stepped(x, step, line)
             if (np.abs(step) < SETTLED * np.sqrt(np.diagonal(best.covariance))).all():
                 break
         return x
 
-    @property
-    def _wide(self) -> FloatArray:
-        """Beyond which an unknown's response is no longer taken for linear."""
-        gross = [column.kind.gross for column in self.response.columns]
-        return np.concatenate([np.full(self.sheets, np.inf), gross])
+    @cached_property
+    def _gross(self) -> FloatArray:
+        return np.array([column.kind.gross for column in self.response.columns])
 
-    def _stepped(self, x: FloatArray, step: FloatArray) -> FloatArray:
+    @cached_property
+    def _by_engine(self) -> NDArray[np.bool_]:
+        return np.array([not column.kind.linear for column in self.response.columns])
+
+    def _stepped(self, x: FloatArray, step: FloatArray, line: "Line") -> FloatArray:
         """Go a step, or as much of it as can be simulated."""
         share = 1.0
         for _ in range(HALVINGS):
             there = x + share * step
             try:
-                self.predict(there)
+                self.predict(there, line)
             except Unsimulated:
                 share /= 2
             else:
@@ -201,10 +214,10 @@ def examine(
     x = examiner.prior_mean.copy()
     if start is not None:
         x[: examiner.sheets] = _mechanical(examiner, start[list(campaign.columns)])
-    x, jacobian = examiner.fit(x)
-    problem = examiner.problem(x, jacobian)
+    x, line = examiner.fit(x)
+    problem = examiner.problem(x, line)
     usual = problem.explain(frozenset())
-    swaps = _swapped(examiner, x, jacobian)
+    swaps = _swapped(examiner, x, line)
     return _report(examiner, problem, search(problem), usual, swaps)
 
 
@@ -217,7 +230,7 @@ class Swap:
     log_evidence: float
 
 
-def _swapped(examiner: Examiner, x: FloatArray, jacobian: FloatArray) -> list[Swap]:
+def _swapped(examiner: Examiner, x: FloatArray, line: Line) -> list[Swap]:
     """Fit every measurement in which two specimens of one geometry have changed places."""
     specimens = examiner.campaign.specimens
     angles = len(specimens.angles_deg)
@@ -234,8 +247,8 @@ def _swapped(examiner: Examiner, x: FloatArray, jacobian: FloatArray) -> list[Sw
             parts.append(forces[order].ravel())
         try:
             other_way = replace(examiner, measured=np.concatenate(parts))
-            there = other_way.descend(x, jacobian)
-            best = search(other_way.problem(there, jacobian))[0]
+            there = other_way.descend(x, line)
+            best = search(other_way.problem(there, line))[0]
         except Unsimulated:
             continue
         found.append(Swap((one, other), best, best.log_evidence + float(np.log(MISTAKE))))
@@ -259,7 +272,9 @@ def _report(
     everything = [*explanations, *(_as_explanation(swap) for swap in swaps)]
     mean, covariance = mixture(everything)
     suspects = _suspects(examiner, problem, everything, usual)
-    finding: Finding = "misfit" if rms > highest else "too_good" if rms < TOO_GOOD * lowest else "fits"
+    finding: Finding = (
+        "misfit" if rms > highest else "too_good" if rms < TOO_GOOD * lowest else "fits"
+    )
     undone = tuple(one.words for one in suspects if one.probability > LIKELY)
     reservations = _reservations(finding, rms, (lowest, highest), suspects)
     deviations = np.sqrt(np.diagonal(covariance))

@@ -12,6 +12,7 @@ with P the prior's precision. The answer is their mixture: it is as wide as the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,7 @@ class Explanation:
     log_evidence: float  # with the prior probability of its mistakes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Problem:
     """A linearised measurement: whitened residual and Jacobian about `at`."""
 
@@ -69,19 +70,27 @@ class Problem:
         return self._kept[mistakes]
 
     def _explain(self, mistakes: frozenset[Mistake]) -> Explanation:
-        weight = self.noise_factor**-2
-        goal = self.residual + self.jacobian @ self.at
-        normal = weight * self.jacobian.T @ self.jacobian
+        normal, right, square = self._sums
         precision = np.linalg.inv(self._prior_covariance(mistakes))
         covariance = np.linalg.inv(normal + precision)
-        right = weight * self.jacobian.T @ goal + precision @ self.prior_mean
-        mean = covariance @ right
-        missed = goal - self.jacobian @ mean
+        mean = covariance @ (right + precision @ self.prior_mean)
         away = mean - self.prior_mean
-        chi_square = float(weight * missed @ missed + away @ precision @ away)
+        missed = square - 2 * right @ mean + mean @ normal @ mean
+        chi_square = float(missed + away @ precision @ away)
         determinants = np.linalg.slogdet(precision)[1] + np.linalg.slogdet(covariance)[1]
         evidence = -chi_square / 2 + determinants / 2 + len(mistakes) * np.log(MISTAKE)
         return Explanation(mistakes, mean, covariance, chi_square, float(evidence))
+
+    @cached_property
+    def _sums(self) -> tuple[FloatArray, FloatArray, float]:
+        """J^T J, J^T (r + J at) and |r + J at|^2, in units of the noise as it is."""
+        weight = self.noise_factor**-2
+        goal = self.residual + self.jacobian @ self.at
+        return (
+            weight * self.jacobian.T @ self.jacobian,
+            weight * self.jacobian.T @ goal,
+            float(weight * goal @ goal),
+        )
 
     def _prior_covariance(self, mistakes: frozenset[Mistake]) -> FloatArray:
         covariance = self.prior_covariance.copy()

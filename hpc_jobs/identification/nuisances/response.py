@@ -103,7 +103,9 @@ class Response:
     ) -> FloatArray:
         column = self.columns[number]
         if not column.deviation:  # known exactly
-            return np.zeros(self._flat([self._as_measured(i, a, off) for i, a in enumerate(base)]).size)
+            return np.zeros(
+                self._flat([self._as_measured(i, a, off) for i, a in enumerate(base)]).size
+            )
         rows = []
         for i, one in enumerate(base):
             if column.specimen in (None, i):
@@ -200,7 +202,6 @@ class Response:
             "hardening_level",
             "hardening_exponent",
             "youngs_modulus",
-            "window_mm2",
         )
         return np.array([self.value(off, name, i) for name in names])
 
@@ -213,25 +214,7 @@ class Response:
         if record.status != "ok":
             raise Unsimulated(f"the simulation ended with '{record.status}': {record.reason}")
         shape = (2, self.specimens.patches.count, self.specimens.output_times)
-        strains = record.strains.reshape(shape)
-        if window := self.value(off, "window_mm2", i):
-            strains = strains + window * self._window(i, sheet, off, strains)
-        return Answer(strains, record.forces)
-
-    def _window(
-        self, i: int, sheet: FloatArray, off: FloatArray, strains: FloatArray
-    ) -> FloatArray:
-        """Change of strains per mm^2 of a square window in which they were averaged before."""
-        without = off.copy()
-        for number, column in enumerate(self.columns):
-            if column.kind.name == "window_mm2":
-                without[number] = 0.0
-        bent = sum(
-            self._answer(i, sheet, without, {where: sign * STEPS[where]}).strains
-            for where in ("patch_along_mm", "patch_across_mm")
-            for sign in (-1, 1)
-        )
-        return np.asarray((bent - 4 * strains) / STEPS["patch_along_mm"] ** 2 / 24)
+        return Answer(record.strains.reshape(shape), record.forces)
 
     def _one_test(self, i: int, off: FloatArray, more: dict[str, float]) -> Specimens:
         """Specimen i alone, as it would be with its nuisances."""
