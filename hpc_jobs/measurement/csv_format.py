@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.measurement import MeasurementHeader
 from hpc_jobs.contract.specimen import Specimens
-from hpc_jobs.measurement.file import Measurement, UnusableMeasurement, physical_mistakes
+from hpc_jobs.measurement.measured import Measurement, UnusableMeasurement
+from hpc_jobs.measurement.plausible import physical_mistakes
 
 COLUMNS = ("specimen", "patch", "time", "exx", "eyy")
 FORCE = "force"
