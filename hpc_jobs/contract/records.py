@@ -31,6 +31,7 @@ class RecordStatus:
         "time_limit",
         "elastic",
         "rejected_specimen",
+        "no_output_times",
     )
 
 

@@ -29,6 +29,7 @@ class Round:
     """Parameter points of a round: training points first, then (in round 0) test points."""
 
     parameters: NDArray[np.float64]  # (n, targets), in the order of Campaign.targets
+    sheet: NDArray[np.float64]  # (n, coordinates), in the order of Campaign.family
     is_test: NDArray[np.bool_]
     point: NDArray[np.int64]  # row number
     level: NDArray[np.uint8]  # index into Campaign.levels: the mesh
@@ -81,8 +82,10 @@ def read_round(run: RunFolder[Path], number: int) -> Round:
 
 
 def _read(stored: Mapping[str, Any]) -> Round:
+    parameters = stored["parameters"]
     return Round(
-        parameters=stored["parameters"],
+        parameters=parameters,
+        sheet=stored.get("sheet", np.empty((len(parameters), 0))),  # earlier rounds had none
         is_test=stored["is_test"],
         point=stored["point"],
         level=stored["level"],
@@ -100,6 +103,7 @@ def _round(campaign: Campaign, start: int, train_records: int, test_records: int
     is_test = np.repeat([False, True], [train_records, test_records])
     return Round(
         parameters=np.vstack((train.parameters, test.parameters)),
+        sheet=np.vstack((train.sheet, test.sheet)),
         is_test=is_test,
         point=np.arange(len(is_test), dtype=np.int64),
         level=mesh_levels(tuple(campaign.design.mesh_shares.values()), is_test),
@@ -116,6 +120,7 @@ def _save(path: Path, chosen: Round) -> None:
         np.savez(
             file,
             parameters=chosen.parameters,
+            sheet=chosen.sheet,
             is_test=chosen.is_test,
             point=chosen.point,
             level=chosen.level,

@@ -24,6 +24,7 @@ class Record:
     largest_plastic_strain: float
     steps: int
     iterations: int
+    displacements: FloatArray  # mm, of the output times, [specimen, time]; NaN if not found
     outputs: dict[str, FloatArray] = field(default_factory=dict)
 
 
@@ -69,6 +70,7 @@ def finished(
         largest_plastic_strain=largest,
         steps=steps,
         iterations=iterations,
+        displacements=_displacements(specimens),
         outputs={name: (unit * values[row]).ravel() for name, (row, unit) in chosen.items()},
     )
 
@@ -90,8 +92,15 @@ def failed(
         largest_plastic_strain=largest,
         steps=steps,
         iterations=iterations,
+        displacements=_displacements(specimens),
         outputs={name: np.full(specimens.output_values, np.nan) for name in specimens.outputs},
     )
+
+
+def _displacements(specimens: Specimens) -> FloatArray:
+    if not specimens.is_timed:
+        return np.full(specimens.force_values, np.nan)
+    return np.array(specimens.displacements_mm).ravel()
 
 
 def stopped(

@@ -4,13 +4,15 @@ from typing import Any
 
 from hpc_jobs.contract.records import sha256_of
 from hpc_jobs.dataset.pack import publish_dataset
+from hpc_jobs.identification.quantities import derived_of
 from hpc_jobs.runtime import element
 from hpc_jobs.runtime.element import Element
 
 
 def work(element: Element) -> dict[str, Any]:
     """Publish dataset/manifest.json; the facts are what the next task needs to know."""
-    facts = publish_dataset(element.run, element.campaign)
+    campaign = element.campaign
+    facts = publish_dataset(element.run, campaign, derived_of(campaign))
     return {
         "generation": facts.generation,
         "train": facts.train,

@@ -27,6 +27,7 @@ from hpc_jobs.fem.materials.admissible import defect
 from hpc_jobs.fem.materials.flow_stress import flow_stress
 from hpc_jobs.fem.materials.hardening import hardening_array
 from hpc_jobs.fem.record import Record, failed, finished, stopped
+from hpc_jobs.fem.scout import with_output_times
 from hpc_jobs.fem.specimen.kinematics import log_strains
 from hpc_jobs.fem.specimen.load_steps import load_steps, output_fractions
 from hpc_jobs.fem.specimen.mesh import FloatArray, Quadrilaterals, notched_strip
@@ -189,6 +190,9 @@ class DeckSolver(ABC):
         unfit = unfit_specimen(specimens)
         if unfit:
             return failed("rejected_specimen", unfit, specimens)
+        specimens, reason = with_output_times(values, material, specimens)
+        if reason:
+            return failed("no_output_times", reason, specimens)
         deadline = time.monotonic() + specimens.time_limit_s
         strains = np.empty(specimens.strain_shape)
         forces = np.empty(specimens.force_shape)

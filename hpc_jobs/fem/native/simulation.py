@@ -94,6 +94,19 @@ class NativeSimulation:
             forces[i] = outcome.forces * test.geometry.thickness_mm
         return finished(tests, values, forces, largest=largest, steps=steps, iterations=iterations)
 
+    def force_curves(
+        self, parameters: FloatArray, material: Material, specimens: Specimens
+    ) -> list[FloatArray]:
+        """Force (times,) of each test, N, as far as it goes; NaN beyond."""
+        sheet = MATERIALS[material.yield_function].of(parameters, material)
+        deadline = time.thread_time() + specimens.time_limit_s
+        curves = []
+        for test, loaded in zip(specimens.tests, self._solvers, strict=True):
+            loaded.take(material, test, specimens)
+            outcome = loaded.solver.solve(sheet, deadline - time.thread_time())
+            curves.append(outcome.forces * test.geometry.thickness_mm)
+        return curves
+
     def simulate_table(self, table: FloatArray) -> Iterator[Record]:
         """Simulate the rows of a table, one record each, in order; none is ever dropped."""
         for parameters in table:
@@ -167,3 +180,11 @@ def simulate(parameters: FloatArray, material: Material, specimens: Specimens) -
         return _prepared(material, specimens).simulate(parameters)
     drawn = specimens.model_copy(update={"pieces": ()})
     return _prepared(None, drawn).simulate(parameters, material, specimens)
+
+
+def force_curves(
+    parameters: FloatArray, material: Material, specimens: Specimens
+) -> list[FloatArray]:
+    """Force (times,) of each test, N, as far as it goes; NaN beyond. Raises NotBuilt."""
+    drawn = specimens.model_copy(update={"pieces": ()})
+    return _prepared(None, drawn).force_curves(parameters, material, specimens)
