@@ -11,7 +11,9 @@ from typing import get_args
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.measurement import QUANTITY_LABELS, Quantity
+from hpc_jobs.contract.sheet import LEVEL_STRAIN
 
+STRESS = "k@"
 LOG_STRESS = "log_k@"
 """Begins the name of a target that is a stress; its level is what the forces say."""
 
@@ -31,7 +33,8 @@ def derived_names(campaign: Campaign) -> tuple[str, ...]:
         one.role == "identified" and one.specimen is None and one.name not in scalars
         for one in coordinates
     )
-    nodes = [f"{LOG_STRESS}{strain:g}" for strain in family.curve_strains if curve]
+    strains = sorted({*family.curve_strains, LEVEL_STRAIN})
+    nodes = [f"{LOG_STRESS}{strain:g}" for strain in strains if curve]
     return (*get_args(Quantity), *scalars, *nodes)
 
 
@@ -45,10 +48,15 @@ def strain_of(name: str) -> float:
     return float(name.removeprefix(LOG_STRESS))
 
 
+def stress_name(strain: float) -> str:
+    """Name under which k(p), in MPa, is reported."""
+    return f"{STRESS}{strain:g}"
+
+
 def label_of(name: str) -> str:
     """As figures and tables write it."""
-    if is_log_stress(name):
-        return f"k({strain_of(name):g})"
+    if name.startswith((STRESS, LOG_STRESS)):
+        return f"k({name.partition('@')[2]})"
     labels: dict[str, str] = {"exponent": "a", "youngs_modulus_mpa": "E"}
     labels |= {str(quantity): label for quantity, label in QUANTITY_LABELS.items()}
     return labels.get(name, name)

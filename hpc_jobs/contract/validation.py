@@ -69,6 +69,13 @@ class Validation(Limits):
         ),
     ] = False
 
+    examine: Annotated[
+        bool,
+        Field(
+            description="fit what was not measured exactly beside the sheet, by some two hundred "
+            "simulations of a specimen each; where all of a sheet but its yield function is fixed"
+        ),
+    ] = True
     priors: Annotated[
         NuisancePriors, Field(description="of what a measurement's description leaves open")
     ] = NuisancePriors()
@@ -94,6 +101,24 @@ Covariance = Annotated[
 ]
 
 
+class Found(Frozen):
+    """One quantity of a sheet with its interval; of a judgement also the true value, if known."""
+
+    value: FiniteFloat
+    low: FiniteFloat
+    high: FiniteFloat
+    true: FiniteFloat | None = None
+
+
+FoundQuantities = Annotated[
+    dict[str, Found],
+    Field(
+        description="of a family's sheet: mechanical values and scalars by name, k(p) in MPa as "
+        "k@PLASTIC_STRAIN, up to the strain reached"
+    ),
+]
+
+
 class Estimate(Frozen):
     """What a network or the refinement said of one measurement, or why it must not be asked."""
 
@@ -110,6 +135,16 @@ class Estimate(Frozen):
     ]
     novelty_limit: float
     covariance: Covariance | None = None
+    found: FoundQuantities = {}
+    coordinates: Annotated[
+        dict[str, FiniteFloat],
+        Field(description="of the campaign's family, by name: with these it is simulated again"),
+    ] = {}
+    method: Annotated[
+        Literal["network", "surrogate", "fem"],
+        Field(description="fem: outside the box, by the engine itself"),
+    ] = "network"
+    simulations: Annotated[int, Field(ge=0, description="that this answer cost")] = 0
     examination: Annotated[
         Examination | None, Field(description="of a refinement, by the engine")
     ] = None
@@ -138,10 +173,19 @@ class Estimates(Frozen):
     lookups: Annotated[Lookups | None, Field(description="how long an answer took")] = None
 
 
+Answer = Literal["pass", "fail", "answered", "reservations", "outside"]
+
+
 class Judgement(Frozen):
     """One measurement, judged."""
 
-    verdict: Literal["pass", "fail", "outside"]
+    verdict: Annotated[
+        Answer,
+        Field(
+            description="pass and fail beside a known truth; answered where there is none to "
+            "compare with, reservations where such an answer has some; outside: not answered"
+        ),
+    ]
     reasons: tuple[str, ...] = ()
     quantities: Annotated[
         dict[Quantity, tuple[FiniteFloat | None, FiniteFloat | None]],
@@ -157,6 +201,9 @@ class Judgement(Frozen):
         dict[Quantity, tuple[FiniteFloat, FiniteFloat]],
         Field(description="of each quantity, where the estimate has a covariance"),
     ] = {}
+    found: FoundQuantities = {}
+    method: Literal["network", "surrogate", "fem"] = "network"
+    simulations: Annotated[int, Field(ge=0, description="that the answer cost")] = 0
 
 
 class Verdict(Frozen):

@@ -17,22 +17,28 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hpc_jobs.contract.answers import STRESS, stress_name
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.measurement import Known
 from hpc_jobs.contract.records import read_model
 from hpc_jobs.contract.training import Noise
-from hpc_jobs.contract.validation import INTERVAL_LEVEL
+from hpc_jobs.contract.validation import INTERVAL_LEVEL, Covariance, Estimate, Found
 from hpc_jobs.forward.family import fit_around, fit_family
-from hpc_jobs.forward.natural import Natural
+from hpc_jobs.forward.natural import QUANTITIES, Natural
 from hpc_jobs.forward.records import FamilyRecords, family_records
 from hpc_jobs.forward.surrogate import Surrogate
+from hpc_jobs.identification.engine import Engine, NoSheet
+from hpc_jobs.identification.family_answer import asked_columns, log_stress_draws, strain_reached
 from hpc_jobs.identification.posterior import NormalPrior, posterior_draws, refine
+from hpc_jobs.learning.models.calibration import conformal_factors
+from hpc_jobs.measurement.file import Measurement
 
-CALIBRATION_RECORDS = 100
+CALIBRATION_RECORDS = 60
+SEED = 23
+SHEETS = 60  # drawn, for the covariance of the yield function's parameters
 SURE = 1e-3
 """Smallest standard deviation of a known coordinate, in spreads of the box."""
-OUTSIDE_MARGIN = 1.0
 
 FloatArray = NDArray[np.float64]
 
@@ -47,7 +53,7 @@ class SheetPosterior:
     u: FloatArray  # (coordinates,) most probable
     covariance: FloatArray  # (coordinates, coordinates) of u, of the normal law there
     rms: float  # residual in units of noise and surrogate's error
-    local: bool  # whether the surrogate was fitted around the sheet
+    explained: bool  # whether a sheet of the box explains it at all
 
     def mean(self) -> FloatArray:
         """(coordinates,)."""
@@ -57,15 +63,18 @@ class SheetPosterior:
         """(coordinates,)."""
         return np.asarray(np.sqrt(self.weights @ (self.values - self.mean()) ** 2))
 
-    def interval(self, column: int, factor: float = 1.0) -> tuple[float, float]:
-        """Return the ends that hold a level of the draws, stretched about the mean by a factor."""
-        order = np.argsort(self.values[:, column])
+    def interval(self, values: FloatArray, factor: float = 1.0) -> tuple[float, float, float]:
+        """Mean of a quantity of the draws (draws,), and the ends that hold a level of them.
+
+        factor: by which the ends are moved away from the mean.
+        """
+        order = np.argsort(values)
         total = np.cumsum(self.weights[order])
         outside = (1 - INTERVAL_LEVEL) / 2
-        ends = np.interp([outside, 1 - outside], total, self.values[order, column])
-        mean = float(self.mean()[column])
+        ends = np.interp([outside, 1 - outside], total, values[order])
+        mean = float(self.weights @ values)
         low, high = mean + factor * (ends - mean)
-        return float(low), float(high)
+        return mean, float(min(low, mean)), float(max(high, mean))
 
 
 @dataclass(eq=False)
@@ -77,6 +86,7 @@ class FamilyIdentifier:
     held_out: FamilyRecords | None = None
     local: bool = True
     _fitted: dict[Noise, Surrogate] = field(default_factory=dict)
+    _factors: dict[str, float] | None = None
 
     @classmethod
     def of(cls, run: RunFolder[Path]) -> "FamilyIdentifier":
@@ -130,7 +140,137 @@ class FamilyIdentifier:
             u=draws.most_probable,
             covariance=draws.covariance,
             rms=draws.rms,
-            local=self.local,
+            explained=draws.explained,
+        )
+
+    def refine(self, measurement: Measurement, start: Estimate | None = None) -> Estimate:
+        """Identify the sheet behind a measurement; raises BadInput.
+
+        start is not needed: the whole box was searched. The estimate's novelty is the rms residual
+        in units of noise and of the surrogate's own error: 1 if the sheet explains all.
+        """
+        header, natural = measurement.header, self.natural
+        found = self.identify(
+            measurement.strains,
+            measurement.forces,
+            knowledge=header.knowledge,
+            noise=header.noise,
+        )
+        limit = self.campaign.validation.strain_rms_tolerance
+        mean = found.mean()
+        engine = Engine(self.campaign, self.campaign.specimens, header.noise)
+        try:
+            parameters, sheet = engine.sheet(self._u(mean))
+        except NoSheet as error:
+            return self._withheld(measurement, found.rms, f"the answer is no sheet: {error}")
+        if not found.rms <= limit:
+            return self._withheld(
+                measurement,
+                found.rms,
+                f"the nearest sheet misses the measurement by {found.rms:.3g} noise, more than "
+                f"{limit:g}: it is unlike all that was simulated",
+            )
+        if not found.explained:
+            return self._withheld(
+                measurement, found.rms, "the nearest sheet lies outside the box that was simulated"
+            )
+        own = parameters[np.argsort(list(self.campaign.columns))]
+        return Estimate(
+            measurement=measurement.name,
+            parameters=dict(zip(self.campaign.targets, own.tolist(), strict=True)),
+            novelty=found.rms,
+            novelty_limit=limit,
+            covariance=self._covariance(engine, found),
+            found=self._found(found, measurement),
+            coordinates=dict(zip(natural.names[len(QUANTITIES) :], sheet.tolist(), strict=True)),
+            method="surrogate",
+        )
+
+    def factors(self) -> dict[str, float]:
+        """Say by which intervals must be widened, by quantity, from the records held out.
+
+        Split-conformal: the level's quantile of errors over half widths. 1 without such records.
+        """
+        if self._factors is None:
+            self._factors = self._calibrated() if self.held_out is not None else {}
+        return self._factors
+
+    def _calibrated(self) -> dict[str, float]:
+        held, noise = self.held_out, self.campaign.noise
+        assert held is not None
+        random = np.random.default_rng(SEED)
+        natural, scores = self.natural, dict[str, list[float]]()
+        truths = natural.physical(natural.centre + natural.spread * held.u)
+        given = self.campaign.family.columns("given")
+        told = [len(QUANTITIES) + column for column in given]
+        for strains, forces, truth in zip(held.strains, held.forces, truths, strict=True):
+            seen = strains + noise.strain * random.standard_normal(strains.shape)
+            pulled = forces * (1 + noise.force_relative * random.standard_normal(forces.shape))
+            knowledge = {natural.names[column]: (float(truth[column]), 0.0) for column in told}
+            found = self.identify(seen, pulled, knowledge=knowledge)
+            true = self._quantities(truth[None])
+            for name, values in self._quantities(found.values).items():
+                mean, low, high = found.interval(values)
+                side = high - mean if true[name][0] > mean else mean - low
+                scores.setdefault(name, []).append(abs(true[name][0] - mean) / max(side, 1e-12))
+        return {
+            name: float(conformal_factors(np.array(values)[:, None], INTERVAL_LEVEL)[0])
+            for name, values in scores.items()
+        }
+
+    def _quantities(self, values: FloatArray) -> dict[str, FloatArray]:
+        """Name the reported quantities of draws (n, coordinates); stresses as logarithms."""
+        names = self.natural.names
+        scalars = [*QUANTITIES, "exponent", "youngs_modulus_mpa"]
+        found = {name: values[:, names.index(name)] for name in scalars if name in names}
+        logs = log_stress_draws(self.campaign, values)
+        return found | {stress_name(strain): draws for strain, draws in logs.items()}
+
+    def _found(self, found: SheetPosterior, measurement: Measurement) -> dict[str, Found]:
+        header, names = measurement.header, self.natural.names
+        reached = strain_reached(measurement.strains, header.specimens, header.noise.strain)
+        asked = {names[column] for column in asked_columns(self.campaign, header)}
+        factors, said = self.factors(), dict[str, Found]()
+        for name, values in self._quantities(found.values).items():
+            ends = found.interval(values, factors.get(name, 1.0))
+            if name.startswith(STRESS):
+                if float(name[len(STRESS) :]) > reached:
+                    continue
+                value, low, high = np.exp(ends).tolist()
+            elif name in asked:
+                value, low, high = ends
+            else:
+                continue
+            said[name] = Found(value=value, low=low, high=high)
+        return said
+
+    def _covariance(self, engine: Engine, found: SheetPosterior) -> Covariance | None:
+        """Of the yield function's parameters, from some draws; none if hardly one is a sheet."""
+        random = np.random.default_rng(SEED)
+        rows = []
+        for row in random.choice(len(found.values), SHEETS, p=found.weights):
+            try:
+                parameters, _ = engine.sheet(self._u(found.values[row]))
+            except NoSheet:
+                continue
+            rows.append(parameters[np.argsort(list(self.campaign.columns))])
+        if len(rows) < SHEETS // 2:
+            return None
+        return tuple(tuple(row) for row in np.cov(np.array(rows).T).tolist())
+
+    def _u(self, values: FloatArray) -> FloatArray:
+        natural = self.natural
+        x = natural.natural(values[None])[0]
+        return np.asarray((x - natural.centre) / natural.spread)
+
+    def _withheld(self, measurement: Measurement, rms: float, reason: str) -> Estimate:
+        return Estimate(
+            measurement=measurement.name,
+            parameters=None,
+            outside=(reason,),
+            novelty=rms,
+            novelty_limit=self.campaign.validation.strain_rms_tolerance,
+            method="surrogate",
         )
 
     def _told(self, knowledge: Mapping[str, Known]) -> tuple[FloatArray, FloatArray]:

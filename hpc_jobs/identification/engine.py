@@ -125,7 +125,7 @@ class Engine:
         ]
 
     def slopes(self, u: FloatArray, seen: FloatArray) -> FloatArray:
-        """Return derivatives (values, coordinates) at u, where `seen` was observed; raises NoSheet."""
+        """Return derivatives (values, coordinates) at u, where `seen` was; raises NoSheet."""
         slopes = self._level_slopes(u)
         for column in self.free:
             step = np.zeros(len(u))

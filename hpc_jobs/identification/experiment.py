@@ -47,7 +47,7 @@ class Sensitivities:
         strain_noise: float = 1.0,
         force_noise: float = 1.0,
     ) -> dict[str, FloatArray]:
-        """Return expected standard deviations (sheets,) by quantity; those of stresses are relative.
+        """Return expected standard deviations (sheets,) by quantity; of stresses relative.
 
         known: coordinate -> standard deviation with which measurements know it, 0 exactly; what
         is not named is known as the box has it. Noise is relative to the campaign's.

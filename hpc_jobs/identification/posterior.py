@@ -313,6 +313,7 @@ class Draws:
     most_probable: FloatArray  # (coordinates,)
     covariance: FloatArray  # (coordinates, coordinates) of u, of the normal law there
     rms: float  # residual, whitened by noise and the surrogate's own error
+    explained: bool  # whether samples lie in the prior's range: else the normal law is drawn from
 
 
 def posterior_draws(
@@ -342,7 +343,8 @@ def posterior_draws(
     misfit = goal - view.fitted(found.u)[0]
     unseen = found.chi_square[0] - (misfit**2).sum()
     rms = float(np.sqrt((unseen + (misfit**2).sum()) / max(found.freedom, 1)))
-    if not weights.size or 1 / (weights**2).sum() <= FEWEST:
+    explained = bool(weights.size) and 1 / (weights**2).sum() > FEWEST
+    if not explained:
         normal = np.random.default_rng(SEED).standard_normal((samples, len(factor)))
         u, inside = found.u[0] + normal @ factor.T, np.arange(samples)
         weights = np.full(samples, 1 / samples)
@@ -352,4 +354,5 @@ def posterior_draws(
         most_probable=found.u[0],
         covariance=factor @ factor.T,
         rms=rms,
+        explained=explained,
     )

@@ -31,6 +31,7 @@ from hpc_jobs.identification.experiment import (
 
 SHEETS = 20
 SHORT_NOTCH_MM = 12.0
+STRIP_MM = 3.0  # that a straight strip is drawn
 
 
 def variants(campaign: Campaign) -> dict[str, Mapping[str, object]]:
@@ -42,11 +43,10 @@ def variants(campaign: Campaign) -> dict[str, Mapping[str, object]]:
     strip = {
         "name": "strip",
         "shape": "straight",
-        "notch_width_mm": first["notch_width_mm"],
         "width_mm": first["notch_width_mm"],
         "length_mm": first["length_mm"],
-        "notch_length_mm": first["length_mm"],
         "thickness_mm": first["thickness_mm"],
+        "end_displacement_mm": STRIP_MM,
     }
     found: dict[str, Mapping[str, object]] = {
         f"+ {SHORT_NOTCH_MM:g} mm notch": {"geometries": [*geometries, short]},
@@ -82,7 +82,8 @@ def report(campaign: Campaign, sheets: int, known: Mapping[str, float]) -> str:
         try:
             there = sensitivities(changed(campaign, other), sheets)
         except (ValidationError, BadInput) as error:
-            notes.append(f"{name}: not possible: {str(error).splitlines()[0]}")
+            reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+            notes.append(f"{name}: not possible: {reason}")
             continue
         columns[name] = medians(there.deviations(told))
         cost = there.record_s / here.record_s

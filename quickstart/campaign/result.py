@@ -90,7 +90,7 @@ def _print_refined(alloys: Mapping[str, Report], names: list[str], console: Cons
 
 
 def _verdict(alloy: Report) -> str:
-    style = {"pass": "green", "fail": "red"}.get(alloy["verdict"], "yellow")
+    style = {"pass": "green", "answered": "green", "fail": "red"}.get(alloy["verdict"], "yellow")
     return f"[{style}]{alloy['verdict'].upper()}[/]"
 
 

@@ -30,6 +30,7 @@ from hpc_jobs.identification.nuisances.models import (
     search,
     weights,
 )
+from hpc_jobs.identification.nuisances.noise import whitening
 from hpc_jobs.identification.nuisances.response import Response, Unsimulated
 from hpc_jobs.measurement.file import Measurement
 
@@ -57,6 +58,7 @@ class Examined:
     examination: Examination
     parameters: FloatArray  # (targets,)
     covariance: FloatArray  # (targets, targets)
+    simulations: int  # of one specimen each
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +80,7 @@ class Examiner:
     prior_mean: FloatArray
     prior_covariance: FloatArray
     measured: FloatArray  # (values,) strains, then logarithms of forces; NaN where missing
-    noise: FloatArray  # (values,)
+    whiten: FloatArray  # (rows, rows) of the rows that were measured: its inverse root covariance
 
     @classmethod
     def of(cls, campaign: Campaign, measurement: Measurement) -> "Examiner":
@@ -97,15 +99,11 @@ class Examiner:
             forces=forces is not None,
         )
         shares = np.tile(np.linspace(0, 1, specimens.output_times), (len(tests), 1))
-        measured, noise = (
-            measurement.strains,
-            np.full(len(measurement.strains), header.noise.strain),
-        )
+        measured = measurement.strains
         if forces is not None:
             by_test = forces.reshape(campaign.specimens.force_shape)
             shares = by_test / by_test[:, -1:]
             measured = np.concatenate([measured, np.log(forces)])
-            noise = np.concatenate([noise, np.full(len(forces), header.noise.force_relative)])
         response = Response(
             backend=backend_of(campaign.solver)[1],
             material=header.material or campaign.material,
@@ -121,7 +119,7 @@ class Examiner:
         mean = np.concatenate([(low + high) / 2, [column.mean for column in columns]])
         return cls(
             campaign, measurement, response, mean, np.diag(np.maximum(variances, 1e-18)),
-            measured, noise,
+            measured, whitening(measurement),
         )  # fmt: skip
 
     @property
@@ -131,9 +129,7 @@ class Examiner:
 
     def whitened(self, values: FloatArray) -> FloatArray:
         """Drop missing rows, and bring the others to noise of variance one."""
-        kept = np.isfinite(self.measured)
-        noise = self.noise[kept]
-        return np.asarray(values[kept] / (noise if values.ndim == 1 else noise[:, None]))
+        return np.asarray(self.whiten @ values[np.isfinite(self.measured)])
 
     def line(self, x: FloatArray) -> "Line":
         """Linearise in the nuisances about x, or about 0 where they are small."""
@@ -304,6 +300,7 @@ def _report(
         examination=examination,
         parameters=parameters,
         covariance=slopes @ covariance[:sheets, :sheets] @ slopes.T,
+        simulations=examiner.response.simulations,
     )
 
 

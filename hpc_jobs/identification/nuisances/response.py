@@ -67,6 +67,11 @@ class Response:
     forces_seen: bool
     _kept: dict[tuple[object, ...], Answer] = field(default_factory=dict)
 
+    @property
+    def simulations(self) -> int:
+        """How many of one specimen were made so far."""
+        return len(self._kept)
+
     def predict(self, sheet: FloatArray, off: FloatArray) -> FloatArray:
         """Strains and logarithms of forces (values,) at mechanical values and nuisances."""
         answers = [self._answer(i, sheet, off) for i in range(len(self.specimens.tests))]
