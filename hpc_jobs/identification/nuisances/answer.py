@@ -1,4 +1,4 @@
-"""A refinement's answer after its examination: as wide as it has to be, or withheld with reasons."""
+"""A refinement's answer after its examination: as wide as it has to be, or withheld."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ def _answer(campaign: Campaign, estimate: Estimate, examined: Examined) -> Estim
     names = tuple(campaign.targets)
     targets = dict(zip(names, examined.parameters.tolist(), strict=True))
     limit = campaign.validation.strain_rms_tolerance
-    reasons = unphysical(campaign, targets, "the examined answer")
+    reasons = unphysical(campaign, targets, "the examined answer", campaign.material)
     if not examination.rms <= limit:
         looks = [f"it looks {one.words}" for one in examination.suspects[:1]]
         reasons = [

@@ -119,7 +119,7 @@ class Examiner:
         mean = np.concatenate([(low + high) / 2, [column.mean for column in columns]])
         return cls(
             campaign, measurement, response, mean, np.diag(np.maximum(variances, 1e-18)),
-            measured, whitening(measurement),
+            measured, whitening(measurement, campaign.validation.priors),
         )  # fmt: skip
 
     @property
@@ -200,11 +200,15 @@ class Examiner:
 
 
 def examine(
-    campaign: Campaign, measurement: Measurement, start: FloatArray | None = None
+    campaign: Campaign,
+    measurement: Measurement,
+    start: FloatArray | None = None,
+    *,
+    swaps: bool = True,
 ) -> Examined:
     """Examine the answer to a measurement, from parameters `start` (targets,) or the box's middle.
 
-    Raises Unsimulated where no sheet near can be simulated.
+    swaps: also suspect that specimens have changed places. Raises Unsimulated where no sheet near can be simulated.
     """
     examiner = Examiner.of(campaign, measurement)
     x = examiner.prior_mean.copy()
@@ -213,8 +217,8 @@ def examine(
     x, line = examiner.fit(x)
     problem = examiner.problem(x, line)
     usual = problem.explain(frozenset())
-    swaps = _swapped(examiner, x, line)
-    return _report(examiner, problem, search(problem), usual, swaps)
+    changed = _swapped(examiner, x, line) if swaps else []
+    return _report(examiner, problem, search(problem), usual, changed)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -97,10 +97,13 @@ class Response:
         step = STEP_STRESS if self.axes[axis].startswith("stress") else STEP_R
         moved = sheet.copy()
         moved[axis] += step
-        rows = [
-            self._difference(i, self._answer(i, moved, off), one, off) / step
-            for i, one in enumerate(base)
-        ]
+        try:
+            beside = [self._answer(i, moved, off) for i in range(len(base))]
+        except Unsimulated:  # at an edge of what can be: on its other side
+            step = -step
+            moved[axis] = sheet[axis] + step
+            beside = [self._answer(i, moved, off) for i in range(len(base))]
+        rows = [self._difference(i, beside[i], one, off) / step for i, one in enumerate(base)]
         return np.concatenate([row.ravel() for row in self._split(rows)])
 
     def _by_nuisance(
