@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,7 @@ class Truth:
         assert record.status == "ok", record.reason
         return record.strains.reshape(tests.strain_shape), record.forces.reshape(tests.force_shape)
 
-    def pieces(self, **off: float) -> Specimens:
+    def pieces(self, **off: Any) -> Specimens:
         """All specimens off from the drawing alike."""
         pieces = (Piece(**off),) * len(self.specimens.tests)
         return self.specimens.model_copy(update={"pieces": pieces})

@@ -208,7 +208,8 @@ def examine(
 ) -> Examined:
     """Examine the answer to a measurement, from parameters `start` (targets,) or the box's middle.
 
-    swaps: also suspect that specimens have changed places. Raises Unsimulated where no sheet near can be simulated.
+    swaps: also suspect that specimens have changed places. Raises Unsimulated where no sheet near
+    can be simulated.
     """
     examiner = Examiner.of(campaign, measurement)
     x = examiner.prior_mean.copy()
