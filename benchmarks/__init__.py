@@ -1,0 +1,1 @@
+"""Scripts behind the claims of README.md, one each: a table, and JSON."""

@@ -28,7 +28,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from benchmarks.waiting.control_host import ELEMENTS, kept_by_airflow, on_the_control_host
-from hpc_jobs.contract.layout import JobFolder
+from hpc_jobs.job_folder.folder import JobFolder
 from operators.cluster.poller import Poller, Watch
 from operators.cluster.reply import Reply
 from operators.cluster.schedulers.slurm import Slurm

@@ -159,7 +159,7 @@ def late_frames(truth: Truth) -> tuple[FloatArray, FloatArray]:
 
 
 def transposed(truth: Truth) -> tuple[FloatArray, FloatArray]:
-    """Number patches along first."""
+    """Count patches along the strip first."""
     strains, forces = truth.pull()
     patches = truth.specimens.patches
     order = np.arange(patches.count).reshape(patches.along, patches.across).T.ravel()

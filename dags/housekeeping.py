@@ -49,10 +49,10 @@ def housekeeping():
 
     @task
     def account() -> list[dict[str, str]]:
-        from operators.housekeeping.sweeps import known_runs, told
+        from operators.housekeeping.sweeps import known_runs, log_rows
         from operators.runs.accounting import usage_rows
 
-        return told("accounts", usage_rows(known_runs()))
+        return log_rows("accounts", usage_rows(known_runs()))
 
     @task(trigger_rule="all_done", retries=0)
     def table(leases=None, orphans=None, metrics=None, leftovers=None, accounts=None) -> str:

@@ -16,7 +16,7 @@ from yieldloop_dags.stages import (
     announce_champion,
     close_failed,
     first_round,
-    judge,
+    gate,
     open_run,
     report,
     simulate,
@@ -39,7 +39,7 @@ def hybrid_campaign():
     dataset, solved = simulate(run, first_round(run))
     challenger, trained = train(run, dataset)
     verdict = validate(run, challenger["model"])
-    decision = judge(run, challenger, verdict)
+    decision = gate(run, challenger, verdict)
     announce_champion(run, decision)
     result = report(run, dataset, challenger, verdict, decision, solved, trained)
     result >> close_failed(run)

@@ -12,7 +12,7 @@ from yieldloop_dags.stages import (
     FAILED_VALIDATION,
     announce_champion,
     continue_run,
-    judge,
+    gate,
     train,
     validate,
 )
@@ -35,7 +35,7 @@ def retraining():
     run = continue_run()
     challenger, _ = train(run)
     verdict = validate(run, challenger["model"])
-    decision = judge(run, challenger, verdict)
+    decision = gate(run, challenger, verdict)
     announce_champion(run, decision)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from operators.checks.step import Step
+    from operators.hooks.steps import Step
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     find_airflow(Path.cwd())
     # Airflow settles on its home when it is first imported.
     from operators.checks.cluster import check_cluster
-    from operators.checks.step import Steps
+    from operators.hooks.steps import Steps
 
     logging.disable(logging.INFO)
     steps = Steps(tell=_tell)

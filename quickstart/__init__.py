@@ -1,0 +1,1 @@
+"""The one-machine mode: login nodes, a batch queue, the stack, `campaign`."""

@@ -50,7 +50,7 @@ def _status(stack: Stack, arguments: argparse.Namespace) -> None:
 
 
 def _campaign(stack: Stack, arguments: argparse.Namespace) -> None:
-    from quickstart.campaign.cli import run_campaign  # rich, which the others do without
+    from quickstart.campaign.command import run_campaign  # rich, which the others do without
 
     run_campaign(stack, arguments.name, arguments.settings)
     print_addresses(stack)

@@ -1,0 +1,1 @@
+"""unit/ mirrors the packages, contract/ has a suite per registry, integration/ joins real parts."""

@@ -5,12 +5,20 @@ each one fixture for a whole folder, stay on one worker too and are begun first:
 than they compute, so the unit tests fill their pauses.
 """
 
+import os
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from xdist.scheduler import LoadScopeScheduling
+
+# Airflow settles on its home when it is first imported, which any test's module may do.
+AIRFLOW_HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
+os.environ.setdefault("AIRFLOW_HOME", AIRFLOW_HOME.name)
+os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
+os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
 LONG = ("tests/integration/stack", "tests/integration/slurm")
 

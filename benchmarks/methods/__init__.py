@@ -1,0 +1,1 @@
+"""The methods, settings and records that benchmarks/accuracy.py compares."""

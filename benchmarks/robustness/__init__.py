@@ -1,0 +1,1 @@
+"""Behind benchmarks/fem_robustness.py: regions of the box, and their figure."""

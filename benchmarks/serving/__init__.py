@@ -1,0 +1,1 @@
+"""Behind benchmarks/inference.py: rates of answering, alone and on a busy machine."""

@@ -1,0 +1,1 @@
+"""Behind benchmarks/fem_speed.py: sheets, rates, start-up, report."""

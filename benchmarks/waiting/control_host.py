@@ -10,12 +10,12 @@ from typing import Any
 
 from hpc_jobs.contract.cluster import Cluster, DirectoryWorkspaces
 from hpc_jobs.contract.records import ElementResult
-from operators.array.report import summary
+from hpc_jobs.job_folder.probes import Scan, parse_scan
+from operators.array.report import array_report
 from operators.array.task_memory import STATE_KEY, TaskMemory
 from operators.cluster.job import ElementState, Submission
 from operators.cluster.ledger import Ledger, Snapshot
 from operators.cluster.reply import Reply
-from operators.cluster.scan import Scan, parse_scan
 from operators.cluster.schedulers.slurm import Slurm
 from operators.triggers.array_job import ArrayJobTrigger
 
@@ -86,14 +86,18 @@ def kept_by_airflow(elements: int) -> dict[str, int]:
         folder=SimpleNamespace(root="/ws/run/jobs/token"),
     )
     TaskMemory(context).remember(job, "alpha")  # type: ignore[arg-type]
-    report = summary(
+    report = array_report(
+        job="solve_shard",
         **{"token": "token", "job_ids": ["1234567"], "cpus": 1, "gpus": 0, "elements": elements},
         results=results(elements),
         failed={element: "FAILED" for element in failed},
     )
     event = trigger._event("settled", snapshot).payload
     parts = {"trigger": trigger.serialize()[1], "event": event, "task state": store[STATE_KEY]}
-    return {name: len(json.dumps(part)) for name, part in (parts | {"XCom": report}).items()}
+    return {
+        name: len(json.dumps(part))
+        for name, part in (parts | {"XCom": report.model_dump(mode="json")}).items()
+    }
 
 
 def results(elements: int) -> Iterable[ElementResult]:

@@ -1,0 +1,1 @@
+"""What the DAG files share: stages, trigger forms, the models at their edges."""

@@ -10,6 +10,8 @@ from typing import Any
 
 from airflow.sdk import Param
 
+from hpc_jobs.contract.loading import merge, nested
+
 CAMPAIGNS = sorted(file.stem for file in (Path(__file__).parents[1] / "campaigns").glob("*.yaml"))
 
 _FIELDS: dict[str, tuple[str, Param]] = {
@@ -162,12 +164,5 @@ def overrides(params: Mapping[str, Any]) -> dict[str, Any]:
     changed: dict[str, Any] = dict(params.get("overrides") or {})
     for name, (key, _) in _FIELDS.items():
         if params.get(name) is not None:
-            _put(changed, key.split("."), params[name])
+            changed = merge(changed, nested(key, params[name]))
     return changed
-
-
-def _put(tree: dict[str, Any], path: list[str], value: Any) -> None:
-    for part in path[:-1]:
-        tree[part] = dict(tree.get(part) or {})
-        tree = tree[part]
-    tree[path[-1]] = value

@@ -4,9 +4,12 @@ from typing import Any
 
 from airflow.sdk import task, task_group
 
+from hpc_jobs.contract.report import ArrayReport, SearchPlan, SearchReport
+from hpc_jobs.contract.run import RunHandle
 from operators.array.operator import HpcArrayJobOperator
 from operators.sensors.visible_files import WorkspaceSensor
 from operators.tracking.replay_sensor import ReplaySensor
+from yieldloop_dags.models import takes_models
 from yieldloop_dags.stages import REPLAY_S, STAMP
 
 SEARCH = f"s{STAMP}"
@@ -14,13 +17,13 @@ SEARCH = f"s{STAMP}"
 
 
 @task(multiple_outputs=True)
-def open_search(run: dict[str, Any], name: str, params: dict[str, Any]) -> dict[str, Any]:
+@takes_models
+def open_search(run: RunHandle, name: str, params: dict[str, Any]) -> SearchPlan:
     """Freeze what is searched, as the campaign's file says it now; make the study's MLflow run."""
-    from hpc_jobs.contract.run import RunHandle
     from operators.runs.search import open_search_task
     from yieldloop_dags.forms import search_overrides
 
-    return open_search_task(RunHandle.model_validate(run), name, search_overrides(params))
+    return open_search_task(run, name, search_overrides(params))
 
 
 @task_group
@@ -74,10 +77,9 @@ def compare(planned: Any, tried: Any) -> Any:
 
 
 @task
-def report_search(planned: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
+@takes_models
+def report_search(planned: SearchPlan, chosen: ArrayReport) -> SearchReport:
     """Put the choice on a page of the study's run in MLflow, with the YAML to paste."""
-    from hpc_jobs.contract.run import RunHandle
     from operators.pages.search_report import log_search_report
 
-    study = RunHandle.model_validate(planned["study"])
-    return log_search_report(study, planned["name"])
+    return log_search_report(planned.study, planned.name)

@@ -1,7 +1,7 @@
 """The stages of the experiment; each DAG is a sequence of them.
 
-A stage takes and returns what travels between tasks: the run's handle, a round's plan, names of
-models and validations. Nothing here knows a host, a path or a scheduler.
+A stage takes and returns what travels between tasks: the run's handle, names of models and
+validations, reports (hpc_jobs.contract.report). Nothing here knows a host, a path or a scheduler.
 """
 
 from datetime import timedelta
@@ -10,9 +10,20 @@ from typing import Any
 from airflow.sdk import Asset, task, task_group
 from airflow.sdk.exceptions import AirflowSkipException
 
+from hpc_jobs.contract.facts import PackedFacts, ScoreFacts
+from hpc_jobs.contract.report import (
+    ArrayReport,
+    CampaignReport,
+    Challenger,
+    Champion,
+    GateReport,
+    RoundPlan,
+)
+from hpc_jobs.contract.run import RunHandle
 from operators.array.operator import HpcArrayJobOperator
 from operators.sensors.visible_files import WorkspaceSensor
 from operators.tracking.replay_sensor import ReplaySensor
+from yieldloop_dags.models import takes_models
 
 DATASET = Asset(name="grown-dataset", uri="yieldloop://dataset/grown")
 CHAMPION = Asset(name="champion", uri="yieldloop://model/champion")
@@ -26,7 +37,8 @@ REPLAY_S = 15.0
 
 
 @task(multiple_outputs=True)
-def open_run(params: dict[str, Any]) -> dict[str, Any]:
+@takes_models
+def open_run(params: dict[str, Any]) -> RunHandle:
     """Validate the campaign; then workspace, code, measurements, MLflow run."""
     from operators.runs.run import open_run_task
     from yieldloop_dags.forms import overrides
@@ -35,7 +47,8 @@ def open_run(params: dict[str, Any]) -> dict[str, Any]:
 
 
 @task(multiple_outputs=True)
-def continue_run(origin: str | None = None, params: dict[str, Any] | None = None) -> dict[str, Any]:
+@takes_models
+def continue_run(origin: str | None = None, params: dict[str, Any] | None = None) -> RunHandle:
     """Go on with the run of that id, or the campaign's latest; with the code as it is now."""
     from operators.runs.run import continue_run_task
 
@@ -43,7 +56,8 @@ def continue_run(origin: str | None = None, params: dict[str, Any] | None = None
 
 
 @task(multiple_outputs=True)
-def find_champion(params: dict[str, Any]) -> dict[str, Any]:
+@takes_models
+def find_champion(params: dict[str, Any]) -> Champion:
     """Look up the campaign's champion, and the run that it came from; skips where none is."""
     from operators.promotion.registry import find_champion_task
 
@@ -51,21 +65,21 @@ def find_champion(params: dict[str, Any]) -> dict[str, Any]:
 
 
 @task(multiple_outputs=True)
-def first_round(run: dict[str, Any]) -> dict[str, Any]:
+@takes_models
+def first_round(run: RunHandle) -> RoundPlan:
     """Plan the campaign's own points."""
-    from hpc_jobs.contract.run import RunHandle
     from operators.runs.rounds import first_round
 
-    return first_round(RunHandle.model_validate(run)).model_dump()
+    return first_round(run)
 
 
 @task(multiple_outputs=True)
-def next_round(run: dict[str, Any]) -> dict[str, Any]:
+@takes_models
+def next_round(run: RunHandle) -> RoundPlan:
     """Plan what tonight's core-hours buy."""
-    from hpc_jobs.contract.run import RunHandle
     from operators.runs.rounds import next_round
 
-    return next_round(RunHandle.model_validate(run)).model_dump()
+    return next_round(run)
 
 
 @task_group
@@ -96,12 +110,12 @@ def simulate(run: Any, planned: Any) -> Any:
 
 
 @task
-def log_round(run: dict[str, Any], planned: dict[str, Any], solved: dict[str, Any]) -> str:
+@takes_models
+def log_round(run: RunHandle, planned: RoundPlan, solved: ArrayReport) -> str:
     """Describe the round in MLflow: records by status, core-hours, rate."""
-    from hpc_jobs.contract.run import RunHandle
-    from operators.runs.rounds import Round, log_round
+    from operators.runs.rounds import log_round
 
-    return log_round(RunHandle.model_validate(run), Round.model_validate(planned), solved)
+    return log_round(run, planned, solved)
 
 
 @task_group
@@ -148,12 +162,12 @@ def assemble(run: Any, trained: Any) -> Any:
 
 
 @task(multiple_outputs=True)
-def choose_challenger(run: dict[str, Any], training: str) -> dict[str, Any]:
+@takes_models
+def choose_challenger(run: RunHandle, training: str) -> Challenger:
     """Read every network's errors; the lowest on the validation split is the challenger."""
-    from hpc_jobs.contract.run import RunHandle
-    from operators.promotion.challenger import choose_challenger
+    from operators.promotion.candidates import choose_challenger
 
-    return choose_challenger(RunHandle.model_validate(run), training)
+    return choose_challenger(run, training)
 
 
 @task_group
@@ -181,7 +195,7 @@ def validate(run: Any, model: Any) -> Any:
     return scored.output
 
 
-def judge(run: Any, challenger: Any, scored: Any) -> Any:
+def gate(run: Any, challenger: Any, scored: Any) -> Any:
     """Register the challenger; move the alias `champion` to it, or say why not."""
     decision = pass_gate(run, challenger["model"], VALIDATION)
     scored >> decision
@@ -189,83 +203,76 @@ def judge(run: Any, challenger: Any, scored: Any) -> Any:
 
 
 @task(multiple_outputs=True, task_id="gate")
-def pass_gate(run: dict[str, Any], model: str, validation: str) -> dict[str, Any]:
+@takes_models
+def pass_gate(run: RunHandle, model: str, validation: str) -> GateReport:
     """Compare challenger and champion, and read the verdict of the inverse validation."""
-    from hpc_jobs.contract.run import RunHandle
-    from operators.promotion.registry import judge
+    from operators.promotion.registry import promote
 
-    return judge(RunHandle.model_validate(run), model, validation)
+    return promote(run, model, validation)
 
 
 @task(outlets=[CHAMPION])
-def announce_champion(
-    run: dict[str, Any], decision: dict[str, Any], outlet_events: Any = None
-) -> None:
+@takes_models
+def announce_champion(run: RunHandle, decision: GateReport, outlet_events: Any = None) -> None:
     """Tell whoever waits for a new champion; skipped where the old one stays."""
-    if not decision["promoted"]:
-        raise AirflowSkipException(decision["reason"])
-    outlet_events[CHAMPION].extra = {"run_id": run["run_id"], "model": decision["model"]}
+    if not decision.promoted:
+        raise AirflowSkipException(decision.reason)
+    outlet_events[CHAMPION].extra = {"run_id": run.run_id, "model": decision.model}
 
 
 @task(outlets=[DATASET])
-def announce_growth(
-    run: dict[str, Any], dataset: dict[str, Any], outlet_events: Any = None
-) -> None:
+@takes_models
+def announce_growth(run: RunHandle, dataset: ArrayReport, outlet_events: Any = None) -> None:
     """Tell whoever waits for more records."""
-    facts = dataset["facts"]
-    outlet_events[DATASET].extra = {"run_id": run["run_id"], "generation": facts["generation"]}
+    generation = dataset.read(PackedFacts).generation
+    outlet_events[DATASET].extra = {"run_id": run.run_id, "generation": generation}
 
 
 @task(outlets=[FAILED_VALIDATION])
-def announce_failure(
-    run: dict[str, Any], scored: dict[str, Any], outlet_events: Any = None
-) -> None:
+@takes_models
+def announce_failure(run: RunHandle, scored: ArrayReport, outlet_events: Any = None) -> None:
     """Tell whoever retrains that the champion no longer stands; skipped while it does."""
-    facts = scored["facts"]
-    if facts["passed"]:
+    verdict = scored.read(ScoreFacts).verdict
+    if verdict.passed:
         raise AirflowSkipException("the champion passes its validation")
-    outlet_events[FAILED_VALIDATION].extra = {"run_id": run["run_id"], "notes": facts["notes"]}
+    outlet_events[FAILED_VALIDATION].extra = {"run_id": run.run_id, "notes": verdict.notes}
 
 
 @task
+@takes_models
 def report(
-    run: dict[str, Any],
-    dataset: dict[str, Any],
-    challenger: dict[str, Any],
-    scored: dict[str, Any],
-    decision: dict[str, Any],
-    solved: dict[str, Any],
-    trained: dict[str, Any],
-) -> dict[str, Any]:
+    run: RunHandle,
+    dataset: ArrayReport,
+    challenger: Challenger,
+    scored: ArrayReport,
+    decision: GateReport,
+    solved: ArrayReport,
+    trained: ArrayReport,
+) -> CampaignReport:
     """Put the result together, as a page too, and close the campaign's run in MLflow."""
-    from hpc_jobs.contract.run import RunHandle
-    from operators.pages.campaign_report import campaign_report
-    from operators.pages.html_report import log_html_report
-    from operators.pages.speedup import log_speedups
+    from operators.pages.campaign_report import campaign_report, log_campaign_page
+    from operators.pages.speedup import log_speedup
     from operators.runs.accounting import try_to_log_usage
     from operators.runs.run import finish_run
 
-    handle = RunHandle.model_validate(run)
-    usage = try_to_log_usage(handle)
-    costs = {"solved": solved, "trained": trained}
-    result = campaign_report(handle, dataset, challenger, scored, decision, costs)
-    result |= {"usage": usage}
-    if result["speedup"]:
-        log_speedups(handle, result["speedup"])
-    log_html_report(handle, result, challenger["model"], decision["validation"])
-    finish_run(handle)
+    usage = try_to_log_usage(run)
+    result = campaign_report(run, dataset, challenger, scored, decision, solved, trained)
+    result = result.model_copy(update={"usage": usage})
+    if result.speedup:
+        log_speedup(run, result.speedup)
+    log_campaign_page(run, result)
+    finish_run(run)
     return result
 
 
 @task(trigger_rule="one_failed")
-def close_failed(run: dict[str, Any] | None) -> None:
+@takes_models
+def close_failed(run: RunHandle | None) -> None:
     """Say in MLflow that the run has failed; clearing the failed task opens it again."""
-    from hpc_jobs.contract.run import RunHandle
     from operators.runs.accounting import try_to_log_usage
     from operators.runs.run import finish_run
 
     if run is None:
         raise AirflowSkipException("the run was never opened")
-    handle = RunHandle.model_validate(run)
-    try_to_log_usage(handle)
-    finish_run(handle, ok=False)
+    try_to_log_usage(run)
+    finish_run(run, ok=False)

@@ -1,0 +1,1 @@
+"""What both sides agree on: campaign, cluster, paths, records, reports; models, no work."""

@@ -14,12 +14,22 @@ class DirectoryWorkspaces(Frozen):
     kind: Literal["directory"]
     root: Annotated[str, Field(min_length=1, description="absolute, or relative to the login")]
 
+    @property
+    def place(self) -> str:
+        """Where workspaces are made."""
+        return self.root
+
 
 class HpcWorkspaces(Frozen):
     """The hpc-workspace tools: ws_allocate, ws_list, ws_extend, ws_release, ws_find."""
 
     kind: Literal["hpc_workspace"]
     filesystem: str | None = None
+
+    @property
+    def place(self) -> str | None:
+        """Where workspaces are made; None leaves the choice to the tools."""
+        return self.filesystem
 
 
 Workspaces = Annotated[DirectoryWorkspaces | HpcWorkspaces, Field(discriminator="kind")]
@@ -70,6 +80,10 @@ class Cluster(Frozen):
         tuple[NativeOption, ...],
         Field(max_length=20, description="extra options of sbatch or qsub for every job, one each"),
     ] = ()
+    memory: Annotated[
+        Literal["per_node", "per_cpu", "per_gpu", "none"],
+        Field(description="how Slurm is asked for memory_mib: --mem, its share, or not at all"),
+    ] = "per_node"
     poll_interval_s: Annotated[
         float, Field(ge=2, le=3600, description="one status command for all jobs, this often")
     ] = 30.0

@@ -1,4 +1,4 @@
-"""Every path in the workspace, built here and nowhere else.
+"""Every path in the workspace, built here; those of one array job in hpc_jobs.job_folder.
 
     <workspace>/code/<sha256>/             hpc_jobs as it ran
     <workspace>/code/kernels/              compiled kernels, keyed by their sources
@@ -18,6 +18,9 @@ The control host builds the same paths with PurePosixPath, the jobs with Path.
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Generic, TypeVar
+
+from hpc_jobs.job_folder import names
+from hpc_jobs.job_folder.folder import JobFolder
 
 P = TypeVar("P", bound=PurePath)  # Path on the cluster, PurePosixPath on the control host
 
@@ -134,9 +137,14 @@ class RunFolder(Generic[P]):
         """Folder of one hyper-parameter search."""
         return SearchFolder(self.root / "search" / name)
 
-    def job(self, token: str) -> "JobFolder[P]":
+    @property
+    def jobs(self) -> P:
+        """Folder of all array jobs."""
+        return self.root / names.JOBS
+
+    def job(self, token: str) -> JobFolder[P]:
         """Folder of one array job."""
-        return JobFolder(self.root / "jobs" / token)
+        return JobFolder(self.jobs / token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,72 +188,3 @@ class SearchFolder(Generic[P]):
     def figure(self, name: str) -> P:
         """Path of a figure of the search, for people."""
         return self.root / "figures" / f"{name}.png"
-
-
-@dataclass(frozen=True, slots=True)
-class JobFolder(Generic[P]):
-    """What one array job leaves behind; the elements write, the control plane reads."""
-
-    root: P
-
-    @property
-    def results(self) -> P:
-        """Folder of the per-element results."""
-        return self.root / "results"
-
-    def result(self, element: int) -> P:
-        """Written last by an element: its truth."""
-        return self.results / f"{element}.json"
-
-    def failed(self, element: int) -> P:
-        """Empty; made by an element before it publishes a result that says failed."""
-        return self.results / f"{element}.failed"
-
-    def handed_over(self, element: int) -> P:
-        """Empty; made by an element before it publishes a result that asks to be continued."""
-        return self.results / f"{element}.handed-over"
-
-    @property
-    def locks(self) -> P:
-        """Folder of the element locks."""
-        return self.root / "locks"
-
-    def lock(self, element: int) -> P:
-        """Made by the one process that works on an element; holds owner.json."""
-        return self.locks / str(element)
-
-    def progress(self, element: int) -> P:
-        """Rewritten while an element works: how far it is."""
-        return self.root / "progress" / f"{element}.json"
-
-    @property
-    def spool(self) -> P:
-        """Folder of the tracking spools."""
-        return self.root / "spool"
-
-    @property
-    def logs(self) -> P:
-        """Folder of the elements' output, <job id>_<array index>.out."""
-        return self.root / "logs"
-
-    @property
-    def intent(self) -> P:
-        """Whose job this is; written before anything is submitted."""
-        return self.root / "intent.json"
-
-    @property
-    def finished(self) -> P:
-        """Written when nothing more will be done about the job: from then on it is history."""
-        return self.root / "finished.json"
-
-    def script(self, number: int) -> P:
-        """Shell script of one submission."""
-        return self.root / f"script-{number}.sh"
-
-    def elements(self, number: int) -> P:
-        """Index file of one submission: line (array index + 1) is the element."""
-        return self.root / f"elements-{number}.txt"
-
-    def submission(self, number: int) -> P:
-        """Record of one submission: without job ids it is an intent."""
-        return self.root / f"submission-{number}.json"

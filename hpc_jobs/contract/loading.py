@@ -70,6 +70,13 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def nested(key: str, value: Any) -> dict[str, Any]:
+    """Return {"a": {"b": value}} for the key "a.b", to be merged over a document."""
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return cast(dict[str, Any], value)
+
+
 def _explain(model: type[BaseModel], document: Any, details: ErrorDetails) -> str:
     kind, context = details["type"], dict(details.get("ctx", {}))
     key = _key(document, details["loc"], missing=kind == "missing") or "the whole"

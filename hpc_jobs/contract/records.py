@@ -1,10 +1,6 @@
 """Files that pass between jobs: published whole or not at all, verified when read."""
 
 import hashlib
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -12,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.frozen import Frozen
+from hpc_jobs.job_folder.writer import publish as publish  # as the elements do: one way
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -93,40 +90,6 @@ class ElementResult(Frozen):
     cpu_s: float
     message: str = ""
     facts: dict[str, Any] = {}
-
-
-class ElementProgress(Frozen):
-    """progress/<element>.json: how far an element is; a hint, never the truth."""
-
-    done: int
-    total: int
-    unit: str
-
-
-class LockOwner(Frozen):
-    """locks/<element>/owner.json: the one job that works on an element."""
-
-    job_id: str
-    host: str
-    pid: int
-
-
-@contextmanager
-def publish(path: Path) -> Iterator[Path]:
-    """Yield a temporary path; on success fsync it and rename it to `path`, else remove it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def publish_model(path: Path, model: BaseModel) -> None:
@@ -220,11 +183,3 @@ def verify_file(folder: Path, entry: FileEntry) -> Path:
             "make it again"
         )
     return path
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

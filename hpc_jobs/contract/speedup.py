@@ -7,8 +7,7 @@ T_train the simulation of one training record and T_learn the share of the train
 """
 
 import math
-from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat
 
@@ -39,9 +38,8 @@ class Updating(Frozen):
     seconds: Positive
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Costs:
-    """What was measured, in seconds."""
+class Costs(Frozen):
+    """What one learned answer costs beside the classical one that it replaces, s."""
 
     sequential_s: float
     lookup_s: float
@@ -68,3 +66,45 @@ class Costs:
         gain = self.sequential_s - self.lookup_s
         invested = (self.train_s + self.learn_s) * self.train_records
         return math.ceil(invested / gain) if gain > 0 else math.inf
+
+
+Answer = Literal["network", "refinement", "surrogate"]
+ANSWERS: dict[Answer, str] = {
+    "network": "network for FEM updating",
+    "refinement": "refinement for FEM updating",
+    "surrogate": "surrogate for one simulation",
+}
+"""What is learned, and what it replaces."""
+
+
+class SpeedupReport(Frozen):
+    """What a campaign's learning was worth, from what its jobs measured."""
+
+    simulation_s: Annotated[float, Field(description="of one simulation, where it identified")]
+    updating_s: Annotated[float, Field(description="of one identification by FEM updating")]
+    updating_simulations: int
+    record_s: Annotated[float, Field(description="core-seconds of one training record")]
+    records: Annotated[int, Field(description="that the networks learned from")]
+    lookups: Annotated[tuple[int, ...], Field(description="at which S is told")]
+    answers: Annotated[dict[Answer, Costs], Field(min_length=1)]
+
+    @property
+    def heads(self) -> list[str]:
+        """Heads of the table, as a person reads it in the terminal and on the page."""
+        at = [f"S at {lookups:,}" for lookups in self.lookups]
+        return ["learned for classical", "classical", "learned", *at, "limit", "break-even"]
+
+    @property
+    def rows(self) -> list[list[str]]:
+        """Cells of that table."""
+        return [
+            [
+                ANSWERS[name],
+                f"{costs.sequential_s:.3g} s",
+                f"{costs.lookup_s:.3g} s",
+                *(f"{costs.effective_speedup(lookups):.3g}" for lookups in self.lookups),
+                f"{costs.limit:.3g}",
+                "never" if math.isinf(costs.break_even) else f"{int(costs.break_even):,}",
+            ]
+            for name, costs in self.answers.items()
+        ]

@@ -1,0 +1,1 @@
+"""Where to simulate: points of a round in the box of mechanical quantities."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Callable
 
 from hpc_jobs.doctor.finding import Finding, missing, note, ok
+from hpc_jobs.job_folder.names import OWNER
 
 LEAST_FREE_GIB = 5.0
 LEAST_SCRATCH_GIB = 1.0
@@ -83,7 +84,7 @@ def _lock(folder: Path) -> Finding:
     what, lock, rival = "folder lock", folder / "lock", folder / "rival"
     for each in (lock, rival):
         each.mkdir()
-        (each / "owner.json").write_text(each.name)
+        (each / OWNER).write_text(each.name)
     with contextlib.suppress(OSError):
         os.rename(str(rival), str(lock))
         return missing(what, "a second owner took the lock", _OTHER)

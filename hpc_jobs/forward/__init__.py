@@ -1,0 +1,1 @@
+"""The forward surrogate: strains and forces from parameters; no torch, knows no network."""

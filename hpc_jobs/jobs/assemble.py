@@ -1,16 +1,16 @@
 """Assemble the campaign's TASK_INDEX-th committee of its trained members, NAME-<network>-0, ..."""
 
 import argparse
-from typing import Any
 
 import torch
 
 from hpc_jobs.contract.errors import ConfigurationError
+from hpc_jobs.contract.facts import TrainedFacts
 from hpc_jobs.identification.rival import RIVALS
 from hpc_jobs.learning.training.assembly import assemble_committee
 from hpc_jobs.runtime import element
 from hpc_jobs.runtime.element import Element
-from hpc_jobs.runtime.model_spool import facts_of, open_spool, tell
+from hpc_jobs.runtime.model_spool import facts_of, log_model, open_spool
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", required=True, help="the committee is called NAME-<network>")
 
 
-def work(job: Element) -> dict[str, Any]:
+def work(job: Element) -> TrainedFacts:
     """Assemble, judge, publish; and say in the spool what MLflow should remember."""
     committees = job.campaign.training.committees
     if job.index >= len(committees):
@@ -29,13 +29,9 @@ def work(job: Element) -> dict[str, Any]:
     spec, training = committees[job.index], job.arguments.name
     torch.set_num_threads(job.campaign.execution.resources_for("assemble").cpus)
     name = f"{training}-{spec.name}"
-    with open_spool(job, name, spec, stage="assemble", leads=True) as spool:
-        try:
-            trained = assemble_committee(job.run, job.campaign, spec, training, RIVALS)
-        except Exception:
-            spool.end("FAILED")
-            raise
-        tell(spool, job, trained)
+    with open_spool(job, name, spec, stage="assemble", leads=True) as spool, spool.ended():
+        trained = assemble_committee(job.run, job.campaign, spec, training, RIVALS)
+        log_model(spool, job, trained)
     job.progress(spec.members, spec.members, "members")
     return facts_of(trained)
 

@@ -1,9 +1,8 @@
 """Choose the parameter points of a round: a scrambled Sobol sequence in the mechanical box."""
 
 import argparse
-from collections.abc import Mapping
-from typing import Any
 
+from hpc_jobs.contract.facts import DesignFacts
 from hpc_jobs.runtime import element
 
 
@@ -13,12 +12,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--records", type=int, help="training records of a later round")
 
 
-def work(task: element.Element) -> Mapping[str, Any]:
+def work(task: element.Element) -> DesignFacts:
     """Publish design/round-NNN.npz; facts are its manifest's."""
     from hpc_jobs.design.rounds import choose_round
 
     options = task.arguments
-    return choose_round(task.run, task.campaign, options.round, options.records).facts
+    manifest = choose_round(task.run, task.campaign, options.round, options.records)
+    return DesignFacts.of(manifest)
 
 
 if __name__ == "__main__":

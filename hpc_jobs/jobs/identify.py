@@ -1,9 +1,9 @@
 """Ask a trained network for the parameters behind every measurement, and refine its answers."""
 
 import argparse
-from typing import Any
 
 from hpc_jobs.contract.errors import ConfigurationError
+from hpc_jobs.contract.facts import IdentifiedFacts
 from hpc_jobs.contract.records import publish_model
 from hpc_jobs.contract.validation import Estimate, Estimates
 from hpc_jobs.identification.by_network import identify
@@ -16,7 +16,7 @@ from hpc_jobs.measurement.file import read_for
 from hpc_jobs.runtime import element
 
 
-def work(job: element.Element) -> dict[str, Any]:
+def work(job: element.Element) -> IdentifiedFacts:
     """Write validation/<name>/estimates.json."""
     campaign, name = job.campaign, job.arguments.validation
     measurements = [
@@ -51,8 +51,8 @@ def work(job: element.Element) -> dict[str, Any]:
     )
     publish_model(job.run.estimates(name), estimates)
     job.progress(len(measurements), len(measurements), "measurements")
-    outside = [estimate.measurement for estimate in estimates.estimates if estimate.outside]
-    return {"measurements": len(measurements), "outside": outside}
+    outside = tuple(estimate.measurement for estimate in answers if estimate.outside)
+    return IdentifiedFacts(measurements=len(measurements), outside=outside)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,7 +1,6 @@
 """Verify all shards of a run and pack them, globally permuted, into its dataset."""
 
-from typing import Any
-
+from hpc_jobs.contract.facts import PackedFacts
 from hpc_jobs.contract.records import sha256_of
 from hpc_jobs.dataset.pack import publish_dataset
 from hpc_jobs.identification.quantities import derived_of
@@ -9,18 +8,18 @@ from hpc_jobs.runtime import element
 from hpc_jobs.runtime.element import Element
 
 
-def work(element: Element) -> dict[str, Any]:
-    """Publish dataset/manifest.json; the facts are what the next task needs to know."""
+def work(element: Element) -> PackedFacts:
+    """Publish dataset/manifest.json; say what the next tasks need to know."""
     campaign = element.campaign
     facts = publish_dataset(element.run, campaign, derived_of(campaign))
-    return {
-        "generation": facts.generation,
-        "train": facts.train,
-        "test": facts.test,
-        "by_status": facts.by_status,
-        "missing_shards": len(facts.missing_shards),
-        "sha256": sha256_of(element.run.dataset_manifest),
-    }
+    return PackedFacts(
+        generation=facts.generation,
+        train=facts.train,
+        test=facts.test,
+        by_status=facts.by_status,
+        missing_shards=len(facts.missing_shards),
+        sha256=sha256_of(element.run.dataset_manifest),
+    )
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ With the network's, and with the refinement's where there is one.
 """
 
 import argparse
-from typing import Any
 
+from hpc_jobs.contract.facts import ResimulatedFacts
 from hpc_jobs.contract.records import read_model
 from hpc_jobs.contract.validation import Estimates
 from hpc_jobs.identification.mesh_bias import read_mesh_bias
@@ -13,7 +13,7 @@ from hpc_jobs.identification.resimulated import resimulate, write_field
 from hpc_jobs.runtime import element
 
 
-def work(job: element.Element) -> dict[str, Any]:
+def work(job: element.Element) -> ResimulatedFacts:
     """Write validation/<name>/fields/<measurement>.h5 and refined/fields/, with manifests."""
     campaign, name = job.campaign, job.arguments.validation
     estimates = read_model(Estimates, job.run.estimates(name))
@@ -25,12 +25,12 @@ def work(job: element.Element) -> dict[str, Any]:
         path = job.run.refined_field(name, refined.measurement)
         write_field(path, resimulate(campaign, refined, bias))
     job.progress(1, 1, "re-simulations")
-    return {
-        "measurement": estimate.measurement,
-        "skipped": bool(estimate.outside),
-        "status": field.status,
-        "reason": field.reason,
-    }
+    return ResimulatedFacts(
+        measurement=estimate.measurement,
+        skipped=bool(estimate.outside),
+        status=field.status,
+        reason=field.reason,
+    )
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,8 +1,8 @@
 """Judge a network by the measurements: verdict.json, one figure each, and a tracking spool."""
 
 import argparse
-from typing import Any
 
+from hpc_jobs.contract.facts import ScoreFacts
 from hpc_jobs.contract.records import publish_model, read_model
 from hpc_jobs.contract.speedup import Updating
 from hpc_jobs.contract.validation import Estimate, Estimates, Judgement, Verdict
@@ -17,7 +17,7 @@ from hpc_jobs.runtime import element
 from hpc_jobs.tracking.spool import Spool
 
 
-def work(job: element.Element) -> dict[str, Any]:
+def work(job: element.Element) -> ScoreFacts:
     """Compare, judge, draw."""
     name = job.arguments.validation
     estimates = read_model(Estimates, job.run.estimates(name))
@@ -32,16 +32,7 @@ def work(job: element.Element) -> dict[str, Any]:
         result = result.model_copy(update={"updating": _update(job, estimates)})
     publish_model(job.run.verdict(name), result)
     _track(job, result)
-    return {
-        "passed": result.passed,
-        "verdicts": {key: each.verdict for key, each in result.measurements.items()},
-        "quantities": {key: each.quantities for key, each in result.measurements.items()},
-        "intervals": {key: each.intervals for key, each in result.measurements.items()},
-        "notes": result.notes,
-        "refined": {key: _refined_facts(each) for key, each in result.refined.items()},
-        "lookups": estimates.lookups.model_dump() if estimates.lookups else None,
-        "updating": result.updating.model_dump() if result.updating else None,
-    }
+    return ScoreFacts(verdict=result, lookups=estimates.lookups)
 
 
 def _update(job: element.Element, estimates: Estimates) -> Updating:
@@ -68,14 +59,6 @@ def _compare(job: element.Element, estimate: Estimate, *, refined: bool = False)
     return case
 
 
-def _refined_facts(judgement: Judgement) -> dict[str, Any]:
-    return {
-        "verdict": judgement.verdict,
-        "quantities": judgement.quantities,
-        "intervals": judgement.intervals,
-    }
-
-
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Which validation."""
     parser.add_argument("--validation", required=True, help="name of the validation")
@@ -84,23 +67,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def _track(job: element.Element, result: Verdict) -> None:
     name = f"validation-{result.validation}"
     tags = {"model": result.model, "passed": str(result.passed).lower()}
-    with Spool(job.spool / f"{name}.jsonl", name=name, tags=tags) as spool:
+    with Spool(job.spool_file(name), name=name, tags=tags) as spool, spool.ended():
         spool.params(result.limits.model_dump())
         spool.metrics(_metrics(result), step=0)
-        spool.artifact(str(job.run.verdict(result.validation).relative_to(job.run.root)), "gate")
+        spool.artifact(
+            str(job.run.verdict(result.validation).relative_to(job.run.root)), "validation"
+        )
         for name in result.measurements:
             figure = job.run.figure(result.validation, name)
             spool.artifact(str(figure.relative_to(job.run.root)), "figures")
         for name in result.refined:
             figure = job.run.refined_figure(result.validation, name)
             spool.artifact(str(figure.relative_to(job.run.root)), "figures/refined")
-        spool.end("FINISHED")
 
 
 def _metrics(result: Verdict) -> dict[str, float]:
-    metrics = {"gate/passed": float(result.passed)}
+    metrics = {"validation/passed": float(result.passed)}
     for name, judgement in result.measurements.items():
-        metrics |= _judgement_metrics(f"gate/{name}", judgement)
+        metrics |= _judgement_metrics(f"validation/{name}", judgement)
     for name, judgement in result.refined.items():
         metrics |= _judgement_metrics(f"refined/{name}", judgement)
     return metrics

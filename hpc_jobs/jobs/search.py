@@ -5,10 +5,10 @@ The search is the campaign's, or what search/<name>/search.json says; the worker
 
 import time
 from functools import partial
-from typing import Any
 
 import torch
 
+from hpc_jobs.contract.facts import SearchFacts
 from hpc_jobs.contract.study import SearchSettings
 from hpc_jobs.dataset.dataset import open_dataset
 from hpc_jobs.learning.search.finalists import name_finalists
@@ -18,26 +18,25 @@ from hpc_jobs.learning.search.worker import Worker
 from hpc_jobs.learning.training.interruption import stop_on_signals
 from hpc_jobs.learning.training.team import Team
 from hpc_jobs.runtime import element
-from hpc_jobs.runtime.element import Element
+from hpc_jobs.runtime.element import STARTED_S, Element
 from hpc_jobs.runtime.ranks import Rank, joined
 from hpc_jobs.runtime.search_folder import (
-    STARTED_S,
     arguments,
-    deadline_s,
     folder_of,
     open_spool,
     settings_of,
 )
 
 
-def work(team: Team, element: Element) -> dict[str, Any]:
+def work(team: Team, element: Element) -> SearchFacts:
     """Work until the study is complete; whoever sees that first names the finalists."""
     folder, settings = folder_of(element), settings_of(element)
     campaign, search = element.campaign, settings.search
-    torch.set_num_threads(settings.resources_for("search").cpus)
+    asked = settings.resources_for("search")
+    torch.set_num_threads(asked.cpus)
     dataset = open_dataset(element.run, campaign.training.validation_fraction)
     study = open_study(folder, campaign, search, dataset)
-    with stop_on_signals(deadline_s(element, settings, "search")) as stop:
+    with stop_on_signals(element.deadline_s(asked.walltime_s)) as stop:
         mine = Worker(
             run=element.run,
             folder=folder,
@@ -52,7 +51,7 @@ def work(team: Team, element: Element) -> dict[str, Any]:
             team=team,
         ).work()
     name_finalists(element.run, folder, campaign, search, dataset, study)
-    return {"completed": mine, "trials": study.complete}
+    return SearchFacts(completed=mine, trials=study.complete)
 
 
 def _owner(element: Element, settings: SearchSettings) -> Owner:

@@ -1,9 +1,8 @@
 """Solve one shard of a round: TASK_INDEX is its number."""
 
 import argparse
-from collections.abc import Mapping
-from typing import Any
 
+from hpc_jobs.contract.facts import ShardFacts
 from hpc_jobs.runtime import element
 
 
@@ -12,7 +11,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--round", type=int, default=0, help="number of the round")
 
 
-def work(task: element.Element) -> Mapping[str, Any]:
+def work(task: element.Element) -> ShardFacts:
     """Publish rounds/NNN/shards/shard-IIIII.h5; facts are its manifest's."""
     from hpc_jobs.design.rounds import read_round
     from hpc_jobs.fem.records.shards import Assignment, solve_shard
@@ -38,7 +37,7 @@ def work(task: element.Element) -> Mapping[str, Any]:
     def progress(done: int, total: int) -> None:
         task.progress(done, total, "records")
 
-    return solve_shard(task.run, task.frozen, assignment, progress).facts
+    return ShardFacts.of(solve_shard(task.run, task.frozen, assignment, progress))
 
 
 if __name__ == "__main__":

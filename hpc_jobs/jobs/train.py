@@ -6,27 +6,22 @@ Started once it trains alone; started by torchrun, srun or mpiexec the processes
 """
 
 import argparse
-import math
 import os
 import sys
-import time
 from functools import partial
-from typing import Any
 
 import torch
 
-from hpc_jobs.contract.errors import ConfigurationError, HandedOver
+from hpc_jobs.contract.errors import ConfigurationError
+from hpc_jobs.contract.facts import TrainedFacts
 from hpc_jobs.identification.rival import RIVALS
 from hpc_jobs.learning.training.experiment import train_network
 from hpc_jobs.learning.training.interruption import StopFlag, stop_on_signals
 from hpc_jobs.learning.training.team import Team
 from hpc_jobs.runtime import element
 from hpc_jobs.runtime.element import Element
-from hpc_jobs.runtime.model_spool import facts_of, open_spool, tell
+from hpc_jobs.runtime.model_spool import facts_of, log_model, open_spool
 from hpc_jobs.runtime.ranks import joined, launch_on, rank_of
-
-STARTED_S = time.monotonic()
-HAND_OVER_S = 120.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,9 +29,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", required=True, help="the model is called NAME-<network>")
 
 
-def work(team: Team, stop: StopFlag, element: Element) -> dict[str, Any]:
+def work(team: Team, stop: StopFlag, element: Element) -> TrainedFacts | None:
     """Train, and say in the spool what MLflow should remember."""
-    stop.no_later_than(_deadline_s(element))
+    asked = element.campaign.execution.resources_for("train")
+    stop.no_later_than(element.deadline_s(asked.walltime_s))
     campaign, trainings = element.campaign, element.campaign.training.trainings
     if element.index >= len(trainings):
         raise ConfigurationError(
@@ -45,38 +41,25 @@ def work(team: Team, stop: StopFlag, element: Element) -> dict[str, Any]:
         )
     spec = trainings[element.index]
     name = f"{element.arguments.name}-{spec.name}"
-    torch.set_num_threads(campaign.execution.resources_for("train").cpus)
+    torch.set_num_threads(asked.cpus)
     ranks, leads = team.share.world, team.leads
-    with open_spool(element, name, spec, stage="train", ranks=ranks, leads=leads) as spool:
-        try:
-            trained = train_network(
-                element.run,
-                campaign,
-                spec,
-                name,
-                spool=spool,
-                progress=element.progress if team.leads else _quiet,
-                stop=stop,
-                team=team,
-                rivals=RIVALS,
-            )
-        except HandedOver:
-            raise  # the run goes on, in another job
-        except Exception:
-            spool.end("FAILED")
-            raise
-        if trained is None:
-            return {}
-        tell(spool, element, trained)
+    spool = open_spool(element, name, spec, stage="train", ranks=ranks, leads=leads)
+    with spool, spool.ended():
+        trained = train_network(
+            element.run,
+            campaign,
+            spec,
+            name,
+            spool=spool,
+            progress=element.progress if team.leads else _quiet,
+            stop=stop,
+            team=team,
+            rivals=RIVALS,
+        )
+        if trained is None:  # the leader publishes
+            return None
+        log_model(spool, element, trained)
     return facts_of(trained)
-
-
-def _deadline_s(element: Element) -> float:
-    """When to hand over, by the monotonic clock: in time to write a checkpoint. By hand never."""
-    if element.folder is None:
-        return math.inf
-    walltime_s = element.campaign.execution.resources_for("train").walltime_s
-    return STARTED_S + walltime_s - min(HAND_OVER_S, 0.1 * walltime_s)
 
 
 def _quiet(done: int, total: int, unit: str) -> None:

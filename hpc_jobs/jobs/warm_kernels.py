@@ -2,15 +2,14 @@
 
 import logging
 import time
-from collections.abc import Mapping
-from typing import Any
 
+from hpc_jobs.contract.facts import KernelFacts
 from hpc_jobs.runtime import element
 
 log = logging.getLogger(__name__)
 
 
-def work(task: element.Element) -> Mapping[str, Any]:
+def work(task: element.Element) -> KernelFacts:
     """Prepare the campaign's solver on this type of machine; facts say which, and how long."""
     from hpc_jobs.fem.backends import prepare
 
@@ -18,7 +17,7 @@ def work(task: element.Element) -> Mapping[str, Any]:
     solver, done = prepare(task.campaign)
     seconds = round(time.monotonic() - start, 2)
     log.info("solver %s ready after %.1f s: %s", solver, seconds, done)
-    return {"solver": solver, "seconds": seconds, "done": done}
+    return KernelFacts(solver=solver, seconds=seconds, done=done)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Networks: what they are, how they are fed, trained, searched for, judged, kept."""

@@ -1,0 +1,1 @@
+"""What was measured: its file, its CSV, its checks; and virtual experiments."""

@@ -1,0 +1,1 @@
+"""What every job stands on: the array element, its ranks, its spool."""

@@ -7,32 +7,32 @@ of a running or finished element exits at once, harmlessly.
 
 import argparse
 import logging
+import math
 import os
-import shutil
 import socket
 import sys
-import tempfile
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.errors import ContractError, HandedOver
-from hpc_jobs.contract.layout import JobFolder, RunFolder
-from hpc_jobs.contract.records import (
-    ElementProgress,
-    ElementResult,
-    LockOwner,
-    publish_model,
-    read_model,
-)
+from hpc_jobs.contract.facts import Facts
+from hpc_jobs.contract.layout import RunFolder
+from hpc_jobs.contract.records import ElementResult, read_model
+from hpc_jobs.job_folder.folder import ElementProgress, JobFolder
+from hpc_jobs.job_folder.names import BY_HAND, SPOOL_FILE
+from hpc_jobs.job_folder.writer import owns_lock, publish_progress, publish_result, take_lock
 
 log = logging.getLogger(__name__)
 
+STARTED_S = time.monotonic()
 PROGRESS_INTERVAL_S = 1.0
+HAND_OVER_S = 120.0
+"""Time to write a checkpoint before the walltime ends, or a tenth of it if that is less."""
 EX_TEMPFAIL = 75  # sysexits.h: not done, and no failure either; continue it
 Outcome = Literal["done", "failed", "handed_over"]
 EXIT_CODES: dict[Outcome, int] = {"done": 0, "failed": 1, "handed_over": EX_TEMPFAIL}
@@ -46,7 +46,7 @@ class Element:
     run: RunFolder[Path]
     arguments: argparse.Namespace
     frozen: FrozenCampaign
-    job_id: str = "by-hand"
+    job_id: str = BY_HAND
     folder: JobFolder[Path] | None = None
     _reported: float = field(default=0.0, repr=False)
 
@@ -60,6 +60,16 @@ class Element:
         """Folder for tracking spools: the job's, or the run's when run by hand."""
         return self.folder.spool if self.folder else self.run.root / "spool"
 
+    def spool_file(self, name: str) -> Path:
+        """Path of one spool."""
+        return self.spool / f"{name}{SPOOL_FILE}"
+
+    def deadline_s(self, walltime_s: float) -> float:
+        """When to hand over, by the monotonic clock; by hand never."""
+        if self.folder is None:
+            return math.inf
+        return STARTED_S + walltime_s - min(HAND_OVER_S, 0.1 * walltime_s)
+
     def progress(self, done: int, total: int, unit: str) -> None:
         """Say how far the work is; cheap enough to call after every record."""
         now = time.monotonic()
@@ -68,11 +78,10 @@ class Element:
         self._reported = now
         log.info("%d of %d %s", done, total, unit)
         if self.folder:
-            state = ElementProgress(done=done, total=total, unit=unit)
-            publish_model(self.folder.progress(self.index), state)
+            publish_progress(self.folder, self.index, ElementProgress(done, total, unit))
 
 
-Work = Callable[[Element], Mapping[str, Any] | None]
+Work = Callable[[Element], Facts | None]
 
 
 class Ranks(Protocol):
@@ -102,7 +111,7 @@ def main(
 ) -> None:
     """Run one element of a job; exits 0 if it is done, by this process or by another.
 
-    `work` returns facts (JSON) for the result manifest; `arguments` adds the job's own options.
+    `work` returns what the result manifest says of it; `arguments` adds the job's own options.
     Of several `ranks` all work, if the leader may, and the leader reports.
     """
     logging.basicConfig(
@@ -128,7 +137,7 @@ def _element(parsed: argparse.Namespace) -> Element:
         run=run,
         arguments=parsed,
         frozen=read_model(FrozenCampaign, run.campaign),
-        job_id=os.environ.get("HPC_JOB_ID", "by-hand"),
+        job_id=os.environ.get("HPC_JOB_ID", BY_HAND),
         folder=run.job(token) if token else None,
     )
 
@@ -154,7 +163,10 @@ def _may_work(element: Element) -> bool:
     if element.folder.result(element.index).exists():
         log.info("element %d is already done", element.index)
         return False
-    return _take_lock(element)
+    if take_lock(element.folder, element.index, element.job_id):
+        return True
+    log.info("element %d is being worked on by another job; nothing to do", element.index)
+    return False
 
 
 def _work_and_report(element: Element, work: Work) -> int:
@@ -163,14 +175,15 @@ def _work_and_report(element: Element, work: Work) -> int:
     outcome: Outcome = "done"
     message, facts = "", dict[str, Any]()
     try:
-        facts = dict(work(element) or {})
+        answer = work(element)
+        facts = answer.model_dump(mode="json") if answer else {}
     except HandedOver as words:
         log.info("element %d asks to be continued: %s", element.index, words)
         outcome, message = "handed_over", str(words)[:2000]
     except Exception as error:
         traceback.print_exc(file=sys.stdout)
         outcome, message = "failed", f"{type(error).__name__}: {error}"[:2000]
-    if not _owns_lock(element):
+    if not owns_lock(element.folder, element.index, element.job_id):
         log.error("element %d was given to another job meanwhile; leaving", element.index)
         return EX_TEMPFAIL
     result = ElementResult(
@@ -184,46 +197,8 @@ def _work_and_report(element: Element, work: Work) -> int:
         message=message,
         facts=facts,
     )
-    _publish(element.folder, result)
+    publish_result(element.folder, element.index, outcome, result.model_dump_json(indent=1))
     return EXIT_CODES[outcome]
-
-
-def _publish(folder: JobFolder[Path], result: ElementResult) -> None:
-    """Write a result; one that is not done is marked before: whoever lists the folder sees it."""
-    if result.outcome != "done":
-        folder.results.mkdir(parents=True, exist_ok=True)
-        marks = {"failed": folder.failed, "handed_over": folder.handed_over}
-        marks[result.outcome](result.element).touch()
-    publish_model(folder.result(result.element), result)
-
-
-def _take_lock(element: Element) -> bool:
-    """Atomically: a folder with its owner inside is renamed into place, or another was first."""
-    assert element.folder is not None
-    lock = element.folder.lock(element.index)
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    owner = LockOwner(job_id=element.job_id, host=socket.gethostname(), pid=os.getpid())
-    draft = Path(tempfile.mkdtemp(prefix=".lock-", dir=lock.parent))
-    try:
-        (draft / "owner.json").write_text(owner.model_dump_json())
-        draft.rename(lock)
-        return True
-    except OSError:
-        if _owns_lock(element):  # the scheduler requeued this very job
-            return True
-        log.info("element %d is being worked on by another job; nothing to do", element.index)
-        return False
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _owns_lock(element: Element) -> bool:
-    assert element.folder is not None
-    try:
-        owner = read_model(LockOwner, element.folder.lock(element.index) / "owner.json")
-    except ContractError:
-        return False
-    return owner.job_id == element.job_id
 
 
 def _cpu_seconds() -> float:

@@ -2,8 +2,8 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
+from hpc_jobs.contract.facts import TrainedFacts
 from hpc_jobs.contract.training import Network as NetworkSpec
 from hpc_jobs.learning.evaluation.worst_cases import WORST
 from hpc_jobs.learning.models.inverse_model import CARD, METRICS
@@ -26,12 +26,12 @@ def open_spool(
         "job_id": element.job_id,
         "ranks": str(ranks),
     }
-    path = element.spool / f"{name}.jsonl" if leads else Path(os.devnull)
+    path = element.spool_file(name) if leads else Path(os.devnull)
     return Spool(path, name=name, tags=tags)
 
 
-def tell(spool: Spool, element: Element, trained: Trained) -> None:
-    """Say how the model did, name its files, and end the spool."""
+def log_model(spool: Spool, element: Element, trained: Trained) -> None:
+    """Say how the model did, and name its files."""
     card, report = trained.card, trained.report
     spool.metrics(_metrics(trained), card.best_epoch or 0)
     spool.tags(
@@ -45,23 +45,22 @@ def tell(spool: Spool, element: Element, trained: Trained) -> None:
         spool.artifact(figure.relative_to(root).as_posix(), "figures")
     for file in (CARD, METRICS, WORST):
         spool.artifact((folder / file).relative_to(root).as_posix(), "model")
-    spool.end("FINISHED")
 
 
-def facts_of(trained: Trained) -> dict[str, Any]:
+def facts_of(trained: Trained) -> TrainedFacts:
     """Return what the job's result says."""
     card, report = trained.card, trained.report
-    return {
-        "model": card.name,
-        "network": card.network.name,
-        "test_sum_mse": report.network.sum_mse,
-        "test_mse": {target: errors.mse for target, errors in report.network.targets.items()},
-        "coverage": {target: one.share for target, one in report.coverage.targets.items()},
-        "baselines": {name: errors.sum_mse for name, errors in report.baselines.items()},
-        "loses_to": list(report.loses_to),
-        "validation_loss": card.validation_loss,
-        "best_epoch": card.best_epoch,
-    }
+    return TrainedFacts(
+        model=card.name,
+        network=card.network.name,
+        test_sum_mse=report.network.sum_mse,
+        test_mse={target: errors.mse for target, errors in report.network.targets.items()},
+        coverage={target: one.share for target, one in report.coverage.targets.items()},
+        baselines={name: errors.sum_mse for name, errors in report.baselines.items()},
+        loses_to=report.loses_to,
+        validation_loss=card.validation_loss,
+        best_epoch=card.best_epoch,
+    )
 
 
 def _metrics(trained: Trained) -> dict[str, float]:

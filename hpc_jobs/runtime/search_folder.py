@@ -1,20 +1,14 @@
-"""What the three jobs of a hyper-parameter search have in common: folder, settings, deadline."""
+"""What the three jobs of a hyper-parameter search have in common: folder, settings, spool."""
 
 import argparse
-import math
-import time
 from pathlib import Path
 
 from hpc_jobs.contract.errors import ConfigurationError
-from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.layout import SearchFolder
 from hpc_jobs.contract.records import publish_model, read_model
 from hpc_jobs.contract.study import SearchSettings
 from hpc_jobs.runtime.element import Element
 from hpc_jobs.tracking.spool import Spool
-
-STARTED_S = time.monotonic()
-HAND_OVER_S = 120.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,14 +35,6 @@ def settings_of(element: Element) -> SearchSettings:
     return read_model(SearchSettings, path)
 
 
-def deadline_s(element: Element, settings: SearchSettings, job: Job) -> float:
-    """When to hand over, by the monotonic clock: in time to write a checkpoint. By hand never."""
-    if element.folder is None:
-        return math.inf
-    walltime_s = settings.resources_for(job).walltime_s
-    return STARTED_S + walltime_s - min(HAND_OVER_S, 0.1 * walltime_s)
-
-
 def open_spool(element: Element, what: str, stage: str) -> Spool:
     """Open the spool of one training, continued by whoever does it again: one run in MLflow."""
     name = f"{element.arguments.name}-{what}"
@@ -60,4 +46,4 @@ def open_spool(element: Element, what: str, stage: str) -> Spool:
         "code_sha256": element.frozen.code_sha256,
         "job_id": element.job_id,
     }
-    return Spool(element.spool / f"{name}.jsonl", name=name, tags=tags)
+    return Spool(element.spool_file(name), name=name, tags=tags)

@@ -1,0 +1,1 @@
+"""Commands for people, behind one front door: `yieldloop TOOL ...` (__main__.py lists them)."""

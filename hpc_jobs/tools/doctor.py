@@ -1,6 +1,6 @@
 """Say what this machine lacks to run the jobs, in plain words; exit code 0 if nothing.
 
-    python -m hpc_jobs.tools.doctor --workspace DIR
+    python3 -m hpc_jobs.tools doctor --workspace DIR
 
 on a login or compute node, with the interpreter that the cluster's file names. Needs nothing but
 the standard library, so that a bare or old interpreter is told what to install.
@@ -16,6 +16,7 @@ from pathlib import Path
 
 from hpc_jobs.doctor import filesystem, machine, packages
 from hpc_jobs.doctor.finding import MISSING, OK, Finding
+from hpc_jobs.job_folder import names
 
 LABELS = {"ok": "ok", "note": "note", "missing": "MISSING"}
 
@@ -73,7 +74,7 @@ def publish(folder: Path, findings: "list[Finding]", started: float) -> None:
     result = {
         "element": element,
         "outcome": "done",
-        "job_id": os.environ.get("HPC_JOB_ID", "by-hand"),
+        "job_id": os.environ.get("HPC_JOB_ID", names.BY_HAND),
         "host": socket.gethostname(),
         "started": started,
         "wall_s": round(time.time() - started, 3),
@@ -81,16 +82,16 @@ def publish(folder: Path, findings: "list[Finding]", started: float) -> None:
         "message": "missing: " + ", ".join(lacking) if lacking else "",
         "facts": as_document(findings),
     }
-    path = folder / "results" / "{}.json".format(element)
+    path = folder / names.RESULTS / "{}{}".format(element, names.DOCUMENT)
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(".{}.{}".format(path.name, os.getpid()))
     draft.write_text(json.dumps(result, indent=1) + "\n")
     draft.rename(path)
 
 
-def main() -> None:
+def main(argv: "list[str] | None" = None) -> None:
     """Run the doctor."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="yieldloop doctor", description=__doc__.splitlines()[0])
     parser.add_argument("--workspace", help="folder of the workspace: tries its filesystem, too")
     parser.add_argument(
         "--role",
@@ -105,7 +106,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.add_argument("--publish-in", type=Path, help="leave a result in this job folder")
     parser.add_argument("--linger", type=float, default=0, help="s; stay alive, to be cancelled")
-    parsed = parser.parse_args()
+    parsed = parser.parse_args(argv)
     if parsed.requirements:
         print(" ".join(packages.requirements(parsed.role)))
         return

@@ -1,6 +1,6 @@
 """Write a trained network as ONNX and as a torch.export program, beside it.
 
-    python -m hpc_jobs.tools.export models/<name>
+    yieldloop export models/<name>
 
 Both take raw measurements and answer physical targets. `predict` uses the ONNX file, once verified,
 instead of exporting anew. For other programs it is the safe one: torch.export.load may run code
@@ -19,7 +19,7 @@ from hpc_jobs.learning.models.trained_model import load_model
 def main(argv: list[str] | None = None) -> None:
     """Export, or say what is wrong with the model."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        prog="yieldloop export", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("model", type=Path, help="folder of the trained network")
     options = parser.parse_args(argv)

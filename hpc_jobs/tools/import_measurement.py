@@ -56,9 +56,7 @@ def _given(arguments: argparse.Namespace) -> dict[str, float]:
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m hpc_jobs.tools.import_measurement", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="yieldloop import-measurement", description=__doc__)
     parser.add_argument("csv", type=Path, help="specimen,patch,time,exx,eyy[,force]")
     parser.add_argument("out", type=Path, help="the file to write, NAME.h5")
     parser.add_argument("--campaign", type=Path, required=True, help="its YAML file")

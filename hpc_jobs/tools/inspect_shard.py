@@ -31,9 +31,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m hpc_jobs.tools.inspect_shard", description=__doc__
-    )
+    parser = argparse.ArgumentParser(prog="yieldloop inspect-shard", description=__doc__)
     parser.add_argument("file", type=Path, help="rounds/NNN/shards/shard-IIIII.h5")
     parser.add_argument("--figure", type=Path, metavar="OUT.png", help="draw it, too")
     return parser

@@ -1,7 +1,7 @@
 """Ask a trained network about records in a file; writes CSV with one row per record.
 
-    python -m hpc_jobs.tools.predict models/<name> strains.npy [--out parameters.csv]
-                                    [--runtime openvino] [--device cuda]
+    yieldloop predict models/<name> strains.npy [--out parameters.csv]
+                      [--runtime openvino] [--device cuda]
 
 A .npy file holds (records, strain_values); an HDF5 file a dataset `strains`, a shard's or that of a
 measurement (docs/measurement-format.md). For a network that was trained with forces, the HDF5 file
@@ -37,7 +37,7 @@ BLOCK = 16_384  # records; 70 MB of strains
 
 
 @dataclass(slots=True)
-class Report:
+class Throughput:
     """What was done, and where the time went."""
 
     runtime: str
@@ -93,9 +93,9 @@ class Answerer:
         return np.column_stack([three, model.novelty(inputs[0])])
 
 
-def write(blocks: Iterable[Block], answer: Answerer, out: TextIO) -> Report:
+def write(blocks: Iterable[Block], answer: Answerer, out: TextIO) -> Throughput:
     """Write the header and a row per record, block by block."""
-    report, lap, limit = Report(answer.runtime), _clock(), answer.model.novelty_limit
+    report, lap, limit = Throughput(answer.runtime), _clock(), answer.model.novelty_limit
     out.write(",".join(["record", *answer.columns]) + "\n")
     row = "%d" + ",%.7g" * len(answer.columns) + "\n"
     for block in blocks:
@@ -166,7 +166,7 @@ def _positive(text: str) -> int:
 def arguments() -> argparse.ArgumentParser:
     """Model, file, and how to ask."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+        prog="yieldloop predict", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("model", type=Path, help="folder of the trained network")
     parser.add_argument("strains", type=Path, help=".npy or .h5")

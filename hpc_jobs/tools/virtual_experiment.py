@@ -40,7 +40,7 @@ def _given(arguments: argparse.Namespace) -> dict[str, float]:
 
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m hpc_jobs.tools.virtual_experiment",
+        prog="yieldloop virtual-experiment",
         description=__doc__,
     )
     parser.add_argument("folder", type=Path)

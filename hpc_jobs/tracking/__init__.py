@@ -1,0 +1,1 @@
+"""The spool: what a job writes down for MLflow."""

@@ -7,11 +7,15 @@ writer is cut off when the next one continues the file, which no reader has coun
 
 import json
 import os
+import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
+
+from hpc_jobs.contract.errors import HandedOver
 
 EndStatus = Literal["FINISHED", "FAILED"]
 
@@ -58,7 +62,23 @@ class Spool:
     def end(self, status: EndStatus) -> None:
         """Say how the run ended; a later line, of a job that tried again, reopens it."""
         self._write({"kind": "end", "status": status})
-        os.fsync(self._handle)
+        if stat.S_ISREG(os.fstat(self._handle).st_mode):  # os.devnull refuses it
+            os.fsync(self._handle)
+
+    @contextmanager
+    def ended(self) -> Iterator[None]:
+        """End as the block does: FINISHED, or FAILED; what is handed over goes on in another job.
+
+        A process that is killed says nothing; the control plane sees that its job is over.
+        """
+        try:
+            yield
+        except HandedOver:
+            raise
+        except Exception:
+            self.end("FAILED")
+            raise
+        self.end("FINISHED")
 
     def close(self) -> None:
         """Close the file; what was written stays."""

@@ -15,18 +15,19 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.records import ElementResult
+from hpc_jobs.contract.report import ArrayReport, UsageReport
 from hpc_jobs.contract.run import RunHandle, Site
-from operators.array.job_folder import Assignment, first_unfinished, generation
+from operators.array.job_request import JobRequest
 from operators.array.lease import require_lease
 from operators.array.patience import PATIENCE_S, patiently
-from operators.array.report import few, summary
-from operators.array.task_memory import Context, TaskMemory
+from operators.array.report import array_report, few
+from operators.array.task_memory import Context, TaskMemory, first_unfinished, generation
 from operators.cluster.client import ArrayJob
 from operators.cluster.errors import ArrayFailed
 from operators.cluster.job import ElementState
 from operators.cluster.ledger import Snapshot, by_results
 from operators.cluster.retry import worth_another_try
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Session
 from operators.links import MlflowRunLink
 from operators.runs.accounting import require_budget
 from operators.triggers.array_job import ArrayJobTrigger, causes_of
@@ -60,7 +61,7 @@ class HpcArrayJobOperator(BaseOperator):
         A cluster that cannot be reached is waited for in the worker this long; then Airflow's
         retries take over. While the task is deferred there is no such limit but the deadline.
 
-    Returns counts, times and facts (operators.array.report.summary). More failed elements than the
+    Returns an ArrayReport (as JSON). More failed elements than the
     campaign may lose fail the task for good, as does a submission that the scheduler refuses.
     """
 
@@ -101,11 +102,11 @@ class HpcArrayJobOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Submit or re-attach; then wait here for a moment, and elsewhere for longer."""
-        return self._proceed(context, None)
+        return self._proceed(context, None).model_dump(mode="json")
 
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> dict[str, Any]:
         """Go on when the trigger has seen every element end."""
-        return self._proceed(context, event)
+        return self._proceed(context, event).model_dump(mode="json")
 
     def on_kill(self) -> None:
         """Leave the job alone: the worker may only be restarting, and a retry re-attaches.
@@ -117,32 +118,34 @@ class HpcArrayJobOperator(BaseOperator):
 
     # ---- steps -----------------------------------------------------------------------------
 
-    def _proceed(self, context: Context, event: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _proceed(self, context: Context, event: Mapping[str, Any] | None) -> ArrayReport:
         late = event is not None and event["status"] == "deadline"
         return patiently(
-            self._assignment.cluster,
-            lambda hook: self._give_up(context, hook) if late else self._go(context, hook, event),
+            self._request.cluster,
+            lambda session: (
+                self._give_up(context, session) if late else self._go(context, session, event)
+            ),
             self.patience_s,
             self.log,
         )
 
     def _go(
-        self, context: Context, hook: HpcHook, event: Mapping[str, Any] | None
-    ) -> dict[str, Any]:
+        self, context: Context, session: Session, event: Mapping[str, Any] | None
+    ) -> ArrayReport:
         """Attach, wait, try again, conclude; may be repeated from the start at any time."""
-        memory, cluster = TaskMemory(context), self._assignment.cluster
-        job = self._open(memory, hook)
+        memory, cluster = TaskMemory(context), self._request.cluster
+        job = self._open(memory, session)
         if job.plan.elements == 0:
-            return self._summary(job, {}, [])
+            return self._report(job, {}, [])
         memory.remember(job, cluster)
         job.attach()
         memory.remember(job, cluster)
         causes = causes_of(event, len(job.submissions)) if event else {}
         given_up: dict[int, ElementState] = {}
         while True:
-            snapshot = self._wait(job, hook, {**causes, **given_up})
+            snapshot = self._wait(job, session, {**causes, **given_up})
             if not snapshot.settled:
-                self._defer(job, hook)
+                self._defer(job, session)
             again = self._worth_another_try(job, snapshot, given_up)
             if not again:
                 return self._conclude(memory, job, snapshot)
@@ -151,11 +154,13 @@ class HpcArrayJobOperator(BaseOperator):
             memory.remember(job, cluster)
             causes = {}
 
-    def _wait(self, job: ArrayJob, hook: HpcHook, causes: Mapping[int, ElementState]) -> Snapshot:
+    def _wait(
+        self, job: ArrayJob, session: Session, causes: Mapping[int, ElementState]
+    ) -> Snapshot:
         """Look for results every second for a while; without a triggerer, until the end."""
         if not self.deferrable:
-            return self._wait_here(job, hook.site.poll_interval_s)
-        until = time.monotonic() + (0 if causes else hook.site.inline_wait_s)
+            return self._wait_here(job, session.site.poll_interval_s)
+        until = time.monotonic() + (0 if causes else session.site.inline_wait_s)
         while True:
             snapshot = by_results(job.plan.elements, job.scan(), causes)
             self._say(snapshot)
@@ -170,20 +175,30 @@ class HpcArrayJobOperator(BaseOperator):
             self._say(snapshot)
             if snapshot.settled:
                 return snapshot
+            if job.held_back and len(job.job_ids) != self._refill(job):
+                ledger = job.ledger()
             if time.time() > job.submitted + self.deadline_s:
                 job.cancel()
                 job.finish("deadline")
                 raise AirflowFailException(self._too_late(job))
             time.sleep(interval_s)
 
-    def _defer(self, job: ArrayJob, hook: HpcHook) -> None:
+    def _refill(self, job: ArrayJob) -> int:
+        """Submit what waits for room; returns how many jobs there were before."""
+        before = len(job.job_ids)
+        job.attach()
+        return before
+
+    def _defer(self, job: ArrayJob, session: Session) -> None:
         self.defer(
             trigger=ArrayJobTrigger(
-                site=hook.site.model_dump(mode="json"),
+                site=session.site.model_dump(mode="json"),
                 folder=str(job.folder.root),
                 elements=job.plan.elements,
                 job_ids=[submission.job_ids for submission in job.submissions],
                 deadline=job.submitted + self.deadline_s,
+                submitted=job.submitted,
+                held_back=job.held_back,
                 first_poll_s=self.first_poll_s,
             ),
             method_name="execute_complete",
@@ -193,17 +208,17 @@ class HpcArrayJobOperator(BaseOperator):
         self, job: ArrayJob, snapshot: Snapshot, given_up: Mapping[int, ElementState]
     ) -> Mapping[int, ElementState]:
         failed = {e: cause for e, cause in snapshot.failed.items() if e not in given_up}
-        most = self._assignment.handle.tries_per_element
+        most = self._request.handle.tries_per_element
         return worth_another_try(failed, job.records, most)
 
-    def _conclude(self, memory: TaskMemory, job: ArrayJob, snapshot: Snapshot) -> dict[str, Any]:
+    def _conclude(self, memory: TaskMemory, job: ArrayJob, snapshot: Snapshot) -> ArrayReport:
         documents = job.results()
         results, usage = [*map(ElementResult.model_validate, documents)], job.usage(documents)
         failed = dict(snapshot.failed)
-        report = self._summary(job, failed, results) | {"usage": usage.document()}
+        report = self._report(job, failed, results, UsageReport(**usage.document()))
         if failed:
             self._show(job, failed, "given up")
-        allowed = int(self._assignment.handle.allowed_loss * job.plan.elements)
+        allowed = int(self._request.handle.allowed_loss * job.plan.elements)
         if len(failed) > allowed:
             job.finish("failed", failed, usage)
             memory.forget()
@@ -217,9 +232,9 @@ class HpcArrayJobOperator(BaseOperator):
         memory.succeeded()
         return report
 
-    def _give_up(self, context: Context, hook: HpcHook) -> dict[str, Any]:
+    def _give_up(self, context: Context, session: Session) -> ArrayReport:
         memory = TaskMemory(context)
-        job = self._open(memory, hook)
+        job = self._open(memory, session)
         job.attach()
         job.cancel()
         job.finish("deadline")
@@ -229,8 +244,8 @@ class HpcArrayJobOperator(BaseOperator):
     # ---- what is read and remembered -------------------------------------------------------
 
     @property
-    def _assignment(self) -> Assignment:
-        return Assignment(
+    def _request(self) -> JobRequest:
+        return JobRequest(
             job=self.job,
             handle=RunHandle.model_validate(self.run),
             site=self.site,
@@ -239,40 +254,44 @@ class HpcArrayJobOperator(BaseOperator):
             overrides=self.overrides,
         )
 
-    def _open(self, memory: TaskMemory, hook: HpcHook) -> ArrayJob:
+    def _open(self, memory: TaskMemory, session: Session) -> ArrayJob:
         """Find the job of this task: the first generation that is ours and not history."""
-        run, token = self._assignment.run, memory.token
-        number = first_unfinished(hook, run, token)
+        run, token = self._request.run, memory.token
+        number = first_unfinished(session, run, token)
         if number and memory.unheard_success:
             number -= 1  # it has ended: report it once more
-        job = self._job(hook, generation(token, number))
+        job = self._job(session, generation(token, number))
         intent = str(run.job(job.plan.token).intent)
-        owned = memory.owns(hook, intent)
+        owned = memory.owns(session, intent)
         if owned is False:
             self.log.warning("%s was left by a DAG run that is gone; cancelling it", job.plan.token)
             job.abandon()
-            return self._open(memory, hook)
+            return self._open(memory, session)
         if owned is None and job.plan.elements:
-            site, wait_s = self._assignment.handle.sites[self.site], hook.site.queue_wait_s
-            require_lease(hook, site.workspace, wait_s + job.plan.resources.walltime_s)
-            memory.take(hook, intent, self.job)
+            site, wait_s = self._request.handle.sites[self.site], session.site.queue_wait_s
+            require_lease(session, site.workspace, wait_s + job.plan.resources.walltime_s)
+            memory.take(session, intent, self.job)
         return job
 
-    def _job(self, hook: HpcHook, token: str) -> ArrayJob:
-        given, run = self._assignment, self._assignment.handle
-        plan, folder = given.plan(hook.site, token), given.run.job(token)
-        budget = partial(require_budget, hook, run, run.sites[self.site])
-        return ArrayJob(hook.transport, hook.scheduler, folder, plan, log=self.log, permit=budget)
+    def _job(self, session: Session, token: str) -> ArrayJob:
+        given, run = self._request, self._request.handle
+        plan, folder = given.plan(session.site, token), given.run.job(token)
+        budget = partial(require_budget, session, run, run.sites[self.site])
+        return ArrayJob(
+            session.transport, session.scheduler, folder, plan, log=self.log, permit=budget
+        )
 
     # ---- words -----------------------------------------------------------------------------
 
-    def _summary(
+    def _report(
         self,
         job: ArrayJob,
         failed: Mapping[int, ElementState],
         results: Sequence[ElementResult],
-    ) -> dict[str, Any]:
-        return summary(
+        usage: UsageReport | None = None,
+    ) -> ArrayReport:
+        return array_report(
+            job=self.job,
             token=job.plan.token,
             job_ids=job.job_ids,
             cpus=job.plan.resources.cores,
@@ -280,6 +299,7 @@ class HpcArrayJobOperator(BaseOperator):
             elements=job.plan.elements,
             results=results,
             failed={element: cause.value for element, cause in failed.items()},
+            usage=usage,
         )
 
     def _say(self, snapshot: Snapshot) -> None:

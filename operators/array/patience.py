@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from airflow.sdk.exceptions import AirflowFailException
 
 from operators.cluster.errors import AmbiguousReply, ClusterError, NeedsLogin, TransportError
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Session, open_session
 
 T = TypeVar("T")
 
@@ -19,7 +19,7 @@ LONGEST_PAUSE_S = 30.0
 
 def patiently(
     cluster: str,
-    step: Callable[[HpcHook], T],
+    step: Callable[[Session], T],
     patience_s: float = PATIENCE_S,
     log: Any = None,
 ) -> T:
@@ -31,12 +31,12 @@ def patiently(
     """
     log = log or logging.getLogger(__name__)
     until, pause_s = time.monotonic() + patience_s, FIRST_PAUSE_S
-    with HpcHook(cluster) as hook:
+    with open_session(cluster) as session:
         while True:
             try:
-                return step(hook)
+                return step(session)
             except (TransportError, NeedsLogin, AmbiguousReply) as error:
-                hook.close()
+                session.close()
                 if time.monotonic() + pause_s > until:
                     raise
                 state = "needs login" if isinstance(error, NeedsLogin) else "waiting"

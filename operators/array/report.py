@@ -3,14 +3,17 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.records import ElementResult
+from hpc_jobs.contract.report import ArrayReport, UsageReport
 
 NAMED_FAILURES = 20
 FACTS = 200
 
 
-def summary(
+def array_report(
     *,
+    job: Job,
     token: str,
     job_ids: Iterable[str],
     cpus: int,
@@ -18,25 +21,28 @@ def summary(
     elements: int,
     results: Iterable[ElementResult],
     failed: Mapping[int, str],
-) -> dict[str, Any]:
+    usage: UsageReport | None = None,
+) -> ArrayReport:
     """Collect counts, times and facts; facts of a single element as they are, of many as sums."""
     done = [result for result in results if result.outcome == "done"]
     begin = min((result.started for result in done), default=0.0)
     end = max((result.started + result.wall_s for result in done), default=0.0)
     hours = sum(result.wall_s for result in done) / 3600
     facts = done[0].facts if elements == 1 and done else total(result.facts for result in done)
-    return {
-        "token": token,
-        "job_ids": list(job_ids),
-        "elements": elements,
-        "done": len(done),
-        "failed": len(failed),
-        "failures": {str(e): cause for e, cause in sorted(failed.items())[:NAMED_FAILURES]},
-        "wall_s": round(end - begin, 3),
-        "cpu_hours": round(hours * cpus, 6),
-        "gpu_hours": round(hours * gpus, 6),
-        "facts": facts,
-    }
+    return ArrayReport(
+        job=job,
+        token=token,
+        job_ids=tuple(job_ids),
+        elements=elements,
+        done=len(done),
+        failed=len(failed),
+        failures={str(e): cause for e, cause in sorted(failed.items())[:NAMED_FAILURES]},
+        wall_s=round(end - begin, 3),
+        cpu_hours=round(hours * cpus, 6),
+        gpu_hours=round(hours * gpus, 6),
+        usage=usage or UsageReport(),
+        facts=facts,
+    )
 
 
 def total(many: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -1,21 +1,54 @@
-"""What Airflow remembers of a task's array job, and whose a job folder is.
+"""Which job folder a task has, whose it is, and what Airflow remembers of it.
 
 Task state belongs to one DAG run and is deleted with it. A run that is deleted and created again
 under the same id therefore has another claim than the folder that its predecessor left, although
 both have the same token.
 """
 
+import hashlib
 import json
+import re
 import secrets
+from pathlib import PurePosixPath
 from typing import Any
 
-from operators.array.job_folder import job_token
+from hpc_jobs.contract.layout import RunFolder
 from operators.cluster.client import ArrayJob
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Session
 
 Context = Any  # airflow.sdk.Context is a TypedDict that tests would have to fill whole
 
 STATE_KEY = "array_job"
+ENDED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+"""States of a task instance that no longer change by themselves."""
+
+
+def job_token(dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> str:
+    """Name a task's array job: the same for every try; readable, short, safe anywhere."""
+    identity = json.dumps([dag_id, run_id, task_id, map_index])
+    readable = re.sub(r"[^a-z0-9]+", "-", task_id.lower()).strip("-")[-24:].strip("-") or "job"
+    return f"{readable}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}"
+
+
+def generation(token: str, number: int) -> str:
+    """Name the job of a task that was cleared `number` times after it had ended."""
+    return token if number == 0 else f"{token}.{number + 1}"
+
+
+def first_unfinished(session: Session, run: RunFolder[PurePosixPath], token: str) -> int:
+    """Find the first generation that is not history."""
+    number = 0
+    while session.exists(str(run.job(generation(token, number)).finished)):
+        number += 1
+    return number
+
+
+def current_token(session: Session, run: RunFolder[PurePosixPath], token: str) -> str:
+    """Find the latest generation that has a folder, for those who read along (log, spool)."""
+    number = 0
+    while session.exists(str(run.job(generation(token, number + 1)).root)):
+        number += 1
+    return generation(token, number)
 
 
 class TaskMemory:
@@ -68,19 +101,19 @@ class TaskMemory:
         """Whatever runs this task from now on begins anew."""
         self._store.delete(STATE_KEY)
 
-    def owns(self, hook: HpcHook, intent: str) -> bool | None:
+    def owns(self, session: Session, intent: str) -> bool | None:
         """Whether a job folder is this run's; None while it is nobody's."""
         try:
-            document = json.loads(hook.read(intent))
+            document = json.loads(session.read(intent))
         except FileNotFoundError:
             return None
         return bool(document.get("claim") == self.claim)
 
-    def take(self, hook: HpcHook, intent: str, job: str) -> None:
+    def take(self, session: Session, intent: str, job: str) -> None:
         """Write into a job folder whose it is; housekeeping asks Airflow about that task."""
         whose = {name: getattr(self._ti, name) for name in ("dag_id", "run_id", "task_id")}
         document = whose | {"map_index": self.map_index, "job": job, "claim": self.claim}
-        hook.write(intent, json.dumps(document, indent=1).encode())
+        session.write(intent, json.dumps(document, indent=1).encode())
 
     def _recall(self) -> dict[str, Any]:
         return dict(self._store.get(STATE_KEY) or {})

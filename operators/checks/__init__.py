@@ -1,0 +1,1 @@
+"""Trying a newly described cluster with real jobs, in plain words."""

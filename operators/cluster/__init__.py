@@ -1,0 +1,1 @@
+"""One cluster, without Airflow: sessions, schedulers, transports, workspaces, job ledgers."""

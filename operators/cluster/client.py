@@ -10,25 +10,42 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from operators.cluster.errors import SubmissionRefused, TransportError
-from operators.cluster.job import ElementState, Queue, Resources, Submission, ranges_by_cause
-from operators.cluster.ledger import Ledger, Snapshot
-from operators.cluster.reply import documents
-from operators.cluster.retry import grouped
-from operators.cluster.scan import (
-    Folder,
+from hpc_jobs.job_folder.folder import JobFolder
+from hpc_jobs.job_folder.probes import (
     Scan,
+    lock_ages_command,
+    parse_lock_ages,
+    parse_results,
     parse_scan,
     results_command,
     scan_command,
     set_aside_command,
 )
+from operators.cluster.errors import (
+    ArrayTooLarge,
+    LimitReached,
+    SubmissionRefused,
+    TransportError,
+)
+from operators.cluster.job import (
+    ElementState,
+    Resources,
+    Status,
+    Submission,
+    compress,
+    expand,
+    ranges_by_cause,
+)
+from operators.cluster.ledger import Ledger, Snapshot
+from operators.cluster.reply import parsed
+from operators.cluster.retry import grouped
 from operators.cluster.schedulers.scheduler import Scheduler
-from operators.cluster.submission import Plan, Record, Submitter
+from operators.cluster.submission import LOOK_AGAIN_S, ArrayPlan, SubmissionRecord, Submitter
 from operators.cluster.usage import Usage, from_results, total
 
 if TYPE_CHECKING:
@@ -36,6 +53,7 @@ if TYPE_CHECKING:
 
 ARGUMENTS_PER_COMMAND = 500  # far below any system's limit on a command's length
 TAIL_BYTES = 2000
+TAIL_PAUSE_S = 1.0
 
 
 @dataclass
@@ -44,37 +62,70 @@ class ArrayJob:
 
     transport: "Transport"
     scheduler: Scheduler
-    folder: Folder
-    plan: Plan
+    folder: JobFolder[PurePosixPath]
+    plan: ArrayPlan
     log: Any = field(default_factory=lambda: logging.getLogger(__name__))
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.time
     permit: Callable[[int, Resources], None] = lambda elements, resources: None
     """Asked once an intent is written, with what is still to come; raises SubmissionRefused."""
-    records: list[Record] = field(default_factory=list)
+    _tail_patience_s: float = field(default=15.0, init=False)
+    records: list[SubmissionRecord] = field(default_factory=list)
 
     # ---- submit, or find what was submitted ------------------------------------------------
 
     def attach(self) -> None:
-        """Find what was submitted, and submit what was not."""
+        """Find what was submitted, and submit what was not, as far as there is room."""
         self.records = self._submitter.read()
         for number, record in enumerate(self.records):
-            if not record.job_ids:
-                found = self._submitter.find(record, self.job_ids)
-                self.records[number] = found or self._send(record)
+            if not record.job_ids and not self._attach(number, record):
+                return
         covered = {element for record in self.records for element in record.elements}
         missing = [element for element in range(self.plan.elements) if element not in covered]
         self._submit(missing, self.plan.resources)
+
+    def _attach(self, number: int, record: SubmissionRecord) -> bool:
+        """Find or submit what was meant; False where a limit leaves no room."""
+        found = None if record.waits else self._submitter.find(record, self.job_ids)
+        try:
+            self.records[number] = found or self._send(record)
+        except LimitReached as limit:
+            last = number == len(self.records) - 1
+            if last and len(record.elements) > 1:  # fewer may find room
+                self._submitter.withdraw(record)
+                self.records.pop()
+                causes = causes_of(record.again)
+                return self._submit(record.elements, record.resources, causes)
+            self.records[number] = self._hold(record, limit)
+            return False
+        return True
+
+    def _hold(self, record: SubmissionRecord, limit: LimitReached) -> SubmissionRecord:
+        self.log.info("%s waits for room in the queue: %s", record.name, limit)
+        return self._submitter.hold(record, str(limit))
+
+    @property
+    def held_back(self) -> bool:
+        """Whether elements wait for room in the queue; `attach` submits them when there is."""
+        covered = {element for record in self.records for element in record.elements}
+        waits = any(not record.job_ids for record in self.records)
+        return waits or len(covered) < self.plan.elements
 
     def try_again(self, failed: Mapping[int, ElementState]) -> dict[int, ElementState]:
         """Submit failed elements once more, with more memory or time if that was the cause.
 
         Returns those whose submission was refused: there is no more memory, or time, to be had.
+        What was lost sight of is cancelled first, and left alone if it ended well meanwhile.
         """
         refused: dict[int, ElementState] = {}
+        lost = [e for e, cause in failed.items() if cause is ElementState.LOST]
+        if lost:
+            done = self._end(lost)
+            failed = {e: cause for e, cause in failed.items() if e not in done}
         for resources, members in list(grouped(failed, self.records)):
             try:
-                self._submit(sorted(members), resources, members)
+                if not self._submit(sorted(members), resources, members):
+                    break  # the others, when these have ended
             except SubmissionRefused as refusal:
                 self.log.warning("No further try: %s", refusal)
                 refused |= members
@@ -85,19 +136,89 @@ class ArrayJob:
         elements: Sequence[int],
         resources: Resources,
         failed: Mapping[int, ElementState] | None = None,
-    ) -> None:
-        rest = len(elements)
-        for chunk in _chunks(elements, self.plan.max_array_size):
+    ) -> bool:
+        """Submit as arrays that the site takes; False where a limit leaves no room for the rest.
+
+        A limit counts elements: an array that finds no room is tried by halves.
+        """
+        rest, size = list(elements), self._size()
+        while rest:
+            chunk = rest[:size]
             record = self._submitter.intend(len(self.records), chunk, resources, failed or {})
-            rest -= len(chunk)
             try:
-                self.permit(rest, resources)
+                self.permit(len(rest) - len(chunk), resources)
+                self.records.append(self._send(record))
+            except LimitReached as limit:
+                if len(chunk) == 1 and not isinstance(limit, ArrayTooLarge):
+                    self.records.append(self._hold(record, limit))
+                    return False
+                self._submitter.withdraw(record)
+                if len(chunk) == 1:
+                    raise SubmissionRefused(str(limit)) from limit
+                size = len(chunk) // 2
             except SubmissionRefused:
                 self._submitter.withdraw(record)
                 raise
-            self.records.append(self._send(record))
+            else:
+                rest = rest[size:]
+        return True
 
-    def _send(self, record: Record) -> Record:
+    def _size(self) -> int:
+        """Elements of the next array: once a limit was met, not many more than were taken last."""
+        sizes = [len(record.elements) for record in self.records if record.job_ids]
+        met = any(record.waits for record in self.records)
+        return min(self.plan.max_array_size, 2 * sizes[-1] if met and sizes else 2**30)
+
+    # ---- before another try ----------------------------------------------------------------
+
+    def _end(self, lost: Sequence[int]) -> frozenset[int]:
+        """Cancel elements that were lost sight of, and wait as long as they may live.
+
+        Where the scheduler tells how one ended, it has. One that it does not tell of is cancelled
+        by its id, which no filter of a login's environment hides; while its lock is younger than
+        its walltime, it has the grace period to end in. Returns elements that are done after all.
+        Raises TransportError where the scheduler does not hear: then they may live.
+        """
+        status = self._status()
+        left = [
+            submission
+            for submission in self.submissions
+            if not set(lost).isdisjoint(submission.elements)
+        ]
+        unsure: set[int] = set()
+        for submission in left:
+            for job_id in submission.job_ids:
+                indices = _unsure(submission, status.queue.get(job_id, {}), lost)
+                unsure |= {submission.elements[index] for index in indices}
+                for chunk in _chunks(indices, ARGUMENTS_PER_COMMAND):
+                    command = self.scheduler.cancel_elements_command(job_id, chunk)
+                    self.scheduler.parse_cancel(self.transport.run(command))
+        if unsure:
+            self.log.info("Cancelled %d elements that were lost sight of", len(unsure))
+            self._outwait(sorted(unsure))
+        return self.scan().done
+
+    def _outwait(self, elements: Sequence[int]) -> None:
+        """Wait while a lock may have a living owner, up to the grace period."""
+        until = self.clock() + self.plan.grace_s
+        longest_s = {
+            element: record.resources.walltime_s + self.plan.grace_s
+            for record in self.records
+            for element in record.elements
+        }
+        while True:
+            ages: dict[int, float] = {}
+            for chunk in _chunks(elements, ARGUMENTS_PER_COMMAND):
+                reply = self.transport.run(lock_ages_command(self.folder.root, chunk))
+                ages |= parsed(parse_lock_ages, reply)
+            living = [element for element, age_s in ages.items() if age_s < longest_s[element]]
+            rest_s = until - self.clock()
+            if not living or rest_s <= 0:
+                return
+            self.log.info("Elements %s hold locks of cancelled jobs; waiting", compress(living))
+            self.sleep(min(LOOK_AGAIN_S, rest_s))
+
+    def _send(self, record: SubmissionRecord) -> SubmissionRecord:
         """Submit, once what earlier tries left has made room: new ones must not find it."""
         before = self.records[: record.number]
         tries = Counter(element for earlier in before for element in earlier.elements)
@@ -128,19 +249,29 @@ class ArrayJob:
 
     def scan(self) -> Scan:
         """See what the elements have written."""
-        return parse_scan(self.transport.run(scan_command([self.folder.root])), 1)[0]
+        return parsed(parse_scan, self.transport.run(scan_command([self.folder.root])), 1)[0]
 
     def look(self, ledger: Ledger) -> Snapshot:
         """Ask the scheduler, then the folder."""
-        ids = self.job_ids
-        reply = self.transport.run(self.scheduler.status_command(ids))
-        queue, reasons = self.scheduler.parse_status(reply), self.scheduler.parse_reasons(reply)
-        unseen = ledger.unseen(queue, Scan())
-        command = self.scheduler.history_command(unseen) if unseen else None
+        status = self._status()
+        unseen = ledger.unseen(status, Scan())
+        command = self.scheduler.history_command(unseen, self._age_s) if unseen else None
         if command:
             history = self.scheduler.parse_history(self.transport.run(command))
-            queue = merged(queue, history)
-        return ledger.update(queue, self.scan(), time.monotonic(), reasons)
+            status = replace(status, hearsay=history)
+        return ledger.update(status, self.scan(), time.monotonic())
+
+    def _status(self) -> Status:
+        ids = self.job_ids
+        if not ids:
+            return Status({})
+        reply = self.transport.run(self.scheduler.status_command(ids))
+        return self.scheduler.parse_status(reply, ids)
+
+    @property
+    def _age_s(self) -> float:
+        """For how long something of this job may have been known to the accounting."""
+        return self.clock() - self.submitted
 
     @property
     def submissions(self) -> list[Submission]:
@@ -162,12 +293,20 @@ class ArrayJob:
     def results(self) -> list[dict[str, Any]]:
         """All results as the elements wrote them."""
         reply = self.transport.run(results_command(self.folder.root), timeout_s=300)
-        if not reply.stdout.endswith(".\n"):
-            raise TransportError(f"reading the results was cut short: {reply.words[-200:]}")
-        return list(documents(reply.stdout[:-2]))
+        return parsed(parse_results, reply)
 
     def log_tail(self, element: int) -> str:
-        """Read the end of an element's output, of its latest try."""
+        """Read the end of an element's output, of its latest try.
+
+        Output may arrive after the result: PBS brings it when the element has ended. It is waited
+        for once in the life of this object, whatever the number of elements.
+        """
+        while not (text := self._log_tail(element)) and self._tail_patience_s > 0:
+            self.sleep(TAIL_PAUSE_S)
+            self._tail_patience_s -= TAIL_PAUSE_S
+        return text or "(no output found)"
+
+    def _log_tail(self, element: int) -> str:
         for submission in reversed(self.submissions):
             if element in submission.elements:
                 index = submission.elements.index(element)
@@ -175,29 +314,31 @@ class ArrayJob:
                     path = self.scheduler.log_path(self.folder.logs, job_id, index)
                     argv = ("tail", "-c", str(TAIL_BYTES), "--", str(path))
                     reply = self.transport.run(argv)
-                    if reply.ok:
+                    if reply.ok and reply.stdout:
                         return reply.stdout
-        return "(no output found)"
+        return ""
 
     def cancel(self) -> None:
         """Cancel everything that was submitted."""
         if self.job_ids:
             reply = self.transport.run(self.scheduler.cancel_command(self.job_ids))
-            if not reply.ok:
-                self.log.warning("Cancelling said: %s", reply.words)
+            try:
+                self.scheduler.parse_cancel(reply)
+            except TransportError as error:
+                self.log.warning("%s", error)
 
     def abandon(self) -> None:
         """Cancel what an earlier run of this token left, and close its books."""
         self.records = self._submitter.read()
         for number, record in enumerate(self.records):
-            if not record.job_ids:
+            if not record.job_ids and not record.waits:
                 self.records[number] = self._submitter.find(record, self.job_ids) or record
         self.cancel()
         self.finish("abandoned")
 
     def usage(self, results: Iterable[Mapping[str, Any]] | None = None) -> Usage:
         """Sum what all tries took: by the accounting, or by the elements' results without one."""
-        command = self.scheduler.usage_command(self.job_ids) if self.job_ids else None
+        command = self.scheduler.usage_command(self.job_ids, self._age_s) if self.job_ids else None
         try:
             reply = self.transport.run(command) if command else None
             consumed = self.scheduler.parse_usage(reply) if reply else []
@@ -231,9 +372,25 @@ class ArrayJob:
         self.transport.write(str(self.folder.finished), json.dumps(document, indent=1).encode())
 
 
-def merged(queue: Queue, history: Queue) -> Queue:
-    """Lay the queue over the accounting, which knows the jobs that left it."""
-    return {**history, **queue}
+def _unsure(
+    submission: Submission, told: Mapping[int, ElementState], lost: Sequence[int]
+) -> list[int]:
+    """Array indices of lost elements of which the scheduler does not say that they have ended."""
+    missing = set(lost)
+    return [
+        index
+        for index, element in enumerate(submission.elements)
+        if element in missing and (index not in told or told[index].is_live)
+    ]
+
+
+def causes_of(again: Mapping[str, str]) -> dict[int, ElementState]:
+    """Read a record's causes: element -> why it was submitted once more."""
+    return {
+        element: ElementState(cause)
+        for cause, ranges in again.items()
+        for element in expand(ranges)
+    }
 
 
 def _chunks(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:

@@ -2,10 +2,14 @@
 
 ClusterError
 ├── TransportError          connection lost: retry
+│   ├── PollutedReply       what came is no answer: never believed; retry, and mend the login shell
+│   └── SessionsTaken       no room for one more command on a connection that is well: wait
 ├── NeedsLogin              credentials refused: wait for a person
 │   └── HostKeyRefused      not the host that was pinned: never connect, wait for a person
 ├── SubmissionRefused       the scheduler said no: fail, show its words
-│   └── BudgetExceeded      the campaign's core-hours do not suffice: fail
+│   ├── BudgetExceeded      the campaign's core-hours do not suffice: fail
+│   └── LimitReached        no room for so many jobs now: submit fewer, or later
+│       └── ArrayTooLarge   never room for so many in one array: submit fewer
 ├── AmbiguousReply          may have happened: look before acting
 ├── WorkspaceRefused        the workspace tools said no: fail, show their words
 ├── RemoteFileError         a file cannot be read or written: fail, name it
@@ -23,6 +27,14 @@ class TransportError(ClusterError):
     """The connection was lost or never made; the cluster may be well."""
 
 
+class PollutedReply(TransportError):
+    """Something else than the command printed into its answer, such as a login shell's banner."""
+
+
+class SessionsTaken(TransportError):
+    """The server refuses one more session on a connection that is well (sshd's MaxSessions)."""
+
+
 class NeedsLogin(ClusterError):
     """The credentials were refused; waiting helps only once a person has renewed them."""
 
@@ -37,6 +49,14 @@ class SubmissionRefused(ClusterError):
 
 class BudgetExceeded(SubmissionRefused):
     """A job might take more core-hours than the campaign has left."""
+
+
+class LimitReached(SubmissionRefused):
+    """A limit on jobs is reached: fewer may be taken now, all of them as room appears."""
+
+
+class ArrayTooLarge(LimitReached):
+    """The site takes no array of so many elements."""
 
 
 class AmbiguousReply(ClusterError):

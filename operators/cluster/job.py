@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import PurePosixPath
+from typing import Literal
 
 
 class ElementState(StrEnum):
@@ -47,6 +48,25 @@ Queue = Mapping[str, Mapping[int, ElementState]]
 """Job id -> array index -> state; a job that the scheduler does not know is absent."""
 
 
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a scheduler answered when it was asked for jobs."""
+
+    queue: Queue
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """job id -> why it waits, where a person should know"""
+    silent: frozenset[str] = frozenset()
+    """jobs that were asked for and not answered: nothing may be concluded of them"""
+    hearsay: Queue = field(default_factory=dict)
+    """what the accounting says of jobs that the queue does not know: an end counts, life does not
+    for long"""
+
+
+Memory = Literal["per_node", "per_cpu", "per_gpu", "none"]
+"""How a site wants memory_mib, which is a node's, to be asked for: as it is, by the share of a cpu
+or of a GPU, or not at all."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
     """What one array element may use, and where it may wait for it.
@@ -57,6 +77,7 @@ class Resources:
 
     walltime_s: int = 600
     memory_mib: int = 2000
+    memory: Memory = "per_node"
     cpus: int = 1
     gpus: int = 0
     nodes: int = 1
@@ -139,6 +160,9 @@ def ranges_by_cause(failed: Mapping[int, ElementState]) -> dict[str, str]:
     return {cause.value: compress(elements) for cause, elements in by_cause.items()}
 
 
+MOST_INDICES = 10_000_000
+
+
 def expand(text: str) -> list[int]:
     """Read "0-2,7" as 0, 1, 2, 7, and "0-6:2" as 0, 2, 4, 6."""
     numbers: list[int] = []
@@ -147,5 +171,7 @@ def expand(text: str) -> list[int]:
         if not match:
             raise ValueError(f"'{text}' is not a list of ranges such as 0-2,7")
         low = int(match[1])
+        if int(match[2] or low) - low > MOST_INDICES or int(match[3] or 1) == 0:
+            raise ValueError(f"'{part}' is no range of array indices")
         numbers.extend(range(low, int(match[2] or low) + 1, int(match[3] or 1)))
     return numbers

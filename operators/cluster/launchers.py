@@ -43,6 +43,8 @@ def _srun(launch: Launch, exported: Sequence[str]) -> Argv:
         *("srun", f"--nodes={launch.nodes}", f"--ntasks={launch.tasks}"),
         *(f"--ntasks-per-node={launch.tasks_per_node}", f"--cpus-per-task={launch.cpus}"),
         *("--kill-on-bad-exit=1", "--wait=0"),
+        # Where jobs are submitted with --export=NONE, srun would hand on nothing of ours, either.
+        "--export=ALL",
     )
 
 

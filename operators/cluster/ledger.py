@@ -2,18 +2,19 @@
 
 DONE and HANDED_OVER are results that say so. FAILED is a result that says so, an end that the
 scheduler calls bad, or no word of an element for longer than the grace period while the scheduler
-did answer.
-"Not in the queue" alone never means done.
+did answer. "Not in the queue" alone never means done.
+
+That an element lives is the queue's to say. What only the accounting calls live, while the whole
+queue answers without it, counts for the grace period: a record that nobody ever closes would be
+waited for until the end of days. And of a job that was asked for and not answered nothing follows.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from operators.cluster.job import ElementState, Queue, Submission
-from operators.cluster.scan import Scan
-
-NO_REASONS: Mapping[str, str] = {}
+from hpc_jobs.job_folder.probes import Scan
+from operators.cluster.job import ElementState, Queue, Status, Submission
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Snapshot:
     running: int
     pending: int
     unknown: int
+    held: int = 0
+    """not submitted yet: a limit of the site leaves no room"""
     progress: tuple[int, int, str] | None = None
     waits: str = ""
     """why elements are pending, where a person should know"""
@@ -43,6 +46,7 @@ class Snapshot:
         over = sum(cause is ElementState.HANDED_OVER for cause in self.failed.values())
         counts = {"failed": len(self.failed) - over, "handed over": over, "running": self.running}
         counts |= {"pending": self.pending, "unknown": self.unknown}
+        counts |= {"waiting for room in the queue": self.held}
         parts += [f"{count} {name}" for name, count in counts.items() if count]
         if self.progress:
             parts.append("{} of {} {}".format(*self.progress).strip())
@@ -58,6 +62,9 @@ class Ledger:
         self.grace_s = grace_s
         self._latest = {e: s.number for s in submissions for e in s.elements}
         self._tries = Counter(e for s in submissions for e in s.elements)
+        # Of which the latest submission is only meant, or none is yet: a limit left no room.
+        sent = {s.number for s in submissions if s.job_ids}
+        self._held = {e for e in range(elements) if self._latest.get(e) not in sent}
         self._missing_since_s: dict[int, float] = {}
 
     def tries(self, element: int) -> int:
@@ -68,15 +75,16 @@ class Ledger:
         """Forget how long elements have been missing: the scheduler could not be asked."""
         self._missing_since_s.clear()
 
-    def update(
-        self, queue: Queue, scan: Scan, now_s: float, reasons: Mapping[str, str] = NO_REASONS
-    ) -> Snapshot:
-        """Judge every element; `reasons` are Scheduler.parse_reasons'.
+    def update(self, status: Status, scan: Scan, now_s: float) -> Snapshot:
+        """Judge every element.
 
-        The scan must be younger than the queue: an element that ended before the scheduler was
+        The scan must be younger than the status: an element that ended before the scheduler was
         asked has written its result before we looked.
         """
-        live, ended = self._native(queue)
+        live, ended = self._native(status.queue)
+        rumoured, over = self._native(status.hearsay)
+        ended = over | ended
+        silent = self._elements_of(status.silent)
         failed: dict[int, ElementState] = {}
         words = _words(scan)
         counts: Counter[str] = Counter()
@@ -87,12 +95,18 @@ class Ledger:
                 failed[element] = words[element]
             elif element in live:
                 counts["running" if live[element] is ElementState.RUNNING else "pending"] += 1
+            elif element in self._held:
+                counts["held"] += 1
+            elif element in silent:
+                counts["unknown"] += 1
             else:
                 cause = self._without_word(element, ended.get(element), now_s)
                 if cause:
                     failed[element] = cause
                 else:
-                    counts["unknown"] += 1
+                    counts[
+                        _RUMOURS.get(rumoured.get(element, ElementState.UNKNOWN), "unknown")
+                    ] += 1
                 continue
             self._missing_since_s.pop(element, None)
         return Snapshot(
@@ -102,16 +116,30 @@ class Ledger:
             running=counts["running"],
             pending=counts["pending"],
             unknown=counts["unknown"],
+            held=counts["held"],
             progress=scan.progress,
-            waits=self._waits(reasons) if counts["pending"] else "",
+            waits=self._waits(status.reasons) if counts["pending"] else "",
         )
 
     def _waits(self, reasons: Mapping[str, str]) -> str:
         ours = (job_id for submission in self.submissions for job_id in submission.job_ids)
         return "; ".join(sorted({reasons[job_id] for job_id in ours if job_id in reasons}))
 
-    def unseen(self, queue: Queue, scan: Scan) -> list[str]:
+    def _elements_of(self, job_ids: frozenset[str]) -> set[int]:
+        """Elements whose latest submission is among these jobs."""
+        if not job_ids:
+            return set()
+        return {
+            element
+            for submission in self.submissions
+            if not job_ids.isdisjoint(submission.job_ids)
+            for element in submission.elements
+            if self._latest[element] == submission.number
+        }
+
+    def unseen(self, status: Status, scan: Scan) -> list[str]:
         """Jobs that the queue no longer knows, with elements that have no result: ask history."""
+        known_jobs = status.queue.keys() | status.silent
         known = scan.done | scan.failed | scan.handed_over
         return [
             job_id
@@ -120,7 +148,7 @@ class Ledger:
                 e not in known and self._latest[e] == submission.number for e in submission.elements
             )
             for job_id in submission.job_ids
-            if job_id not in queue
+            if job_id not in known_jobs
         ]
 
     def _native(self, queue: Queue) -> tuple[dict[int, ElementState], dict[int, ElementState]]:
@@ -149,6 +177,9 @@ class Ledger:
             return None
         since_s = self._missing_since_s.setdefault(element, now_s)
         return ElementState.LOST if now_s - since_s >= self.grace_s else None
+
+
+_RUMOURS = {ElementState.RUNNING: "running", ElementState.PENDING: "pending"}
 
 
 def _words(scan: Scan) -> dict[int, ElementState]:

@@ -11,21 +11,16 @@ import logging
 import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from operators.cluster.client import merged
+from hpc_jobs.job_folder.folder import JobFolder
+from hpc_jobs.job_folder.probes import indices_command, parse_indices, parse_scan, scan_command
 from operators.cluster.errors import ClusterError, NeedsLogin, TransportError
-from operators.cluster.job import Queue, Submission
+from operators.cluster.job import Queue, Status, Submission
 from operators.cluster.ledger import Ledger, Snapshot
-from operators.cluster.reply import Reply
-from operators.cluster.scan import (
-    Folder,
-    indices_command,
-    parse_indices,
-    parse_scan,
-    scan_command,
-)
+from operators.cluster.reply import Reply, parsed
 from operators.cluster.schedulers.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -49,10 +44,12 @@ class Report:
 class Watch:
     """One array job that is waited for."""
 
-    folder: Folder
+    folder: JobFolder[PurePosixPath]
     elements: int
     job_ids: Sequence[tuple[str, ...]]
     """of each submission"""
+    submitted: float
+    """Unix time of the first submission: the accounting is asked no further back"""
     not_before_s: float
     """monotonic; the first poll waits, lest a trigger fire before its task is known to wait"""
     reports: asyncio.Queue[Report] = field(default_factory=asyncio.Queue)
@@ -162,27 +159,41 @@ class Poller:
         due = await self._prepare(due)
         ids = sorted({i for w in due for submission in w.job_ids for i in submission})
         self._asked_s = time.monotonic()
-        reply = await self._run(self.scheduler.status_command(ids))
-        queue, reasons = self.scheduler.parse_status(reply), self.scheduler.parse_reasons(reply)
+        status = Status({})
+        if ids:
+            reply = await self._run(self.scheduler.status_command(ids))
+            status = self.scheduler.parse_status(reply, ids)
         reply = await self._run(scan_command([watch.folder.root for watch in due]))
-        scans = parse_scan(reply, len(due))
+        scans = parsed(parse_scan, reply, len(due))
         ledgers = [watch.ledger for watch in due if watch.ledger is not None]
-        pairs = list(zip(ledgers, scans, strict=True))
-        history = await self._history(
-            sorted({i for ledger, scan in pairs for i in ledger.unseen(queue, scan)})
-        )
+        unseen = [ledger.unseen(status, scan) for ledger, scan in zip(ledgers, scans, strict=True)]
+        asking = [watch for watch, ids in zip(due, unseen, strict=True) if ids]
+        history, trouble = await self._history(sorted({i for ids in unseen for i in ids}), asking)
         if history:  # results must be younger than what the scheduler says
             reply = await self._run(scan_command([watch.folder.root for watch in due]))
-            scans = parse_scan(reply, len(due))
-        everything = merged(queue, history)
-        now = time.monotonic()
+            scans = parsed(parse_scan, reply, len(due))
+        status, now = replace(status, hearsay=history), time.monotonic()
         for watch, ledger, scan in zip(due, ledgers, scans, strict=True):
-            watch.reports.put_nowait(Report(ledger.update(everything, scan, now, reasons)))
+            if trouble and watch in asking:
+                self._say([watch], trouble)
+            else:
+                watch.reports.put_nowait(Report(ledger.update(status, scan, now)))
         self.polls += 1
 
-    async def _history(self, job_ids: Sequence[str]) -> Queue:
-        command = self.scheduler.history_command(job_ids) if job_ids else None
-        return self.scheduler.parse_history(await self._run(command)) if command else {}
+    async def _history(
+        self, job_ids: Sequence[str], asking: Sequence[Watch]
+    ) -> tuple[Queue, TransportError | None]:
+        """Ask the accounting; where it does not answer, only those who need it have to wait."""
+        age_s = time.time() - min((watch.submitted for watch in asking), default=0.0)
+        command = self.scheduler.history_command(job_ids, age_s) if job_ids else None
+        if command is None:
+            return {}, None
+        try:
+            return self.scheduler.parse_history(await self._run(command)), None
+        except NeedsLogin:
+            raise
+        except TransportError as error:
+            return {}, error
 
     async def _prepare(self, due: Sequence[Watch]) -> list[Watch]:
         """Read the index files of new watches, once; a watch without them is left out, and told."""
@@ -190,7 +201,7 @@ class Poller:
         files = [watch.folder.elements(n) for watch in new for n in range(len(watch.job_ids))]
         if files:
             reply = await self._run(indices_command(files))
-            contents = iter(parse_indices(reply, len(files)))
+            contents = iter(parsed(parse_indices, reply, len(files)))
             for watch in new:
                 found = [next(contents) for _ in watch.job_ids]
                 if None not in found:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from operators.cluster.job import ElementState, Resources, expand
-from operators.cluster.submission import Record
+from operators.cluster.submission import SubmissionRecord
 
 Failed = Mapping[int, ElementState]
 
@@ -20,7 +20,9 @@ MOST_TRIES = 10
 """Innocent or not: a cluster that fails so often should be looked at."""
 
 
-def worth_another_try(failed: Failed, records: Sequence[Record], own_faults: int) -> Failed:
+def worth_another_try(
+    failed: Failed, records: Sequence[SubmissionRecord], own_faults: int
+) -> Failed:
     """Leave out elements that had `own_faults` of their own, or too many tries of any kind."""
     faults = Counter(
         element
@@ -39,7 +41,9 @@ def worth_another_try(failed: Failed, records: Sequence[Record], own_faults: int
     }
 
 
-def grouped(failed: Failed, records: Sequence[Record]) -> Iterator[tuple[Resources, Failed]]:
+def grouped(
+    failed: Failed, records: Sequence[SubmissionRecord]
+) -> Iterator[tuple[Resources, Failed]]:
     """Split by what the next try needs: more memory, more time, or the same again."""
     kinds: dict[ElementState | None, dict[int, ElementState]] = {}
     for element, cause in sorted(failed.items()):

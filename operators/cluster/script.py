@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from operators.cluster.errors import SubmissionRefused
 from operators.cluster.launchers import Launch
 
 IDENTITY = ("TASK_INDEX", "HPC_TOKEN", "HPC_JOB_ID")
@@ -91,6 +92,11 @@ def _loads(modules: Sequence[str]) -> Iterator[str]:
 def _exports(
     code: PurePosixPath, environment: Mapping[str, str], cpus: int
 ) -> Mapping[str, object]:
+    if ":" in str(code):
+        raise SubmissionRefused(
+            f"'{code}' holds a colon, at which PYTHONPATH would be split: another hpc_jobs might "
+            "run; name another workspace"
+        )
     # One element, its cpus: numerical libraries would otherwise take the whole node.
     names = ("OMP", "OPENBLAS", "MKL", "NUMBA")
     values: dict[str, object] = dict.fromkeys((f"{name}_NUM_THREADS" for name in names), cpus)

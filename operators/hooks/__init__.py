@@ -1,0 +1,1 @@
+"""From Airflow Connections to sessions of clusters and to MLflow, and the test of a Connection."""

@@ -1,17 +1,17 @@
 """The MLflow server: where it is, and whether it answers."""
 
 import os
-import urllib.request
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
-
-from operators.tracking.replay import find_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
 ANSWER_S = 10.0
+PARENT = "mlflow.parentRunId"
+"""MLflow's own tag of a run that lies below another."""
 RUN_ID = "campaign.run_id"
 """Tag of a campaign's parent run, and of no other: the RunHandle's run_id."""
 
@@ -45,10 +45,12 @@ class MlflowHook:
 
         Asked first, because the client's own retries keep a task busy for minutes.
         """
+        import httpx
+
         try:
-            with urllib.request.urlopen(f"{self.tracking_uri}/health", timeout=ANSWER_S):
-                return self.client
-        except OSError as error:
+            httpx.get(f"{self.tracking_uri}/health", timeout=ANSWER_S).raise_for_status()
+            return self.client
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise TrackingUnavailable(f"MLflow at {self.tracking_uri}: {error}") from None
 
     def link(self, mlflow_run_id: str) -> str:
@@ -75,3 +77,41 @@ class MlflowHook:
     def parent_run(self, experiment_id: str, run_id: str) -> "Run | None":
         """Look up the run of a campaign, above its trainings and validations."""
         return find_run(self.client, experiment_id, RUN_ID, run_id)
+
+
+def find_run(client: "MlflowClient", experiment_id: str, tag: str, value: str) -> "Run | None":
+    """Look up the one run with that tag; of two that were made in a race the later is deleted."""
+    found = client.search_runs([experiment_id], f"tags.`{tag}` = '{_literal(value)}'")
+    runs = sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
+    for other in runs[1:]:
+        client.delete_run(other.info.run_id)
+    return runs[0] if runs else None
+
+
+def find_or_create_run(
+    client: "MlflowClient",
+    experiment_id: str,
+    tag: str,
+    value: str,
+    *,
+    name: str,
+    parent: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> "Run":
+    """Return the one run with that tag, made if need be; may be repeated, and be raced for.
+
+    name, parent (a run's id) and tags are those of a run that is made here.
+    """
+    run = find_run(client, experiment_id, tag, value)
+    if run is None:
+        below = {PARENT: parent} if parent else {}
+        client.create_run(experiment_id, run_name=name, tags={**(tags or {}), **below, tag: value})
+        run = find_run(client, experiment_id, tag, value)  # another may have been faster
+        assert run is not None
+    return run
+
+
+def _literal(text: str) -> str:
+    if "'" in text or "\\" in text:
+        raise ValueError(f"{text!r} cannot be searched for; leave out quotes and backslashes")
+    return text

@@ -1,0 +1,1 @@
+"""Sweeps that nobody waits for: leases, orphaned jobs, unreplayed spools, leftovers."""

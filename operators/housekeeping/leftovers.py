@@ -10,16 +10,18 @@ from pathlib import PurePosixPath
 
 from hpc_jobs.contract.layout import Workspace
 from hpc_jobs.contract.run import RunHandle, SiteHandle
+from hpc_jobs.job_folder.probes import parse_stale_locks, stale_locks_command
 from operators.cluster.errors import TransportError
-from operators.hooks.hpc import HpcHook
-from operators.housekeeping.sweeps import NONE, Row, on_cluster, told
+from operators.cluster.reply import parsed
+from operators.hooks.hpc import Session
+from operators.housekeeping.sweeps import NONE, Row, log_rows, on_cluster
 from operators.runs.run import folder_of
 
+KINDS = ("drafts", "locks", "parts")
 OLDER_THAN_S = 8 * 86400.0  # an array job's deadline is 7 days
 
-# Lines "drafts 3", "locks 2", "parts 1", and "." at the end.
+# Lines "drafts 3", "parts 1", and "." at the end.
 #  drafts: hidden files and folders that `publish`, transports and unpacking rename when complete
-#  locks:  of elements without a result, in job folders whose books are closed
 #  parts:  of shards that are published
 SWEEP = r"""
 run=$1 code=$2 minutes=$3
@@ -32,21 +34,13 @@ drafts=$(
     find "$code" -maxdepth 1 -name '.*' -mmin "+$minutes" -print -exec rm -rf {} +
   } 2>/dev/null | grep -c .
 )
-locks=0 parts=0
-for job in "$run"/jobs/*/; do
-  [ -n "$(old "$job" -maxdepth 1 -name finished.json)" ] || continue
-  for lock in "$job"locks/*/; do
-    element=$(basename "$lock")
-    case $element in *[!0-9]*) continue ;; esac
-    [ -e "$job/results/$element.json" ] || { rm -rf "$lock" && locks=$((locks + 1)); }
-  done
-done
+parts=0
 for folder in "$run"/rounds/*/shards/.shard-*.parts/; do
   name=$(basename "$folder" .parts)
   [ -e "${folder%/*/}/${name#.}.json" ] || continue
   [ -n "$(old "$folder" -maxdepth 0)" ] && rm -rf "$folder" && parts=$((parts + 1))
 done
-echo "drafts $drafts"; echo "locks $locks"; echo "parts $parts"; echo .
+echo "drafts $drafts"; echo "parts $parts"; echo .
 """
 
 
@@ -57,17 +51,20 @@ def remove_leftovers(runs: Iterable[RunHandle], older_than_s: float = OLDER_THAN
         site = run.sites["cpu"]
         sweep = partial(_sweep, run_id=run.run_id, site=site, older_than_s=older_than_s)
         rows += [{"run": run.run_id} | row for row in on_cluster(site.cluster, sweep)]
-    return told("leftovers", rows)
+    return log_rows("leftovers", rows)
 
 
-def _sweep(hook: HpcHook, run_id: str, site: SiteHandle, older_than_s: float) -> list[Row]:
+def _sweep(session: Session, run_id: str, site: SiteHandle, older_than_s: float) -> list[Row]:
     code = Workspace(PurePosixPath(site.workspace)).code("x").parent
-    paths = (str(folder_of(run_id, site).root), str(code), str(int(older_than_s // 60)))
-    reply = hook.run(("sh", "-c", SWEEP, "sweep", *paths), timeout_s=600)
+    run = folder_of(run_id, site)
+    paths = (str(run.root), str(code), str(int(older_than_s // 60)))
+    reply = session.run(("sh", "-c", SWEEP, "sweep", *paths), timeout_s=600)
     lines = reply.stdout.splitlines()
     if lines[-1:] != ["."]:
         raise TransportError(f"the sweep of {paths[0]} was cut short: {reply.words[-200:]}")
     removed = {kind: int(count) for kind, _, count in (x.partition(" ") for x in lines[:-1])}
-    found = [f"{count} {kind}" for kind, count in removed.items() if count]
+    stale = session.run(stale_locks_command(run.jobs, older_than_s), timeout_s=600)
+    removed["locks"] = parsed(parse_stale_locks, stale)
+    found = [f"{removed[kind]} {kind}" for kind in KINDS if removed[kind]]
     action = f"removed {', '.join(found)}" if found else NONE
-    return [{"cluster": hook.cluster, "action": action}]
+    return [{"cluster": session.cluster, "action": action}]

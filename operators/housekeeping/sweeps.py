@@ -15,10 +15,14 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from hpc_jobs.contract.errors import ConfigurationError
-from hpc_jobs.contract.layout import JobFolder, RunFolder
+from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.run import RunHandle
+from hpc_jobs.job_folder.folder import JobFolder
+from operators.array.lease import lengthen
+from operators.array.task_memory import ENDED
 from operators.cluster.errors import ClusterError, WorkspaceRefused
-from operators.hooks.hpc import HpcHook
+from operators.cluster.workspaces.workspace_tool import Lease
+from operators.hooks.hpc import Session, open_session
 from operators.hooks.mlflow import MlflowHook
 from operators.runs.run import HANDLE, folder_of
 from operators.tracking.replay_sensor import replay_everything
@@ -28,7 +32,6 @@ log = logging.getLogger(__name__)
 EXTEND_BELOW_S = 5 * 86400.0
 EXTEND_BY_DAYS = 30
 RUNS = 200
-ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 NONE = "nothing to do"
 FAILED = "FAILED"
 HISTORY = "history"
@@ -77,7 +80,7 @@ def extend_leases(runs: Iterable[RunHandle]) -> list[Row]:
     rows = []
     for cluster, paths in sorted(used.items()):
         rows += on_cluster(cluster, partial(_extend, paths=paths))
-    return told("leases", rows)
+    return log_rows("leases", rows)
 
 
 def cancel_orphans(runs: Iterable[RunHandle], state_of: TaskState) -> list[Row]:
@@ -89,7 +92,7 @@ def cancel_orphans(runs: Iterable[RunHandle], state_of: TaskState) -> list[Row]:
     rows = []
     for cluster, places in sorted(folders.items()):
         rows += on_cluster(cluster, partial(_cancel, folders=places, state_of=state_of))
-    return told("orphaned jobs", rows)
+    return log_rows("orphaned jobs", rows)
 
 
 def replay_spools(runs: Iterable[RunHandle]) -> list[Row]:
@@ -103,7 +106,7 @@ def replay_spools(runs: Iterable[RunHandle]) -> list[Row]:
             rows.append(row | {"action": f"{FAILED}: {error}"})
         else:
             rows.append(row | {name: str(count) for name, count in counts.items()})
-    return told("tracking spools", rows)
+    return log_rows("tracking spools", rows)
 
 
 def markdown(rows: Iterable[Row]) -> str:
@@ -130,84 +133,90 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def _extend(hook: HpcHook, paths: set[str]) -> list[Row]:
+def _extend(session: Session, paths: set[str]) -> list[Row]:
     rows = []
-    for lease in hook.workspace().list():
+    for lease in session.workspaces.list():
         if lease.path not in paths:
             continue
         row = {
-            "cluster": hook.cluster,
+            "cluster": session.cluster,
             "workspace": lease.name,
             "remaining": _days(lease.remaining_s),
         }
         if lease.remaining_s is None or lease.remaining_s > EXTEND_BELOW_S:
             rows.append(row | {"action": NONE})
         else:
-            rows.append(row | {"action": _extended(hook, lease.name)})
+            rows.append(row | {"action": _extended(session, lease)})
     return rows
 
 
-def _extended(hook: HpcHook, name: str) -> str:
-    """Extend one lease; that it cannot be must not keep the others from it."""
+def _extended(session: Session, lease: Lease) -> str:
+    """Extend one lease; that it cannot be must not keep the others from it.
+
+    What it has now is told, not what was asked for: a filesystem may cap it.
+    """
+    words = "copy what you need to another workspace before it expires"
     try:
-        hook.workspace().extend(name, EXTEND_BY_DAYS)
+        after = lengthen(session, lease, EXTEND_BY_DAYS)
     except WorkspaceRefused as error:
-        return f"{FAILED}: {error}; copy what you need to another workspace before it expires"
-    return f"extended to {EXTEND_BY_DAYS} days"
+        return f"{FAILED}: {error}; {words}"
+    if (after.remaining_s or 0.0) < (lease.remaining_s or 0.0) + 3600:
+        return f"{FAILED}: the filesystem caps it at {_days(after.remaining_s)}; {words}"
+    return f"extended to {_days(after.remaining_s)}"
 
 
 def _cancel(
-    hook: HpcHook, folders: list[RunFolder[PurePosixPath]], state_of: TaskState
+    session: Session, folders: list[RunFolder[PurePosixPath]], state_of: TaskState
 ) -> list[Row]:
     rows = []
-    for job_id, name in sorted(hook.queue().items()):
+    for job_id, name in sorted(session.queue().items()):
         token = name.rpartition(".")[0]  # behind it, which submission
-        job = _folder(hook, folders, token) if token else None
+        job = _folder(session, folders, token) if token else None
         if job is None:
             continue  # not one of ours
-        intent = json.loads(hook.read(str(job.intent)))
-        state = HISTORY if _is_history(hook, job, name) else state_of(intent)
-        row = {"cluster": hook.cluster, "job": job_id, "token": token, "task": str(state)}
+        intent = json.loads(session.read(str(job.intent)))
+        state = HISTORY if _is_history(session, job, name) else state_of(intent)
+        row = {"cluster": session.cluster, "job": job_id, "token": token, "task": str(state)}
         if state in ENDED or state in ("gone", HISTORY):
-            hook.cancel([job_id])
+            session.cancel([job_id])
             rows.append(row | {"action": "cancelled"})
         else:
             rows.append(row | {"action": NONE})
     return rows
 
 
-def _is_history(hook: HpcHook, job: JobFolder[PurePosixPath], name: str) -> bool:
+def _is_history(session: Session, job: JobFolder[PurePosixPath], name: str) -> bool:
     """Whether a live job's books are closed, or name another job in its place."""
-    if hook.exists(str(job.finished)):
+    if session.exists(str(job.finished)):
         return True
     number = name.rpartition(".")[2].partition("-")[0]
     try:
-        record = json.loads(hook.read(str(job.submission(int(number)))))
+        record = json.loads(session.read(str(job.submission(int(number)))))
     except (FileNotFoundError, ValueError):
         return False
     return bool(record.get("name") != name)
 
 
 def _folder(
-    hook: HpcHook, folders: list[RunFolder[PurePosixPath]], token: str
+    session: Session, folders: list[RunFolder[PurePosixPath]], token: str
 ) -> JobFolder[PurePosixPath] | None:
     for folder in folders:
         job = folder.job(token)
-        if hook.exists(str(job.intent)):
+        if session.exists(str(job.intent)):
             return job
     return None
 
 
-def on_cluster(cluster: str, work: Callable[[HpcHook], list[Row]]) -> list[Row]:
+def on_cluster(cluster: str, work: Callable[[Session], list[Row]]) -> list[Row]:
     """Work on one cluster; one that does not answer is a row."""
     try:
-        with HpcHook(cluster) as hook:
-            return work(hook)
+        with open_session(cluster) as session:
+            return work(session)
     except AWAY as error:
         return [{"cluster": cluster, "action": f"{FAILED}: {error}"}]
 
 
-def told(title: str, rows: list[Row]) -> list[Row]:
+def log_rows(title: str, rows: list[Row]) -> list[Row]:
     """Say it in the log, and pass it on."""
     log.info("%s\n%s", title, markdown(rows) if rows else NONE)
     return rows

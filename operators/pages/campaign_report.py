@@ -1,50 +1,137 @@
-"""The result of a campaign in one XCom: what the terminal prints and a person asks first."""
+"""The result of a campaign: put together from what its tasks handed over, and drawn as a page."""
 
-from collections.abc import Mapping
+import base64
+from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
 from typing import Any
 
+from hpc_jobs.contract.facts import PackedFacts, ScoreFacts
+from hpc_jobs.contract.layout import RunFolder
+from hpc_jobs.contract.measurement import QUANTITY_LABELS
+from hpc_jobs.contract.report import (
+    ArrayReport,
+    CampaignReport,
+    Challenger,
+    GateReport,
+    NetworkErrors,
+    error_columns,
+)
 from hpc_jobs.contract.run import RunHandle
-from operators.pages.speedup import speedups
+from hpc_jobs.contract.speedup import SpeedupReport
+from operators.hooks.hpc import Connect, Session, open_session
+from operators.hooks.mlflow import MlflowHook
+from operators.pages.page import ARTIFACT, Figure, embedded, template
+from operators.pages.speedup import speedup_report, speedup_svg
+from operators.runs.run import folder_of
+
+NETWORK_FIGURES = {
+    "loss.png": "loss over the epochs",
+    "parity.png": "identified against true, test set",
+    "errors.png": "errors on the test set",
+    "coverage.png": "how often the intervals hold the truth, and how wide they are",
+}
 
 
 def campaign_report(
     run: RunHandle,
-    dataset: Mapping[str, Any],
-    networks: Mapping[str, Any],
-    scored: Mapping[str, Any],
-    decision: Mapping[str, Any],
-    costs: Mapping[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Assemble the result from what the tasks returned; its size is that of the campaign file.
+    dataset: ArrayReport,
+    challenger: Challenger,
+    scored: ArrayReport,
+    gate: GateReport,
+    solved: ArrayReport,
+    trained: ArrayReport,
+) -> CampaignReport:
+    """Assemble the result; its size is that of the campaign file.
 
-    dataset, scored: what the array jobs of `publish_dataset` and `score` returned.
-    networks: test errors by network (operators.promotion.challenger). decision: the gate's.
-    costs: what the array jobs that `solved` and `trained` returned; without them, no speedup.
+    dataset, scored, solved, trained: what the array jobs of `publish_dataset`, `score`,
+    `solve_shard` and `train` returned. Raises CorruptFile where one of them does not say what this
+    version reads.
     """
-    facts = scored["facts"]
-    return {
-        "run_id": run.run_id,
-        "campaign": run.campaign,
-        "mlflow_run_id": run.mlflow_run_id,
-        "records_by_status": dataset["facts"]["by_status"],
-        "networks": dict(networks["networks"]),
-        "alloys": {
-            name: {
-                "verdict": verdict,
-                "quantities": facts["quantities"].get(name, {}),
-                "intervals": facts.get("intervals", {}).get(name, {}),
-                "note": facts["notes"].get(name, ""),
-                "refined": facts.get("refined", {}).get(name),
-            }
-            for name, verdict in facts["verdicts"].items()
-        },
-        "gate": dict(decision),
-        "speedup": costs
-        and speedups(
-            facts,
-            int(dataset["facts"]["train"]),
-            len(facts["verdicts"]),
-            costs["solved"],
-            costs["trained"],
-        ),
-    }
+    packed, score = dataset.read(PackedFacts), scored.read(ScoreFacts)
+    return CampaignReport(
+        run_id=run.run_id,
+        campaign=run.campaign,
+        mlflow_run_id=run.mlflow_run_id,
+        records_by_status=packed.by_status,
+        networks=challenger.networks,
+        verdict=score.verdict,
+        gate=gate,
+        speedup=speedup_report(score, packed.train, solved.usage, trained.usage),
+    )
+
+
+def log_campaign_page(
+    run: RunHandle,
+    report: CampaignReport,
+    mlflow: MlflowHook | None = None,
+    connect: Connect = open_session,
+) -> str:
+    """Render a campaign's report and log it with the campaign's run; returns the artifact's path.
+
+    A figure that is missing or too large is left out.
+    """
+    site = run.sites["cpu"]
+    with connect(site.cluster) as session:
+        folder = folder_of(run.run_id, site)
+        figures = {
+            "networks": list(_network_figures(session, folder, report.gate.model)),
+            "alloys": {
+                name: list(_alloy_figures(session, folder, report.gate.validation, name))
+                for name in report.verdict.measurements
+            },
+        }
+    client = (mlflow or MlflowHook()).require()
+    client.log_text(run.mlflow_run_id, render(report, figures), ARTIFACT)
+    return ARTIFACT
+
+
+def render(report: CampaignReport, figures: Mapping[str, Any]) -> str:
+    """Return the page; everything that the report says is escaped."""
+    return template("campaign.html.j2").render(
+        report=report,
+        figures=figures,
+        errors=error_table(report.networks),
+        labels=QUANTITY_LABELS,
+        number=_number,
+        half_width=_half_width,
+        speedup=report.speedup,
+        speedup_figure=_speedup_figure(report.speedup),
+    )
+
+
+def error_table(networks: dict[str, NetworkErrors]) -> dict[str, Any]:
+    """Columns of networks, then of baselines; rows of targets, then their sum."""
+    columns = error_columns(networks)
+    targets = next(iter(columns.values())).per_target
+    rows = [
+        {"name": target, "values": [each.per_target[target] for each in columns.values()]}
+        for target in targets
+    ]
+    rows.append({"name": "sum", "values": [each.sum for each in columns.values()]})
+    return {"columns": list(columns), "rows": rows}
+
+
+def _network_figures(
+    session: Session, folder: RunFolder[PurePosixPath], model: str
+) -> Iterable[Figure]:
+    for file, caption in NETWORK_FIGURES.items():
+        yield from embedded(session, folder.model(model) / "figures" / file, f"{model}: {caption}")
+
+
+def _alloy_figures(
+    session: Session, folder: RunFolder[PurePosixPath], validation: str, name: str
+) -> Iterable[Figure]:
+    yield from embedded(session, folder.figure(validation, name), f"{name}: the network")
+    yield from embedded(session, folder.refined_figure(validation, name), f"{name}: refined")
+
+
+def _half_width(interval: tuple[float, float] | None) -> str:
+    return f"± {_number((interval[1] - interval[0]) / 2)}" if interval else ""
+
+
+def _speedup_figure(report: SpeedupReport | None) -> str:
+    return base64.b64encode(speedup_svg(report).encode()).decode() if report else ""
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

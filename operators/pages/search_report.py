@@ -1,15 +1,14 @@
 """The result of a hyper-parameter search: one page for people, and what an XCom holds of it."""
 
-from typing import Any
-
 from pydantic import ValidationError
 
 from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.report import SearchReport
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.study import Choice
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import MlflowHook
-from operators.pages.html_report import ARTIFACT, embedded, template
+from operators.pages.page import ARTIFACT, embedded, template
 from operators.runs.run import finish_run, folder_of
 
 FIGURES = {
@@ -19,8 +18,11 @@ FIGURES = {
 
 
 def log_search_report(
-    study: RunHandle, name: str, mlflow: MlflowHook | None = None
-) -> dict[str, Any]:
+    study: RunHandle,
+    name: str,
+    mlflow: MlflowHook | None = None,
+    connect: Connect = open_session,
+) -> SearchReport:
     """Log choice and page with the study's run, and close it; may be repeated.
 
     study: a handle whose run in MLflow is the study's. Raises CorruptFile.
@@ -28,12 +30,12 @@ def log_search_report(
     mlflow = mlflow or MlflowHook()
     site = study.sites["gpu"]
     folder = folder_of(study.run_id, site).search(name)
-    with HpcHook(site.cluster) as hook:
-        choice = _read(hook, str(folder.choice))
+    with connect(site.cluster) as session:
+        choice = _read(session, str(folder.choice))
         figures = [
             figure
             for key, caption in FIGURES.items()
-            for figure in embedded(hook, folder.figure(key), caption)
+            for figure in embedded(session, folder.figure(key), caption)
         ]
     client = mlflow.require()
     client.log_text(study.mlflow_run_id, choice.model_dump_json(indent=1), "choice.json")
@@ -41,7 +43,7 @@ def log_search_report(
     client.log_text(study.mlflow_run_id, render(study, choice, figures), ARTIFACT)
     client.set_tag(study.mlflow_run_id, "recommended", choice.recommended or "none")
     finish_run(study, mlflow=mlflow)
-    return summary(choice)
+    return search_report(choice)
 
 
 def render(study: RunHandle, choice: Choice, figures: list[dict[str, str]]) -> str:
@@ -51,11 +53,11 @@ def render(study: RunHandle, choice: Choice, figures: list[dict[str, str]]) -> s
         run_id=study.run_id,
         choice=choice,
         figures=figures,
-        verdict=verdict(choice),
+        sentence=sentence(choice),
     )
 
 
-def verdict(choice: Choice) -> str:
+def sentence(choice: Choice) -> str:
     """Say in one sentence what came of it."""
     present = choice.contenders[choice.present]
     if choice.recommended is None:
@@ -86,23 +88,23 @@ def _as_good_but_faster(choice: Choice) -> str:
     return f" But {name} has {times:.2g} times its samples/s, and error {best.mean:.4g}."
 
 
-def summary(choice: Choice) -> dict[str, Any]:
-    """Return what the XCom holds: its size does not grow with the trials."""
-    return {
-        "verdict": verdict(choice),
-        "recommended": choice.recommended,
-        "trials": choice.trials,
-        "failed": choice.failed,
-        "networks_yaml": choice.networks_yaml,
-    }
+def search_report(choice: Choice) -> SearchReport:
+    """Return what the next task and a person need of it."""
+    return SearchReport(
+        sentence=sentence(choice),
+        recommended=choice.recommended,
+        trials=choice.trials,
+        failed=choice.failed,
+        networks_yaml=choice.networks_yaml,
+    )
 
 
-def _read(hook: HpcHook, path: str) -> Choice:
+def _read(session: Session, path: str) -> Choice:
     try:
-        return Choice.model_validate_json(hook.read(path))
+        return Choice.model_validate_json(session.read(path))
     except FileNotFoundError:
-        raise CorruptFile(f"{hook.cluster}:{path}: missing; clear choose_network") from None
+        raise CorruptFile(f"{session.cluster}:{path}: missing; clear choose_network") from None
     except ValidationError as error:
         raise CorruptFile(
-            f"{hook.cluster}:{path}: not a choice of this version: {error.errors()[0]['msg']}"
+            f"{session.cluster}:{path}: not a choice of this version: {error.errors()[0]['msg']}"
         ) from None

@@ -5,67 +5,69 @@ included; trainings the seconds that their elements ran, all networks together; 
 and every start of Python.
 """
 
+import io
 import math
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
+from hpc_jobs.contract.facts import ScoreFacts
+from hpc_jobs.contract.report import UsageReport
 from hpc_jobs.contract.run import RunHandle
-from hpc_jobs.contract.speedup import Costs, Lookups, Updating
+from hpc_jobs.contract.speedup import ANSWERS, Answer, Costs, Lookups, SpeedupReport, Updating
 from operators.hooks.mlflow import MlflowHook
-from operators.pages.speedup_figure import LABELS, draw_speedups
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 HOUR_S = 3600.0
 LOOKUPS = (1_000, 1_000_000)
 FIGURE = "figures/speedup.svg"
+DECADES = 7  # of lookups in the figure
+COLOURS: dict[Answer, str] = {
+    "network": "#2166ac",
+    "refinement": "#e08214",
+    "surrogate": "#5aae61",
+}
 
-Report = Mapping[str, Any]
 
-
-def speedups(
-    scored: Report, records: int, measurements: int, solved: Report, trained: Report
-) -> dict[str, Any] | None:
+def speedup_report(
+    score: ScoreFacts, records: int, solved: UsageReport, trained: UsageReport
+) -> SpeedupReport | None:
     """Say what each learned answer replaces, and what that is worth; None where nobody measured.
 
-    scored: facts of the job `score`. records: of the training. solved, trained: what the array
-    jobs of `solve_shard` and `train` returned.
+    records: of the training. solved, trained: what simulations and trainings took.
     """
-    if not (scored.get("lookups") and scored.get("updating")) or not records:
+    lookups, updating = score.lookups, score.verdict.updating
+    if lookups is None or updating is None or not records:
         return None
-    updating = Updating.model_validate(scored["updating"])
-    train_s = float(solved["usage"]["core_hours"]) * HOUR_S / records
-    learned_s = float(trained["usage"]["run_s"])
-    classical = _classical(Lookups.model_validate(scored["lookups"]), updating, learned_s)
-    answers = {
-        name: _worth(
-            Costs(
+    record_s = solved.core_hours * HOUR_S / records
+    classical = _classical(lookups, updating, trained.run_s)
+    return SpeedupReport(
+        simulation_s=updating.seconds / updating.simulations,
+        updating_s=updating.seconds,
+        updating_simulations=updating.simulations,
+        record_s=record_s,
+        records=records,
+        lookups=(len(score.verdict.measurements), *LOOKUPS),
+        answers={
+            name: Costs(
                 sequential_s=sequential_s,
                 lookup_s=lookup_s,
-                train_s=train_s,
+                train_s=record_s,
                 learn_s=learn_s / records,
                 train_records=records,
-            ),
-            measurements,
-        )
-        for name, (sequential_s, lookup_s, learn_s) in classical.items()
-    }
-    return {
-        "measured": {
-            "simulation_s": updating.seconds / updating.simulations,
-            "updating_s": updating.seconds,
-            "updating_simulations": updating.simulations,
-            "record_s": train_s,
-            "records": records,
+            )
+            for name, (sequential_s, lookup_s, learn_s) in classical.items()
         },
-        "answers": answers,
-        "table": _table(answers),
-    }
+    )
 
 
 def _classical(
     lookups: Lookups, updating: Updating, learned_s: float
-) -> dict[str, tuple[float, float, float]]:
+) -> dict[Answer, tuple[float, float, float]]:
     """Name -> the classical answer, the learned one, all that was learned for it; s."""
-    found = {"network": (updating.seconds, lookups.network_s, learned_s)}
+    found: dict[Answer, tuple[float, float, float]] = {
+        "network": (updating.seconds, lookups.network_s, learned_s)
+    }
     if lookups.refinement_s and lookups.surrogate_s and lookups.fit_s:
         found["refinement"] = (updating.seconds, lookups.refinement_s, lookups.fit_s)
         simulation_s = updating.seconds / updating.simulations
@@ -73,56 +75,64 @@ def _classical(
     return found
 
 
-def _worth(costs: Costs, measurements: int) -> dict[str, Any]:
-    break_even = costs.break_even
-    return {
-        "sequential_s": costs.sequential_s,
-        "lookup_s": costs.lookup_s,
-        "train_s": costs.train_s,
-        "learn_s": costs.learn_s,
-        "train_records": costs.train_records,
-        "at": {str(n): costs.effective_speedup(n) for n in (measurements, *LOOKUPS)},
-        "limit": costs.limit,
-        "break_even": None if math.isinf(break_even) else int(break_even),
-    }
-
-
-def _table(answers: Report) -> dict[str, Any]:
-    """Cells as a person reads them, in the terminal and on the page."""
-    at = next(iter(answers.values()))["at"]
-    heads = ["learned for classical", "classical", "learned"]
-    heads += [*(f"S at {int(lookups):,}" for lookups in at), "limit", "break-even"]
-    return {"heads": heads, "rows": [_row(name, answer) for name, answer in answers.items()]}
-
-
-def _row(name: str, answer: Report) -> list[str]:
-    return [
-        LABELS[name],
-        f"{answer['sequential_s']:.3g} s",
-        f"{answer['lookup_s']:.3g} s",
-        *(f"{value:.3g}" for value in answer["at"].values()),
-        f"{answer['limit']:.3g}",
-        "never" if answer["break_even"] is None else f"{answer['break_even']:,}",
-    ]
-
-
-def speedup_metrics(found: Report) -> dict[str, float]:
+def speedup_metrics(report: SpeedupReport) -> dict[str, float]:
     """Keys speedup/<answer>/<value>; a break-even that never comes is absent."""
-    metrics = {}
-    for name, answer in found["answers"].items():
-        for lookups in LOOKUPS:
-            metrics[f"speedup/{name}/at_{lookups}"] = float(answer["at"][str(lookups)])
-        for key in ("sequential_s", "lookup_s", "train_s", "learn_s", "limit", "break_even"):
-            if answer[key] is not None:
-                metrics[f"speedup/{name}/{key}"] = float(answer[key])
+    metrics: dict[str, float] = {}
+    for name, costs in report.answers.items():
+        values: dict[str, float] = {
+            f"at_{lookups}": costs.effective_speedup(lookups) for lookups in LOOKUPS
+        }
+        values |= {key: getattr(costs, key) for key in ("sequential_s", "lookup_s", "train_s")}
+        values |= {"learn_s": costs.learn_s, "limit": costs.limit, "break_even": costs.break_even}
+        metrics |= {f"speedup/{name}/{k}": float(v) for k, v in values.items() if math.isfinite(v)}
     return metrics
 
 
-def log_speedups(run: RunHandle, found: Report, mlflow: MlflowHook | None = None) -> None:
+def log_speedup(run: RunHandle, report: SpeedupReport, mlflow: MlflowHook | None = None) -> None:
     """Write the metrics and the figure into the campaign's run; may be repeated."""
     from mlflow.entities import Metric
 
     client = (mlflow or MlflowHook()).require()
-    metrics = [Metric(key, value, 0, 0) for key, value in speedup_metrics(found).items()]
+    metrics = [Metric(key, value, 0, 0) for key, value in speedup_metrics(report).items()]
     client.log_batch(run.mlflow_run_id, metrics=metrics)
-    client.log_text(run.mlflow_run_id, draw_speedups(found), FIGURE)
+    client.log_text(run.mlflow_run_id, speedup_svg(report), FIGURE)
+
+
+def speedup_svg(report: SpeedupReport) -> str:
+    """Draw the figure; text stays text, so that it is small and can be searched."""
+    import matplotlib
+
+    from hpc_jobs.figure_style import in_style
+
+    buffer = io.StringIO()
+    with in_style(), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "speedup"}):
+        speedup_figure(report).savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
+
+
+def speedup_figure(report: SpeedupReport) -> "Figure":
+    """Draw S against the number of lookups, log-log, with break-evens marked."""
+    from matplotlib.figure import Figure
+
+    from hpc_jobs.figure_style import FAINT, SHEET, title
+
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.axhline(1, color=SHEET, linewidth=1, zorder=0)
+    lookups = [10 ** (step / 10) for step in range(10 * DECADES + 1)]
+    for name, costs in report.answers.items():
+        worth = [costs.effective_speedup(round(count)) for count in lookups]
+        even, label = costs.break_even, ANSWERS[name]
+        if even <= lookups[-1]:
+            label += f"\n○ pays from {int(even):,}"
+            marked = max(int(even), 1)
+            axes.plot(
+                marked, costs.effective_speedup(marked), "o", color="white", markersize=6,
+                markeredgecolor=COLOURS[name], markeredgewidth=2, zorder=3,
+            )  # fmt: skip
+        axes.plot(lookups, worth, color=COLOURS[name], linewidth=2, label=label)
+    axes.set(xscale="log", yscale="log", xlabel="lookups", xlim=(1, lookups[-1]))
+    title(axes, "Effective speedup S against the number of lookups")
+    axes.tick_params(which="minor", length=0)
+    figure.legend(loc="outside right upper", labelcolor=FAINT)
+    return figure

@@ -16,7 +16,7 @@ from fastapi import Depends, FastAPI, HTTPException
 from fastapi.responses import HTMLResponse
 from sqlalchemy import select
 
-from operators.array.job_folder import job_token
+from operators.array.task_memory import job_token
 from operators.cluster.errors import ClusterError
 from operators.links import LOGS, log_page
 from operators.pages.job_log import find_handle, read_log, render

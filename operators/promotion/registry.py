@@ -9,18 +9,18 @@ import hashlib
 import json
 import logging
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow.sdk.exceptions import AirflowSkipException
 
 from hpc_jobs.contract.model import ModelFacts
+from hpc_jobs.contract.report import Champion, GateReport
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.validation import Gate, Verdict
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Connect, open_session
 from operators.hooks.mlflow import MlflowHook
-from operators.promotion.candidate import Candidate, fetch_model, read_verdict
+from operators.promotion.candidates import Candidate, fetch_model, read_verdict
 from operators.promotion.gate import Decision, Score, decide
 from operators.runs.run import HANDLE, folder_of, read_frozen
 from operators.tracking.packaging import package_model
@@ -34,31 +34,29 @@ log = logging.getLogger(__name__)
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 IDENTITY, MODEL, TEST_SET = "model.sha256", "model", "test_set.sha256"
 TEST_ERROR, MEAN_BASELINE = "test_error", "mean_baseline"
-Connect = Callable[[str], HpcHook]
 
 
-def judge(
+def promote(
     run: RunHandle,
     model: str,
     validation: str,
     *,
-    connect: Connect = HpcHook,
+    connect: Connect = open_session,
     mlflow: MlflowHook | None = None,
-) -> dict[str, Any]:
-    """Register a model as challenger and let the gate decide; may be repeated.
+) -> GateReport:
+    """Register a model as challenger and let the gate decide on it; may be repeated.
 
-    Returns {"promoted", "reason", "model", "registered_model", "version", ...}. Raises CorruptFile
-    where the model or the verdict is not what its manifest or name says, ClusterError,
-    TrackingUnavailable.
+    Raises CorruptFile where the model or the verdict is not what its manifest or name says,
+    ClusterError, TrackingUnavailable.
     """
     mlflow = mlflow or MlflowHook()
     client = mlflow.require()
     site = run.sites["cpu"]
     folder = folder_of(run.run_id, site)
-    with connect(site.cluster) as hook, tempfile.TemporaryDirectory() as scratch:
-        gate = read_frozen(hook, folder).campaign.gate
-        verdict = read_verdict(hook, folder, validation, model)
-        candidate = fetch_model(hook, folder, model, Path(scratch) / "model")
+    with connect(site.cluster) as session, tempfile.TemporaryDirectory() as scratch:
+        gate = read_frozen(session, folder).campaign.gate
+        verdict = read_verdict(session, folder, validation, model)
+        candidate = fetch_model(session, folder, model, Path(scratch) / "model")
         version = register(client, run, candidate)
     return pass_gate(client, run, version, validation, gate, verdict)
 
@@ -68,27 +66,24 @@ def registered_name(campaign: str) -> str:
     return f"{campaign}-material-identifier"
 
 
-def champion(campaign: str, mlflow: MlflowHook | None = None) -> dict[str, Any] | None:
-    """Look up the campaign's champion: {"run": RunHandle as JSON, "model", "version"}."""
+def champion(campaign: str, mlflow: MlflowHook | None = None) -> Champion | None:
+    """Look up the campaign's champion."""
     client = (mlflow or MlflowHook()).require()
     found = _by_alias(client, registered_name(campaign), CHAMPION)
     if found is None:
         return None
-    return {
-        "run": json.loads(found.tags[HANDLE]),
-        "model": found.tags[MODEL],
-        "version": str(found.version),
-    }
+    run = RunHandle.model_validate_json(found.tags[HANDLE])
+    return Champion(run_id=run.run_id, model=found.tags[MODEL], version=str(found.version))
 
 
-def find_champion_task(campaign: str) -> dict[str, Any]:
-    """Return {"run_id", "model", "version"} of the champion; skips where there is none yet."""
+def find_champion_task(campaign: str) -> Champion:
+    """Look up the campaign's champion; skips where there is none yet."""
     found = champion(campaign)
     if found is None:
         raise AirflowSkipException(
             f"campaign '{campaign}' has no champion; trigger hybrid_campaign first"
         )
-    return {"run_id": found["run"]["run_id"], "model": found["model"], "version": found["version"]}
+    return found
 
 
 def register(client: "MlflowClient", run: RunHandle, candidate: Candidate) -> "ModelVersion":
@@ -134,7 +129,7 @@ def pass_gate(
     validation: str,
     gate: Gate,
     verdict: Verdict | None,
-) -> dict[str, Any]:
+) -> GateReport:
     """Decide, remember the decision, then move the aliases: a retry ends where this would have."""
     before = _by_alias(client, version.name, CHAMPION)
     rival = str(before.version) if before else None
@@ -153,23 +148,25 @@ def pass_gate(
         if rival is not None:
             client.set_registered_model_alias(version.name, PREVIOUS, rival)
         client.set_registered_model_alias(version.name, CHAMPION, version.version)
-    report = {
-        **decision.model_dump(),
-        "model": version.tags[MODEL],
-        "validation": validation,
-        "registered_model": version.name,
-        "version": str(version.version),
-        "champion_before": rival,
-        "test_error": float(version.tags[TEST_ERROR]),
-        "mean_baseline": float(version.tags[MEAN_BASELINE]),
-    }
+    report = GateReport(
+        promoted=decision.promoted,
+        reason=decision.reason,
+        model=version.tags[MODEL],
+        validation=validation,
+        registered_model=version.name,
+        version=str(version.version),
+        champion_before=rival,
+        test_error=float(version.tags[TEST_ERROR]),
+        mean_baseline=float(version.tags[MEAN_BASELINE]),
+    )
     client.update_model_version(version.name, version.version, decision.reason)
     evidence = {
         "gate": gate.model_dump(),
         "champion_score": _score(before).model_dump() if before else None,
         "verdict": verdict.model_dump(mode="json") if verdict else None,
     }
-    client.log_dict(run.mlflow_run_id, report | evidence, f"gate/{validation}.json")
+    document = report.model_dump() | evidence
+    client.log_dict(run.mlflow_run_id, document, f"gate/{validation}.json")
     client.set_tag(run.mlflow_run_id, "gate", decision.reason)
     log.info("%s version %s: %s", version.name, version.version, decision.reason)
     return report

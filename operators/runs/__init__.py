@@ -1,0 +1,1 @@
+"""A campaign's run: its plan, folder, code, rounds, resources and books."""

@@ -10,34 +10,23 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
 
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.layout import RunFolder
+from hpc_jobs.contract.report import UsageReport
 from hpc_jobs.contract.run import RunHandle, SiteHandle
-from operators.cluster.errors import BudgetExceeded, ClusterError, TransportError
+from hpc_jobs.job_folder.probes import books_command, parse_books
+from operators.cluster.errors import BudgetExceeded, ClusterError
 from operators.cluster.job import Resources, expand
-from operators.cluster.reply import Reply, documents
+from operators.cluster.reply import Reply, parsed
 from operators.cluster.usage import HOUR_S, Usage
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import MlflowHook
 from operators.runs.run import folder_of
 
 log = logging.getLogger(__name__)
-
-# Names of records are tried before that of an end: a job that ends in between is counted twice,
-# which errs on the safe side.
-BOOKS = r"""
-cd "$1/jobs" 2>/dev/null || { echo .; exit 0; }
-for folder in */; do
-  if [ -e "$folder/finished.json" ]; then cat "$folder/finished.json"
-  else find "$folder" -maxdepth 1 -name 'submission-[0-9]*.json' -exec cat {} +
-  fi
-done
-echo .
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +40,15 @@ class Books:
     """at most, by jobs that have not"""
 
 
-def read_books(hook: HpcHook, folder: RunFolder[PurePosixPath]) -> Books:
+def read_books(session: Session, folder: RunFolder[PurePosixPath]) -> Books:
     """Add up all jobs of a run, whichever cluster ran them: both see the folder."""
-    return parse_books(hook.run(("sh", "-c", BOOKS, "books", str(folder.root)), timeout_s=300))
+    return sum_books(session.run(books_command(folder.root), timeout_s=300))
 
 
-def parse_books(reply: Reply) -> Books:
-    """Read ends and records; raises TransportError when the answer is not whole."""
-    if not reply.stdout.endswith(".\n"):
-        raise TransportError(f"reading the books was cut short: {reply.words[-200:]}")
+def sum_books(reply: Reply) -> Books:
+    """Sum ends and records; raises TransportError when the answer is not whole."""
     usage, jobs, reserved = Usage(), 0, 0.0
-    for document in documents(reply.stdout[:-2]):
+    for document in parsed(parse_books, reply):
         if "outcome" in document:
             usage += Usage.read(document["usage"]) if "usage" in document else Usage()
             jobs += 1
@@ -77,13 +64,13 @@ def most_core_hours(elements: int, resources: Resources) -> float:
 
 
 def require_budget(
-    hook: HpcHook, run: RunHandle, site: SiteHandle, elements: int, resources: Resources
+    session: Session, run: RunHandle, site: SiteHandle, elements: int, resources: Resources
 ) -> None:
     """Raise BudgetExceeded if what is reserved, and so many further elements, might not fit."""
     budget = run.budget_core_hours
     if budget is None:
         return
-    books = read_books(hook, folder_of(run.run_id, site))
+    books = read_books(session, folder_of(run.run_id, site))
     reserved = books.reserved_core_hours + most_core_hours(elements, resources)
     if books.usage.core_hours + reserved > budget:
         raise BudgetExceeded(
@@ -94,7 +81,9 @@ def require_budget(
         )
 
 
-def log_usage(run: RunHandle, mlflow: MlflowHook | None = None) -> Usage:
+def log_usage(
+    run: RunHandle, mlflow: MlflowHook | None = None, connect: Connect = open_session
+) -> Usage:
     """Write what a run has taken so far into its MLflow run: metrics usage/..., tags usage.*.
 
     Raises TrackingUnavailable, ClusterError. May be repeated.
@@ -102,8 +91,8 @@ def log_usage(run: RunHandle, mlflow: MlflowHook | None = None) -> Usage:
     from mlflow.entities import Metric, RunTag
 
     site = run.sites["cpu"]
-    with HpcHook(site.cluster) as hook:
-        books = read_books(hook, folder_of(run.run_id, site))
+    with connect(site.cluster) as session:
+        books = read_books(session, folder_of(run.run_id, site))
     values = books.usage.document() | {"jobs": books.jobs}
     tags = {"usage.core_hours": f"{books.usage.core_hours:.4g}"}
     if run.budget_core_hours is not None:
@@ -116,13 +105,13 @@ def log_usage(run: RunHandle, mlflow: MlflowHook | None = None) -> Usage:
     return books.usage
 
 
-def try_to_log_usage(run: RunHandle) -> dict[str, Any]:
+def try_to_log_usage(run: RunHandle) -> UsageReport | None:
     """Log it if everybody answers: a report does not fail for its account; housekeeping repeats."""
     try:
-        return log_usage(run).document()
+        return UsageReport(**log_usage(run).document())
     except (ClusterError, ConfigurationError, AirflowNotFoundException) as error:
         log.warning("the account of run %s stays open: %s", run.run_id, error)
-        return {}
+        return None
 
 
 def usage_rows(runs: Iterable[RunHandle]) -> list[dict[str, str]]:

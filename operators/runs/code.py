@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import hpc_jobs
 from hpc_jobs.contract.layout import Workspace
 from operators.cluster.errors import ClusterError
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Session
 
 EPOCH = (2000, 1, 1, 0, 0, 0)
 _CACHES = {"__pycache__", "built"}  # of this machine, not of the code
@@ -82,23 +82,23 @@ def pack_code(package: Path) -> Code:
     return Code(content, hashlib.sha256(content).hexdigest())
 
 
-def ship_code(hook: HpcHook, workspace: str, code: Code | None = None) -> PurePosixPath:
+def ship_code(session: Session, workspace: str, code: Code | None = None) -> PurePosixPath:
     """Put the code into <workspace>/code/<sha256>/ unless it is there; safe to race.
 
     Raises ClusterError with the cluster's words.
     """
     code = code or current_code()
     target = Workspace(PurePosixPath(workspace)).code(code.sha256)
-    if hook.exists(str(target)):
+    if session.exists(str(target)):
         return target
     upload = target.parent / f".upload-{code.sha256[:12]}-{secrets.token_hex(4)}.zip"
-    hook.write(str(upload), code.archive)
-    argv = (*hook.site.interpreter, "-c", _UNPACK, str(upload), str(target), code.sha256)
-    reply = hook.run(hook.profiled(argv, target))
+    session.write(str(upload), code.archive)
+    argv = (*session.site.interpreter, "-c", _UNPACK, str(upload), str(target), code.sha256)
+    reply = session.run(session.profiled(argv, target))
     if not reply.ok:
         raise ClusterError(
-            f"{hook.cluster}: could not unpack the code into {target}: {reply.words}; "
-            f"is '{shlex.join(hook.site.interpreter)}' the Python to use there (dags/clusters)?"
+            f"{session.cluster}: could not unpack the code into {target}: {reply.words}; "
+            f"is '{shlex.join(session.site.interpreter)}' the Python to use there (dags/clusters)?"
         )
     return target
 

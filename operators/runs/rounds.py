@@ -2,16 +2,15 @@
 
 import logging
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hpc_jobs.contract.design import Design
-from hpc_jobs.contract.frozen import Frozen
+from hpc_jobs.contract.facts import ShardFacts
+from hpc_jobs.contract.report import ArrayReport, RoundPlan
 from hpc_jobs.contract.run import RunHandle
-from operators.hooks.hpc import HpcHook
-from operators.hooks.mlflow import MlflowHook
+from operators.hooks.hpc import Connect, open_session
+from operators.hooks.mlflow import MlflowHook, find_or_create_run
 from operators.runs.run import folder_of, read_frozen
-from operators.tracking.replay import find_run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -23,19 +22,10 @@ ROUND = "round.id"
 RATE = "round/records_per_core_hour"
 
 
-class Round(Frozen):
-    """One round, as planned; travels as an XCom."""
-
-    round: int
-    train_records: int
-    records: int
-    shards: int
-
-
-def first_round(run: RunHandle) -> Round:
+def first_round(run: RunHandle, connect: Connect = open_session) -> RoundPlan:
     """Plan the campaign's own round: all its training and test points."""
-    design = _design(run)
-    return Round(
+    design = _design(run, connect)
+    return RoundPlan(
         round=0,
         train_records=design.train_records,
         records=design.records,
@@ -43,16 +33,18 @@ def first_round(run: RunHandle) -> Round:
     )
 
 
-def next_round(run: RunHandle, mlflow: MlflowHook | None = None) -> Round:
+def next_round(
+    run: RunHandle, mlflow: MlflowHook | None = None, connect: Connect = open_session
+) -> RoundPlan:
     """Plan as many further records as tonight's core-hours buy, at the rate measured so far.
 
     At least one shard's worth, so that a rate too low for the budget shows in the records.
     """
     site = run.sites["cpu"]
     folder = folder_of(run.run_id, site)
-    with HpcHook(site.cluster) as hook:
-        campaign = read_frozen(hook, folder).campaign
-        names = hook.list(str(folder.design(0).parent))
+    with connect(site.cluster) as session:
+        campaign = read_frozen(session, folder).campaign
+        names = session.list(str(folder.design(0).parent))
     numbers = [
         int(found[1]) for name in names if (found := re.fullmatch(r"round-(\d+)\.json", name))
     ]
@@ -67,7 +59,7 @@ def next_round(run: RunHandle, mlflow: MlflowHook | None = None) -> Round:
         budget,
         rate,
     )
-    return Round(
+    return RoundPlan(
         round=number,
         train_records=records,
         records=records,
@@ -76,7 +68,7 @@ def next_round(run: RunHandle, mlflow: MlflowHook | None = None) -> Round:
 
 
 def log_round(
-    run: RunHandle, planned: Round, solved: Mapping[str, Any], mlflow: MlflowHook | None = None
+    run: RunHandle, planned: RoundPlan, solved: ArrayReport, mlflow: MlflowHook | None = None
 ) -> str:
     """Describe a solved round in MLflow, as a child of its campaign; returns its run's id.
 
@@ -94,28 +86,26 @@ def log_round(
             Param("round", str(planned.round)),
             Param("records", str(planned.records)),
             Param("shards", str(planned.shards)),
-            Param("job", str(solved["token"])),
+            Param("job", solved.token),
         ],
     )
     client.set_terminated(child, "FINISHED")
     return child
 
 
-def round_metrics(solved: Mapping[str, Any]) -> dict[str, float]:
+def round_metrics(solved: ArrayReport) -> dict[str, float]:
     """Numbers of one round: records by status, cost, rate."""
-    facts = solved["facts"]
-    records, hours = float(facts.get("records", 0)), float(solved["cpu_hours"])
+    facts, hours = solved.read(ShardFacts), solved.cpu_hours
     metrics = {
-        "round/records": records,
+        "round/records": float(facts.records),
         "round/cpu_hours": hours,
-        "round/wall_s": float(solved["wall_s"]),
-        "round/lost_shards": float(solved["failed"]),
+        "round/wall_s": solved.wall_s,
+        "round/lost_shards": float(solved.failed),
     }
     if hours > 0:
-        metrics[RATE] = records / hours
+        metrics[RATE] = facts.records / hours
     return metrics | {
-        f"round/status/{status}": float(count)
-        for status, count in facts.get("by_status", {}).items()
+        f"round/status/{status}": float(count) for status, count in facts.by_status.items()
     }
 
 
@@ -135,22 +125,16 @@ def _measured_rate(run: RunHandle, mlflow: MlflowHook) -> float:
     return float(found[0].data.metrics[RATE]) if found else 0.0
 
 
-def _design(run: RunHandle) -> Design:
+def _design(run: RunHandle, connect: Connect) -> Design:
     site = run.sites["cpu"]
-    with HpcHook(site.cluster) as hook:
-        return read_frozen(hook, folder_of(run.run_id, site)).campaign.design
+    with connect(site.cluster) as session:
+        return read_frozen(session, folder_of(run.run_id, site)).campaign.design
 
 
-def _child(client: "MlflowClient", run: RunHandle, planned: Round) -> str:
+def _child(client: "MlflowClient", run: RunHandle, planned: RoundPlan) -> str:
     parent = client.get_run(run.mlflow_run_id)
     mark = f"{run.run_id}/{planned.round}"
-    found = find_run(client, parent.info.experiment_id, ROUND, mark)
-    if found is None:
-        client.create_run(
-            parent.info.experiment_id,
-            run_name=f"round-{planned.round:03d}",
-            tags={"mlflow.parentRunId": run.mlflow_run_id, ROUND: mark},
-        )
-        found = find_run(client, parent.info.experiment_id, ROUND, mark)
-        assert found is not None
-    return str(found.info.run_id)
+    name, below = f"round-{planned.round:03d}", run.mlflow_run_id
+    experiment = parent.info.experiment_id
+    child = find_or_create_run(client, experiment, ROUND, mark, name=name, parent=below)
+    return str(child.info.run_id)

@@ -5,7 +5,7 @@ measurements are known to be good.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,15 +20,14 @@ from hpc_jobs.contract.errors import ConfigurationError, CorruptFile
 from hpc_jobs.contract.layout import RunFolder, Workspace
 from hpc_jobs.contract.run import RunHandle, Site, SiteHandle
 from operators.cluster.errors import WorkspaceRefused
-from operators.hooks.hpc import HpcHook
-from operators.hooks.mlflow import RUN_ID, MlflowHook
+from operators.hooks.hpc import Connect, Session, open_session
+from operators.hooks.mlflow import RUN_ID, MlflowHook, find_or_create_run
+from operators.runs.campaign_file import differences, flatten, name_run, read_campaign
 from operators.runs.code import current_code, ship_code
-from operators.runs.plan import differences, flatten, name_run, plan_run
 
 log = logging.getLogger(__name__)
 
 HANDLE, CODE, FINGERPRINT, CAMPAIGN = "handle", "code.sha256", "campaign.fingerprint", "campaign"
-Connect = Callable[[str], HpcHook]
 
 
 def open_run(
@@ -37,7 +36,7 @@ def open_run(
     *,
     run_id: str,
     tags: Mapping[str, str] | None = None,
-    connect: Connect = HpcHook,
+    connect: Connect = open_session,
     mlflow: MlflowHook | None = None,
 ) -> RunHandle:
     """Open a run, or attach to it if it was opened before; every step may be repeated.
@@ -45,16 +44,16 @@ def open_run(
     Raises ConfigurationError before anything remote happens, also if a run of that id holds
     another campaign; ClusterError and TrackingUnavailable when a site does not answer.
     """
-    plan = plan_run(name, overrides)
+    plan = read_campaign(name, overrides)
     mlflow = mlflow or MlflowHook()
     mlflow.require()
     sites = _sites(plan.campaign, connect)
     code = current_code()
     frozen = FrozenCampaign(run_id=run_id, campaign=plan.campaign, code_sha256=code.sha256)
-    with connect(sites["cpu"].cluster) as hook:
-        _freeze(hook, folder_of(run_id, sites["cpu"]), frozen)
-        ship_code(hook, sites["cpu"].workspace, code)
-        stage_measurements(hook, folder_of(run_id, sites["cpu"]), plan.measurements)
+    with connect(sites["cpu"].cluster) as session:
+        _freeze(session, folder_of(run_id, sites["cpu"]), frozen)
+        ship_code(session, sites["cpu"].workspace, code)
+        stage_measurements(session, folder_of(run_id, sites["cpu"]), plan.measurements)
     handle = _handle(frozen, sites)
     return _track(mlflow, handle, frozen, plan.source, dict(tags or {}))
 
@@ -62,7 +61,7 @@ def open_run(
 def continue_run(
     run: RunHandle | Mapping[str, Any],
     *,
-    connect: Connect = HpcHook,
+    connect: Connect = open_session,
     mlflow: MlflowHook | None = None,
 ) -> RunHandle:
     """Go on with an opened run: its campaign as it was frozen, the code as it is now.
@@ -75,12 +74,12 @@ def continue_run(
     client = mlflow.require()
     site = known.sites["cpu"]
     folder = folder_of(known.run_id, site)
-    with connect(site.cluster) as hook:
-        frozen = read_frozen(hook, folder)
-        ship_code(hook, site.workspace)
+    with connect(site.cluster) as session:
+        frozen = read_frozen(session, folder)
+        ship_code(session, site.workspace)
         source = Path(conf.get("core", "dags_folder")) / "measurements"
         files = {key: source / f"{key}.h5" for key in frozen.campaign.validation.measurements}
-        stage_measurements(hook, folder, {key: f for key, f in files.items() if f.is_file()})
+        stage_measurements(session, folder, {key: f for key, f in files.items() if f.is_file()})
     handle = known.model_copy(update={"code_sha256": current_code().sha256})
     client.set_tag(handle.mlflow_run_id, CODE, handle.code_sha256)
     return handle
@@ -116,8 +115,8 @@ def finish_run(run: RunHandle, *, ok: bool = True, mlflow: MlflowHook | None = N
     client.set_terminated(run.mlflow_run_id, "FINISHED" if ok else "FAILED")
 
 
-def open_run_task(name: str, overrides: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Open the run that belongs to the current DAG run; returns the RunHandle for XCom.
+def open_run_task(name: str, overrides: Mapping[str, Any] | None = None) -> RunHandle:
+    """Open the run that belongs to the current DAG run.
 
     A mistake in the campaign fails the task at once: trying again would not mend it.
     """
@@ -127,10 +126,10 @@ def open_run_task(name: str, overrides: Mapping[str, Any] | None = None) -> dict
     run_id = name_run(name, dag_run.dag_id, dag_run.run_id, when)
     tags = {"dag_id": dag_run.dag_id, "dag_run_id": dag_run.run_id}
     with mistakes_are_final():
-        return open_run(name, overrides, run_id=run_id, tags=tags).model_dump(mode="json")
+        return open_run(name, overrides, run_id=run_id, tags=tags)
 
 
-def continue_run_task(campaign: str, run_id: str | None = None) -> dict[str, Any]:
+def continue_run_task(campaign: str, run_id: str | None = None) -> RunHandle:
     """Go on with a run, or with the latest completed one; skips where there is none yet."""
     known = find_handle(run_id, campaign) if run_id else latest_handle(campaign)
     if known is None:
@@ -138,7 +137,7 @@ def continue_run_task(campaign: str, run_id: str | None = None) -> dict[str, Any
             f"campaign '{campaign}' has no completed run; trigger hybrid_campaign first"
         )
     with mistakes_are_final():
-        return continue_run(known).model_dump(mode="json")
+        return continue_run(known)
 
 
 @contextmanager
@@ -160,39 +159,39 @@ def folder_of(run_id: str, site: SiteHandle) -> RunFolder[PurePosixPath]:
     return Workspace(PurePosixPath(site.workspace)).run(run_id)
 
 
-def read_frozen(hook: HpcHook, folder: RunFolder[PurePosixPath]) -> FrozenCampaign:
+def read_frozen(session: Session, folder: RunFolder[PurePosixPath]) -> FrozenCampaign:
     """Read campaign.json from a cluster; raises CorruptFile."""
     try:
-        return FrozenCampaign.model_validate_json(hook.read(str(folder.campaign)))
+        return FrozenCampaign.model_validate_json(session.read(str(folder.campaign)))
     except FileNotFoundError:
         raise CorruptFile(
-            f"{hook.cluster}:{folder.campaign}: missing; the workspace has expired or was "
+            f"{session.cluster}:{folder.campaign}: missing; the workspace has expired or was "
             "released; run the campaign again"
         ) from None
     except ValidationError as error:
         raise CorruptFile(
-            f"{hook.cluster}:{folder.campaign}: not a campaign of this version: "
+            f"{session.cluster}:{folder.campaign}: not a campaign of this version: "
             f"{error.errors()[0]['msg']}"
         ) from None
 
 
 def stage_measurements(
-    hook: HpcHook, folder: RunFolder[PurePosixPath], files: Mapping[str, Path]
+    session: Session, folder: RunFolder[PurePosixPath], files: Mapping[str, Path]
 ) -> None:
     """Copy measurements into the run folder; those already there in this version stay."""
     for name, file in files.items():
         target, content = str(folder.measurement(name)), file.read_bytes()
-        if not hook.exists(target) or hook.read(target) != content:
-            hook.write(target, content)
+        if not session.exists(target) or session.read(target) != content:
+            session.write(target, content)
 
 
 def _sites(campaign: Campaign, connect: Connect) -> dict[Site, SiteHandle]:
     """Allocate the workspace on the CPU cluster and look it up from the GPU cluster."""
     execution = campaign.execution
-    with connect(execution.cpu_cluster) as hook:
-        here = hook.workspace().allocate(execution.workspace, execution.workspace_days)
-    with connect(execution.gpu_cluster) as hook:
-        there = hook.workspace().find(execution.workspace)
+    with connect(execution.cpu_cluster) as session:
+        here = session.workspaces.allocate(execution.workspace, execution.workspace_days)
+    with connect(execution.gpu_cluster) as session:
+        there = session.workspaces.find(execution.workspace)
     if there is None:
         raise ConfigurationError(
             f"execution.workspace is '{execution.workspace}': cluster '{execution.cpu_cluster}' "
@@ -205,12 +204,12 @@ def _sites(campaign: Campaign, connect: Connect) -> dict[Site, SiteHandle]:
     }
 
 
-def _freeze(hook: HpcHook, folder: RunFolder[PurePosixPath], frozen: FrozenCampaign) -> None:
+def _freeze(session: Session, folder: RunFolder[PurePosixPath], frozen: FrozenCampaign) -> None:
     """Write campaign.json, once: a run never changes its campaign."""
-    if not hook.exists(str(folder.campaign)):
-        hook.write(str(folder.campaign), (frozen.model_dump_json(indent=1) + "\n").encode())
+    if not session.exists(str(folder.campaign)):
+        session.write(str(folder.campaign), (frozen.model_dump_json(indent=1) + "\n").encode())
         return
-    before = read_frozen(hook, folder)
+    before = read_frozen(session, folder)
     if before.campaign != frozen.campaign:
         changed = ", ".join(differences(before.campaign, frozen.campaign))
         raise ConfigurationError(
@@ -257,11 +256,7 @@ def _track(
 
     client = mlflow.client
     experiment = mlflow.experiment(handle.mlflow_experiment)
-    run = mlflow.parent_run(experiment, handle.run_id)
-    if run is None:
-        client.create_run(experiment, run_name=handle.run_id, tags={RUN_ID: handle.run_id})
-        run = mlflow.parent_run(experiment, handle.run_id)
-        assert run is not None
+    run = find_or_create_run(client, experiment, RUN_ID, handle.run_id, name=handle.run_id)
     mlflow_run_id = run.info.run_id
     if run.info.status != "RUNNING":
         client.update_run(mlflow_run_id, "RUNNING")

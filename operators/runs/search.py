@@ -12,14 +12,14 @@ from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.loading import parse
+from hpc_jobs.contract.report import SearchPlan
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.study import SearchSettings
-from operators.hooks.hpc import HpcHook
-from operators.hooks.mlflow import MlflowHook
-from operators.runs.plan import plan_run
+from operators.hooks.hpc import Connect, open_session
+from operators.hooks.mlflow import MlflowHook, find_or_create_run
+from operators.runs.campaign_file import read_campaign
 from operators.runs.run import folder_of, mistakes_are_final, read_frozen
-from operators.tracking.replay import find_run
 
 log = logging.getLogger(__name__)
 
@@ -33,14 +33,15 @@ def open_search(
     name: str,
     overrides: Mapping[str, Any] | None = None,
     mlflow: MlflowHook | None = None,
-) -> dict[str, Any]:
+    connect: Connect = open_session,
+) -> SearchPlan:
     """Freeze what is searched, and make the study's run in MLflow; may be repeated.
 
     overrides: of the campaign's section `search`. Raises ConfigurationError before anything remote
-    happens. Returns {"run": with the search's resources, "study": the same, but its run in MLflow
-    is the study's, "name", "workers", "trainings": numbers of array elements}.
+    happens.
     """
-    planned = plan_run(run.campaign, {"search": dict(overrides)} if overrides else None).campaign
+    changed = {"search": dict(overrides)} if overrides else None
+    planned = read_campaign(run.campaign, changed).campaign
     if planned.search is None:
         raise ConfigurationError(
             f"campaign {run.campaign} has no section `search`; add one "
@@ -48,27 +49,27 @@ def open_search(
         )
     site = run.sites["gpu"]
     folder = folder_of(run.run_id, site)
-    with HpcHook(site.cluster) as hook:
-        _require_fit(read_frozen(hook, folder).campaign, planned.search)
+    with connect(site.cluster) as session:
+        _require_fit(read_frozen(session, folder).campaign, planned.search)
         settings = SearchSettings(search=planned.search, resources=planned.execution.resources)
         path = str(folder.search(name).settings)
-        if hook.exists(path):  # a try before this one has frozen it
-            settings = SearchSettings.model_validate_json(hook.read(path))
+        if session.exists(path):  # a try before this one has frozen it
+            settings = SearchSettings.model_validate_json(session.read(path))
         else:
-            hook.write(path, (settings.model_dump_json(indent=1) + "\n").encode())
+            session.write(path, (settings.model_dump_json(indent=1) + "\n").encode())
     found = {job: settings.resources_for(job) for job in JOBS}
     handle = run.model_copy(update={"resources": {**run.resources, **found}})
     study = _track(handle, name, settings.search, mlflow or MlflowHook())
-    return {
-        "run": handle.model_dump(mode="json"),
-        "study": study.model_dump(mode="json"),
-        "name": name,
-        "workers": settings.search.workers,
-        "trainings": settings.search.trainings,
-    }
+    return SearchPlan(
+        run=handle,
+        study=study,
+        name=name,
+        workers=settings.search.workers,
+        trainings=settings.search.trainings,
+    )
 
 
-def open_search_task(run: RunHandle, name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def open_search_task(run: RunHandle, name: str, overrides: Mapping[str, Any]) -> SearchPlan:
     """Open the search of the current DAG run; a mistake fails the task at once."""
     with mistakes_are_final():
         return open_search(run, name, overrides)
@@ -87,12 +88,8 @@ def _track(run: RunHandle, name: str, search: Search, mlflow: MlflowHook) -> Run
     client = mlflow.require()
     experiment = client.get_run(run.mlflow_run_id).info.experiment_id
     mark = f"{run.run_id}/{name}"
-    study = find_run(client, experiment, SEARCH, mark)
-    if study is None:
-        tags = {"mlflow.parentRunId": run.mlflow_run_id, SEARCH: mark}
-        client.create_run(experiment, run_name=f"search-{name}", tags=tags)
-        study = find_run(client, experiment, SEARCH, mark)
-        assert study is not None
+    title, below = f"search-{name}", run.mlflow_run_id
+    study = find_or_create_run(client, experiment, SEARCH, mark, name=title, parent=below)
     if study.info.status != "RUNNING":
         client.update_run(study.info.run_id, "RUNNING")
     said = search.model_dump(mode="json", exclude={"space"})

@@ -1,0 +1,1 @@
+"""Tasks that wait for files to become visible on another cluster."""

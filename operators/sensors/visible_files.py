@@ -12,7 +12,7 @@ from hpc_jobs.contract.layout import Workspace
 from hpc_jobs.contract.run import RunHandle, Site
 from operators.array.patience import patiently
 from operators.cluster.visibility import Visibility, check, drive
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Session, open_session
 from operators.triggers.visible_files import HASH_TIMEOUT_S, WorkspaceTrigger
 
 HASH_BYTES = 2.0**31
@@ -63,8 +63,8 @@ class WorkspaceSensor(BaseSensorOperator):
         """Look for a moment, then let the triggerer look."""
         if not self.deferrable:
             return super().execute(context)
-        hook = HpcHook(self._cluster)
-        until = time.monotonic() + hook.site.inline_wait_s
+        session = open_session(self._cluster)
+        until = time.monotonic() + session.site.inline_wait_s
         while True:
             seen = patiently(self._cluster, self._look, log=self.log)
             if seen.complete:
@@ -75,10 +75,10 @@ class WorkspaceSensor(BaseSensorOperator):
             time.sleep(1.0)
         self.defer(
             trigger=WorkspaceTrigger(
-                site=hook.site.model_dump(mode="json"),
+                site=session.site.model_dump(mode="json"),
                 manifests=self._paths,
                 hash_bytes=self.hash_bytes,
-                interval_s=max(10.0, hook.site.poll_interval_s),
+                interval_s=max(10.0, session.site.poll_interval_s),
                 deadline=time.time() + self.timeout,
             ),
             method_name="execute_complete",
@@ -96,9 +96,9 @@ class WorkspaceSensor(BaseSensorOperator):
         self.log.info(seen.missing or "all visible")
         return seen.complete
 
-    def _look(self, hook: HpcHook) -> Visibility:
+    def _look(self, session: Session) -> Visibility:
         steps = check(self._paths, self.hash_bytes)
-        return drive(steps, lambda argv: hook.run(argv, HASH_TIMEOUT_S))
+        return drive(steps, lambda argv: session.run(argv, HASH_TIMEOUT_S))
 
     @property
     def _handle(self) -> RunHandle:

@@ -1,0 +1,1 @@
+"""Tracking spools into MLflow, and trained networks as MLflow models."""

@@ -5,12 +5,12 @@ and started again. MLflow itself is the memory: the offset up to which a spool w
 of its run, and a metric counts only if its (key, step) is not in the run yet.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from operators.hooks.mlflow import find_or_create_run, find_run
 from operators.tracking.chunk import OFFSET, SPOOL_ID, Chunk, Fetch
 from operators.tracking.lines import Begin, Line, Read, parse, whole_lines
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Replayed:
     """How far one spool is replayed."""
 
     spool_id: str
@@ -45,7 +45,7 @@ class Replayer:
         self._client, self._fetch, self._parent = client, fetch, parent_run_id
         self._experiment = client.get_run(parent_run_id).info.experiment_id
 
-    def replay(self, spool_id: str, read: Read) -> Progress | None:
+    def replay(self, spool_id: str, read: Read) -> Replayed | None:
         """Replay everything that was appended since the last call; None while there is no line."""
         run = self.find(spool_id)
         metrics = 0
@@ -62,7 +62,7 @@ class Replayer:
             run = self._client.get_run(run.info.run_id)
         if run is None:
             return None
-        return Progress(
+        return Replayed(
             spool_id=spool_id,
             mlflow_run_id=run.info.run_id,
             offset=offset,
@@ -82,24 +82,10 @@ class Replayer:
 
     def _create(self, spool_id: str, lines: Sequence[Line]) -> "Run":
         begin = lines[0] if lines and isinstance(lines[0], Begin) else None
-        self._client.create_run(
-            self._experiment,
-            start_time=int(time.time() * 1000),
-            run_name=begin.name if begin else PurePosixPath(spool_id).stem,
-            tags={"mlflow.parentRunId": self._parent, SPOOL_ID: spool_id},
+        name = begin.name if begin else PurePosixPath(spool_id).stem
+        return find_or_create_run(
+            self._client, self._experiment, SPOOL_ID, spool_id, name=name, parent=self._parent
         )
-        run = self.find(spool_id)  # another replayer may have been faster
-        assert run is not None
-        return run
-
-
-def find_run(client: "MlflowClient", experiment_id: str, tag: str, value: str) -> "Run | None":
-    """Look up the one run with that tag; of two that were made in a race the later is deleted."""
-    found = client.search_runs([experiment_id], f"tags.`{tag}` = '{_literal(value)}'")
-    runs = sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
-    for other in runs[1:]:
-        client.delete_run(other.info.run_id)
-    return runs[0] if runs else None
 
 
 def is_unavailable(error: Exception) -> bool:
@@ -110,9 +96,3 @@ def is_unavailable(error: Exception) -> bool:
         return False
     status: int = error.get_http_status_code()  # type: ignore[no-untyped-call]
     return status >= 500
-
-
-def _literal(text: str) -> str:
-    if "'" in text or "\\" in text:
-        raise ValueError(f"{text!r} cannot be searched for; leave out quotes and backslashes")
-    return text

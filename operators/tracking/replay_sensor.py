@@ -8,20 +8,21 @@ from typing import Any
 
 from airflow.sdk.bases.sensor import BaseSensorOperator, PokeReturnValue
 
-from hpc_jobs.contract.layout import JobFolder
+from hpc_jobs.contract.report import ReplayReport
 from hpc_jobs.contract.run import RunHandle, Site
-from operators.array.job_folder import current_token, job_token
+from hpc_jobs.job_folder.folder import JobFolder
+from hpc_jobs.job_folder.names import SPOOL_FILE
 from operators.array.operator import HpcArrayJobOperator
+from operators.array.task_memory import ENDED, current_token, job_token
 from operators.cluster.errors import NeedsLogin, TransportError
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import MlflowHook, TrackingUnavailable
 from operators.links import MlflowRunLink
 from operators.runs.run import folder_of
-from operators.tracking.replay import Progress, Replayer, is_unavailable
+from operators.tracking.replay import Replayed, Replayer, is_unavailable
 
 log = logging.getLogger(__name__)
 
-OVER = {"success", "failed", "skipped", "upstream_failed", "removed"}
 POLL_S = 20.0
 LONGEST_S = 7 * 86400.0
 
@@ -29,8 +30,8 @@ LONGEST_S = 7 * 86400.0
 class Spools:
     """The tracking spools of one run, between its cluster and MLflow."""
 
-    def __init__(self, run: RunHandle, hook: HpcHook, site: Site, mlflow: MlflowHook) -> None:
-        self.hook, self.folder = hook, folder_of(run.run_id, run.sites[site])
+    def __init__(self, run: RunHandle, session: Session, site: Site, mlflow: MlflowHook) -> None:
+        self.session, self.folder = session, folder_of(run.run_id, run.sites[site])
         self._run, self._mlflow = run, mlflow
 
     @cached_property
@@ -38,22 +39,22 @@ class Spools:
         """Made when there is something to replay; raises TrackingUnavailable."""
 
         def fetch(path: str, limit: int) -> bytes:
-            return self.hook.read(str(self.folder.root / path), 0, limit)
+            return self.session.read(str(self.folder.root / path), 0, limit)
 
         return Replayer(self._mlflow.require(), self._run.mlflow_run_id, fetch)
 
-    def replay(self, job: JobFolder[PurePosixPath], *, over: bool) -> dict[str, Progress]:
+    def replay(self, job: JobFolder[PurePosixPath], *, over: bool) -> dict[str, Replayed]:
         """Replay what one job has spooled since the last time; by name of the spool.
 
         over: nothing more will come, so that a spool without an end is closed as killed.
         """
-        done: dict[str, Progress] = {}
-        for name in self._names(job.spool, ".jsonl"):
+        done: dict[str, Replayed] = {}
+        for name in self._names(job.spool, SPOOL_FILE):
             spool = job.spool / name
             id = f"{self.folder.root.name}/{spool.relative_to(self.folder.root)}"
 
             def read(offset: int, limit: int, spool: PurePosixPath = spool) -> bytes:
-                return self.hook.read(str(spool), offset, limit)
+                return self.session.read(str(spool), offset, limit)
 
             progress = self.replayer.replay(id, read)
             if progress is None:
@@ -66,13 +67,13 @@ class Spools:
 
     def jobs(self) -> Iterator[tuple[JobFolder[PurePosixPath], bool]]:
         """All jobs of the run, and whether they are history."""
-        for token in self._names(self.folder.root / "jobs"):
+        for token in self._names(self.folder.jobs):
             job = self.folder.job(token)
-            yield job, self.hook.exists(str(job.finished))
+            yield job, self.session.exists(str(job.finished))
 
     def _names(self, folder: PurePosixPath, suffix: str = "") -> list[str]:
         try:
-            return [name for name in self.hook.list(str(folder)) if name.endswith(suffix)]
+            return [name for name in self.session.list(str(folder)) if name.endswith(suffix)]
         except FileNotFoundError:
             return []
 
@@ -86,22 +87,27 @@ class ReplaySensor(BaseSensorOperator):
         RunHandle (as JSON), or the task that returns it.
     of
         The task to follow; the sensor is its sibling, not its successor.
+    connect
+        Opens a session of the cluster.
 
     MLflow or the cluster being away is waited for: the spools stay where they are.
-    Returns {"runs": {spool: MLflow run id}, "metrics": logged by the last look}.
+    Returns a ReplayReport (as JSON).
     """
 
     template_fields: Sequence[str] = ("run",)
     operator_extra_links = (MlflowRunLink(),)
     ui_color = "#e4f0e2"
 
-    def __init__(self, *, run: Any, of: HpcArrayJobOperator, **kwargs: Any) -> None:
+    def __init__(
+        self, *, run: Any, of: HpcArrayJobOperator, connect: Connect = open_session, **kwargs: Any
+    ) -> None:
         kwargs.setdefault("poke_interval", POLL_S)
         kwargs.setdefault("timeout", LONGEST_S)
         # Not "reschedule": that starts a process, and imports MLflow, for every look.
         kwargs.setdefault("mode", "poke")
         super().__init__(**kwargs)
         self.run = run
+        self.connect = connect
         self.watched = of.task_id
         self.site: Site = of.site
 
@@ -111,12 +117,12 @@ class ReplaySensor(BaseSensorOperator):
         ti, run = context["ti"], RunHandle.model_validate(self.run)
         token = job_token(ti.dag_id, ti.run_id, self.watched)
 
-        def look(hook: HpcHook) -> dict[str, Progress]:
-            spools = Spools(run, hook, self.site, MlflowHook())
-            job = spools.folder.job(current_token(hook, spools.folder, token))
+        def look(session: Session) -> dict[str, Replayed]:
+            spools = Spools(run, session, self.site, MlflowHook())
+            job = spools.folder.job(current_token(session, spools.folder, token))
             return spools.replay(job, over=over)
 
-        found = _patiently(run.sites[self.site].cluster, look)
+        found = _patiently(run.sites[self.site].cluster, look, self.connect)
         if found is None:
             return PokeReturnValue(False)
         for name, progress in found.items():
@@ -124,25 +130,26 @@ class ReplaySensor(BaseSensorOperator):
                 log.info("%s: %d metrics more", name, progress.metrics)
         runs = {name: progress.mlflow_run_id for name, progress in found.items()}
         metrics = sum(progress.metrics for progress in found.values())
-        return PokeReturnValue(over, {"runs": runs, "metrics": metrics})
+        report = ReplayReport(runs=runs, metrics=metrics)
+        return PokeReturnValue(over, report.model_dump(mode="json"))
 
     def _is_over(self, ti: Any) -> bool:
         states = ti.get_task_states(
             dag_id=ti.dag_id, task_ids=[self.watched], run_ids=[ti.run_id]
         ).get(ti.run_id, {})
-        return states.get(self.watched) in OVER
+        return states.get(self.watched) in ENDED
 
 
 def replay_everything(
-    run: RunHandle, *, connect: Callable[[str], HpcHook] = HpcHook, mlflow: MlflowHook | None = None
+    run: RunHandle, *, connect: Connect = open_session, mlflow: MlflowHook | None = None
 ) -> dict[str, int]:
     """Replay whatever a run's jobs have spooled and nobody has replayed.
 
     Raises TrackingUnavailable, ClusterError. Returns counts: spools, metrics logged now, open.
     """
     counts = {"spools": 0, "metrics": 0, "open": 0}
-    with connect(run.sites["cpu"].cluster) as hook:
-        spools = Spools(run, hook, "cpu", mlflow or MlflowHook())
+    with connect(run.sites["cpu"].cluster) as session:
+        spools = Spools(run, session, "cpu", mlflow or MlflowHook())
         for job, over in spools.jobs():
             for progress in spools.replay(job, over=over).values():
                 counts["spools"] += 1
@@ -152,12 +159,12 @@ def replay_everything(
 
 
 def _patiently(
-    cluster: str, look: Callable[[HpcHook], dict[str, Progress]]
-) -> dict[str, Progress] | None:
+    cluster: str, look: Callable[[Session], dict[str, Replayed]], connect: Connect
+) -> dict[str, Replayed] | None:
     """Look once; None where somebody is away and a later look may find more."""
     try:
-        with HpcHook(cluster) as hook:
-            return look(hook)
+        with connect(cluster) as session:
+            return look(session)
     except NeedsLogin as error:
         log.warning("%s needs login: %s", cluster, error)
     except (TransportError, TrackingUnavailable) as error:

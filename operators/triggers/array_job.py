@@ -10,7 +10,7 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from hpc_jobs.contract.cluster import Cluster
-from hpc_jobs.contract.layout import JobFolder
+from hpc_jobs.job_folder.folder import JobFolder
 from operators.cluster.errors import ClusterError
 from operators.cluster.job import ElementState, expand, ranges_by_cause
 from operators.cluster.ledger import Snapshot
@@ -26,15 +26,16 @@ printf '{"outcome": "killed"}\\n' > "$folder/.finished.json" &&
 exit $code
 """
 
+LOOK_BACK_S = 7 * 86400.0
 KILL_PATIENCE_S = 120.0
 _KILLINGS: set[asyncio.Task[None]] = set()  # the loop itself keeps no task alive
 
 
 class ArrayJobTrigger(BaseTrigger):
-    """Fires once when every element has ended, or at the deadline.
+    """Fires once: when every element has ended, when there may be room for more, or too late.
 
-    The event is {"status": "settled" | "deadline", "submissions": n, "causes": {cause: ranges}}:
-    everything the operator needs beyond what lies in the job folder.
+    The event is {"status": "settled" | "room" | "deadline", "submissions": n, "causes": {cause:
+    ranges}}: everything the operator needs beyond what lies in the job folder.
     """
 
     def __init__(
@@ -45,6 +46,8 @@ class ArrayJobTrigger(BaseTrigger):
         elements: int,
         job_ids: Sequence[Sequence[str]],
         deadline: float,
+        submitted: float = 0.0,
+        held_back: bool = False,
         first_poll_s: float = 10.0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -53,11 +56,16 @@ class ArrayJobTrigger(BaseTrigger):
         self.elements = elements
         self.job_ids = [list(ids) for ids in job_ids]
         self.deadline = deadline
+        self.submitted = submitted or time.time() - LOOK_BACK_S
+        self.held_back = held_back
         self.first_poll_s = first_poll_s
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Everything that the constructor takes."""
-        names = ("site", "folder", "elements", "job_ids", "deadline", "first_poll_s")
+        names = (
+            *("site", "folder", "elements", "job_ids", "deadline", "submitted", "held_back"),
+            "first_poll_s",
+        )
         path = f"{ArrayJobTrigger.__module__}.{ArrayJobTrigger.__qualname__}"
         return path, {name: getattr(self, name) for name in names}
 
@@ -67,9 +75,10 @@ class ArrayJobTrigger(BaseTrigger):
             folder=JobFolder(PurePosixPath(self.folder)),
             elements=self.elements,
             job_ids=[tuple(ids) for ids in self.job_ids],
+            submitted=self.submitted,
             not_before_s=time.monotonic() + self.first_poll_s,
         )
-        said = ""
+        said, live_at_first = "", -1
         try:
             async with (
                 asyncio.timeout(max(0.0, self.deadline - time.time())),
@@ -77,8 +86,17 @@ class ArrayJobTrigger(BaseTrigger):
             ):
                 async for report in reports:
                     said = self._say(report, said)
-                    if report.snapshot is not None and report.snapshot.settled:
-                        event = self._event("settled", report.snapshot)
+                    snapshot = report.snapshot
+                    if snapshot is None:
+                        continue
+                    live = snapshot.running + snapshot.pending
+                    live_at_first = live if live_at_first < 0 else live_at_first
+                    if snapshot.settled:
+                        event = self._event("settled", snapshot)
+                        break
+                    # Not at each end of an element: every visit of the operator costs a worker.
+                    if self.held_back and live <= live_at_first // 2:
+                        event = self._event("room", snapshot)
                         break
         except TimeoutError:
             event = self._event("deadline", None)

@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TextIO
 
-from quickstart.batchq.store import Element, Job, State, Store
+from quickstart.batchq.store import Job, QueuedElement, State, Store
 from quickstart.processes import Process, stop_session
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Daemon:
 
     def step(self) -> None:
         """Look at every live job once, oldest first; strictly first in, first out."""
-        free, pending = self.slots, list[tuple[Job, Element]]()
+        free, pending = self.slots, list[tuple[Job, QueuedElement]]()
         jobs = self.store.live_jobs()
         self._reap_others({job.id for job in jobs})
         for job in jobs:
@@ -53,9 +53,9 @@ class Daemon:
             self._start(job, element)
             free -= job.request.cpus
 
-    def _look_at(self, job: Job) -> tuple[list[Element], int]:
+    def _look_at(self, job: Job) -> tuple[list[QueuedElement], int]:
         """Return the elements that wait for a slot, and the slots that the others use."""
-        waiting, running = list[Element](), 0
+        waiting, running = list[QueuedElement](), 0
         for element in job.elements:
             if element.ended_file.exists():
                 self._reap(job, element)
@@ -72,7 +72,7 @@ class Daemon:
             self.store.finish(job)
         return waiting, running * job.request.cpus
 
-    def _is_running(self, job: Job, element: Element, runner: Process) -> bool:
+    def _is_running(self, job: Job, element: QueuedElement, runner: Process) -> bool:
         if runner.alive:
             return True
         self._reap(job, element)
@@ -82,7 +82,7 @@ class Daemon:
             element.end(State.NODE_FAIL)
         return False
 
-    def _is_starting(self, job: Job, element: Element) -> bool:
+    def _is_starting(self, job: Job, element: QueuedElement) -> bool:
         """Whether this daemon's runner has yet to claim the element."""
         runner = self._runners.get((job.id, element.index))
         if runner is None or runner.poll() is None:
@@ -94,7 +94,7 @@ class Daemon:
         element.end(State.NODE_FAIL)
         return False
 
-    def _start(self, job: Job, element: Element) -> None:
+    def _start(self, job: Job, element: QueuedElement) -> None:
         log.info("starting %s_%d (%s)", job.id, element.index, job.request.name)
         arguments = [str(self.store.root), job.id, str(element.index)]
         # Should an earlier daemon have started a runner that has not claimed the element yet,
@@ -105,7 +105,7 @@ class Daemon:
             start_new_session=True,
         )
 
-    def _reap(self, job: Job, element: Element) -> None:
+    def _reap(self, job: Job, element: QueuedElement) -> None:
         runner = self._runners.get((job.id, element.index))
         if runner is not None and runner.poll() is not None:
             del self._runners[job.id, element.index]

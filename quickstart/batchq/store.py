@@ -63,7 +63,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Element:
+class QueuedElement:
     """One element of a job, as its files tell."""
 
     folder: Path
@@ -132,12 +132,12 @@ class Job:
         """Ask to cancel it."""
         (self.folder / "cancelled").touch()
 
-    def element(self, index: int) -> Element:
+    def element(self, index: int) -> QueuedElement:
         """One of its elements."""
-        return Element(self.folder, index)
+        return QueuedElement(self.folder, index)
 
     @property
-    def elements(self) -> list[Element]:
+    def elements(self) -> list[QueuedElement]:
         """All of its elements."""
         return [self.element(index) for index in self.request.indices]
 

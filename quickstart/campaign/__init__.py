@@ -1,0 +1,1 @@
+"""`python -m quickstart campaign`: trigger a run, follow it, print its result."""

@@ -6,11 +6,11 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from quickstart.campaign.run import ENDED, CampaignRun, Snapshot, Task
+from quickstart.campaign.run import ENDED, CampaignRun, RunState, Task
 
 LOOK_S = 1.0
 LINE_S = 10.0
-TOLD = ("running", "success", "failed", "skipped", "up_for_retry", "upstream_failed")
+WORTH_A_LINE = ("running", "success", "failed", "skipped", "up_for_retry", "upstream_failed")
 STYLES = {
     "success": "green",
     "running": "bold cyan",
@@ -21,28 +21,28 @@ STYLES = {
 }
 
 
-def follow(run: CampaignRun, console: Console) -> Snapshot:
+def follow(run: CampaignRun, console: Console) -> RunState:
     """Show the run until it has ended; return how."""
     return _live(run, console) if console.is_terminal else _lines(run, console)
 
 
-def _live(run: CampaignRun, console: Console) -> Snapshot:
+def _live(run: CampaignRun, console: Console) -> RunState:
     began = time.monotonic()
     with Live(console=console, auto_refresh=False, transient=False) as live:
         while True:
-            snapshot = run.look()
-            live.update(_table(snapshot, time.monotonic() - began), refresh=True)
-            if snapshot.state in ENDED:
-                return snapshot
+            run_state = run.look()
+            live.update(_table(run_state, time.monotonic() - began), refresh=True)
+            if run_state.state in ENDED:
+                return run_state
             time.sleep(LOOK_S)
 
 
-def _table(snapshot: Snapshot, seconds: float) -> Table:
-    table = Table(title=f"campaign {snapshot.state}, {seconds:.0f} s", title_justify="left")
+def _table(run_state: RunState, seconds: float) -> Table:
+    table = Table(title=f"campaign {run_state.state}, {seconds:.0f} s", title_justify="left")
     for column in ("task", "state", "s", "progress"):
         table.add_column(column, justify="right" if column == "s" else "left")
-    for task in snapshot.tasks:
-        progress = snapshot.progress.get(task.name)
+    for task in run_state.tasks:
+        progress = run_state.progress.get(task.name)
         table.add_row(
             task.name,
             f"[{STYLES.get(task.state, 'dim')}]{task.state}",
@@ -52,26 +52,26 @@ def _table(snapshot: Snapshot, seconds: float) -> Table:
     return table
 
 
-def _lines(run: CampaignRun, console: Console) -> Snapshot:
+def _lines(run: CampaignRun, console: Console) -> RunState:
     began = time.monotonic()
-    told: set[tuple[str, str, int]] = set()
-    said: dict[str, tuple[str, float]] = {}
+    shown: set[tuple[str, str, int]] = set()
+    lines: dict[str, tuple[str, float]] = {}
     while True:
-        snapshot = run.look()
+        run_state = run.look()
         now = time.monotonic() - began
-        for task in snapshot.tasks:
+        for task in run_state.tasks:
             event = (task.name, task.state, task.try_number)
-            if task.state in TOLD and event not in told:
-                told.add(event)
+            if task.state in WORTH_A_LINE and event not in shown:
+                shown.add(event)
                 console.print(f"[{now:6.1f} s] {_sentence(task)}", markup=False, highlight=False)
-        for name, progress in snapshot.progress.items():
-            text, when = said.get(name, ("", -LINE_S))
+        for name, progress in run_state.progress.items():
+            text, when = lines.get(name, ("", -LINE_S))
             complete = progress.done == progress.total
             if str(progress) != text and (now - when >= LINE_S or complete):
-                said[name] = (str(progress), now)
+                lines[name] = (str(progress), now)
                 console.print(f"[{now:6.1f} s] {name}: {progress}", markup=False, highlight=False)
-        if snapshot.state in ENDED:
-            return snapshot
+        if run_state.state in ENDED:
+            return run_state
         time.sleep(LOOK_S)
 
 

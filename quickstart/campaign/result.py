@@ -1,24 +1,26 @@
 """Prints what a campaign found: records, errors against baselines, alloys, the gate's decision."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-Report = Mapping[str, Any]
+from hpc_jobs.contract.measurement import Quantity
+from hpc_jobs.contract.report import CampaignReport, GateReport, NetworkErrors, error_columns
+from hpc_jobs.contract.speedup import SpeedupReport
+from hpc_jobs.contract.validation import Judgement, Verdict
 
 
-def print_result(report: Report, console: Console) -> None:
+def print_result(report: CampaignReport, console: Console) -> None:
     """Print the report that the DAG's last task returned."""
-    console.print(f"\n[bold]Campaign run {report['run_id']}")
-    _print_records(report["records_by_status"], console)
-    _print_errors(report["networks"], console)
-    _print_alloys(report["alloys"], console)
-    if report.get("speedup"):
-        _print_speedup(report["speedup"], console)
-    _print_gate(report["gate"], console)
+    console.print(f"\n[bold]Campaign run {report.run_id}")
+    _print_records(report.records_by_status, console)
+    _print_errors(report.networks, console)
+    _print_alloys(report.verdict, console)
+    if report.speedup:
+        _print_speedup(report.speedup, console)
+    _print_gate(report.gate, console)
 
 
 def _print_records(by_status: Mapping[str, int], console: Console) -> None:
@@ -26,28 +28,23 @@ def _print_records(by_status: Mapping[str, int], console: Console) -> None:
     console.print(f"records by status: {counts} (of {sum(by_status.values())})")
 
 
-def _print_errors(networks: Mapping[str, Report], console: Console) -> None:
+def _print_errors(networks: dict[str, NetworkErrors], console: Console) -> None:
     """Print what every network and every baseline gets wrong, and who is better."""
-    columns = {name: (net["test_sum_mse"], net["per_target"]) for name, net in networks.items()}
-    for name, network in networks.items():
-        for baseline, errors in network["baselines"].items():
-            found = (errors["sum"], errors["per_target"])
-            if columns.setdefault(baseline, found) != found:  # with forces, as that network
-                columns[f"{baseline} ({name})"] = found
+    columns = error_columns(networks)
     table = _table("test error: mean squared error in units of the target range, × 10⁻³")
     table.add_column("target")
     for column in columns:
         table.add_column(column, justify="right")
-    for target in next(iter(networks.values()))["per_target"]:
-        table.add_row(target, *(_milli(errors[target]) for _, errors in columns.values()))
+    for target in next(iter(networks.values())).per_target:
+        table.add_row(target, *(_milli(errors.per_target[target]) for errors in columns.values()))
     table.add_section()
-    table.add_row("sum", *(_milli(total) for total, _ in columns.values()))
+    table.add_row("sum", *(_milli(errors.sum) for errors in columns.values()))
     console.print(table)
     for name, network in networks.items():
-        for baseline, errors in network["baselines"].items():
-            others = errors["per_target"]
-            wins = sum(error < others[target] for target, error in network["per_target"].items())
-            outcome = comparison(name, network["test_sum_mse"], baseline, errors["sum"])
+        for baseline, errors in network.baselines.items():
+            others = errors.per_target
+            wins = sum(error < others[target] for target, error in network.per_target.items())
+            outcome = comparison(name, network.sum, baseline, errors.sum)
             console.print(f"  {outcome}; better on {wins} of {len(others)} targets", markup=False)
 
 
@@ -60,74 +57,65 @@ def comparison(name: str, error: float, baseline: str, other: float) -> str:
     return f"{name} LOSES to {baseline}: its error is {error / other:.1f} times higher"
 
 
-def _print_alloys(alloys: Mapping[str, Report], console: Console) -> None:
-    names = list(dict.fromkeys(q for alloy in alloys.values() for q in alloy["quantities"]))
-    table = _table("identified quantities of each alloy, with 90 % intervals (true)")
-    table.add_column("quantity")
-    for name, alloy in alloys.items():
-        table.add_column(f"{name}\n{_verdict(alloy)}", justify="right")
-    for quantity in names:
-        table.add_row(quantity, *(_with_interval(alloy, quantity) for alloy in alloys.values()))
-    console.print(table)
-    _print_refined(alloys, names, console)
-    for name, alloy in alloys.items():
-        if alloy.get("note"):
-            console.print(f"  {name}: {alloy['note']}", markup=False)
+def _print_alloys(verdict: Verdict, console: Console) -> None:
+    """Print what the network made of each measurement, and what the forward surrogate did."""
+    judged = verdict.measurements
+    quantities = list(dict.fromkeys(q for each in judged.values() for q in each.quantities))
+    title = "identified quantities of each alloy, with 90 % intervals (true)"
+    _print_quantities(title, judged, quantities, console)
+    if verdict.refined:
+        title = "refined by the forward surrogate, with 90 % intervals (true)"
+        _print_quantities(title, verdict.refined, quantities, console)
+    for name, note in verdict.notes.items():
+        console.print(f"  {name}: {note}", markup=False)
 
 
-def _print_refined(alloys: Mapping[str, Report], names: list[str], console: Console) -> None:
-    """Print what the forward surrogate made of strains and forces, with its intervals."""
-    refined = {name: alloy["refined"] for name, alloy in alloys.items() if alloy.get("refined")}
-    if not refined:
-        return
-    table = _table("refined by the forward surrogate, with 90 % intervals (true)")
+def _print_quantities(
+    title: str, judged: Mapping[str, Judgement], quantities: list[Quantity], console: Console
+) -> None:
+    table = _table(title)
     table.add_column("quantity")
-    for name, alloy in refined.items():
-        table.add_column(f"{name}\n{_verdict(alloy)}", justify="right")
-    for quantity in names:
-        table.add_row(quantity, *(_with_interval(alloy, quantity) for alloy in refined.values()))
+    for name, judgement in judged.items():
+        style = {"pass": "green", "fail": "red"}.get(judgement.verdict, "yellow")
+        heading = f"{name}\n[{style}]{judgement.verdict.upper()}[/]"
+        table.add_column(heading, justify="right")
+    for quantity in quantities:
+        table.add_row(quantity, *(_with_interval(each, quantity) for each in judged.values()))
     console.print(table)
 
 
-def _verdict(alloy: Report) -> str:
-    style = {"pass": "green", "answered": "green", "fail": "red"}.get(alloy["verdict"], "yellow")
-    return f"[{style}]{alloy['verdict'].upper()}[/]"
+def _with_interval(judgement: Judgement, quantity: Quantity) -> str:
+    found, true = judgement.quantities.get(quantity, (None, None))
+    if found is None and true is None:
+        return "-"
+    interval = judgement.intervals.get(quantity)
+    width = f" ± {(interval[1] - interval[0]) / 2:.3f}" if found is not None and interval else ""
+    return f"{_number(found)}{width} ({_number(true)})"
 
 
-def _with_interval(alloy: Report, quantity: str) -> str:
-    pair, interval = alloy["quantities"].get(quantity), alloy.get("intervals", {}).get(quantity)
-    if not (pair and interval):
-        return _pair(pair)
-    true = "-" if pair[1] is None else f"{pair[1]:.3f}"
-    return f"{pair[0]:.3f} ± {(interval[1] - interval[0]) / 2:.3f} ({true})"
-
-
-def _print_speedup(found: Report, console: Console) -> None:
+def _print_speedup(report: SpeedupReport, console: Console) -> None:
     """Print what learning was worth against computing, from measured times."""
-    head, *heads = found["table"]["heads"]
+    head, *heads = report.heads
     table = _table("effective speedup S, from measured times, by number of lookups")
     table.add_column(head)
     for head in heads:
         table.add_column(head, justify="right")
-    for row in found["table"]["rows"]:
+    for row in report.rows:
         table.add_row(*row)
     console.print(table)
 
 
-def _print_gate(gate: Report, console: Console) -> None:
-    style = "green" if gate["promoted"] else "yellow"
-    console.print(f"gate: {gate['model']}: [{style}]{escape(gate['reason'])}")
+def _print_gate(gate: GateReport, console: Console) -> None:
+    style = "green" if gate.promoted else "yellow"
+    console.print(f"gate: {gate.model}: [{style}]{escape(gate.reason)}")
 
 
 def _table(title: str) -> Table:
     return Table(title=title, title_justify="left", min_width=len(title))
 
 
-def _pair(values: Any) -> str:
-    if not values:
-        return "-"
-    identified, true = (f"{value:.3f}" if value is not None else "-" for value in values)
-    return f"{identified} ({true})"
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def _milli(value: float) -> str:

@@ -10,9 +10,10 @@ from typing import Any
 
 import httpx
 
-from hpc_jobs.contract.errors import CorruptFile
-from hpc_jobs.contract.layout import JobFolder, RunFolder
-from hpc_jobs.contract.records import ElementProgress, read_model
+from hpc_jobs.contract.layout import RunFolder, Workspace
+from hpc_jobs.contract.report import CampaignReport
+from hpc_jobs.contract.run import RunHandle
+from hpc_jobs.job_folder.folder import JobFolder, progress_of
 from quickstart.stack.airflow_api import AirflowApi
 
 DAG = "hybrid_campaign"
@@ -38,7 +39,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class JobProgress:
     """How far the elements of one array job are, as they say themselves."""
 
     task: str
@@ -51,12 +52,12 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class RunState:
     """The run at one moment."""
 
     state: str
     tasks: list[Task]
-    progress: dict[str, Progress]
+    progress: dict[str, JobProgress]
 
 
 def form_fields(api: AirflowApi) -> set[str]:
@@ -85,7 +86,7 @@ class CampaignRun:
         self._folder: RunFolder[Path] | None = None
         self._answered = time.monotonic()
         self._order = _order(api.get(f"dags/{DAG}/tasks")["tasks"])
-        self._last = Snapshot("queued", [], {})
+        self._last = RunState("queued", [], {})
 
     @classmethod
     def trigger(cls, api: AirflowApi, conf: Mapping[str, Any]) -> "CampaignRun":
@@ -101,7 +102,7 @@ class CampaignRun:
                 raise CampaignFailed(f"Airflow refuses the campaign: {detail}") from None
         return cls(api, run_id)
 
-    def look(self) -> Snapshot:
+    def look(self) -> RunState:
         """Return the run as it is; the last known if Airflow does not answer for a while."""
         try:
             state = self.api.get(self._path())["state"]
@@ -116,15 +117,14 @@ class CampaignRun:
             return self._last
         self._answered = time.monotonic()
         tasks.sort(key=lambda task: self._order.get(task.name, 0))
-        self._last = Snapshot(state, tasks, self._progress(tasks))
+        self._last = RunState(state, tasks, self._progress(tasks))
         return self._last
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> CampaignReport:
         """Return what the last task reports."""
-        result: dict[str, Any] = self._xcom(REPORTING)
-        return result
+        return CampaignReport.model_validate(self._xcom(REPORTING))
 
-    def failures(self, snapshot: Snapshot) -> str:
+    def failures(self, snapshot: RunState) -> str:
         """Return the failed tasks, each with the end of its log."""
         texts = []
         for task in (task for task in snapshot.tasks if task.state == "failed"):
@@ -137,16 +137,15 @@ class CampaignRun:
             texts.append("\n".join([f"task {task.name} failed; the end of its log:", *indented]))
         return "\n".join(texts) or f"no task failed, but the run's state is {snapshot.state}"
 
-    def _progress(self, tasks: list[Task]) -> dict[str, Progress]:
+    def _progress(self, tasks: list[Task]) -> dict[str, JobProgress]:
         opened = any(task.name == OPENING and task.state == "success" for task in tasks)
         if self._folder is None and opened:
-            handle = self._xcom(OPENING)
+            handle = RunHandle.model_validate(self._xcom(OPENING))
             # one machine: what the cluster calls its workspace is a path here too
-            workspace = Path(handle["sites"]["cpu"]["workspace"])
-            self._folder = RunFolder(workspace / handle["run_id"])
+            self._folder = Workspace(Path(handle.sites["cpu"].workspace)).run(handle.run_id)
         if self._folder is None:
             return {}
-        jobs = sorted((self._folder.root / "jobs").glob("*"), key=lambda job: job.stat().st_mtime)
+        jobs = sorted(self._folder.jobs.glob("*"), key=lambda job: job.stat().st_mtime)
         found = (_job_progress(JobFolder(job), self.run_id) for job in jobs)
         return {progress.task: progress for progress in found if progress}
 
@@ -178,18 +177,18 @@ def _task(document: Mapping[str, Any]) -> Task:
     )
 
 
-def _job_progress(job: JobFolder[Path], run_id: str) -> Progress | None:
+def _job_progress(job: JobFolder[Path], run_id: str) -> JobProgress | None:
     """Add up what the elements say; those that have not begun count like the mean of the others."""
     try:
         intent = json.loads(job.intent.read_text())
         elements = len(job.elements(0).read_text().split())
-        states = [read_model(ElementProgress, p) for p in (job.root / "progress").glob("*.json")]
-    except (OSError, ValueError, CorruptFile):  # a hint, never the truth
+        states = progress_of(job)
+    except (OSError, ValueError):  # a hint, never the truth
         return None
     if intent["run_id"] != run_id or not states:
         return None
     total = sum(state.total for state in states)
-    return Progress(
+    return JobProgress(
         task=intent["task_id"],
         done=sum(state.done for state in states),
         total=max(total, round(total / len(states) * elements)),

@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import httpx
 
-from quickstart.stack import airflow_settings
 from quickstart.stack.components import login_user
 from quickstart.stack.layout import NODES, Layout
 from quickstart.stack.ports import HOST, Ports
@@ -16,13 +15,11 @@ PAUSES_S = (0.5, 1.0, 2.0)
 
 
 class AirflowApi:
-    """A session of the one user, to be used with `with`; logs in when it must."""
+    """A session of one user, to be used with `with`; logs in when it must."""
 
-    def __init__(self, layout: Layout, ports: Ports) -> None:
-        self._layout = layout
-        self._client = httpx.Client(
-            base_url=airflow_settings.url(ports), timeout=30.0, trust_env=False
-        )
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self._user = {"username": user, "password": password}
+        self._client = httpx.Client(base_url=url, timeout=30.0, trust_env=False)
 
     def __enter__(self) -> Self:
         return self
@@ -51,9 +48,7 @@ class AirflowApi:
         return reply.raise_for_status()
 
     def _log_in(self) -> None:
-        password = airflow_settings.password(self._layout)
-        user = {"username": airflow_settings.USER, "password": password}
-        reply = self._client.post("/auth/token", json=user).raise_for_status()
+        reply = self._client.post("/auth/token", json=self._user).raise_for_status()
         self._client.headers["Authorization"] = f"Bearer {reply.json()['access_token']}"
 
 

@@ -1,8 +1,7 @@
 """The parts of the stack: how each is started, and how one sees that it works."""
 
-import contextlib
+import functools
 import getpass
-import http.client
 import json
 import os
 import sys
@@ -10,6 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+import httpx
 
 from quickstart.stack import airflow_settings
 from quickstart.stack.airflow_settings import IMPORTS
@@ -197,10 +198,14 @@ def _beats(port: int, part: str, since: Since) -> bool:
 
 
 def _get(port: int, path: str) -> bytes | None:
-    """Return the body of a successful reply; asked often, so without any ado."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=5.0)
-    with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
-        connection.request("GET", path)
-        reply = connection.getresponse()
-        return reply.read() if reply.status == http.HTTPStatus.OK else None
-    return None
+    """Return the body of a successful reply."""
+    try:
+        return _client().get(f"http://{HOST}:{port}{path}").raise_for_status().content
+    except httpx.HTTPError:
+        return None
+
+
+@functools.cache
+def _client() -> httpx.Client:
+    """Made once: the components are asked every moment."""
+    return httpx.Client(timeout=5.0, trust_env=False)

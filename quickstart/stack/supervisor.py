@@ -53,7 +53,8 @@ class Stack:
 
     def api(self) -> AirflowApi:
         """Return a session with this stack's Airflow."""
-        return AirflowApi(self.layout, self.ports)
+        password = airflow_settings.password(self.layout)
+        return AirflowApi(airflow_settings.url(self.ports), airflow_settings.USER, password)
 
     def up(self) -> None:
         """Start what does not run, and wait until all is healthy; raises StackError."""

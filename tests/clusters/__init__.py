@@ -1,0 +1,1 @@
+"""Two real Slurm clusters with real sshd, for the tests; `python -m tests.clusters` starts them."""

@@ -29,6 +29,8 @@ class SlurmCluster:
             "folder": folder,
             "controller_port": self.controller_port,
             "login_port": login_port,
+            "login_address": LoginNode.host,
+            "login_user": LoginNode.user,
             **{f"{node}_port": port for node, port in node_ports.items()},
         }
         for made in ("state", *(f"spool/{node}" for node in node_ports)):

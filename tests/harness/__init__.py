@@ -1,0 +1,1 @@
+"""What tests share: waiting, login nodes, transports, a control host, reports."""

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
-ROOMS = ("contract",)
+ROOMS = ("contract", "job_folder")
 """Packages that an element stands on, shipped as they are."""
 
 

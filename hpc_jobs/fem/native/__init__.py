@@ -1,0 +1,1 @@
+"""The solver in C++, and how Python builds and calls it."""

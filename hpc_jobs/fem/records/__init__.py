@@ -1,0 +1,1 @@
+"""Shards: many records in one file, solved, written, read, summed up, drawn."""

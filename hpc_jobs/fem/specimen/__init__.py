@@ -1,0 +1,1 @@
+"""A notched strip: its mesh, its patches, and the strains averaged over them."""

@@ -1,0 +1,1 @@
+"""How good a network is: errors, baselines, coverage, worst cases, figures, choice."""

@@ -1,0 +1,1 @@
+"""Trained networks as files: calibrated, loaded, exported, run by several runtimes."""

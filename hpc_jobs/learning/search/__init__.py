@@ -1,0 +1,1 @@
+"""The hyper-parameter search: study, workers, finalists, and the final over seeds."""

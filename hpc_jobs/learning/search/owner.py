@@ -12,8 +12,9 @@ from pathlib import Path
 
 from hpc_jobs.contract.errors import ContractError
 from hpc_jobs.contract.frozen import Frozen
-from hpc_jobs.contract.layout import JobFolder, RunFolder
-from hpc_jobs.contract.records import ElementResult, LockOwner, read_model
+from hpc_jobs.contract.layout import RunFolder
+from hpc_jobs.contract.records import ElementResult, read_model
+from hpc_jobs.job_folder.folder import JobFolder, lock_owner
 
 VISIBLE_S = 120.0  # a lock is seen from every node after so long
 LATE_S = 300.0  # clocks of nodes differ, and a scheduler kills with some delay
@@ -74,12 +75,13 @@ class Owner(Frozen):
                 return f"job {self.job_id} has ended: {result.outcome}"
         except ContractError:
             pass
-        try:
-            holder = read_model(LockOwner, folder.lock(self.element) / "owner.json").job_id
-        except ContractError:
+        holder = lock_owner(folder, self.element)
+        if holder is None:
             waited = time.time() - self.begun > VISIBLE_S
             return f"job {self.job_id} was given up" if waited else ""
-        return "" if holder == self.job_id else f"job {holder} took over from {self.job_id}"
+        if holder.job_id == self.job_id:
+            return ""
+        return f"job {holder.job_id} took over from {self.job_id}"
 
 
 def _namespace() -> str:

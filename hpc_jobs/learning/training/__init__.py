@@ -1,0 +1,1 @@
+"""One training: experiment, loop, schedule, checkpoints, publication; committees."""

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import NamedTuple
 
-from operators.cluster.errors import AmbiguousReply, TransportError
-from operators.cluster.job import ArrayRequest, ElementState, Queue
+from operators.cluster.answers import Argv
+from operators.cluster.errors import TransportError
+from operators.cluster.job import ArrayRequest, ElementState, Status
 from operators.cluster.reply import Reply
-from operators.cluster.schedulers.scheduler import Argv, Scheduler
+from operators.cluster.schedulers.scheduler import Scheduler
 
 NATIVE = (
     "PENDING",
@@ -24,6 +25,15 @@ NATIVE = (
 ONE_MACHINE = "this queue is one machine: leave it out, or name another cluster"
 
 
+class Job(NamedTuple):
+    """One of batchq's."""
+
+    id: str
+    name: str
+    elements: list[tuple[int, str]]
+    """index, native state"""
+
+
 class Local(Scheduler):
     """batchq speaks JSON and forgets nothing quickly; it has no accounting of its own."""
 
@@ -31,9 +41,13 @@ class Local(Scheduler):
     job_id_variable = "${BATCHQ_JOB_ID}"
     array_index_variable = "${BATCHQ_ARRAY_INDEX:-0}"
     states = {native: ElementState(native) for native in NATIVE}
+    job_id = r"[0-9]{1,18}"
     outage = ("not running", "cannot reach", "connection refused", "try again")
     ambiguous = ("timed out",)
+    gone = ("no job",)
+    refusal = ("refused", "usage:", "error:", "batchq_state is not set")
     cannot = {
+        "memory": "it grants memory by the element: say per_node in the cluster's file",
         "gpus": "it grants no GPU: set gpus to 0, or name another cluster",
         **dict.fromkeys(("nodes", "tasks_per_node"), ONE_MACHINE),
         **dict.fromkeys(("partition", "account", "qos", "constraint", "reservation"), ONE_MACHINE),
@@ -48,66 +62,67 @@ class Local(Scheduler):
         """Submit, with batchq."""
         self.require_expressible(request)
         wanted = request.resources
-        return (
+        return self.ask(
             *("batchq", "submit", str(request.script), "--name", request.name),
             *("--array", f"0-{request.elements - 1}", "--cpus", str(wanted.cpus)),
             *("--memory-mib", str(wanted.memory_mib), "--walltime-s", str(wanted.walltime_s)),
             *("--log-dir", str(request.log_folder)),
         )
 
-    def parse_job_id(self, reply: Reply) -> str:
-        """Read an integer, alone."""
-        job_id = reply.stdout.strip()
-        if not job_id.isdecimal():
-            raise AmbiguousReply(f"{self.name} submit answered {job_id[:200]!r}, not a job id")
-        return job_id
-
     def status_command(self, job_ids: Sequence[str]) -> Argv:
         """Ask batchq, by id."""
-        return ("batchq", "status", "--json", *job_ids)
+        return self.ask("batchq", "status", "--json", *job_ids)
 
-    def parse_status(self, reply: Reply) -> Queue:
-        """Elements of each job."""
-        return {
-            str(job["id"]): {
-                int(element["index"]): self.state(str(element["state"]))
-                for element in job["elements"]
+    def parse_status(self, reply: Reply, job_ids: Sequence[str]) -> Status:
+        """Elements of each job; batchq leaves out what it does not know."""
+        told = self._jobs(reply)
+        return Status(
+            {
+                job.id: {index: self.state(state) for index, state in job.elements}
+                for job in told
+                if job.id in job_ids
             }
-            for job in self._jobs(reply)
-        }
+        )
 
-    def find_command(self, name: str) -> Argv:
+    def find_command(self, name: str, age_s: float) -> Argv:
         """Ask batchq, by name."""
-        return ("batchq", "status", "--json", "--name", name)
+        return self.ask("batchq", "status", "--json", "--name", name)
 
     def parse_find(self, reply: Reply, name: str) -> list[str]:
         """Ids are handed out in order."""
-        found = (str(job["id"]) for job in self._jobs(reply) if job["name"] == name)
-        return sorted(found, key=int)
+        return sorted((job.id for job in self._jobs(reply) if job.name == name), key=int)
 
     def names_command(self) -> Argv:
         """Ask batchq for everything."""
-        return ("batchq", "status", "--json")
+        return self.ask("batchq", "status", "--json")
 
     def parse_names(self, reply: Reply) -> dict[str, str]:
         """Jobs with a live element."""
         return {
-            str(job["id"]): str(job["name"])
+            job.id: job.name
             for job in self._jobs(reply)
-            if any(self.state(str(element["state"])).is_live for element in job["elements"])
+            if any(self.state(state).is_live for _, state in job.elements)
         }
 
     def cancel_command(self, job_ids: Sequence[str]) -> Argv:
         """Cancel, one by one: batchq stops at the first id that it does not know."""
-        if len(job_ids) == 1:
-            return ("batchq", "cancel", *job_ids)
         script = 'for id; do batchq cancel "$id" || code=$?; done; exit ${code:-0}'
-        return ("sh", "-c", script, "cancel", *job_ids)
+        return self.ask_by(script, *job_ids)
 
-    def _jobs(self, reply: Reply) -> list[dict[str, Any]]:
-        self.require_answer(reply)
+    def cancel_elements_command(self, job_id: str, indices: Sequence[int]) -> Argv:
+        """Cancel the job: batchq knows no smaller thing, and its other elements are tried again."""
+        return self.cancel_command([job_id])
+
+    def _jobs(self, reply: Reply) -> list[Job]:
+        text = self.answer(reply)
         try:
-            jobs: list[dict[str, Any]] = json.loads(reply.stdout)["jobs"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise TransportError(f"{self.name} status was cut short: {error}") from error
-        return jobs
+            return [
+                Job(
+                    self.require_id(str(job["id"]), text),
+                    str(job["name"]),
+                    [(int(each["index"]), str(each["state"])) for each in job["elements"]],
+                )
+                for job in json.loads(text)["jobs"]
+            ]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise TransportError(f"{self.name} status is no answer: {error}") from error

@@ -1,46 +1,34 @@
 """PBS Professional and OpenPBS, written for 23.06: qsub, qstat, qselect, qdel.
 
-`qstat -x` knows ended jobs too, as long as the server keeps a history. An array is "0[].server",
-its elements "0[3].server"; an array of one cannot be asked for and is a plain job, "0.server".
-The array's own Exit_status is 0 whatever its elements did, so only elements are read.
+`qstat -x` knows ended jobs too, where the server keeps a history. An array is "0[].server", its
+elements "0[3].server"; an array of one cannot be asked for and is a plain job, "0.server". The
+array's own Exit_status is 0 whatever its elements did, so only elements are read.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import Any
 
-from operators.cluster.errors import AmbiguousReply, TransportError
-from operators.cluster.job import ArrayRequest, ElementState, Queue, Resources
-from operators.cluster.reply import Reply
-from operators.cluster.schedulers.scheduler import Argv, Scheduler
-from operators.cluster.usage import Consumed, seconds
+from operators.cluster.answers import Argv, heard
+from operators.cluster.errors import TransportError
+from operators.cluster.job import ArrayRequest, ElementState, Resources, Status
+from operators.cluster.reply import Reply, polluted
+from operators.cluster.schedulers import pbs_replies as replies
+from operators.cluster.schedulers import pbs_scripts as scripts
+from operators.cluster.schedulers.scheduler import Notice, Scheduler
+from operators.cluster.usage import Consumed
 
 S = ElementState
 UNKNOWN_JOB = 153
+FINISHED_JOB = 35
 CONSTRAINT = r"\w+=[\w.-]+(:\w+=[\w.-]+)*"
 OPTION_LETTERS = ("l", "W", "P", "p", "r", "v")
 OWN_RESOURCES = (
     *("select", "nodes", "ncpus", "mem", "walltime", "place"),
     *("depend", "max_run_subjobs", "block", "interactive"),
 )
-ENDED = "F"
-DELETED_SUBSTATE = 91
-EXIT_CAUSES = {
-    0: S.COMPLETED,
-    271: S.CANCELLED,  # 256 + SIGTERM: deleted
-    265: S.CANCELLED,  # 256 + SIGKILL: deleted, and deaf to SIGTERM
-    -26: S.OUT_OF_MEMORY,  # virtual memory
-    -27: S.OUT_OF_MEMORY,
-    -28: S.TIMEOUT,  # cpu time
-    -29: S.TIMEOUT,
-}
-NAMES = (
-    'ids=$(qselect -u "$(id -un)") || exit; '
-    'if [ -z "$ids" ]; then echo \'{"Jobs": {}}\'; else qstat -f -F json $ids; fi'
-)
+OVER = ("F", "X")
+ELEMENT = r"[0-9]{1,18}(\[[0-9]{0,9}\])?(\.[A-Za-z0-9._-]+)?"
 
 
 class Pbs(Scheduler):
@@ -54,8 +42,23 @@ class Pbs(Scheduler):
         **dict.fromkeys(("Q", "W", "H", "T", "M"), S.PENDING),
         **dict.fromkeys(("R", "E", "B", "S", "U"), S.RUNNING),
     }
-    outage = ("cannot connect to server", "connection refused", "pbs_iff", "server shutting down")
-    ambiguous = ("timed out", "timeout", "end of file", "protocol")
+    job_id = r"[0-9]{1,18}(\[\])?(\.[A-Za-z0-9._-]+)?"
+    variables = "PBS_DPREFIX|PBS_Q"
+    limits = (*("would exceed", "maximum number of jobs", "maximum amount of resource"),)
+    too_large = ("array job exceeds server or queue size limit",)
+    gone = ("unknown job id", "job has finished", "request invalid for state of job")
+    outage = (
+        *("cannot connect to server", "connection refused", "pbs_iff", "server shutting down"),
+        *("no route to host", "queue is not enabled", "queue is not started"),
+    )
+    ambiguous = (
+        *("timed out", "timeout", "end of file", "protocol", "connection reset", "broken pipe"),
+        "transport endpoint is not connected",
+    )
+    refusal = (
+        *("unknown", "illegal", "invalid", "violates", "unauthorized", "not allowed", "denied"),
+        *("too long", "rejected", "usage:", "cannot send environment", "not found", "undefined"),
+    )
     cannot = {
         "qos": "PBS has no quality of service: name a queue as partition",
         "signal_before_end_s": "PBS sends SIGTERM at the end, kill_delay before SIGKILL, which the "
@@ -66,7 +69,9 @@ class Pbs(Scheduler):
         """Write qsub; an output path that is a folder gets files named by job id."""
         self.require_expressible(request)
         wanted = request.resources
-        options = ["-N", request.name, "-j", "oe", "-o", f"{request.log_folder}/"]
+        # Of the login's own shell, csh would warn into every output.
+        options = ["-S", "/bin/bash", "-N", request.name]
+        options += ["-j", "oe", "-o", f"{request.log_folder}/"]
         options += ["-l", _select(wanted), "-l", f"walltime={_clock(wanted.walltime_s)}"]
         if request.elements > 1:
             options += ["-J", f"0-{request.elements - 1}"]
@@ -74,11 +79,17 @@ class Pbs(Scheduler):
                 options += ["-W", f"max_run_subjobs={wanted.running_at_most}"]
         for option in wanted.options:
             options += option.split(" ", 1)
-        return ("qsub", *options, *_wishes(wanted), str(request.script))
+        argv = (*options, *_wishes(wanted), str(request.script))
+        return self.ask_by(scripts.SUBMIT, *argv)
 
     def refusals(self, wanted: Resources) -> list[str]:
         """Add to what PBS does not have a constraint that is none of its resources."""
         found = super().refusals(wanted)
+        if wanted.memory.startswith("per_") and wanted.memory != "per_node":
+            found.append(
+                f"memory is {wanted.memory}, which PBS cannot express; say per_node or none in the "
+                "cluster's file"
+            )
         if wanted.constraint and not re.fullmatch(CONSTRAINT, wanted.constraint):
             found.append(
                 f"constraint is '{wanted.constraint}', which PBS cannot express; name resources "
@@ -100,84 +111,105 @@ class Pbs(Scheduler):
             return f"one resource at a time, and none of {', '.join(OWN_RESOURCES)}"
         return ""
 
-    def parse_job_id(self, reply: Reply) -> str:
-        """Read "0[].server" or "2.server"."""
-        job_id = reply.stdout.strip()
-        if not re.fullmatch(r"\d+(\[\])?(\.\S+)?", job_id):
-            raise AmbiguousReply(f"qsub answered {job_id[:200]!r}, not a job id")
-        return job_id
-
     def status_command(self, job_ids: Sequence[str]) -> Argv:
-        """Ask for jobs and their elements, live and ended."""
-        return ("qstat", "-x", "-t", "-f", "-F", "json", *job_ids)
+        """Ask for jobs and their elements, live and, where there is a history, ended."""
+        return self.ask_by(scripts.STATUS, *job_ids)
 
-    def parse_status(self, reply: Reply) -> Queue:
+    def parse_status(self, reply: Reply, job_ids: Sequence[str]) -> Status:
         """Read the elements of arrays, and plain jobs as arrays of one."""
+        told, words = self._described(reply)
+        asked = {replies.number_of(job_id): job_id for job_id in job_ids}
         queue: dict[str, dict[int, ElementState]] = {}
-        for identity, job in self._jobs(reply).items():
-            match = re.fullmatch(r"(\d+)\[(\d*)\](.*)", identity)
-            if match and not match[2]:
+        reasons: dict[str, str] = {}
+        for identity, job in told.items():
+            index, job_id = replies.index_of(identity), asked.get(replies.number_of(identity))
+            if job_id is None:
                 continue
-            job_id = f"{match[1]}[]{match[3]}" if match else identity
-            queue.setdefault(job_id, {})[int(match[2]) if match else 0] = self._element(job)
-        return queue
+            if index is not None:
+                queue.setdefault(job_id, {})[index] = self._element(job)
+            if job["job_state"] not in OVER and (why := replies.reason(job)):
+                reasons.setdefault(job_id, why)
+        gone = {asked[number] for number in replies.not_there(words) if number in asked}
+        return Status(queue, reasons, frozenset(set(job_ids) - set(queue) - gone))
 
-    def usage_command(self, job_ids: Sequence[str]) -> Argv | None:
+    def usage_command(self, job_ids: Sequence[str], age_s: float) -> Argv | None:
         """Ask as for states: the history holds what was used."""
         return self.status_command(job_ids)
 
     def parse_usage(self, reply: Reply) -> list[Consumed]:
         """Read what elements and plain jobs have used; an array itself uses nothing."""
-        return [
-            _consumed(job)
-            for identity, job in self._jobs(reply).items()
-            if "stime" in job and "resources_used" in job and "[]" not in identity
-        ]
+        told, _ = self._described(reply)
+        elements = (job for identity, job in told.items() if replies.index_of(identity) is not None)
+        return [used for job in elements if (used := replies.consumed(job))]
 
-    def find_command(self, name: str) -> Argv:
+    def find_command(self, name: str, age_s: float) -> Argv:
         """Select by name, live and ended."""
-        return ("qselect", "-x", "-N", name)
+        return self.ask_by(scripts.FIND, name)
 
     def parse_find(self, reply: Reply, name: str) -> list[str]:
         """Read one job id a line; the names were compared by PBS."""
-        self.require_answer(reply)
-        return sorted(set(reply.stdout.split()), key=_number)
+        lines = self.answer(reply).split()
+        return sorted({self.require_id(line, line) for line in lines}, key=_order)
 
     def names_command(self) -> Argv:
         """Select our live jobs, then ask for them."""
-        return ("sh", "-c", NAMES)
+        return self.ask_by(scripts.NAMES)
 
     def parse_names(self, reply: Reply) -> dict[str, str]:
-        """Read names by job id."""
-        return {identity: str(job["Job_Name"]) for identity, job in self._jobs(reply).items()}
+        """Read a line of ids, then their descriptions; one may have ended in between."""
+        first, _, rest = heard(reply, self.name).stdout.partition("\n")
+        told, words = self._described(reply, rest)
+        asked = {replies.number_of(self.require_id(word, first)): word for word in first.split()}
+        names = {
+            asked[number]: job["Job_Name"]
+            for identity, job in told.items()
+            if (number := replies.number_of(identity)) in asked and "Job_Name" in job
+        }
+        missing = set(asked) - {replies.number_of(i) for i in names} - replies.not_there(words)
+        if missing:
+            raise TransportError(f"qstat told nothing of {len(missing)} of {len(asked)} jobs")
+        return names
 
     def cancel_command(self, job_ids: Sequence[str]) -> Argv:
         """Delete jobs; PBS goes on after one that has ended."""
-        return ("qdel", *job_ids)
+        return self.ask("qdel", *job_ids)
+
+    def cancel_elements_command(self, job_id: str, indices: Sequence[int]) -> Argv:
+        """Delete elements; of a plain job, itself."""
+        if "[]" not in job_id:
+            return self.cancel_command([job_id])
+        return self.ask("qdel", *(job_id.replace("[]", f"[{index}]") for index in indices))
+
+    def survey_command(self) -> Argv | None:
+        """Ask whether the server keeps a history."""
+        return ("sh", "-c", scripts.SURVEY, "survey", self.variables)
+
+    def parse_survey(self, reply: Reply) -> list[Notice]:
+        """Read "kind words"."""
+        return replies.notices(self.answer(reply))
 
     def log_path(self, folder: PurePosixPath, job_id: str, array_index: int) -> PurePosixPath:
         """Find "0[3].server.OU" in the folder that -o named."""
         return folder / f"{job_id.replace('[]', f'[{array_index}]')}.OU"
 
-    def _jobs(self, reply: Reply) -> Mapping[str, Mapping[str, Any]]:
-        # Of several jobs, PBS describes those it knows, and exits with the code of the others.
-        if reply.exit_code == UNKNOWN_JOB and not reply.stdout.strip():
-            return {}
-        if reply.exit_code not in (0, UNKNOWN_JOB):
-            self.require_answer(reply)
-        try:
-            jobs: Mapping[str, Mapping[str, Any]] = json.loads(reply.stdout).get("Jobs", {})
-        except (ValueError, AttributeError) as error:
-            raise TransportError(f"qstat was cut short: {error}") from error
-        return jobs
+    def _described(
+        self, reply: Reply, text: str | None = None
+    ) -> tuple[Mapping[str, replies.Attributes], str]:
+        """Descriptions by id, and words of those that are not there; it exits for the latter."""
+        said = heard(reply, self.name)
+        if said.exit_code in (UNKNOWN_JOB, FINISHED_JOB) and not replies.not_there(said.stderr):
+            raise TransportError(f"PBS did not answer: {said.words}")
+        if said.exit_code not in (0, UNKNOWN_JOB, FINISHED_JOB):
+            raise TransportError(f"PBS did not answer: {said.words}")
+        told = replies.described(said.stdout if text is None else text)
+        for identity, job in told.items():
+            if "job_state" not in job or not re.fullmatch(ELEMENT, identity):
+                raise polluted("qstat", identity)
+        return told, said.stderr
 
-    def _element(self, job: Mapping[str, Any]) -> ElementState:
-        state = str(job["job_state"])
-        if state not in (ENDED, "X"):
-            return self.state(state)
-        if "Exit_status" in job:
-            return EXIT_CAUSES.get(int(job["Exit_status"]), S.FAILED)
-        return S.CANCELLED if job.get("substate") == DELETED_SUBSTATE else S.UNKNOWN
+    def _element(self, job: replies.Attributes) -> ElementState:
+        state = job["job_state"]
+        return replies.ended(job) if state in OVER else self.state(state)
 
 
 def _select(wanted: Resources) -> str:
@@ -185,7 +217,8 @@ def _select(wanted: Resources) -> str:
     chunk = f"select={wanted.nodes}:ncpus={wanted.tasks_per_node * wanted.cpus}"
     if wanted.tasks > 1:
         chunk += f":mpiprocs={wanted.tasks_per_node}:ompthreads={wanted.cpus}"
-    chunk += f":mem={wanted.memory_mib}mb"
+    if wanted.memory != "none":
+        chunk += f":mem={wanted.memory_mib}mb"
     if wanted.gpus:
         chunk += f":ngpus={wanted.gpus}"
     return f"{chunk}:{wanted.constraint}" if wanted.constraint else chunk
@@ -208,26 +241,10 @@ def _wishes(wanted: Resources) -> Iterator[str]:
         yield from ("-W", f"depend=afterok:{':'.join(wanted.after)}")
 
 
-def _consumed(job: Mapping[str, Any]) -> Consumed:
-    used, granted = job["resources_used"], job["Resource_List"]
-    return Consumed(
-        queue_wait_s=max(0.0, _time(job["stime"]) - _time(job["qtime"])),
-        run_s=seconds(used["walltime"]),
-        cores=int(used["ncpus"]),
-        gpus=int(granted.get("ngpus", 0)),
-        cpu_s=seconds(used["cput"]),
-    )
-
-
-def _time(text: str) -> float:
-    """Seconds on the server's clock, as "Fri Nov 20 16:40:34 2026"; only differences count."""
-    return datetime.strptime(text, "%a %b %d %H:%M:%S %Y").replace(tzinfo=UTC).timestamp()
-
-
 def _clock(seconds: int) -> str:
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
-def _number(job_id: str) -> int:
+def _order(job_id: str) -> int:
     match = re.match(r"\d+", job_id)
     return int(match[0]) if match else -1

@@ -9,45 +9,32 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
-from operators.cluster.errors import AmbiguousReply, SubmissionRefused, TransportError
-from operators.cluster.job import ArrayRequest, ElementState, Queue, Resources
-from operators.cluster.reply import Reply
-from operators.cluster.schedulers.scheduler import Argv, Scheduler
+from operators.cluster.answers import Argv
+from operators.cluster.errors import SubmissionRefused, TransportError
+from operators.cluster.job import ArrayRequest, ElementState, Queue, Resources, Status
+from operators.cluster.reply import Reply, polluted
+from operators.cluster.schedulers import slurm_scripts as scripts
+from operators.cluster.schedulers.scheduler import Notice, Scheduler
 from operators.cluster.schedulers.slurm_replies import (
     consumed,
-    fields,
-    left_out,
+    notices,
     plain_reason,
     queue_of,
+    records,
 )
 from operators.cluster.usage import Consumed
 
 S = ElementState
-RECENTLY = "now-7days"
 USAGE = "JobID,Submit,Start,ElapsedRaw,TotalCPU,AllocTRES"
 OWN_OPTIONS = (
-    *("job-name", "array", "nodes", "ntasks", "ntasks-per-node", "cpus-per-task", "mem", "time"),
+    *("job-name", "array", "nodes", "ntasks", "ntasks-per-node", "cpus-per-task", "time"),
     *("output", "error", "requeue", "gres", "gpus", "partition", "account", "qos", "constraint"),
     *("reservation", "exclusive", "mail-type", "mail-user", "signal", "dependency", "parsable"),
     *("kill-on-invalid-dep", "wrap", "wait", "test-only", "clusters", "cluster", "chdir", "quiet"),
     *("hold", "help", "usage", "version", "uid", "gid", "input"),
 )
-UNCUT = ("env", "SLURM_BITSTR_LEN=0")
-REFUSED = ["FAILED", "BadConstraints"]
-# The accounting is asked for what the queue has forgotten. One that is down has not answered; one
-# that the site does not run never will.
-FIND = f"""
-queue=$(squeue --me --states=all --noheader --format='%F|%j|%T|%r' --name="$1") || exit
-if ! printf '%s\\n' "$queue" | grep -v '|FAILED|BadConstraints$' | grep -q .; then
-  said=$(sacct --allocations --noheader --parsable2 --format=JobID,JobName --name="$1" \\
-    --starttime={RECENTLY} 2>&1) ||
-    case $said in
-      *disabled* | *'not found'*) said= ;;
-      *) echo "$said" >&2; exit 1 ;;
-    esac
-fi
-printf '%s\\n' "$queue" "$said" .
-"""
+MEMORY_OPTIONS = ("mem", "mem-per-cpu", "mem-per-gpu")
+REFUSED = "FAILED|BadConstraints"
 
 
 class Slurm(Scheduler):
@@ -72,27 +59,43 @@ class Slurm(Scheduler):
         "BOOT_FAIL": S.NODE_FAIL,
         "PREEMPTED": S.PREEMPTED,
     }
+    job_id = r"[0-9]{1,18}"
+    beside_job_id = r";[^\s;]+"  # the cluster, in a federation
+    variables = "SQUEUE_|SACCT_|SBATCH_|SCANCEL_|SLURM_CLUSTERS|SLURM_TIME_FORMAT|SLURM_BITSTR_LEN"
+    limits = (*("maxsubmitjob", "grpsubmitjob", "maxsubmitpu", "maxjobcount"),)
+    too_large = ("invalid job array specification",)
+    gone = ("invalid job id", "already completing or completed")
     outage = (
         "unable to contact slurm controller",
+        # A client that did not come as far as the controller, or one that is being configured.
+        *("unable to process configuration file", "could not establish a configuration source"),
+        *("i/o error writing script", "no route to host", "getaddrinfo", "munge encode failed"),
         "connection refused",
         "temporarily unable to accept job",
         "resource temporarily unavailable",
         "slurm backup controller in standby mode",
     )
-    ambiguous = ("socket timed out", "timed out on send/recv", "zero bytes were transmitted")
+    ambiguous = (
+        *("timed out", "zero bytes were transmitted", "connection reset", "broken pipe"),
+        *("transport endpoint is not connected", "unexpected message", "communication"),
+    )
+    refusal = (
+        *("batch job submission failed", "unrecognized option", "invalid", "unable to open file"),
+        *("not permitted", "denied", "batch script", "requires an argument", "must "),
+    )
 
     def submit_command(self, request: ArrayRequest) -> Argv:
         """Write sbatch; the time limit is rounded up to Slurm's minutes."""
         self.require_expressible(request)
         wanted = request.resources
         throttle = f"%{wanted.running_at_most}" if wanted.running_at_most else ""
-        return (
+        return self.ask(
             *("sbatch", "--parsable", f"--job-name={request.name}"),
             f"--array=0-{request.elements - 1}{throttle}",
             f"--nodes={wanted.nodes}",
             f"--ntasks={wanted.tasks}",
             f"--cpus-per-task={wanted.cpus}",
-            f"--mem={wanted.memory_mib}M",
+            *_memory(wanted),
             f"--time={-(-wanted.walltime_s // 60)}",
             f"--output={_pattern(request.log_folder)}/%A_%a.out",
             # A requeue by Slurm after a node failure keeps job id and lock: it is the same element.
@@ -102,110 +105,150 @@ class Slurm(Scheduler):
             str(request.script),
         )
 
+    def refusals(self, wanted: Resources) -> list[str]:
+        """Add that there is no share of a GPU's where none is asked for."""
+        found = super().refusals(wanted)
+        if wanted.memory == "per_gpu" and not wanted.gpus:
+            found.append(
+                "memory is per_gpu, and no GPU is asked for; ask for gpus, or say per_cpu in the "
+                "file of a cluster without GPUs"
+            )
+        return found
+
     def option_refusal(self, option: str) -> str:
         """Long options only, and none that is set here; sbatch takes any unique beginning."""
         match = re.fullmatch(r"--([a-z][a-z0-9-]*)(=.*)?", option)
         if not match:
             return "write it as --name=value"
+        if any(name.startswith(match[1]) for name in MEMORY_OPTIONS):
+            return f"--{match[1]} is set by memory_mib and the cluster's key `memory`; leave it out"
         taken = next((name for name in OWN_OPTIONS if name.startswith(match[1])), None)
         return f"--{taken} is set by other means; leave it out" if taken else ""
-
-    def parse_job_id(self, reply: Reply) -> str:
-        """Read the id, or "id;cluster" in a federation."""
-        match = re.fullmatch(r"(\d+)(;[^\s;]+)?", reply.stdout.strip())
-        if not match:
-            raise AmbiguousReply(f"sbatch answered {reply.stdout[:200]!r}, not a job id")
-        return match[1]
 
     def status_command(self, job_ids: Sequence[str]) -> Argv:
         """Ask squeue for all our jobs: asking by id fails as a whole when one id is forgotten.
 
-        Elements that wait come as one line, "3,7-9%2", which is cut short unless told otherwise.
+        --all: partitions that are hidden have jobs, too. Elements that wait come as one line,
+        "3,7-9%2", which is cut short unless told otherwise.
         """
-        return (*UNCUT, "squeue", "--me", "--states=all", "--noheader", "--format=%F|%K|%T|%r")
+        return self.ask(*scripts.QUEUE, "--states=all", "--format=%F|%K|%T|%r|.")
 
-    def parse_status(self, reply: Reply) -> Queue:
-        """Lines "job|index|STATE|reason"."""
-        self.require_answer(reply)
-        lines = fields(reply.stdout, 4)
-        return queue_of(((job, index, native) for job, index, native, _ in lines), self.state)
+    def parse_status(self, reply: Reply, job_ids: Sequence[str]) -> Status:
+        """Read records "job|index|STATE|reason|."; a job that is not among ours is gone.
 
-    def parse_reasons(self, reply: Reply) -> dict[str, str]:
-        """Read reasons beyond "not yet its turn"; one of them where elements differ."""
-        waiting = re.findall(r"^(\d+)\|[^|]+\|PENDING\|(.+)$", reply.stdout, re.MULTILINE)
-        told = ((job_id, plain_reason(native)) for job_id, native in dict.fromkeys(waiting))
-        return {job_id: words for job_id, words in told if words}
-
-    def history_command(self, job_ids: Sequence[str]) -> Argv | None:
-        """Ask sacct by id; without a window, which with --jobs begins at the epoch.
-
-        Old releases have no --array, and shorten "[0,2,4,...]" unless told otherwise.
+        Where the indices of a job cannot be read, nothing is known of its elements.
         """
-        return (
-            *(*UNCUT, "sacct", "--allocations", "--noheader", "--parsable2"),
-            *("--format=JobID,State", f"--jobs={','.join(job_ids)}"),
-        )
+        ours = set(job_ids)
+        entries = [each for each in self._records(reply, 4) if each[0] in ours]
+        told = ((job_id, index, native) for job_id, index, native, _ in entries)
+        queue, unread = queue_of(told, self.state)
+        waiting = dict.fromkeys((e[0], e[3]) for e in entries if e[2] == "PENDING")
+        reasons = {job_id: plain_reason(native) for job_id, native in waiting}
+        return Status(queue, {j: words for j, words in reasons.items() if words}, unread)
+
+    def history_command(self, job_ids: Sequence[str], age_s: float) -> Argv | None:
+        """Ask sacct by id; old releases have no --array, and shorten "[0,2,4,...]".
+
+        The span is the one that the jobs lie in, shortened where the site answers no such span.
+        """
+        options = ("--allocations", "--format=JobID,State", f"--jobs={','.join(job_ids)}")
+        return self.ask_by(scripts.ACCOUNTING, scripts.span(age_s), *options)
 
     def parse_history(self, reply: Reply) -> Queue:
         """Lines "123_4|COMPLETED" or "123_[5-9]|PENDING"; a cancelled one names who did it."""
-        if not reply.ok:
-            if "disabled" in reply.words.lower():  # no accounting here: nothing more to know
-                return {}
-            raise TransportError(f"sacct did not answer: {reply.words}")
-        return queue_of(_accounts(reply.stdout), self.state)
+        return queue_of(self._accounts(self.answer(reply)), self.state)[0]
 
-    def usage_command(self, job_ids: Sequence[str]) -> Argv | None:
+    def usage_command(self, job_ids: Sequence[str], age_s: float) -> Argv | None:
         """Ask sacct; with steps, for without them it leaves the processor time out.
 
         Duplicates are earlier tries of elements that Slurm has requeued.
         """
-        return (
-            *("env", "SLURM_TIME_FORMAT=%s", "SLURM_BITSTR_LEN=0"),
-            *("sacct", "--duplicates", "--noheader", "--parsable2"),
-            *(f"--format={USAGE}", f"--jobs={','.join(job_ids)}"),
-        )
+        options = ("--duplicates", f"--format={USAGE}", f"--jobs={','.join(job_ids)}")
+        return self.ask_by(scripts.ACCOUNTING, scripts.span(age_s), *options)
 
     def parse_usage(self, reply: Reply) -> list[Consumed]:
         """Lines "123_4|submit|start|elapsed|cpu time|granted"; steps are in their job's sums."""
-        if not reply.ok:
-            if "disabled" in reply.words.lower():
-                return []
-            raise TransportError(f"sacct did not answer: {reply.words}")
-        return consumed(reply.stdout)
+        return consumed(self.answer(reply))
 
-    def find_command(self, name: str) -> Argv:
+    def find_command(self, name: str, age_s: float) -> Argv:
         """Ask squeue, which also knows what has just ended, then sacct, where there is one."""
-        return ("sh", "-c", FIND, "find", name)
+        return self.ask_by(scripts.FIND, name, scripts.span(age_s))
 
     def parse_find(self, reply: Reply, name: str) -> list[str]:
-        """Lines "123|name|STATE|reason" and "123_4|name"; a last "." says that all were told.
+        """Read records "123|STATE|reason|name|.", a line "--", then lines "123_4|name".
 
         What sbatch refused may stay in the queue under its name; it never was a job.
         """
-        self.require_answer(reply)
-        lines = reply.stdout.splitlines()
-        if lines[-1:] != ["."]:
+        queue, found, rest = self.answer(reply).partition("--\n")
+        if not found:
             raise TransportError("squeue was cut short")
-        entries = (line.split("|") for line in lines)
-        found = {
-            entry[0].partition("_")[0]
-            for entry in entries
-            if entry[1:2] == [name] and entry[2:] != REFUSED
+        ids = {
+            fields[0]
+            for fields in self._parsed(queue, 2)
+            if fields[1].endswith(f"|{name}") and not fields[1].startswith(f"{REFUSED}|")
         }
-        return sorted(found, key=int)
+        for identity, told in self._lines(rest):
+            if told == name:
+                ids.add(identity.partition("_")[0])
+        return sorted(ids, key=int)
 
     def names_command(self) -> Argv:
         """Ask squeue for names."""
-        return ("squeue", "--me", "--states=PD,R,CF,CG,S,RQ", "--noheader", "--format=%F|%j")
+        return self.ask(*scripts.QUEUE, "--states=PD,R,CF,CG,S,RQ", "--format=%F|%j|.")
 
     def parse_names(self, reply: Reply) -> dict[str, str]:
-        """Lines "job|name"."""
-        self.require_answer(reply)
-        return {job_id: name for job_id, name in fields(reply.stdout, 2)}
+        """Read records "job|name|."; a name may hold anything."""
+        return {job_id: name for job_id, name in self._records(reply, 2)}
 
     def cancel_command(self, job_ids: Sequence[str]) -> Argv:
         """Call scancel; --quiet says nothing of jobs that have ended."""
-        return ("scancel", "--quiet", *job_ids)
+        return self.ask("scancel", "--quiet", *job_ids)
+
+    def cancel_elements_command(self, job_id: str, indices: Sequence[int]) -> Argv:
+        """Call scancel for elements."""
+        return self.ask("scancel", "--quiet", *(f"{job_id}_{index}" for index in indices))
+
+    def survey_command(self) -> Argv | None:
+        """Look for what makes Slurm answer less, or other things, than a campaign needs."""
+        return ("sh", "-c", scripts.SURVEY, "survey", self.variables)
+
+    def parse_survey(self, reply: Reply) -> list[Notice]:
+        """Read "kind words"."""
+        return notices(self.answer(reply))
+
+    def _records(self, reply: Reply, count: int) -> list[list[str]]:
+        return self._parsed(self.answer(reply), count)
+
+    def _parsed(self, text: str, count: int) -> list[list[str]]:
+        """Split into records; raises PollutedReply for anything else."""
+        found, rest = records(text, count)
+        if rest:
+            raise polluted("squeue", rest)
+        return found
+
+    def _lines(self, text: str) -> Iterator[list[str]]:
+        """Lines "123_4|words" of sacct's."""
+        for line in filter(None, text.split("\n")):
+            identity, bar, words = line.partition("|")
+            if not bar or not re.fullmatch(r"\d+([_+.].*)?", identity):
+                raise polluted("sacct", line)
+            yield [identity, words]
+
+    def _accounts(self, text: str) -> Iterator[tuple[str, str, str]]:
+        for identity, native in self._lines(text):
+            job_id, _, indices = identity.partition("_")
+            if job_id.isdecimal() and native:  # else part of a heterogeneous job: none of ours
+                yield job_id, indices or "0", native.split()[0].rstrip("+")
+
+
+def _memory(wanted: Resources) -> Iterator[str]:
+    """Ask as the site wants it; shares are rounded up."""
+    if wanted.memory == "per_node":
+        yield f"--mem={wanted.memory_mib}M"
+    elif wanted.memory == "per_cpu":
+        yield f"--mem-per-cpu={-(-wanted.memory_mib // (wanted.tasks_per_node * wanted.cpus))}M"
+    elif wanted.memory == "per_gpu":
+        yield f"--mem-per-gpu={-(-wanted.memory_mib // wanted.gpus)}M"
 
 
 def _wishes(wanted: Resources) -> Iterator[str]:
@@ -229,15 +272,6 @@ def _wishes(wanted: Resources) -> Iterator[str]:
     if wanted.after:
         # One that can never be met would otherwise wait for ever.
         yield from (f"--dependency=afterok:{':'.join(wanted.after)}", "--kill-on-invalid-dep=yes")
-
-
-def _accounts(text: str) -> Iterator[tuple[str, str, str]]:
-    for identity, native in fields(text, 2):
-        job_id, _, indices = identity.partition("_")
-        if job_id.isdecimal():
-            yield job_id, indices or "0", native.split()[0].rstrip("+")
-        else:
-            left_out(f"{identity}|{native}")
 
 
 def _pattern(path: PurePosixPath) -> str:

@@ -1,14 +1,67 @@
-"""Ways to reach a cluster; to add one, write its module and one line here."""
+"""Ways to reach a cluster; to add one, write its module and one line here.
 
-from operators.cluster.transports.local import LocalTransport
-from operators.cluster.transports.openssh import OpenSshTransport
-from operators.cluster.transports.recorded import RecordedTransport
-from operators.cluster.transports.ssh import SshTransport
-from operators.cluster.transports.transport import Transport
+A Login says which way it is by what it carries: `kind_of`.
+"""
 
-TRANSPORTS: dict[str, type[Transport]] = {
-    "ssh": SshTransport,
-    "openssh": OpenSshTransport,
-    "local": LocalTransport,
-    "recorded": RecordedTransport,
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import asyncssh
+
+from operators.cluster.transports import clients
+from operators.cluster.transports.login import Login
+from operators.cluster.transports.openssh import AsyncOpenSshTransport, OpenSshTransport
+from operators.cluster.transports.ssh import AsyncSshTransport, SshTransport
+from operators.cluster.transports.transport import AsyncTransport, Transport
+
+ReadLogin = Callable[[], Awaitable[Login]]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How one kind of connection is made: a worker's, and the triggerer's."""
+
+    connect: Callable[[Callable[[], Login]], Transport]
+    """from what reads the login anew"""
+    connect_async: Callable[[ReadLogin], Awaitable[AsyncTransport]]
+
+
+def _ssh(read_login: Callable[[], Login]) -> Transport:
+    return SshTransport(lambda: clients.connect(read_login()))
+
+
+def _openssh(read_login: Callable[[], Login]) -> Transport:
+    return OpenSshTransport(read_login())
+
+
+async def _ssh_async(read_login: ReadLogin) -> AsyncTransport:
+    async def hops() -> list[asyncssh.SSHClientConnection]:
+        return await clients.connect_async(await read_login())
+
+    return AsyncSshTransport(hops)
+
+
+async def _openssh_async(read_login: ReadLogin) -> AsyncTransport:
+    return AsyncOpenSshTransport(await read_login())
+
+
+TRANSPORTS: dict[str, Way] = {
+    "ssh": Way(_ssh, _ssh_async),
+    "openssh": Way(_openssh, _openssh_async),
 }
+"""ssh: our own connection, with a key; openssh: through a master connection of a person's ssh."""
+
+
+def kind_of(login: Login) -> str:
+    """Key of TRANSPORTS for a login."""
+    return "openssh" if login.control_socket else "ssh"
+
+
+def connect(read_login: Callable[[], Login]) -> Transport:
+    """Make a worker's connection, which is renewed with a login that is read anew."""
+    return TRANSPORTS[kind_of(read_login())].connect(read_login)
+
+
+async def connect_async(read_login: ReadLogin) -> AsyncTransport:
+    """Make the triggerer's connection, which is renewed in the same way."""
+    return await TRANSPORTS[kind_of(await read_login())].connect_async(read_login)

@@ -1,27 +1,27 @@
-"""How to log in: one value for the blocking client (paramiko) and the asynchronous (asyncssh).
+"""Who logs in where, and what proves it: one value for the blocking and the asynchronous client.
 
 Host keys are pinned, at every hop; known_hosts, agents and key files that nobody named are neither
 read nor written.
 """
 
-import base64
-import contextlib
-import io
+import re
+import textwrap
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import asyncssh
-import paramiko
 from cryptography.hazmat.primitives.serialization import ssh as openssh
 
-from operators.cluster.errors import HostKeyRefused, NeedsLogin, TransportError
-from operators.cluster.transports.transport import CONNECT_TIMEOUT_S, KEEPALIVE_S
+from operators.cluster.errors import HostKeyRefused, NeedsLogin
 
 SSH_PORT = 22
-KEY_TYPES = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
+CONNECT_TIMEOUT_S = 20.0
+KEY_KINDS = ("ssh-", "ecdsa-", "sk-")
+"""How the names of public keys and certificates begin."""
+LEGACY_PIN = re.compile(r"AAAAB3NzaC1yc2E[A-Za-z0-9+/=]+")
+"""An RSA key without its type, as old Connections of type `ssh` pin it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +42,14 @@ class Login:
     control_socket: str | None = None
     """Of a master connection that a person opens; then nothing above proves anything."""
     jump: "Login | None" = None
+    connect_timeout_s: float = CONNECT_TIMEOUT_S
+    command_timeout_s: float = 0.0
+    """A slow site's: every command is waited for at least so long."""
+    compress: bool = False
+    ciphers: tuple[str, ...] = ()
+    """In order of preference; none: the client's own."""
+    disabled_algorithms: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    """By kind, as paramiko has them: keys, pubkeys, kex, ciphers, macs."""
 
     def __str__(self) -> str:
         port = "" if self.port == SSH_PORT else f":{self.port}"
@@ -52,12 +60,29 @@ class Login:
         """The host as known_hosts files write it."""
         return self.host if self.port == SSH_PORT else f"[{self.host}]:{self.port}"
 
+    @property
+    def host_key_algorithms(self) -> tuple[str, ...]:
+        """How the pinned key may sign: RSA has two ways, every other kind one."""
+        kind = self.host_key.split()[0]
+        ways = ("rsa-sha2-512", "rsa-sha2-256") if kind == "ssh-rsa" else (kind,)
+        return tuple(w for w in ways if w not in self.disabled_algorithms.get("keys", ()))
+
+    def key_text(self) -> str | None:
+        """Return the private key, or None without one; NeedsLogin if its file cannot be read."""
+        if self.private_key or not self.key_file:
+            return whole_key(self.private_key) if self.private_key else None
+        try:
+            return whole_key(Path(self.key_file).expanduser().read_text())
+        except (OSError, UnicodeError) as error:
+            words = getattr(error, "strerror", None) or "it is no text"
+            raise NeedsLogin(f"{self}: key file {self.key_file}: {words}") from None
+
     def certificate_text(self) -> str | None:
         """Return the certificate, or None without one; raise NeedsLogin if it is of no use now."""
         if not self.certificate:
             return None
         text = self.certificate
-        if "\n" not in text.strip() and not text.lstrip().startswith(("ssh-", "ecdsa-", "sk-")):
+        if "\n" not in text.strip() and not text.lstrip().startswith(KEY_KINDS):
             path = Path(text).expanduser()
             try:
                 text = path.read_text()
@@ -67,147 +92,40 @@ class Login:
         return text
 
 
-class JumpClient(paramiko.SSHClient):  # type: ignore[misc]
-    """A client that takes its jump host's client along when it closes."""
+def pin(whose: str, text: str) -> str:
+    """Read what a person pinned: type and key, a line of ssh-keyscan, or a bare RSA key.
 
-    jump: paramiko.SSHClient | None = None
-
-    def close(self) -> None:
-        """Close both."""
-        super().close()
-        if self.jump is not None:
-            self.jump.close()
-
-
-def connect(login: Login) -> paramiko.SSHClient:
-    """Log in, through the jump host where there is one; paramiko's errors are left as they are.
-
-    Raises HostKeyRefused for a pin that is no key, NeedsLogin for a key or certificate that
-    cannot be used.
+    Returns "type base64"; raises HostKeyRefused, which says whose pin is missing or is no key.
     """
-    client, kind = JumpClient(), login.host_key.split()[0]
-    client.get_host_keys().add(login.known_host, kind, _pinned(login))
-    client.set_missing_host_key_policy(paramiko.RejectPolicy())
-    key = _private_key(login)
-    try:
-        client.connect(
-            login.host,
-            login.port,
-            login.user,
-            password=login.password or None,
-            pkey=key,
-            sock=_through(client, login) if login.jump else None,
-            allow_agent=False,
-            look_for_keys=False,
-            timeout=CONNECT_TIMEOUT_S,
-            banner_timeout=CONNECT_TIMEOUT_S,
-            auth_timeout=CONNECT_TIMEOUT_S,
+    lines = [line.split("#")[0].split() for line in text.splitlines()]
+    parts = next((line for line in lines if line), [])
+    if len(parts) == 1 and LEGACY_PIN.fullmatch(parts[0]):
+        return f"ssh-rsa {parts[0]}"
+    kinds = [i for i, part in enumerate(parts) if part.startswith(KEY_KINDS)]
+    if not kinds or len(parts) < kinds[0] + 2:
+        raise HostKeyRefused(
+            f"{whose} pins no host key; put a line of `ssh-keyscan HOST`, after comparing it with "
+            "the site's, into its field 'Host key' (`host_key` in the extra)"
         )
-        transport = client.get_transport()
-        if transport is not None:
-            transport.set_keepalive(KEEPALIVE_S)
-    except BaseException:
-        with contextlib.suppress(Exception):
-            client.close()
-        raise
-    return client
+    return " ".join(parts[kinds[0] : kinds[0] + 2])
 
 
-async def connect_async(login: Login) -> list[asyncssh.SSHClientConnection]:
-    """Do the same for the triggerer: the connections of all hops, the host's last."""
-    hops = await connect_async(login.jump) if login.jump else []
-    try:
-        connection = await asyncssh.connect(
-            login.host,
-            login.port,
-            username=login.user,
-            client_keys=_async_keys(login) or None,
-            password=login.password,
-            known_hosts=([_async_pinned(login)], [], []),
-            tunnel=hops[-1] if hops else (),
-            config=None,
-            agent_path=None,
-            connect_timeout=CONNECT_TIMEOUT_S,
-            login_timeout=CONNECT_TIMEOUT_S,
-            keepalive_interval=KEEPALIVE_S,
-            keepalive_count_max=3,
-        )
-    except BaseException:
-        for hop in reversed(hops):
-            hop.close()
-        raise
-    return [*hops, connection]
+def whole_key(text: str) -> str:
+    """Give a private key its lines back: forms and browsers turn newlines into spaces.
 
-
-def _through(client: JumpClient, login: Login) -> Any:
-    """Open a channel to the host from its jump host."""
-    assert login.jump is not None
-    client.jump = connect(login.jump)
-    transport = client.jump.get_transport()
-    if transport is None:
-        raise TransportError(f"{login.jump}: the connection was closed")
-    target = (login.host, login.port)
-    return transport.open_channel("direct-tcpip", target, ("127.0.0.1", 0), timeout=20)
-
-
-def _pinned(login: Login) -> paramiko.PKey:
-    try:
-        kind, data = login.host_key.split()
-        return paramiko.PKey.from_type_string(kind, base64.b64decode(data, validate=True))
-    except (ValueError, paramiko.SSHException, paramiko.UnknownKeyType) as error:
-        raise HostKeyRefused(f"{login}: the pinned host_key is no key: {error!r}") from error
-
-
-def _async_pinned(login: Login) -> asyncssh.SSHKey:
-    try:
-        return asyncssh.import_public_key(login.host_key)
-    except asyncssh.KeyImportError as error:
-        raise HostKeyRefused(f"{login}: the pinned host_key is no key: {error}") from error
-
-
-def _key_text(login: Login) -> str | None:
-    if login.private_key or not login.key_file:
-        return login.private_key
-    try:
-        return Path(login.key_file).expanduser().read_text()
-    except OSError as error:
-        raise NeedsLogin(f"{login}: key file {login.key_file}: {error.strerror}") from None
-
-
-def _private_key(login: Login) -> paramiko.PKey | None:
-    text, certificate = _key_text(login), login.certificate_text()
-    if not text:
-        return None
-    key = _parsed(login, text)
-    if certificate:
-        try:
-            key.load_certificate(certificate)
-        except ValueError as error:
-            raise NeedsLogin(f"{login}: the certificate is not this key's: {error}") from error
-    return key
-
-
-def _parsed(login: Login, text: str) -> paramiko.PKey:
-    problem: Exception | None = None
-    for kind in KEY_TYPES:
-        try:
-            return kind.from_private_key(io.StringIO(text), login.passphrase)
-        except paramiko.PasswordRequiredException:
-            raise NeedsLogin(f"{login}: the private key has a passphrase; give it, too") from None
-        except (paramiko.SSHException, ValueError, IndexError) as error:
-            problem = error
-    raise NeedsLogin(
-        f"{login}: the private key cannot be read ({problem}); give the whole file, with its "
-        "BEGIN and END lines, and its passphrase if it has one"
-    )
-
-
-def _async_keys(login: Login) -> list[Any]:
-    text, certificate = _key_text(login), login.certificate_text()
-    if not text:
-        return []
-    key = asyncssh.import_private_key(text, login.passphrase)
-    return [(key, asyncssh.import_certificate(certificate)) if certificate else key]
+    What is no key between BEGIN and END lines is returned as it is.
+    """
+    flat = text.replace("\\n", "\n").strip()
+    found = re.fullmatch(r"(?s)-----BEGIN ([A-Z0-9 ]+)-----(.*)-----END \1-----", flat)
+    if not found:
+        return text
+    kind, body = found[1], found[2].split()
+    headers: list[str] = []
+    while len(body) > 1 and body[0].endswith(":"):  # of old encrypted keys: Proc-Type, DEK-Info
+        headers.append(f"{body[0]} {body[1]}")
+        body = body[2:]
+    lines = [*headers, *([""] if headers else []), *textwrap.wrap("".join(body), 64)]
+    return "\n".join((f"-----BEGIN {kind}-----", *lines, f"-----END {kind}-----", ""))
 
 
 def _require_valid(login: Login, certificate: str) -> None:

@@ -6,25 +6,23 @@ lives its socket serves. When it is dead, NeedsLogin says what to type.
 
 import asyncio
 import os
-import secrets
 import shlex
 import subprocess
+import time
 from collections.abc import Sequence
 
-from operators.cluster.errors import NeedsLogin, RemoteFileError, TransportError
-from operators.cluster.reply import Reply, command_line
+from operators.cluster.errors import NeedsLogin, TransportError
+from operators.cluster.reply import Reply
 from operators.cluster.transports.login import Login
-from operators.cluster.transports.transport import COMMAND_TIMEOUT_S, AsyncTransport, Transport
+from operators.cluster.transports.process import talk, talk_async
+from operators.cluster.transports.sessions import Sessions, pauses
+from operators.cluster.transports.shell import Conversation, RawReply, ShellTransport
+from operators.cluster.transports.transport import COMMAND_TIMEOUT_S, AsyncTransport
 
 FAILED = 255  # ssh's own exit code; a command may exit so, too
-MISSING = 44
-WRITE = (
-    'mkdir -p -- "$2" && cat > "$3" && if [ -d "$1" ]; then echo "$1 is a folder" >&2; false; '
-    'else mv -f -- "$3" "$1"; fi || { code=$?; rm -f -- "$3"; exit $code; }'
-)
-READ = f'[ -e "$1" ] || exit {MISSING}; tail -c "+$2" -- "$1" | head -c "$3"'
-READ_ALL = f'[ -e "$1" ] || exit {MISSING}; tail -c "+$2" -- "$1"'
-LIST = f'[ -d "$1" ] || exit {MISSING}; find "$1/." -mindepth 1 -maxdepth 1 -printf "%f\\\\0"'
+CHECK_S = 20.0
+REFUSED = ("session request failed", "open refused by peer", "no more sessions")
+"""What the master says when the server has no room for one more session."""
 
 
 class Master:
@@ -43,129 +41,105 @@ class Master:
 
     @property
     def command_to_type(self) -> str:
-        """Open the master: the host must show the pinned key."""
-        known = f"{self.login.known_host} {self.login.host_key}"
-        settings = (
-            *("ControlPersist=yes", "ServerAliveInterval=15", "StrictHostKeyChecking=yes"),
-            *("UserKnownHostsFile=none", "GlobalKnownHostsFile=none"),
-            f"KnownHostsCommand=/bin/echo {known}",
-        )
-        argv = ["ssh", "-fNM", "-S", self.socket, *(part for s in settings for part in ("-o", s))]
-        if self.login.jump:
-            jump = self.login.jump
-            argv += ["-J", f"{jump.user}@{jump.host}:{jump.port}"]
+        """Open the master: every host on the way must show its pinned key."""
         return shlex.join(
-            [*argv, "-p", str(self.login.port), f"{self.login.user}@{self.login.host}"]
+            [
+                *("ssh", "-fNM", "-S", self.socket),
+                *("-o", "ControlPersist=yes", "-o", "ServerAliveInterval=15"),
+                *_pinned(self.login),
+                *("-p", str(self.login.port), f"{self.login.user}@{self.login.host}"),
+            ]
         )
 
-    def reply(self, code: int, out: bytes, err: bytes, alive: bool) -> Reply:
-        """Turn what ssh answered into a reply; raises NeedsLogin where the master is dead."""
-        if code == FAILED and not alive:
+    def alive(self) -> bool:
+        """Whether the master answers; it is asked on this machine, not over the network."""
+        check = self.argv("-O", "check")
+        return subprocess.run(check, capture_output=True, timeout=CHECK_S).returncode == 0
+
+    def refused(self, code: int | None, err: bytes) -> bool:
+        """Whether the connection is well, but has no room for one more command."""
+        words = err.decode(errors="replace").lower()
+        return code == FAILED and any(each in words for each in REFUSED)
+
+    def require_alive(self, code: int | None, alive: bool, err: bytes) -> None:
+        """Raise NeedsLogin where the master is dead, TransportError where it does not serve."""
+        if code != FAILED:
+            return
+        if not alive:
             raise NeedsLogin(
                 f"{self.login}: no master connection at {self.socket}; "
                 f"type on the control host: {self.command_to_type}"
             )
-        words = err.decode(errors="replace")
-        if code == FAILED and ("mux_client" in words or "ControlSocket" in words):
-            raise TransportError(f"{self.login}: {words.strip()}")
-        return Reply(code, out.decode(errors="replace"), words)
+        words = err.decode(errors="replace").strip()
+        if "mux_client" in words or "ControlSocket" in words:
+            raise TransportError(f"{self.login}: {words}")
 
 
-class OpenSshTransport(Transport):
+def _pinned(login: Login) -> list[str]:
+    """Options that make OpenSSH believe the pinned keys alone, and go through the jump host.
+
+    Its own -J would read the person's files for the hop, and take any key that stands there.
+    """
+    settings = [
+        *("StrictHostKeyChecking=yes", "UserKnownHostsFile=none", "GlobalKnownHostsFile=none"),
+        f"KnownHostsCommand=/bin/echo {login.known_host} {login.host_key}",
+    ]
+    if login.ciphers:
+        settings.append(f"Ciphers={','.join(login.ciphers)}")
+    if jump := login.jump:
+        key = ["-i", os.path.expanduser(jump.key_file)] if jump.key_file else []
+        through = ["ssh", *key, *_pinned(jump), "-p", str(jump.port), "-l", jump.user]
+        target = f"{login.host}:{login.port}"
+        command = shlex.join([*through, "-W", target, "--", jump.host])
+        settings.append(f"ProxyCommand={command.replace('%', '%%')}")
+    return [part for setting in settings for part in ("-o", setting)]
+
+
+class OpenSshTransport(ShellTransport):
     """Commands over the master; files, too, by plain shell."""
 
-    def __init__(self, login: Login) -> None:
+    def __init__(self, login: Login, *, umask: str | None = None) -> None:
         self.master = Master(login)
+        self.umask = umask
 
-    def run(
-        self, argv: Sequence[str], timeout_s: float = COMMAND_TIMEOUT_S, stdin: bytes = b""
-    ) -> Reply:
-        """Run a command."""
-        return self.master.reply(*self._run(argv, timeout_s, stdin))
-
-    def write(self, path: str, content: bytes) -> None:
-        """Write atomically."""
-        folder, name = os.path.split(path)
-        draft = os.path.join(folder, f".{name}.{secrets.token_hex(4)}")
-        self._files(("sh", "-c", WRITE, "write", path, folder or ".", draft), "writing", content)
-
-    def read(self, path: str, offset: int = 0, limit: int | None = None) -> bytes:
-        """Read a file or a part of it."""
-        start = str(offset + 1)
-        if limit is None:
-            return self._files(("sh", "-c", READ_ALL, "read", path, start), "reading")
-        return self._files(("sh", "-c", READ, "read", path, start, str(limit)), "reading")
-
-    def exists(self, path: str) -> bool:
-        """Whether it is there."""
-        return self.run(("test", "-e", path)).ok
-
-    def list(self, path: str) -> list[str]:
-        """Names in a folder."""
-        names = self._files(("sh", "-c", LIST, "list", path), "listing").split(b"\0")
-        return sorted(name.decode(errors="surrogateescape") for name in names if name)
+    def exchange(self, conversation: Conversation, timeout_s: float) -> RawReply:
+        """Run a command in a session of its own; where there is no room for one, wait for it."""
+        for pause_s in pauses(f"running '{conversation.name}'"):
+            code, out, err = talk(
+                self.master.argv(command=conversation.line), conversation, timeout_s
+            )
+            if not self.master.refused(code, err):
+                self.master.require_alive(code, code != FAILED or self.master.alive(), err)
+                return conversation.answer(code, out, err)
+            time.sleep(pause_s)
+        raise AssertionError("unreachable: pauses() ends in an error")
 
     def close(self) -> None:
         """Leave the master to its owner."""
-
-    def _files(self, argv: Sequence[str], doing: str, stdin: bytes = b"") -> bytes:
-        path = argv[4]
-        code, out, err, alive = self._run(argv, COMMAND_TIMEOUT_S, stdin)
-        reply = self.master.reply(code, b"", err, alive)
-        if code == MISSING:
-            raise FileNotFoundError(path)
-        if not reply.ok:
-            raise RemoteFileError(f"{doing} {path}: {reply.words}")
-        return out
-
-    def _run(
-        self, argv: Sequence[str], timeout_s: float, stdin: bytes
-    ) -> tuple[int, bytes, bytes, bool]:
-        ssh = self.master.argv(command=command_line(argv))
-        try:
-            done = subprocess.run(ssh, input=stdin, capture_output=True, timeout=timeout_s)
-        except subprocess.TimeoutExpired:
-            raise TransportError(f"'{argv[0]}' did not answer within {timeout_s:g} s") from None
-        alive = done.returncode != FAILED or self._alive()
-        return done.returncode, done.stdout, done.stderr, alive
-
-    def _alive(self) -> bool:
-        check = self.master.argv("-O", "check")
-        return subprocess.run(check, capture_output=True, timeout=20).returncode == 0
 
 
 class AsyncOpenSshTransport(AsyncTransport):
     """The same for the triggerer: one master for everything, here as well."""
 
-    def __init__(self, login: Login) -> None:
+    def __init__(self, login: Login, *, umask: str | None = None) -> None:
         self.master = Master(login)
+        self._sessions = Sessions()
+        self.umask = umask
 
     async def run(self, argv: Sequence[str], timeout_s: float = COMMAND_TIMEOUT_S) -> Reply:
         """Run a command."""
-        try:
-            code, out, err = await asyncio.wait_for(
-                _output(self.master.argv(command=command_line(argv))), timeout_s
-            )
-        except TimeoutError:
-            raise TransportError(f"'{argv[0]}' did not answer within {timeout_s:g} s") from None
-        alive = code != FAILED or (await _output(self.master.argv("-O", "check")))[0] == 0
-        return self.master.reply(code, out, err, alive)
+        conversation = Conversation.begin(argv, umask=self.umask)
+        ssh = self.master.argv(command=conversation.line)
+        for pause_s in pauses(f"running '{argv[0]}'"):
+            async with self._sessions.one():
+                code, out, err = await talk_async(ssh, conversation, timeout_s)
+                if not self.master.refused(code, err):
+                    alive = code != FAILED or await asyncio.to_thread(self.master.alive)
+                    self.master.require_alive(code, alive, err)
+                    return conversation.answer(code, out, err).text
+                self._sessions.refused()
+            await asyncio.sleep(pause_s)
+        raise AssertionError("unreachable: pauses() ends in an error")
 
     async def close(self) -> None:
         """Leave the master to its owner."""
-
-
-async def _output(argv: Sequence[str]) -> tuple[int, bytes, bytes]:
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        out, err = await process.communicate()
-    except BaseException:
-        process.kill()
-        await process.wait()
-        raise
-    return (-1 if process.returncode is None else process.returncode), out, err

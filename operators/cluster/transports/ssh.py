@@ -1,114 +1,83 @@
 """SSH: paramiko for the worker's blocking calls, asyncssh for the triggerer's one connection.
 
-How the client is made is login.py's business; here is what is done with it, and what its failures
+How the client is made is clients.py's business; here is what is done with it, and what its failures
 mean.
 """
 
 import asyncio
 import contextlib
 import logging
-import posixpath
-import secrets
 import selectors
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import asyncssh
 import paramiko
 
 from operators.cluster.errors import (
+    ClusterError,
     HostKeyRefused,
     NeedsLogin,
-    RemoteFileError,
+    SessionsTaken,
     TransportError,
 )
-from operators.cluster.reply import Reply, command_line
-from operators.cluster.transports.login import Login, connect_async
-from operators.cluster.transports.transport import (
-    COMMAND_TIMEOUT_S,
-    CONNECT_TIMEOUT_S,
-    AsyncTransport,
-    Transport,
-)
+from operators.cluster.reply import Reply
+from operators.cluster.transports.clients import connect_async
+from operators.cluster.transports.login import CONNECT_TIMEOUT_S, Login
+from operators.cluster.transports.sessions import Sessions, pauses
+from operators.cluster.transports.shell import Conversation, RawReply, ShellTransport
+from operators.cluster.transports.transport import COMMAND_TIMEOUT_S, AsyncTransport
 
 READ_BYTES = 65536
+CLOSED_WITHIN_S = 2.0
+NO_HOST = "the Connection's host can be no host's name; mend it"
+PINNED = "the host key pinned in the Connection is another one; ask the site before changing it"
 
 # Both tell every channel at INFO: a task's log would hold little else.
 for _name in ("asyncssh", "paramiko"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
-class SshTransport(Transport):
+class SshTransport(ShellTransport):
     """One paramiko client, made when first needed and again after a loss."""
 
-    def __init__(self, connect: Callable[[], paramiko.SSHClient]) -> None:
+    def __init__(
+        self, connect: Callable[[], paramiko.SSHClient], *, umask: str | None = None
+    ) -> None:
+        """`connect` logs in, and is called again after a loss; credentials may be new by then."""
         self._connect = connect
         self._client: paramiko.SSHClient | None = None
-        self._sftp: paramiko.SFTPClient | None = None
+        self.umask = umask
 
-    def run(
-        self, argv: Sequence[str], timeout_s: float = COMMAND_TIMEOUT_S, stdin: bytes = b""
-    ) -> Reply:
-        """Run a command."""
-        with self._failures(f"running '{argv[0]}'"):
-            transport = self._connected().get_transport()
-            if transport is None:
-                raise TransportError("the connection was closed")
-            channel = transport.open_session(timeout=CONNECT_TIMEOUT_S)
+    def exchange(self, conversation: Conversation, timeout_s: float) -> RawReply:
+        """Run a command in a session of its own."""
+        doing = f"running '{conversation.name}'"
+        with self._failures(doing):
+            channel = self._session(doing)
             try:
-                channel.settimeout(timeout_s)
-                channel.exec_command(command_line(argv))
-                if stdin:
-                    channel.sendall(stdin)
-                channel.shutdown_write()
-                return _collect(channel, argv[0], time.monotonic() + timeout_s)
+                channel.exec_command(conversation.line)
+                return _converse(channel, conversation, timeout_s)
             finally:
                 channel.close()
 
-    def write(self, path: str, content: bytes) -> None:
-        """Write atomically, by SFTP."""
-        folder, name = posixpath.split(path)
-        temporary = posixpath.join(folder, f".{name}.{secrets.token_hex(4)}")
-        with self._failures(f"writing {path}"):
-            sftp = self._files()
-            try:
-                with sftp.open(temporary, "wb") as file:
-                    file.write(content)
-            except FileNotFoundError:
-                _make_folders(sftp, folder)
-                with sftp.open(temporary, "wb") as file:
-                    file.write(content)
-            sftp.posix_rename(temporary, path)
-
-    def read(self, path: str, offset: int = 0, limit: int | None = None) -> bytes:
-        """Read a file or a part of it, by SFTP."""
-        with self._failures(f"reading {path}"), self._files().open(path, "rb") as file:
-            file.seek(offset)
-            if limit is None:
-                file.prefetch()
-            return bytes(file.read(limit))
-
-    def exists(self, path: str) -> bool:
-        """Whether it is there."""
-        try:
-            with self._failures(f"looking for {path}"):
-                self._files().stat(path)
-        except FileNotFoundError:
-            return False
-        return True
-
-    def list(self, path: str) -> list[str]:
-        """Names in a folder."""
-        with self._failures(f"listing {path}"):
-            return sorted(self._files().listdir(path))
-
     def close(self) -> None:
         """Let the connection go."""
-        client, self._client, self._sftp = self._client, None, None
+        client, self._client = self._client, None
         if client is not None:
             with contextlib.suppress(Exception):
                 client.close()
+
+    def _session(self, doing: str) -> paramiko.Channel:
+        """Open a session; where the server has no room for one, wait until it has."""
+        transport = self._connected().get_transport()
+        if transport is None:
+            raise TransportError("the connection was closed")
+        for pause_s in pauses(doing):
+            try:
+                return transport.open_session(timeout=CONNECT_TIMEOUT_S)
+            except paramiko.ChannelException:
+                time.sleep(pause_s)
+        raise AssertionError("unreachable: pauses() ends in an error")
 
     def _connected(self) -> paramiko.SSHClient:
         transport = self._client.get_transport() if self._client else None
@@ -117,138 +86,187 @@ class SshTransport(Transport):
             self._client = self._connect()
         return self._client
 
-    def _files(self) -> paramiko.SFTPClient:
-        client = self._connected()
-        if self._sftp is None:
-            self._sftp = client.open_sftp()
-            channel = self._sftp.get_channel()
-            if channel is not None:
-                channel.settimeout(COMMAND_TIMEOUT_S)
-        return self._sftp
-
     @contextlib.contextmanager
     def _failures(self, doing: str) -> Iterator[None]:
         """Say what paramiko's failures mean, and drop a connection that is no good any more."""
         try:
             yield
-        except TransportError:
+        except SessionsTaken:
+            raise
+        except ClusterError:
             self.close()
             raise
-        except paramiko.BadHostKeyException as error:
+        except Exception as error:
             self.close()
-            raise HostKeyRefused(f"{doing}: {error}; {PINNED}") from error
-        except paramiko.AuthenticationException as error:
-            self.close()
-            raise NeedsLogin(f"{doing}: the login was refused ({error})") from error
-        except FileNotFoundError:
-            raise
-        except (paramiko.SSHException, EOFError, ConnectionError, TimeoutError) as error:
-            self.close()
-            if "not found in known_hosts" in str(error):
-                raise HostKeyRefused(f"{doing}: {error}; {PINNED}") from error
-            raise TransportError(f"{doing}: {_words(error)}") from error
-        except UnicodeError as error:
-            raise NeedsLogin(f"{doing}: {NO_HOST} ({error})") from error
-        except OSError as error:
-            if self._client is None or (error.errno is not None and _is_network(error)):
-                self.close()
-                raise TransportError(f"{doing}: {_words(error)}") from error
-            raise RemoteFileError(f"{doing}: {_words(error)}") from error
-
-
-NO_HOST = "the Connection's host can be no host's name; mend it"
-PINNED = "the host key pinned in the Connection is another one; ask the site before changing it"
+            raise _meaning(error, doing) from error
 
 
 class AsyncSshTransport(AsyncTransport):
     """One asyncssh connection for everything that one triggerer asks of one cluster."""
 
-    def __init__(self, hops: Sequence[asyncssh.SSHClientConnection]) -> None:
-        self._hops = list(hops)
-        self._connection = self._hops[-1]
+    def __init__(
+        self,
+        hops: Callable[[], Awaitable[list[asyncssh.SSHClientConnection]]],
+        *,
+        umask: str | None = None,
+    ) -> None:
+        """`hops` connects, and is called again after a loss; credentials may be new by then."""
+        self._make = hops
+        self._hops: list[asyncssh.SSHClientConnection] = []
+        self._sessions = Sessions()
+        self._making = asyncio.Lock()
+        self.umask = umask
 
     @classmethod
     async def connect(cls, login: Login) -> "AsyncSshTransport":
-        """Log in; the host must show its pinned key, and nothing else is believed."""
-        try:
-            return cls(await connect_async(login))
-        except Exception as error:
-            raise _meaning(error, f"connecting to {login.host}:{login.port}") from error
+        """Log in at once; the host must show its pinned key, and nothing else is believed."""
+        made = cls(lambda: connect_async(login))
+        await made._connected()
+        return made
 
     async def run(self, argv: Sequence[str], timeout_s: float = COMMAND_TIMEOUT_S) -> Reply:
         """Run a command."""
-        try:
-            done = await asyncio.wait_for(
-                self._connection.run(command_line(argv), encoding=None, check=False), timeout_s
-            )
-        except TimeoutError:
-            raise TransportError(f"'{argv[0]}' did not answer within {timeout_s:g} s") from None
-        except Exception as error:
-            raise _meaning(error, f"running '{argv[0]}'") from error
-        if done.exit_status is None or done.exit_status < 0:
-            raise TransportError(f"running '{argv[0]}': the connection was lost")
-        return Reply(done.exit_status, _text(done.stdout), _text(done.stderr))
+        conversation = Conversation.begin(argv, umask=self.umask)
+        doing = f"running '{argv[0]}'"
+        for pause_s in pauses(doing):
+            connection = await self._connected()
+            async with self._sessions.one():
+                try:
+                    return await self._talk(connection, conversation, timeout_s)
+                except asyncssh.ChannelOpenError:
+                    if not connection.is_closed():
+                        self._sessions.refused()
+                except ClusterError:
+                    raise
+                except Exception as error:
+                    raise _meaning(error, doing) from error
+            await asyncio.sleep(pause_s)
+        raise AssertionError("unreachable: pauses() ends in an error")
 
     async def close(self) -> None:
         """Let the connection go."""
-        for hop in reversed(self._hops):
+        hops, self._hops = self._hops, []
+        for hop in reversed(hops):
             hop.close()
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(hop.wait_closed(), 5)
 
+    async def _connected(self) -> asyncssh.SSHClientConnection:
+        async with self._making:  # one connection is made, however many ask at once
+            if self._hops and any(hop.is_closed() for hop in self._hops):
+                await self.close()
+            if not self._hops:
+                try:
+                    self._hops = await self._make()
+                except Exception as error:
+                    raise _meaning(error, "connecting") from error
+            return self._hops[-1]
 
-def _meaning(error: Exception, doing: str) -> Exception:
-    if isinstance(error, asyncssh.HostKeyNotVerifiable):
-        return HostKeyRefused(f"{doing}: {error.reason}; {PINNED}")
-    if isinstance(error, (asyncssh.PermissionDenied, asyncssh.KeyImportError)):
-        return NeedsLogin(f"{doing}: the login was refused ({error})")
-    if isinstance(error, UnicodeError):
-        return NeedsLogin(f"{doing}: {NO_HOST} ({error})")
-    if isinstance(error, (asyncssh.Error, OSError, TimeoutError, EOFError)):
-        return TransportError(f"{doing}: {_words(error)}")
-    return error
+    async def _talk(
+        self,
+        connection: asyncssh.SSHClientConnection,
+        conversation: Conversation,
+        timeout_s: float,
+    ) -> Reply:
+        """Say the line, send the text, and read until all is said or the time is up."""
+        process: asyncssh.SSHClientProcess[bytes] = await asyncio.wait_for(
+            connection.create_process(conversation.line, encoding=None), CONNECT_TIMEOUT_S
+        )
+        out, err = bytearray(), bytearray()
+        try:
+            process.stdin.write(conversation.stdin)
+            process.stdin.write_eof()
+            async with asyncio.timeout(timeout_s):
+                await _read(process, conversation, out, err)
+        except TimeoutError:
+            raise conversation.late(timeout_s) from None
+        finally:
+            process.close()
+            with contextlib.suppress(TimeoutError):  # the server's session is free again by then
+                await asyncio.wait_for(process.wait_closed(), CLOSED_WITHIN_S)
+        code = process.exit_status
+        return conversation.answer(None if code == -1 else code, bytes(out), bytes(err)).text
 
 
-def _collect(channel: paramiko.Channel, name: str, deadline: float) -> Reply:
-    """Read both streams as they come, until the command has exited or the time is up."""
-    out, err = bytearray(), bytearray()
+async def _read(
+    process: "asyncssh.SSHClientProcess[bytes]",
+    conversation: Conversation,
+    out: bytearray,
+    err: bytearray,
+) -> None:
+    """Collect both streams until their end, or until the command's own end."""
+    ended = asyncio.Event()
+
+    async def collect(reader: "asyncssh.SSHReader[bytes]", into: bytearray) -> None:
+        while piece := await reader.read(READ_BYTES):
+            into += piece
+            if conversation.ended(out, err):
+                ended.set()
+
+    both = asyncio.gather(collect(process.stdout, out), collect(process.stderr, err))
+    over = asyncio.ensure_future(ended.wait())
+    try:
+        await asyncio.wait((both, over), return_when=asyncio.FIRST_COMPLETED)
+        if both.done():
+            both.result()
+            if not conversation.ended(out, err):
+                await process.wait_closed()  # the exit status may come last
+    finally:
+        both.cancel()
+        over.cancel()
+        await asyncio.gather(both, over, return_exceptions=True)
+
+
+def _converse(channel: paramiko.Channel, conversation: Conversation, timeout_s: float) -> RawReply:
+    """Send the input and read both streams as they come, until all is said or the time is up."""
+    deadline = time.monotonic() + timeout_s
+    rest, out, err = conversation.stdin, bytearray(), bytearray()
     with selectors.DefaultSelector() as selector:
         selector.register(channel, selectors.EVENT_READ)
         while True:
+            rest, news = _send(channel, rest), False
             while channel.recv_ready():
                 out += channel.recv(READ_BYTES)
+                news = True
             while channel.recv_stderr_ready():
                 err += channel.recv_stderr(READ_BYTES)
-            ended = channel.exit_status_ready() and (channel.eof_received or channel.closed)
-            if ended and not channel.recv_ready() and not channel.recv_stderr_ready():
+                news = True
+            if news and conversation.ended(out, err):
+                break
+            over = channel.closed or (channel.exit_status_ready() and channel.eof_received)
+            if over and not channel.recv_ready() and not channel.recv_stderr_ready():
                 break
             if time.monotonic() > deadline:
-                raise TransportError(f"'{name}' did not answer in time")
-            selector.select(0.2)
-    code = channel.recv_exit_status()
-    if code < 0:
-        raise TransportError(f"running '{name}': the connection was lost")
-    return Reply(code, out.decode(errors="replace"), err.decode(errors="replace"))
+                raise conversation.late(timeout_s)
+            if not (rest and channel.send_ready()):
+                selector.select(0.01 if rest else 0.2)
+    code = channel.recv_exit_status() if channel.exit_status_ready() else None
+    return conversation.answer(None if code == -1 else code, bytes(out), bytes(err))
 
 
-def _make_folders(sftp: paramiko.SFTPClient, folder: str) -> None:
-    if not folder or folder == "/":
-        return
+def _send(channel: paramiko.Channel, rest: bytes) -> bytes:
+    """Send what the window has room for, and the end behind the last of it; return the rest."""
     try:
-        sftp.stat(folder)
-    except FileNotFoundError:
-        _make_folders(sftp, posixpath.dirname(folder))
-        with contextlib.suppress(OSError):  # another process may have been faster
-            sftp.mkdir(folder)
+        while rest and channel.send_ready():
+            rest = rest[channel.send(rest[:READ_BYTES]) :]
+            if not rest:
+                channel.shutdown_write()
+    except OSError:  # it reads no more: what it has answered will say why
+        return b""
+    return rest
 
 
-def _is_network(error: OSError) -> bool:
-    return not isinstance(error, PermissionError | FileExistsError | IsADirectoryError)
-
-
-def _text(data: Any) -> str:
-    return bytes(data or b"").decode(errors="replace")
-
-
-def _words(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+def _meaning(error: Exception, doing: str) -> Exception:
+    """Return the error of ours that says what paramiko's or asyncssh's means."""
+    refusals = (paramiko.AuthenticationException, asyncssh.PermissionDenied)
+    lost = (paramiko.SSHException, asyncssh.Error, OSError, TimeoutError, EOFError)
+    words = getattr(error, "reason", "") or str(error) or type(error).__name__
+    if isinstance(error, (paramiko.BadHostKeyException, asyncssh.HostKeyNotVerifiable)):
+        return HostKeyRefused(f"{doing}: {words}; {PINNED}")
+    if "not found in known_hosts" in words or "No matching host key algorithm" in words:
+        return HostKeyRefused(f"{doing}: {words}; {PINNED}")
+    if isinstance(error, refusals):
+        return NeedsLogin(f"{doing}: the login was refused ({words})")
+    if isinstance(error, UnicodeError):
+        return NeedsLogin(f"{doing}: {NO_HOST} ({words})")
+    return TransportError(f"{doing}: {words}") if isinstance(error, lost) else error

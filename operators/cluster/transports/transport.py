@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from operators.cluster.reply import Reply
 
-CONNECT_TIMEOUT_S = 20.0
 KEEPALIVE_S = 15
 COMMAND_TIMEOUT_S = 60.0
 
@@ -28,7 +27,11 @@ class Transport(ABC):
 
     @abstractmethod
     def write(self, path: str, content: bytes) -> None:
-        """Write a file whole or not at all (temporary name, then rename); parents are made."""
+        """Write a file whole or not at all (temporary name, then rename); parents are made.
+
+        The name appears only once all bytes are known to have arrived; a draft that failed is
+        removed.
+        """
 
     @abstractmethod
     def read(self, path: str, offset: int = 0, limit: int | None = None) -> bytes:
@@ -48,7 +51,11 @@ class Transport(ABC):
 
 
 class AsyncTransport(ABC):
-    """The triggerer's connection: commands only, many at a time."""
+    """The triggerer's connection: commands only, many at a time.
+
+    More commands than the server has room for wait for one another. One that fails leaves the
+    others alone; a lost connection is made anew at the next call.
+    """
 
     @abstractmethod
     async def run(self, argv: Sequence[str], timeout_s: float = COMMAND_TIMEOUT_S) -> Reply:

@@ -2,7 +2,6 @@
 
 import base64
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,12 +17,6 @@ from tests.integration.slurm.control_host import ControlHost
 from tests.integration.slurm.trials import open_run
 
 HERE = Path(__file__).parent
-
-# Airflow settles on its home when it is first imported.
-AIRFLOW_HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
-os.environ.setdefault("AIRFLOW_HOME", AIRFLOW_HOME.name)
-os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
-os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

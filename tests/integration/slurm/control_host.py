@@ -7,16 +7,17 @@ serialised form, runs it on an event loop, and hands its event to `execute_compl
 import asyncio
 import json
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from hpc_jobs.contract.layout import JobFolder, RunFolder
+from hpc_jobs.contract.layout import RunFolder
+from hpc_jobs.job_folder.folder import JobFolder
 from tests.clusters.slurm import SlurmCluster
+from tests.harness.waiting import wait_until
 from tests.integration.slurm.trials import CODE, LARGEST_ARRAY, open_run, solved
 
 SITE = """
@@ -30,14 +31,6 @@ poll_interval_s: 2
 grace_s: 6
 max_array_size: {largest}
 """
-
-
-def wait_until(condition: Callable[[], Any], timeout_s: float = 60.0) -> Any:
-    deadline = time.monotonic() + timeout_s
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"still not true after {timeout_s} s"
-        time.sleep(0.1)
-    return value
 
 
 class TaskState:

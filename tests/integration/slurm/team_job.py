@@ -5,18 +5,23 @@ import os
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from hpc_jobs.contract.errors import HandedOver
+from hpc_jobs.contract.facts import Facts
 from hpc_jobs.learning.training.interruption import StopFlag, stop_on_signals
 from hpc_jobs.learning.training.team import Team
 from hpc_jobs.runtime import element
 from hpc_jobs.runtime.ranks import joined, rank_of
 
 
-def work(team: Team, stop: StopFlag, this: element.Element) -> dict[str, Any]:
+class TeamFacts(Facts):
+    ranks: int
+    sum: float
+
+
+def work(team: Team, stop: StopFlag, this: element.Element) -> TeamFacts:
     """Add up the ranks' numbers, from 1, over and over."""
     (this.run.root / f"rank-{team.share.rank}").write_text(str(os.getpid()))
     while not team.any(Path(this.arguments.gate).exists()):
@@ -24,7 +29,7 @@ def work(team: Team, stop: StopFlag, this: element.Element) -> dict[str, Any]:
             raise HandedOver(f"rank {team.share.rank} was told to stop")
         time.sleep(0.1)
     total = team.total(torch.tensor(team.share.rank + 1.0))
-    return {"ranks": team.share.world, "sum": float(total)}
+    return TeamFacts(ranks=team.share.world, sum=float(total))
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

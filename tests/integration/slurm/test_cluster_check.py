@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import venv
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,9 +16,6 @@ import yaml
 from tests.clusters.hpc_site import Site
 from tests.clusters.slurm import SlurmCluster
 
-# Airflow settles on its home when it is first imported.
-AIRFLOW_HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
-os.environ.setdefault("AIRFLOW_HOME", AIRFLOW_HOME.name)
 CHECKOUT = Path(__file__).parents[3]
 
 
@@ -198,12 +194,12 @@ def test_what_a_killed_check_leaves_is_found_by_its_mark(
     alpha: SlurmCluster, control: Control
 ) -> None:
     from operators.checks.cluster import clean_up
-    from operators.checks.jobs import Trial
-    from operators.hooks.hpc import HpcHook
+    from operators.checks.trial import Trial
+    from operators.hooks.hpc import open_session
 
     control.describe(alpha, options=["--begin=now+1hour"])
-    with HpcHook("alpha") as hook:
-        trial = Trial(hook, mark="0a1b2c3d")
+    with open_session("alpha") as session:
+        trial = Trial(session, mark="0a1b2c3d")
         trial.allocate()
         trial.ship()
         trial.submit()

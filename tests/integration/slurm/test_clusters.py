@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.clusters.hpc_site import Site
 from tests.clusters.slurm import SlurmCluster
+from tests.harness.waiting import PATIENCE_S, wait_until
 
 
 def sbatch(cluster: SlurmCluster, folder: Path, script: str, *options: str) -> str:
@@ -131,10 +132,11 @@ def test_a_request_that_timed_out_is_carried_out_all_the_same(
         said = alpha.login.run("sbatch --array=0 --job-name=ambiguous --wrap='sleep 60'")
     assert said.returncode == 1
     assert "Socket timed out" in said.stderr
-    deadline = time.monotonic() + 10
-    while alpha.login.run("squeue --noheader --format=%j").stdout.split() != ["ambiguous"]:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+
+    def names() -> list[str]:
+        return alpha.login.run("squeue --noheader --format=%j").stdout.split()
+
+    wait_until(lambda: names() == ["ambiguous"], what="the job is queued, once")
 
 
 def test_jobs_outlive_their_controller(cluster: SlurmCluster, folder: Path) -> None:
@@ -144,27 +146,22 @@ def test_jobs_outlive_their_controller(cluster: SlurmCluster, folder: Path) -> N
     silent = cluster.login.run("squeue")
     assert silent.returncode == 1
     assert "Unable to contact slurm controller" in silent.stderr
-    time.sleep(3)  # the job ends while nobody can be told
+    output = folder / "0.out"  # the job ends while nobody can be told
+    wait_until(lambda: output.read_text() == "done\n", what="the job has ended")
     cluster.controller.start()
     expect_state(cluster, job_id, "COMPLETED")
-    assert (folder / "0.out").read_text() == "done\n"
 
 
 def test_a_cut_connection_leaves_what_it_started(alpha: SlurmCluster, folder: Path) -> None:
     witness = folder / "witness"
     began = folder / "began"
     paths = [shlex.quote(str(path)) for path in (began, witness)]
-    deadline = time.monotonic() + 10
     script = f"trap '' HUP; touch {paths[0]}; sleep 1; touch {paths[1]}"
     with alpha.login.popen(script) as process:
-        while not began.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(began.exists)
         alpha.login.cut()
-        assert process.wait(10) == 255
-    while not witness.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+        assert process.wait(PATIENCE_S) == 255
+    wait_until(witness.exists, what="what was started goes on")
     assert alpha.login.run("echo back").stdout == "back\n"
 
 

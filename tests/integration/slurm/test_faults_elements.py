@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from hpc_jobs.contract.layout import JobFolder
+from hpc_jobs.job_folder.folder import JobFolder
 from tests.clusters.hpc_site import Site
-from tests.integration.slurm.control_host import ControlHost, event_of, wait_until
+from tests.harness.waiting import wait_until
+from tests.integration.slurm.control_host import ControlHost, event_of
 
 
 def record(folder: JobFolder[Path], number: int) -> dict[str, Any]:

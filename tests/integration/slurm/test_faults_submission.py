@@ -17,7 +17,8 @@ from airflow.sdk.exceptions import AirflowFailException
 from hpc_jobs.contract.run import RunHandle
 from operators.housekeeping.sweeps import cancel_orphans
 from tests.clusters.hpc_site import Site
-from tests.integration.slurm.control_host import ControlHost, TaskState, wait_until
+from tests.harness.waiting import wait_until
+from tests.integration.slurm.control_host import ControlHost, TaskState
 
 TIMED_OUT = """
 echo 'sbatch: error: Batch job submission failed: Socket timed out on send/recv operation' >&2

@@ -7,10 +7,11 @@ and pauses are shorter by the same measure.
 
 import asyncio
 import json
+import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,18 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
+from hpc_jobs.contract.cluster import Cluster
 from hpc_jobs.contract.run import RunHandle
 from operators.housekeeping.sweeps import cancel_orphans
+from operators.triggers.polling import poller_of
 from tests.clusters.hpc_site import Site
 from tests.clusters.login import LoginNode
-from tests.integration.slurm.control_host import ControlHost, event_of, wait_until
+from tests.harness.waiting import wait_until
+from tests.integration.slurm.control_host import ControlHost, event_of
 
 WAITING = 50
+POLLS = 5
+"""With half a queue: for longer than the grace period, at the interval of control_host.SITE."""
 
 
 class Triggerer:
@@ -33,18 +39,33 @@ class Triggerer:
     def __init__(self, desk: Path, triggers: list[Any]) -> None:
         self.requests, self.events = desk / "triggers.json", desk / "events.jsonl"
         self.requests.write_text(json.dumps([trigger.serialize() for trigger in triggers]))
+        self.output = desk / "triggerer.log"
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         argv = [sys.executable, "-m", "tests.integration.slurm.triggerer"]
-        self.process = subprocess.Popen([*argv, str(self.requests), str(self.events)])
+        with self.output.open("ab") as output:
+            self.process = subprocess.Popen(
+                [*argv, str(self.requests), str(self.events)],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    def wait_for_trouble(self) -> None:
+        """Wait until every waiting task has been told anew that its cluster does not answer."""
+        before = self.output.stat().st_size
+
+        def complaints() -> int:
+            return self.output.read_bytes()[before:].count(b"waiting: ")
+
+        wait_until(lambda: complaints() >= WAITING, what="each task hears of the trouble")
 
     def kill(self) -> None:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
 
-    def told(self) -> dict[int, dict[str, Any]]:
+    def fired(self) -> dict[int, dict[str, Any]]:
         """Events by number; the first one counts, as in Airflow."""
         lines = self.events.read_text().splitlines() if self.events.exists() else []
         documents = [json.loads(line) for line in lines]
@@ -65,24 +86,27 @@ def test_fifty_jobs_outlive_everything_that_watches_them(control: ControlHost, s
         triggerer.start()
         wait_until(lambda: one_connection(login))
         login.stop()
-        time.sleep(6)  # three polls
+        triggerer.wait_for_trouble()
         login.start()
+        wait_until(lambda: one_connection(login))
         control.cluster.controller.stop()
-        time.sleep(6)
+        triggerer.wait_for_trouble()
         control.cluster.controller.start()
-        with login.command("squeue", '"$REAL" "$@" | awk "NR % 2"'):  # every other line
+        calls = control.desk / "calls"
+        half = f'echo >> {shlex.quote(str(calls))}; "$REAL" "$@" | awk "NR % 2"'
+        with login.command("squeue", half):  # every other line
             site.accounting.stop()
-            time.sleep(4)
+            wait_until(lambda: count(calls) >= POLLS, what="some polls see half of the queue")
             site.accounting.start()
-        assert triggerer.told() == {}, "nobody's end was seen where there was none"
+        assert triggerer.fired() == {}, "nobody's end was seen where there was none"
         gate.touch()
-        wait_until(lambda: len(triggerer.told()) == WAITING, 180)
+        wait_until(lambda: len(triggerer.fired()) == WAITING, 180)
     finally:
         triggerer.kill()
     settled = {"status": "settled", "submissions": 1, "causes": {}}
-    assert list(triggerer.told().values()) == [settled] * WAITING
+    assert list(triggerer.fired().values()) == [settled] * WAITING
     reports = [
-        task.execute_complete(context, triggerer.told()[number])
+        task.execute_complete(context, triggerer.fired()[number])
         for number, (task, context) in enumerate(zip(tasks, contexts, strict=True))
     ]
     assert [report["done"] for report in reports] == [1] * WAITING
@@ -163,17 +187,30 @@ def test_the_same_dag_is_triggered_twice(waiting: Waiting) -> None:
     assert waiting.control.nothing_is_left_behind()
 
 
-def told_while(waiting: Waiting, capsys: pytest.CaptureFixture[str], words: str) -> None:
-    """Run the trigger until it says so; it must not fire."""
+def count(calls: Path) -> int:
+    """Lines of a file that a command adds one to whenever it is called."""
+    return calls.read_text().count("\n") if calls.exists() else 0
+
+
+def watch_until_logged(
+    waiting: Waiting,
+    capsys: pytest.CaptureFixture[str],
+    words: str,
+    also: Callable[[], bool] = lambda: True,
+) -> None:
+    """Run the trigger until it has logged these words, and `also` is so; it must not fire."""
 
     async def story() -> None:
         running = asyncio.create_task(event_of(waiting.trigger))
-        deadline = time.monotonic() + 30
-        said = ""
-        while words not in said:
-            assert not running.done() and time.monotonic() < deadline, said
-            await asyncio.sleep(0.2)
-            said += capsys.readouterr().out
+        logged = ""
+
+        def so() -> bool:
+            nonlocal logged
+            logged += capsys.readouterr().out
+            assert not running.done(), logged
+            return words in logged and also()
+
+        await asyncio.to_thread(wait_until, so, what=f"the trigger logs '{words}'")
         running.cancel()
 
     asyncio.run(story())
@@ -183,7 +220,7 @@ def test_the_host_shows_another_key(waiting: Waiting, capsys: pytest.CaptureFixt
     """Nothing is sent to it, no retry is spent, and the task waits for a person."""
     login = waiting.control.cluster.login
     with login.another_host_key():
-        told_while(waiting, capsys, "needs login: ")
+        watch_until_logged(waiting, capsys, "needs login: ")
         with pytest.raises(Exception, match="the host key pinned in the Connection is another one"):
             waiting.control.operator(1, patience_s=0).execute(waiting.control.context("other"))
     waiting.check_it_ends_well()
@@ -193,16 +230,16 @@ def test_the_key_has_expired(waiting: Waiting, capsys: pytest.CaptureFixture[str
     login = waiting.control.cluster.login
     with login.key_refused():
         login.cut()
-        told_while(waiting, capsys, "needs login: ")
+        watch_until_logged(waiting, capsys, "needs login: ")
     waiting.check_it_ends_well()
 
 
 def test_squeue_answers_half(waiting: Waiting, capsys: pytest.CaptureFixture[str]) -> None:
     """For longer than the grace period; the accounting knows what the queue does not say."""
-    with waiting.control.cluster.login.command("squeue", '"$REAL" "$@" | head -n 1'):
-        told_while(waiting, capsys, "2 running")
-        time.sleep(8)
-        told_while(waiting, capsys, "2 running")
+    calls = waiting.control.desk / "calls"
+    half = f'echo >> {shlex.quote(str(calls))}; "$REAL" "$@" | head -n 1'
+    with waiting.control.cluster.login.command("squeue", half):
+        watch_until_logged(waiting, capsys, "2 running", lambda: count(calls) >= POLLS)
     waiting.check_it_ends_well()
 
 
@@ -217,20 +254,21 @@ def test_the_deadline_ends_what_never_ends(waiting: Waiting) -> None:
 
 
 def test_the_task_resumes_within_an_interval_of_the_last_result(waiting: Waiting) -> None:
-    """And five seconds, as specified; one interval is 2 s here."""
+    """Counted in polls: the one that sees the results, and one that may have been under way."""
 
-    async def story() -> float:
+    async def story() -> int:
+        poller = poller_of(Cluster.model_validate(waiting.trigger.site))
         running = asyncio.create_task(event_of(waiting.trigger))
         await asyncio.to_thread(wait_until, lambda: len(began(waiting)) == 2)
         waiting.gate.touch()
         [folder] = waiting.control.jobs()
         results = [folder.result(0), folder.result(1)]
         await asyncio.to_thread(wait_until, lambda: all(path.exists() for path in results))
-        published = max(path.stat().st_mtime for path in results)
+        before = poller.polls
         await running
-        return time.time() - published
+        return poller.polls - before
 
-    assert asyncio.run(story()) < 2 * 1.1 + 5
+    assert asyncio.run(story()) <= 2
     assert waiting.control.nothing_is_left_behind()
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from operators.cluster.errors import HostKeyRefused, NeedsLogin, TransportError
-from operators.cluster.transports.login import Login, connect
+from operators.cluster.transports.clients import connect
+from operators.cluster.transports.login import Login
 from operators.cluster.transports.openssh import AsyncOpenSshTransport, Master, OpenSshTransport
 from operators.cluster.transports.ssh import AsyncSshTransport, SshTransport
 from operators.cluster.transports.transport import Transport

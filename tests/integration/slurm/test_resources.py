@@ -1,6 +1,5 @@
 """What a job asks for is what Slurm grants; asked through the dialect, read back from Slurm."""
 
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ import pytest
 
 from hpc_jobs.contract.layout import RunFolder
 from operators.cluster.errors import SubmissionRefused
-from operators.cluster.job import Resources
+from operators.cluster.job import ElementState, Resources
 from operators.cluster.transports.ssh import SshTransport
 from tests.clusters.slurm import SlurmCluster
 from tests.integration.slurm.trials import RESOURCES, array_job, follow, in_queue
@@ -58,10 +57,9 @@ def test_an_element_is_warned_before_its_walltime_is_over(
     asked = replace(RESOURCES, walltime_s=120, signal_before_end_s=110)
     job = array_job(alpha, transport_to_alpha, run, 1, "--sleep-s", "600", resources=asked)
     job.attach()
-    started = time.monotonic()
     snapshot = follow(job)
-    assert time.monotonic() - started < 100
     assert list(snapshot.failed) == [0]
+    assert snapshot.failed[0] is not ElementState.TIMEOUT, "it was warned before"
 
 
 def test_a_dependency_that_cannot_be_met_ends_the_job(

@@ -6,12 +6,18 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
+from hpc_jobs.contract.facts import Facts
 from hpc_jobs.runtime import element
 
 
-def work(this: element.Element) -> dict[str, Any]:
+class TrialFacts(Facts):
+    records: int
+    argv: list[str]
+    shown: str | None
+
+
+def work(this: element.Element) -> TrialFacts:
     """Write down in one file what was solved: a line too many is an element solved twice."""
     asked = this.arguments
     began = this.run.root / f"began-{this.index}"
@@ -28,7 +34,7 @@ def work(this: element.Element) -> dict[str, Any]:
     eaten = b"1" * (asked.eat_mib << 20)
     time.sleep(asked.sleep_s + bool(eaten))
     note(this.run.root / "solved", this.index)
-    return {"records": 1, "argv": sys.argv[2:], "shown": os.environ.get(asked.show)}
+    return TrialFacts(records=1, argv=sys.argv[2:], shown=os.environ.get(asked.show))
 
 
 def fail(index: int, asked: argparse.Namespace) -> None:

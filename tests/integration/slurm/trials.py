@@ -15,7 +15,7 @@ from operators.cluster.launchers import Launch
 from operators.cluster.ledger import Ledger, Snapshot
 from operators.cluster.schedulers.slurm import Slurm
 from operators.cluster.script import JobScript
-from operators.cluster.submission import Plan
+from operators.cluster.submission import ArrayPlan
 from operators.cluster.transports.ssh import SshTransport
 from tests.clusters.slurm import SlurmCluster
 from tests.harness.shipped_code import ship
@@ -62,7 +62,7 @@ def array_job(
         ),
         launch=launch,
     )
-    plan = Plan(
+    plan = ArrayPlan(
         token=token,
         elements=elements,
         resources=resources,

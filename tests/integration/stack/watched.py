@@ -4,23 +4,16 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hpc_jobs.contract.layout import JobFolder
+from hpc_jobs.job_folder.folder import JobFolder
+from operators.array.task_memory import job_token
+from quickstart.campaign.run import DAG
 from quickstart.processes import Process, session_of
 from quickstart.stack.supervisor import Stack
-
-
-def wait_until(condition: Callable[[], Any], timeout_s: float, what: str) -> Any:
-    deadline = time.monotonic() + timeout_s
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"{what}: still not so after {timeout_s:.0f} s"
-        time.sleep(0.2)
-    return value
+from tests.harness.waiting import wait_until
 
 
 @dataclass
@@ -76,11 +69,12 @@ class Array:
     folder: JobFolder[Path]
 
     @classmethod
-    def of(cls, stack: Stack, task: str) -> "Array":
-        name = task.replace(".", "-").replace("_", "-")
+    def of(cls, stack: Stack, run_id: str, task: str) -> "Array":
+        """That of a campaign's run: other DAGs, which follow it, have tasks of the same name."""
+        token = job_token(DAG, run_id, task)
 
         def found() -> list[Path]:
-            return list(stack.layout.workspaces.glob(f"*/*/jobs/{name}-*"))
+            return list(stack.layout.workspaces.glob(f"*/*/jobs/{token}"))
 
         [folder] = wait_until(found, 300, f"{task} has a job folder")
         return cls(JobFolder(folder))
@@ -116,18 +110,21 @@ def get(stack: Stack, path: str) -> Any:
         return api.get(path)
 
 
-def wait_for_run(stack: Stack, dag: str, run_id: str | None, timeout_s: float) -> dict[str, Any]:
-    """Return a run of a DAG, any if no id is given, once it is green; fail if it turns red."""
+def wait_for_run(stack: Stack, dag: str, timeout_s: float, **wanted: str) -> dict[str, Any]:
+    """Return the run of a DAG whose fields are as wanted, once it is green; fail if it turns red.
+
+    What the clock starts meanwhile is another run.
+    """
 
     def green() -> dict[str, Any] | None:
         runs: list[dict[str, Any]] = get(stack, f"dags/{dag}/dagRuns")["dag_runs"]
         for run in runs:
-            if run_id in (None, run["dag_run_id"]) and run["state"] in ("success", "failed"):
+            if wanted.items() <= run.items() and run["state"] in ("success", "failed"):
                 assert run["state"] == "success", f"{dag}: {run}"
                 return run
         return None
 
-    run: dict[str, Any] = wait_until(green, timeout_s, f"{dag} has a green run")
+    run: dict[str, Any] = wait_until(green, timeout_s, f"{dag} has a green run with {wanted}")
     return run
 
 

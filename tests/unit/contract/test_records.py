@@ -4,7 +4,7 @@ import pytest
 
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.records import (
-    ElementProgress,
+    ElementResult,
     publish,
     publish_manifest,
     read_manifest,
@@ -68,4 +68,4 @@ def test_a_failed_writer_leaves_nothing_and_keeps_the_old(tmp_path):
 
 def test_a_missing_model_says_who_should_have_written_it(tmp_path):
     with pytest.raises(CorruptFile, match="has not finished"):
-        read_model(ElementProgress, tmp_path / "none.json")
+        read_model(ElementResult, tmp_path / "none.json")

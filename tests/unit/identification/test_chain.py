@@ -176,16 +176,17 @@ def test_the_jobs_write_verdict_figures_and_spool(
     run: RunFolder[Path],
 ) -> None:
     facts = [resimulate_job.work(_element(run, index)) for index in range(3)]
-    assert [fact["status"] for fact in facts] == ["ok", "ok", "not_answered"]
-    assert [fact["skipped"] for fact in facts] == [False, False, True]
+    assert [fact.status for fact in facts] == ["ok", "ok", "not_answered"]
+    assert [fact.skipped for fact in facts] == [False, False, True]
     result = score_job.work(_element(run))
-    assert result["verdicts"] == {"dp780": "pass", "tr1180": "pass", "aa2090": "outside"}
-    assert result["passed"] is True
-    assert len(json.dumps(result)) < 4000
+    judged = {name: each.verdict for name, each in result.verdict.measurements.items()}
+    assert judged == {"dp780": "pass", "tr1180": "pass", "aa2090": "outside"}
+    assert result.verdict.passed is True
+    assert len(result.model_dump_json()) < 6000
     assert json.loads(run.verdict("v").read_text())["passed"] is True
     assert read_model(Verdict, run.verdict("v")).measurements["dp780"].errors["force"] < 1e-9
     for name in facts:
-        figure = run.figure("v", name["measurement"])
+        figure = run.figure("v", name.measurement)
         assert figure.stat().st_size < 300 * 1024
         with Image.open(figure) as page:
             assert page.size == (1890, 1350)
@@ -203,9 +204,9 @@ def _check_spool(run: RunFolder[Path]) -> None:
     assert all((run.root / path).is_file() for path in artifacts)
     assert len(artifacts) == 4
     metrics = {line["key"]: line["value"] for line in lines if line["kind"] == "metric"}
-    assert metrics["gate/passed"] == 1
-    assert metrics["gate/aa2090/outside"] == 1
-    assert metrics["gate/dp780/r_value_45_error"] == pytest.approx(0, abs=1e-12)
+    assert metrics["validation/passed"] == 1
+    assert metrics["validation/aa2090/outside"] == 1
+    assert metrics["validation/dp780/r_value_45_error"] == pytest.approx(0, abs=1e-12)
 
 
 def test_a_field_of_an_older_estimate_is_not_scored(

@@ -12,7 +12,7 @@ from hpc_jobs.learning.models.trained_model import load_model
 from hpc_jobs.learning.training.experiment import train_network
 from hpc_jobs.tools import predict
 from hpc_jobs.tracking.spool import Spool
-from operators.tracking.pyfunc import pyfunc_arguments
+from operators.tracking.packaging import pyfunc_arguments
 from tests.unit.learning.records import campaign_of, fill_round, pull, solve
 
 

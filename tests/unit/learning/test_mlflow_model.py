@@ -16,14 +16,14 @@ import pytest
 
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.learning.models.trained_model import load_model
-from operators.tracking.pyfunc import pyfunc_arguments
+from operators.tracking.packaging import pyfunc_arguments
 from tests.unit.learning.records import solve
 
 SAVE = """
 import sys
 from pathlib import Path
 import mlflow
-from operators.tracking.pyfunc import pyfunc_arguments
+from operators.tracking.packaging import pyfunc_arguments
 from tests.unit.learning.records import solve
 mlflow.pyfunc.save_model(path=sys.argv[2], **pyfunc_arguments(Path(sys.argv[1])))
 assert "torch" not in sys.modules, "logging a model imported torch"

@@ -10,11 +10,13 @@ from optuna.trial import FixedTrial, TrialState
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.errors import ConfigurationError
-from hpc_jobs.contract.records import ElementResult, LockOwner, publish_model, read_model
+from hpc_jobs.contract.facts import SearchFacts
+from hpc_jobs.contract.records import ElementResult, publish_model, read_model
 from hpc_jobs.contract.study import Choice, Finalists, SeedResult
 from hpc_jobs.contract.training import Training
 from hpc_jobs.dataset.dataset import open_dataset
 from hpc_jobs.dataset.pack import publish_dataset
+from hpc_jobs.job_folder.writer import take_lock
 from hpc_jobs.jobs import choose_network, search, train_finalist
 from hpc_jobs.learning.errors import Interrupted
 from hpc_jobs.learning.search import worker
@@ -73,9 +75,8 @@ def an_owner(**changes):
 
 
 def test_from_first_trial_to_choice(packed, campaign):
-    facts = search.work(Team(), element(packed))
-    assert facts == {"completed": 4, "trials": 4}
-    assert search.work(Team(), element(packed, 1)) == {"completed": 0, "trials": 4}
+    assert search.work(Team(), element(packed)) == SearchFacts(completed=4, trials=4)
+    assert search.work(Team(), element(packed, 1)) == SearchFacts(completed=0, trials=4)
 
     found = read_model(Finalists, packed.search("s").finalists)
     assert len(found.trainings) == len(found.finalists) * 2 <= campaign.search.trainings
@@ -90,7 +91,13 @@ def test_from_first_trial_to_choice(packed, campaign):
     choose_network.work(element(packed))
     choice = read_model(Choice, packed.search("s").choice)
     assert choice.contenders[choice.present].p is None
-    assert {c.better for c in choice.contenders.values()} <= {True, False}
+    rivals = {n: c for n, c in choice.contenders.items() if n != choice.present}
+    assert {n: c.better for n, c in rivals.items()} == {
+        n: c.p < choice.level for n, c in rivals.items()
+    }
+    better = [name for name, contender in rivals.items() if contender.better]
+    lowest = min(better, key=lambda name: rivals[name].mean, default=None)
+    assert choice.recommended == lowest
     networks = yaml.safe_load(choice.networks_yaml)["networks"]
     described = campaign.training.model_dump(mode="json") | {"networks": networks}
     again = Training.model_validate(described).networks
@@ -116,7 +123,7 @@ def test_the_test_set_stays_closed(packed, campaign, monkeypatch):
     dataset = open_dataset(packed, campaign.training.validation_fraction)
     closed = dataclasses.replace(dataset, test=ClosedSplit(dataset.test))
     monkeypatch.setattr(search, "open_dataset", lambda *_: closed)
-    assert search.work(Team(), element(packed))["trials"] == 4
+    assert search.work(Team(), element(packed)).trials == 4
 
 
 class ClosedSplit:
@@ -203,8 +210,7 @@ def test_a_worker_is_gone_when_the_job_folder_says_so(run):
     me, job = an_owner(), run.job("t")
     assert me.end(run) == ""  # its lock is not seen yet
     assert "given up" in an_owner(begun=time.time() - VISIBLE_S - 1).end(run)
-    holder = LockOwner(job_id="7", host="n", pid=1)
-    publish_model(job.lock(0) / "owner.json", holder)
+    assert take_lock(job, 0, "7")
     assert an_owner(begun=0).end(run) == ""
     assert "job 7 took over from 6" in an_owner(job_id="6").end(run)
     result = ElementResult(

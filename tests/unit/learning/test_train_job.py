@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from hpc_jobs.contract.model import model_facts
 from hpc_jobs.contract.records import ElementResult, publish_model, read_manifest, read_model
 from hpc_jobs.dataset.pack import publish_dataset
 from hpc_jobs.learning.models.trained_model import load_model
+from tests.harness.waiting import PATIENCE_S, wait_until
 from tests.unit.learning.records import solve
 
 
@@ -122,12 +122,14 @@ def test_a_terminated_training_leaves_a_checkpoint_and_resumes_from_it(run, camp
     environment = os.environ | {"TASK_INDEX": "1", "HPC_TOKEN": "t", "OMP_NUM_THREADS": "1"}
     spool = run.job("t").spool / "t-mlp.jsonl"
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 60
-        while not (spool.exists() and "train/loss" in spool.read_text()):
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(
+            lambda: (
+                process.poll() is not None or (spool.exists() and "train/loss" in spool.read_text())
+            ),
+            what="the training has begun",
+        )
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 75
+        assert process.wait(PATIENCE_S) == 75
     result = read_model(ElementResult, run.job("t").result(1))
     assert result.outcome == "handed_over" and "run again to resume" in result.message
     assert run.job("t").handed_over(1).exists() and not run.job("t").failed(1).exists()

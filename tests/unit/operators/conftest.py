@@ -7,12 +7,9 @@ everything between are what runs in earnest.
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import Any
@@ -22,14 +19,12 @@ import pytest
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.layout import RunFolder, Workspace
 from hpc_jobs.contract.loading import load
-from quickstart.login_node import make_key, public_line
+from tests.harness.control_bench import bench
+from tests.harness.login import HOST, LoopbackLogin
 from tests.harness.shipped_code import ship
 
-# Airflow settles on its home when it is first imported.
-AIRFLOW_HOME = tempfile.TemporaryDirectory(prefix="airflow-home-")
-os.environ.setdefault("AIRFLOW_HOME", AIRFLOW_HOME.name)
-os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
-os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+__all__ = ["bench"]
+
 
 CHECKOUT = Path(__file__).parents[3]
 HERE = Path(__file__).parent
@@ -37,71 +32,26 @@ USER = "researcher"
 CODE = "c" * 64
 
 
-def wait_until(condition: Callable[[], Any], timeout_s: float = 30.0) -> Any:
-    deadline = time.monotonic() + timeout_s
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"still not true after {timeout_s} s"
-        time.sleep(0.05)
-    return value
-
-
-class LoginNode:
-    """quickstart.login_node as a process; it can be stopped and started again on its port."""
+class LoginNode(LoopbackLogin):
+    """A login node whose paths hold what a person may choose, with its batch queue's state."""
 
     def __init__(self, folder: Path, name: str = "cpu") -> None:
-        self.folder, self.name = folder, name
-        self.home = folder / f'{name} home; it\'s $(touch canary) "q"'  # paths a person may choose
         self.state = folder / "queue"
-        self.home.mkdir(parents=True)
-        self.host_key = make_key(folder / f"{name}-host-key")
-        self.user_key = make_key(folder / f"{name}-user-key")
-        self.authorized = folder / f"{name}-authorized"
-        self.authorized.write_text(public_line(self.user_key) + "\n")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        options = {
-            "--port": self.port,
-            "--user": USER,
-            "--host-key": self.folder / f"{self.name}-host-key",
-            "--authorized-keys": self.authorized,
-        }
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        environment = os.environ | {"PATH": path, "BATCHQ_STATE": str(self.state)}
-        environment.pop("AIRFLOW_CONN_CPU", None)
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "quickstart.login_node",
-                *(str(x) for o in options.items() for x in o),
-            ],
-            cwd=self.home,
-            env=environment | {"PYTHONPATH": str(CHECKOUT)},
-            stderr=subprocess.DEVNULL,
+        super().__init__(
+            folder=folder / f"{name} keys",
+            home=folder / f'{name} home; it\'s $(touch canary) "q"',
+            user=USER,
+            environment={"PATH": path, "BATCHQ_STATE": str(self.state)},
         )
-        wait_until(self._answers)
-
-    def stop(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
 
     def connection(self, **changed: Any) -> str:
         extra = {
-            "host_key": public_line(self.host_key),
+            "host_key": self.pinned,
             "private_key": self.user_key.export_private_key().decode(),
         }
-        fields = {"conn_type": "hpc", "host": "127.0.0.1", "port": self.port, "login": USER}
+        fields = {"conn_type": "hpc", "host": HOST, "port": self.port, "login": USER}
         return json.dumps(fields | {"extra": json.dumps(extra | changed)})
-
-    def _answers(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
 class Queue:

@@ -6,7 +6,14 @@ import sys
 import time
 
 from hpc_jobs.contract.errors import HandedOver
+from hpc_jobs.contract.facts import ShardFacts
 from hpc_jobs.runtime import element
+
+
+class TinyFacts(ShardFacts):
+    ugly: str
+    module: str
+    argv: list[str]
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--note", default="")
 
 
-def work(one: element.Element) -> dict[str, object]:
+def work(one: element.Element) -> TinyFacts:
     notes = one.run.root / "ran"
     notes.mkdir(exist_ok=True)
     first = not list(notes.glob(f"{one.index}-*"))
@@ -34,13 +41,13 @@ def work(one: element.Element) -> dict[str, object]:
         raise HandedOver("my walltime is nearly over")
     if first and str(one.index) in named["vanish_once"]:
         os._exit(9)
-    return {
-        "records": 10,
-        "by_status": {"ok": 9, "newton": 1},
-        "ugly": os.environ["UGLY"],
-        "module": element.__file__,
-        "argv": sys.argv[2:],
-    }
+    return TinyFacts(
+        records=10,
+        by_status={"ok": 9, "newton": 1},
+        ugly=os.environ["UGLY"],
+        module=element.__file__,
+        argv=sys.argv[2:],
+    )
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import pytest
 
 from quickstart.batchq.store import State, Store
 from quickstart.processes import Process, identify
-from tests.unit.quickstart.conftest import Queue, wait_until
+from tests.harness.waiting import wait_until
+from tests.unit.quickstart.conftest import Queue
 
 
 def test_an_array_runs_every_element_once_and_says_how_it_ended(queue: Queue) -> None:

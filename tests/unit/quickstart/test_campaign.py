@@ -10,12 +10,15 @@ import pytest
 from rich.console import Console
 
 from hpc_jobs.contract.layout import RunFolder
-from hpc_jobs.contract.records import ElementProgress, publish_model
+from hpc_jobs.contract.run import RunHandle, SiteHandle
+from hpc_jobs.job_folder.folder import ElementProgress
+from hpc_jobs.job_folder.writer import publish_progress
 from quickstart.campaign import follow as follow_module
+from quickstart.campaign.command import WrongSetting, conf
 from quickstart.campaign.follow import follow
-from quickstart.campaign.request import WrongSetting, conf
 from quickstart.campaign.result import comparison, print_result
 from quickstart.campaign.run import CampaignFailed, CampaignRun, form_fields
+from tests.harness.reports import REPORT
 
 FORM = {"campaign", "train_records", "angles_deg", "overrides"}
 
@@ -54,46 +57,6 @@ def test_a_wrong_setting_is_refused_with_a_remedy(setting: str, remedy: str) -> 
         conf("demo", [setting], FORM)
 
 
-REPORT: dict[str, Any] = {
-    "run_id": "demo-20261120",
-    "records_by_status": {"ok": 1190, "newton": 0, "necked": 10},
-    "networks": {
-        "multitask_cnn": {
-            "test_sum_mse": 0.010,
-            "per_target": {"MP1": 0.004, "MP2": 0.006},
-            "baselines": {
-                "mean": {"sum": 0.2, "per_target": {"MP1": 0.1, "MP2": 0.1}},
-                "pca_ridge": {"sum": 0.005, "per_target": {"MP1": 0.001, "MP2": 0.004}},
-            },
-        },
-        "mlp": {
-            "test_sum_mse": 0.004,
-            "per_target": {"MP1": 0.002, "MP2": 0.002},
-            "baselines": {"mean": {"sum": 0.2, "per_target": {"MP1": 0.1, "MP2": 0.1}}},
-        },
-    },
-    "alloys": {
-        "dp780": {
-            "verdict": "pass",
-            "quantities": {"r_value_0": [0.781, 0.8]},
-            "intervals": {"r_value_0": [0.751, 0.811]},
-            "note": "",
-            "refined": {
-                "verdict": "fail",
-                "quantities": {"r_value_0": [0.792, 0.8]},
-                "intervals": {"r_value_0": [0.771, 0.813]},
-            },
-        },
-        "aa2090": {
-            "verdict": "outside",
-            "quantities": {"r_value_0": [None, 0.21]},
-            "note": "outside the trained range [r_value_0]",
-        },
-    },
-    "gate": {"promoted": False, "reason": "not promoted: [it] failed", "model": "mlp"},
-}
-
-
 def test_the_result_says_everything_and_that_a_network_loses() -> None:
     console = Console(width=110, record=True, file=io.StringIO())
     print_result(REPORT, console)
@@ -104,16 +67,32 @@ def test_the_result_says_everything_and_that_a_network_loses() -> None:
     assert "0.781 ± 0.030 (0.800)" in text and "- (0.210)" in text
     assert "PASS" in text and "OUTSIDE" in text
     assert "0.792 ± 0.021 (0.800)" in text and "FAIL" in text  # refined, with its interval
-    assert "aa2090: outside the trained range [r_value_0]" in text
+    assert "aa2090: outside the <trained> range [r_value_0]" in text
     assert "mlp beats mean: its error is 50.0 times lower" in text
     [header] = [line for line in text.splitlines() if "target" in line and "┃" in line]
     columns = [column.strip() for column in header.strip("┃").split("┃")]
     assert columns == ["target", "multitask_cnn", "mlp", "mean", "pca_ridge"]  # each one once
-    assert "gate: mlp: not promoted: [it] failed" in text
+    assert "gate: t1-mlp: not promoted: [it] failed" in text
 
 
 def test_a_comparison_of_equals_names_no_winner() -> None:
     assert comparison("cnn", 1.0, "mean", 1.0) == "cnn equals mean"
+
+
+def handle(workspace: Path) -> RunHandle:
+    return RunHandle(
+        run_id="demo-1",
+        campaign="demo",
+        code_sha256="c" * 64,
+        sites={"cpu": SiteHandle(cluster="cpu", workspace=str(workspace))},
+        networks=2,
+        measurements=3,
+        resources={},
+        allowed_loss=0.0,
+        tries_per_element=2,
+        mlflow_experiment="demo",
+        mlflow_run_id="0",
+    )
 
 
 class Airflow:
@@ -132,10 +111,9 @@ class Airflow:
             self.down -= 1
             raise httpx.ConnectError("refused")
         if path.endswith("/open_run/xcomEntries/return_value"):
-            site = {"cluster": "cpu", "workspace": str(self.workspace)}
-            return {"value": {"run_id": "demo-1", "sites": {"cpu": site}}}
+            return {"value": handle(self.workspace).model_dump(mode="json")}
         if path.endswith("/report/xcomEntries/return_value"):
-            return {"value": REPORT}
+            return {"value": REPORT.model_dump(mode="json")}
         if path == "dags/hybrid_campaign/tasks":
             return {
                 "tasks": [
@@ -182,8 +160,7 @@ def airflow(tmp_path: Path) -> Airflow:
     job.intent.write_text(json.dumps(intent | {"run_id": "manual__1"}))
     job.elements(0).write_text("0\n1\n2\n")
     for element, done in enumerate((100, 40)):
-        progress = ElementProgress(done=done, total=100, unit="records")
-        publish_model(job.progress(element), progress)
+        publish_progress(job, element, ElementProgress(done, 100, "records"))
     return Airflow(tmp_path)
 
 
@@ -244,6 +221,10 @@ def test_following_shows_states_and_progress_until_the_end(
     assert ("\x1b[" in text) is terminal
     if not terminal:
         assert "open_run: success after 2.5 s" in text
+
+
+def test_the_result_is_what_the_last_task_returned(airflow: Airflow) -> None:
+    assert CampaignRun(airflow, "manual__1").result() == REPORT  # type: ignore[arg-type]
 
 
 def test_failed_tasks_are_named_with_the_end_of_their_log(airflow: Airflow) -> None:

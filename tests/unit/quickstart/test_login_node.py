@@ -3,12 +3,9 @@
 import asyncio
 import base64
 import shlex
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import asyncssh
@@ -16,23 +13,18 @@ import paramiko
 import pytest
 
 from quickstart.login_node import make_key, public_line
-from tests.unit.quickstart.conftest import wait_until
+from tests.harness.login import HOST, LoopbackLogin
+from tests.harness.waiting import wait_until
 
 
-@dataclass
-class Node:
-    home: Path
-    keys: Path
-    port: int
-
+class Node(LoopbackLogin):
     def connect(self, **options: object) -> asyncssh.SSHClientConnection:
         """Awaitable connection with the pinned host key."""
-        host_key = public_line(make_key(self.keys / "host_key"))
         defaults = {
             "port": self.port,
-            "username": "tester",
-            "client_keys": [str(self.keys / "client")],
-            "known_hosts": asyncssh.import_known_hosts(f"[127.0.0.1]:{self.port} {host_key}\n"),
+            "username": self.user,
+            "client_keys": [str(self.user_key_file)],
+            "known_hosts": asyncssh.import_known_hosts(f"[{HOST}]:{self.port} {self.pinned}\n"),
             "config": None,
             "agent_path": None,
         }
@@ -49,31 +41,10 @@ class Node:
 @pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     folder = tmp_path_factory.mktemp("node's folder")
-    home, keys = folder / "home", folder / "keys"
-    home.mkdir()
-    keys.mkdir()
-    make_key(keys / "host_key")
-    (keys / "authorized").write_text(public_line(make_key(keys / "client")) + "\n")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "quickstart.login_node", f"--port={port}", "--user=tester"),
-            f"--host-key={keys / 'host_key'}",
-            f"--authorized-keys={keys / 'authorized'}",
-        ],
-        cwd=home,
-    )
-    wait_until(lambda: _listens(port))
-    yield Node(home, keys, port)
-    server.terminate()
-    server.wait()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+    node = Node(folder / "keys", folder / "home")
+    node.start()
+    yield node
+    node.stop()
 
 
 def test_keys_are_private_and_made_once(tmp_path: Path) -> None:
@@ -165,7 +136,7 @@ def test_the_node_listens_on_loopback_only(node: Node) -> None:
 
 def test_sftp_reads_and_writes_relative_to_home(node: Node) -> None:
     client = paramiko.SSHClient()
-    key = make_key(node.keys / "host_key")
+    key = node.host_key
     algorithm, encoded = public_line(key).split()
     pinned = paramiko.PKey.from_type_string(algorithm, base64.b64decode(encoded))
     client.get_host_keys().add(f"[127.0.0.1]:{node.port}", algorithm, pinned)
@@ -173,8 +144,8 @@ def test_sftp_reads_and_writes_relative_to_home(node: Node) -> None:
     client.connect(
         "127.0.0.1",
         node.port,
-        "tester",
-        key_filename=str(node.keys / "client"),
+        node.user,
+        key_filename=str(node.user_key_file),
         allow_agent=False,
         look_for_keys=False,
     )

@@ -18,7 +18,7 @@ from quickstart.processes import (
     stop_session,
     with_environment,
 )
-from tests.unit.quickstart.conftest import wait_until
+from tests.harness.waiting import wait_until
 
 
 def _spawn(script: str, **options: object) -> tuple[subprocess.Popen[bytes], Process]:

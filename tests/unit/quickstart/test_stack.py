@@ -17,7 +17,7 @@ from quickstart.stack.layout import NODES, Layout
 from quickstart.stack.ports import HOST, Ports, is_free
 from quickstart.stack.roster import Roster
 from quickstart.stack.supervisor import Stack, StackError
-from tests.unit.quickstart.conftest import wait_until
+from tests.harness.waiting import wait_until
 
 
 @pytest.fixture

@@ -3,16 +3,18 @@
 from operators.cluster.job import ElementState as S
 from operators.cluster.job import Resources
 from operators.cluster.retry import MOST_TRIES, grouped, worth_another_try
-from operators.cluster.submission import Record
+from operators.cluster.submission import SubmissionRecord
 
 ASKED = Resources(walltime_s=100, memory_mib=1000, cpus=2)
 
 
-def records(*again: dict[str, str], resources: Resources = ASKED) -> list[Record]:
+def records(*again: dict[str, str], resources: Resources = ASKED) -> list[SubmissionRecord]:
     """One submission of elements 0 to 3, and one for each mapping of causes."""
-    first = Record(number=0, name="t.0", submitted=0.0, elements=(0, 1, 2, 3), resources=ASKED)
+    first = SubmissionRecord(
+        number=0, name="t.0", submitted=0.0, elements=(0, 1, 2, 3), resources=ASKED
+    )
     return [first] + [
-        Record(
+        SubmissionRecord(
             number=number,
             name=f"t.{number}",
             submitted=0.0,
@@ -67,4 +69,4 @@ def test_growth_goes_on_from_what_was_used_last() -> None:
 
 def test_a_record_survives_its_file() -> None:
     record = records({"TIMEOUT": "0,2-3"})[1]
-    assert Record.decode(record.encode()) == record
+    assert SubmissionRecord.decode(record.encode()) == record

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from hpc_jobs.contract.run import RunHandle
-from operators.array.job_folder import job_token
+from operators.array.task_memory import job_token
 from operators.links import JobLogLink, MlflowRunLink, log_page
 from operators.pages.job_log import TAIL_BYTES, find_handle, read_log, render
 

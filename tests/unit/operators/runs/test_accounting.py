@@ -12,13 +12,13 @@ from operators.cluster.errors import TransportError
 from operators.cluster.job import Resources
 from operators.cluster.reply import Reply
 from operators.cluster.usage import Usage, seconds
-from operators.hooks.hpc import HpcHook
+from operators.hooks.hpc import open_session
 from operators.hooks.mlflow import MlflowHook
 from operators.runs.accounting import (
     log_usage,
     most_core_hours,
-    parse_books,
     read_books,
+    sum_books,
     usage_rows,
 )
 from operators.runs.run import folder_of
@@ -37,8 +37,8 @@ def operator(cluster: Cluster, elements: int, *arguments: str, **handle: Any) ->
 
 def books(cluster: Cluster) -> Any:
     run = RunHandle.model_validate(cluster.handle())
-    with HpcHook("cpu") as hook:
-        return read_books(hook, folder_of(run.run_id, run.sites["cpu"]))
+    with open_session("cpu") as session:
+        return read_books(session, folder_of(run.run_id, run.sites["cpu"]))
 
 
 def test_a_job_says_what_it_took_and_the_books_keep_it(
@@ -110,8 +110,8 @@ def test_usage_reaches_mlflow_and_a_table(
 
 def test_cut_books_are_no_books() -> None:
     with pytest.raises(TransportError, match="cut short"):
-        parse_books(Reply(0, '{"outcome": "done"', ""))
-    assert parse_books(Reply(0, ".\n", "")).usage == Usage()
+        sum_books(Reply(0, '{"outcome": "done"', ""))
+    assert sum_books(Reply(0, ".\n", "")).usage == Usage()
 
 
 def test_cores_are_those_of_all_nodes() -> None:

@@ -9,8 +9,8 @@ from hpc_jobs.contract.layout import RunFolder, Workspace
 from hpc_jobs.contract.records import read_model
 from hpc_jobs.contract.run import RunHandle
 from operators.hooks.mlflow import MlflowHook, TrackingUnavailable
+from operators.runs.campaign_file import name_run
 from operators.runs.code import current_code
-from operators.runs.plan import name_run
 from operators.runs.run import (
     continue_run,
     find_handle,

@@ -1,0 +1,125 @@
+"""What each cluster job says in its elements' results: the one part of them that the jobs define.
+
+An element's result manifest holds its facts as JSON. Of an array of many elements the control
+plane adds up what is a number (operators.array.report), so numbers here are such that sums mean
+something wherever a job has more than one element.
+"""
+
+from typing import Annotated, Self
+
+from pydantic import ConfigDict, Field
+
+from hpc_jobs.contract.frozen import Frozen, Slug
+from hpc_jobs.contract.records import Manifest, read_facts
+from hpc_jobs.contract.speedup import Lookups
+from hpc_jobs.contract.validation import Verdict
+
+ByStatus = Annotated[dict[str, int], Field(description="status of a record -> records")]
+
+
+class Facts(Frozen):
+    """What one element of a job says; a reader leaves out what another version says more."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> Self:
+        """Facts that a published file's manifest bears; raises CorruptFile naming the fact."""
+        return read_facts(cls, manifest)
+
+
+class KernelFacts(Facts):
+    """warm_kernels: which solver is ready on this type of machine."""
+
+    solver: str
+    seconds: float
+    done: Annotated[str, Field(description="built, compiled, or nothing to do")]
+
+
+class DesignFacts(Facts):
+    """choose_points: the round's design; also what its manifest says."""
+
+    round: int
+    records: int
+    shards: int
+    rejected: Annotated[int, Field(description="points outside the mechanical box")]
+
+
+class ShardFacts(Facts):
+    """solve_shard: one shard; also what its manifest says. Shards add up."""
+
+    records: int
+    by_status: ByStatus
+
+
+class PackedFacts(Facts):
+    """publish_dataset: what the next tasks need to know of a dataset."""
+
+    generation: int
+    train: int
+    test: int
+    by_status: ByStatus
+    missing_shards: int
+    sha256: Annotated[str, Field(description="of dataset/manifest.json")]
+
+
+class TrainedFacts(Facts):
+    """train, assemble: one network; empty from a rank that does not lead."""
+
+    model: Slug
+    network: Slug
+    test_sum_mse: float
+    test_mse: dict[str, float]
+    coverage: dict[str, float]
+    baselines: Annotated[dict[str, float], Field(description="name -> sum over the targets")]
+    loses_to: tuple[str, ...]
+    validation_loss: float | None
+    best_epoch: int | None
+
+
+class IdentifiedFacts(Facts):
+    """identify: how many measurements were asked about, and which must not be."""
+
+    measurements: int
+    outside: tuple[Slug, ...]
+
+
+class ResimulatedFacts(Facts):
+    """resimulate: what came of one measurement's re-simulation."""
+
+    measurement: Slug
+    skipped: Annotated[bool, Field(description="the network was not asked")]
+    status: str
+    reason: str
+
+
+class ScoreFacts(Facts):
+    """score: the verdict, as verdict.json has it, and how long an answer took."""
+
+    verdict: Verdict
+    lookups: Lookups | None = None
+
+
+class SearchFacts(Facts):
+    """search: trials that this worker has completed, and those of the whole study."""
+
+    completed: int
+    trials: int
+
+
+class FinalistFacts(Facts):
+    """train_finalist: one training; an element without a finalist to train is idle."""
+
+    idle: bool = False
+    network: str | None = None
+    seed: int | None = None
+    error: float | None = None
+    samples_per_s: float | None = None
+
+
+class ChoiceFacts(Facts):
+    """choose_network: what the search recommends, over what."""
+
+    recommended: str | None
+    present: str
+    trials: int

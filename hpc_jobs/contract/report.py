@@ -1,0 +1,186 @@
+"""What the tasks of a DAG run hand over to each other beside the run's handle: all of it models.
+
+Each of them travels as an XCom, so none grows with the number of array elements. CampaignReport is
+the last of them: the page and the terminal render it, and nothing else.
+"""
+
+from typing import Annotated, Any, Self, TypeVar
+
+from pydantic import Field, ValidationError
+
+from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.execution import Job
+from hpc_jobs.contract.facts import ByStatus, Facts
+from hpc_jobs.contract.frozen import Frozen, Slug
+from hpc_jobs.contract.model import ModelFacts
+from hpc_jobs.contract.records import first_mistake
+from hpc_jobs.contract.run import RunHandle
+from hpc_jobs.contract.speedup import SpeedupReport
+from hpc_jobs.contract.validation import Verdict
+
+Told = TypeVar("Told", bound=Facts)
+
+
+class UsageReport(Frozen):
+    """What array jobs took, every try included."""
+
+    tries: int = 0
+    queue_wait_s: float = 0.0
+    run_s: float = 0.0
+    core_hours: Annotated[float, Field(description="granted")] = 0.0
+    gpu_hours: float = 0.0
+    cpu_hours_used: float = 0.0
+    efficiency: Annotated[float, Field(description="processor time used over granted")] = 0.0
+    mean_queue_wait_s: float = 0.0
+
+
+class ArrayReport(Frozen):
+    """What an array job returns: counts, times, and the facts of its elements."""
+
+    job: Job
+    token: str
+    job_ids: tuple[str, ...]
+    elements: int
+    done: int
+    failed: int
+    failures: Annotated[dict[str, str], Field(description="some elements, each with its cause")]
+    wall_s: Annotated[float, Field(description="from the first element's start to the last's end")]
+    cpu_hours: float
+    gpu_hours: float
+    usage: UsageReport = UsageReport()
+    facts: Annotated[
+        dict[str, Any],
+        Field(description="of a single element as they are; of many, what is a number, summed"),
+    ]
+
+    def read(self, facts: type[Told]) -> Told:
+        """Return the facts, typed; raises CorruptFile naming the fact that is not there."""
+        try:
+            return facts.model_validate(self.facts)
+        except ValidationError as error:
+            raise CorruptFile(
+                f"the job {self.job} ({self.token}) did not say what this version reads: "
+                f"{first_mistake(error)}; clear its task, so that it runs as this version does"
+            ) from None
+
+
+class RoundPlan(Frozen):
+    """A round of simulations, as planned."""
+
+    round: int
+    train_records: int
+    records: int
+    shards: int
+
+
+class ErrorsByTarget(Frozen):
+    """Mean squared errors on the off-grid test set, in units of the target ranges."""
+
+    sum: float
+    per_target: dict[str, float]
+
+
+class NetworkErrors(ErrorsByTarget):
+    """A network's errors beside those of the baselines that saw what it saw."""
+
+    baselines: dict[str, ErrorsByTarget] = {}
+
+    @classmethod
+    def of(cls, facts: ModelFacts) -> Self:
+        """As a model's manifest says."""
+        return cls(
+            sum=facts.test_error,
+            per_target=facts.test_errors,
+            baselines={
+                name: ErrorsByTarget(sum=facts.baseline(name), per_target=errors)
+                for name, errors in facts.baselines.items()
+            },
+        )
+
+
+Networks = Annotated[
+    dict[str, NetworkErrors], Field(min_length=1, description="name in training.networks -> errors")
+]
+
+
+def error_columns(networks: dict[str, NetworkErrors]) -> dict[str, ErrorsByTarget]:
+    """Name the columns of a table of errors: networks, then baselines, each once.
+
+    A network with forces has baselines with forces: those bear its name.
+    """
+    columns: dict[str, ErrorsByTarget] = dict(networks)
+    for name, network in networks.items():
+        for baseline, errors in network.baselines.items():
+            if columns.setdefault(baseline, errors) != errors:
+                columns[f"{baseline} ({name})"] = errors
+    return columns
+
+
+class Challenger(Frozen):
+    """Which model of a training is put before the gate, and how all of them did."""
+
+    model: Annotated[Slug, Field(description="its folder below models/")]
+    networks: Networks
+
+
+class Champion(Frozen):
+    """A campaign's champion, and the run that it came from."""
+
+    run_id: Slug
+    model: Slug
+    version: str
+
+
+class GateReport(Frozen):
+    """What the gate decided about a challenger, and why."""
+
+    promoted: bool
+    reason: str
+    model: Slug
+    validation: Slug
+    registered_model: str
+    version: str
+    champion_before: Annotated[str | None, Field(description="version")]
+    test_error: float
+    mean_baseline: float
+
+
+class ReplayReport(Frozen):
+    """What was followed of a job's spools."""
+
+    runs: Annotated[dict[str, str], Field(description="spool -> MLflow run")]
+    metrics: Annotated[int, Field(description="logged by the last look")]
+
+
+class CampaignReport(Frozen):
+    """The result of a campaign: what a person asks first."""
+
+    run_id: Slug
+    campaign: Slug
+    mlflow_run_id: str
+    records_by_status: ByStatus
+    networks: Networks
+    verdict: Verdict
+    gate: GateReport
+    speedup: SpeedupReport | None = None
+    usage: Annotated[UsageReport | None, Field(description="none: a cluster was away")] = None
+
+
+class SearchPlan(Frozen):
+    """An opened hyper-parameter search."""
+
+    run: Annotated[RunHandle, Field(description="with the search's resources")]
+    study: Annotated[RunHandle, Field(description="the same; its run in MLflow is the study's")]
+    name: Slug
+    workers: Annotated[int, Field(ge=1, description="array elements that try networks")]
+    trainings: Annotated[int, Field(ge=1, description="array elements that train finalists")]
+
+
+class SearchReport(Frozen):
+    """What a hyper-parameter search found; its size does not depend on the trials."""
+
+    sentence: Annotated[str, Field(description="what came of it")]
+    recommended: str | None
+    trials: int
+    failed: dict[str, int]
+    networks_yaml: Annotated[str, Field(description="for training.networks of the campaign")]

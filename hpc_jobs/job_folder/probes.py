@@ -1,0 +1,332 @@
+r"""How the control plane looks at job folders: shell commands, and parsers of what they print.
+
+Each command is an argv for any number of folders or files; POSIX sh does the work, since hundreds
+of folders cost a login node next to nothing that way. Names only are listed, and progress is
+summed up: results are read once, when all is over. Paths travel as arguments, and no path of a
+folder is ever printed: whatever it contains, there is nothing to parse.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any
+
+from hpc_jobs.job_folder.names import (
+    DOCUMENT,
+    FAILED,
+    FINISHED,
+    HANDED_OVER,
+    JOBS,
+    LOCKS,
+    OWNER,
+    PROGRESS,
+    RESULTS,
+    SUBMISSION,
+    TRY,
+)
+
+LOST = 17
+"""Exit code of first_wins_command for whoever comes second."""
+
+# Lines: "@" a folder begins, "d" a result, "f" one that says failed, "h" one that says handed over,
+# "l" a lock, each with its name in the folder; then the files of progress as they are. A last "."
+# says that the answer is whole. Folders are numbered by their order. An element that is not done
+# says so by a mark before it publishes its result; marks are looked for after the results, so that
+# none is ever taken for done, and no result is read. Where many elements report progress, their
+# number tells enough.
+_SCAN = rf"""
+for folder; do
+  echo @
+  cd "$folder" 2>/dev/null || continue
+  printf 'd %s\n' {RESULTS}/*{DOCUMENT}
+  printf 'f %s\n' {RESULTS}/*{FAILED}
+  printf 'h %s\n' {RESULTS}/*{HANDED_OVER}
+  printf 'l %s\n' {LOCKS}/*
+  set -- {PROGRESS}/*{DOCUMENT}
+  if [ $# -le 500 ] && [ -e "$1" ]; then cat "$@" 2>/dev/null; fi
+done
+echo .
+"""
+
+# Locks whose owner is not among the known jobs tell of a submit whose reply was lost.
+_OWNERS = rf"""
+echo @
+cd "$1" 2>/dev/null || {{ echo .; exit 0; }}
+find {LOCKS} -name {OWNER} -exec cat {{}} + 2>/dev/null |
+  grep -oE '"job_id": *"[^"]*"' | sed 's/.*"\([^"]*\)"$/\1/' | sort -u
+echo .
+"""
+
+_COLLECT = rf"""
+cd "$1/{RESULTS}" 2>/dev/null || {{ echo .; exit 0; }}
+find . -name '[0-9]*{DOCUMENT}' -exec cat {{}} +
+echo .
+"""
+
+# Names of records are tried before that of an end: a job that ends in between is counted twice,
+# which errs on the safe side.
+_BOOKS = rf"""
+cd "$1/{JOBS}" 2>/dev/null || {{ echo .; exit 0; }}
+for folder in */; do
+  if [ -e "$folder/{FINISHED}" ]; then cat "$folder/{FINISHED}"
+  else find "$folder" -maxdepth 1 -name '{SUBMISSION}[0-9]*.json' -exec cat {{}} +
+  fi
+done
+echo .
+"""
+
+# An element gets a new try: its lock and its failed result make room, but stay to be read.
+_SET_ASIDE = rf"""
+cd "$1" || exit; shift
+for pair; do
+  element=${{pair%%:*}} try=${{pair##*:}}
+  for path in "{RESULTS}/$element{FAILED}" "{RESULTS}/$element{HANDED_OVER}" \
+    "{RESULTS}/$element{DOCUMENT}" "{LOCKS}/$element"; do
+    if [ -e "$path" ]; then mv -f "$path" "$path{TRY}$try" || exit; fi
+  done
+done
+"""
+
+_INDICES = r"""
+for path; do echo @; cat -- "$path" 2>/dev/null || echo '!'; done
+echo .
+"""
+
+# By the cluster's own clock. An element that has published its result works no more.
+_LOCK_AGES = rf"""
+cd "$1" || exit; shift
+echo @; now=$(date +%s)
+for element; do
+  [ ! -e "{RESULTS}/$element{DOCUMENT}" ] || continue
+  made=$(stat -c %Y "{LOCKS}/$element/{OWNER}" 2>/dev/null) || continue
+  echo "$element $((now - made))"
+done
+echo .
+"""
+
+# A hard link is made by one process only; where a filesystem has none, renaming comes close.
+_FIRST_WINS = rf"""
+ln -- "$1" "$2" 2>/dev/null && {{ rm -f -- "$1"; exit 0; }}
+if [ -e "$2" ]; then rm -f -- "$1"; exit {LOST}; fi
+mv -- "$1" "$2"
+"""
+
+# Locks of elements without a result, in job folders that have been history for long enough.
+_STALE_LOCKS = rf"""
+minutes=$2 removed=0
+for job in "$1"/*/; do
+  [ -n "$(find "$job" -maxdepth 1 -name {FINISHED} -mmin "+$minutes" 2>/dev/null)" ] || continue
+  for lock in "$job"{LOCKS}/*/; do
+    element=$(basename "$lock")
+    case $element in *[!0-9]*) continue ;; esac
+    [ -e "$job/{RESULTS}/$element{DOCUMENT}" ] || {{ rm -rf "$lock" && removed=$((removed + 1)); }}
+  done
+done
+echo "$removed"; echo .
+"""
+
+_LISTED = {
+    "d": (f"{RESULTS}/", DOCUMENT),
+    "f": (f"{RESULTS}/", FAILED),
+    "h": (f"{RESULTS}/", HANDED_OVER),
+    "l": (f"{LOCKS}/", ""),
+}
+"""Kind of line -> what stands around the element's number."""
+_INDEX = re.compile(r"[0-9]{1,9}")
+_PROGRESS_LINE = re.compile(r' ?"(?:(done|total)": *([0-9]{1,15})|(unit)": *(".*?")),?')
+
+
+class NoAnswer(Exception):
+    """A line is none that a command of these prints."""
+
+
+class CutShort(Exception):
+    """What a command printed has no end: the connection or the shell stopped in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What lies in one job folder."""
+
+    done: frozenset[int] = frozenset()
+    failed: frozenset[int] = frozenset()
+    handed_over: frozenset[int] = frozenset()
+    locked: frozenset[int] = frozenset()
+    progress: tuple[int, int, str] | None = field(default=None)
+    """done, total, unit: over the elements that said something"""
+
+
+def scan_command(folders: Sequence[PurePosixPath]) -> tuple[str, ...]:
+    """Look at job folders."""
+    return ("sh", "-c", _SCAN, "scan", *map(str, folders))
+
+
+def parse_scan(stdout: str, folders: int) -> list[Scan]:
+    """One Scan a folder; raises CutShort when the answer is not whole, NoAnswer for another."""
+    lines = _whole(stdout, "looking at the job folders")
+    if sum(line == "@" for line in lines) != folders:
+        raise CutShort("looking at the job folders was cut short")
+    return [_scan(chunk) for chunk in _chunks(lines)]
+
+
+def indices_command(paths: Sequence[PurePosixPath]) -> tuple[str, ...]:
+    """Read index files."""
+    return ("sh", "-c", _INDICES, "indices", *map(str, paths))
+
+
+def parse_indices(stdout: str, files: int) -> list[tuple[int, ...] | None]:
+    """Elements by file; None for one that cannot be read. Raises CutShort, NoAnswer."""
+    lines = _whole(stdout, "reading index files")
+    if lines.count("@") != files:
+        raise CutShort("reading index files was cut short")
+    return [
+        None if "!" in each else tuple(int(_match(_INDEX.fullmatch(i) or i)[0]) for i in each)
+        for each in _chunks(lines)
+    ]
+
+
+def lock_ages_command(folder: PurePosixPath, elements: Iterable[int]) -> tuple[str, ...]:
+    """Ask for how long elements without a result have been locked."""
+    return ("sh", "-c", _LOCK_AGES, "ages", str(folder), *map(str, elements))
+
+
+def parse_lock_ages(stdout: str) -> dict[int, float]:
+    """Element -> age of its lock, s; raises CutShort, NoAnswer."""
+    lines = _whole(stdout, "looking at the locks")
+    if lines[:1] != ["@"]:
+        raise NoAnswer("".join(lines[:1]))
+    pairs = (re.fullmatch(r"([0-9]{1,9}) (-?[0-9]{1,12})", line) or line for line in lines[1:])
+    return {int(pair[1]): float(pair[2]) for pair in map(_match, pairs)}
+
+
+def owners_command(folder: PurePosixPath) -> tuple[str, ...]:
+    """Ask who holds the locks."""
+    return ("sh", "-c", _OWNERS, "owners", str(folder))
+
+
+def parse_owners(stdout: str) -> set[str]:
+    """Job ids; an element's own index is cut off. Raises CutShort, NoAnswer."""
+    lines = _whole(stdout, "looking for owners of locks")
+    if lines[:1] != ["@"] or "@" in lines[1:]:
+        raise NoAnswer("".join(lines[:1]))
+    return {line.rpartition("_")[0] or line for line in lines[1:] if line}
+
+
+def results_command(folder: PurePosixPath) -> tuple[str, ...]:
+    """Read all results, one JSON document after the other."""
+    return ("sh", "-c", _COLLECT, "results", str(folder))
+
+
+def parse_results(stdout: str) -> list[dict[str, Any]]:
+    """All results as the elements wrote them; raises CutShort, NoAnswer."""
+    if not stdout.endswith(".\n"):
+        raise CutShort("reading the results was cut short")
+    return list(documents(stdout[:-2]))
+
+
+def books_command(run: PurePosixPath) -> tuple[str, ...]:
+    """Read how each job of a run ended, or the records of its submissions where it has not."""
+    return ("sh", "-c", _BOOKS, "books", str(run))
+
+
+def parse_books(stdout: str) -> list[dict[str, Any]]:
+    """Read ends and records, in no order; raises CutShort, NoAnswer."""
+    if not stdout.endswith(".\n"):
+        raise CutShort("reading the books was cut short")
+    return list(documents(stdout[:-2]))
+
+
+def first_wins_command(draft: PurePosixPath, path: PurePosixPath) -> tuple[str, ...]:
+    """Publish a draft unless the file is there already; then exit LOST."""
+    return ("sh", "-c", _FIRST_WINS, "first", str(draft), str(path))
+
+
+def set_aside_command(folder: PurePosixPath, tries: Iterable[tuple[int, int]]) -> tuple[str, ...]:
+    """Make room for another try of elements; pairs of element and the try that failed."""
+    return ("sh", "-c", _SET_ASIDE, "aside", str(folder), *(f"{e}:{t}" for e, t in tries))
+
+
+def stale_locks_command(jobs: PurePosixPath, older_than_s: float) -> tuple[str, ...]:
+    """Remove locks that killed elements left in job folders which are history for so long."""
+    return ("sh", "-c", _STALE_LOCKS, "stale", str(jobs), str(int(older_than_s // 60)))
+
+
+def parse_stale_locks(stdout: str) -> int:
+    """How many were removed; raises CutShort, NoAnswer."""
+    lines = _whole(stdout, "removing stale locks")
+    if len(lines) != 1:
+        raise NoAnswer("".join(lines[:1]))
+    return int(_match(_INDEX.fullmatch(lines[0]) or lines[0])[0])
+
+
+def documents(text: str) -> Iterator[dict[str, Any]]:
+    """Read JSON documents that follow one another; raises NoAnswer for anything else."""
+    decoder, position = json.JSONDecoder(), 0
+    while True:
+        while position < len(text) and text[position].isspace():
+            position += 1
+        if position >= len(text):
+            return
+        try:
+            document, end = decoder.raw_decode(text, position)
+        except (ValueError, RecursionError):
+            raise NoAnswer(text[position : position + 200]) from None
+        if not isinstance(document, dict):
+            raise NoAnswer(text[position : position + 200])
+        position = end
+        yield document
+
+
+def _whole(stdout: str, doing: str) -> list[str]:
+    """Lines before the last, which is "."; raises CutShort without it."""
+    lines = stdout.split("\n")
+    if lines[-2:] != [".", ""]:
+        raise CutShort(f"{doing} was cut short")
+    return lines[:-2]
+
+
+def _match(found: re.Match[str] | str) -> re.Match[str]:
+    if isinstance(found, str):
+        raise NoAnswer(found)
+    return found
+
+
+def _chunks(lines: Iterable[str]) -> list[list[str]]:
+    """Split at the lines "@"; raises NoAnswer where something stands before the first."""
+    found: list[list[str]] = []
+    for line in lines:
+        if line == "@":
+            found.append([])
+        elif not found:
+            raise NoAnswer(line)
+        else:
+            found[-1].append(line)
+    return found
+
+
+def _scan(lines: Iterable[str]) -> Scan:
+    found: dict[str, set[int]] = {kind: set() for kind in _LISTED}
+    said: dict[str, list[str]] = {"done": [], "total": [], "unit": []}
+    for line in lines:
+        kind, _, rest = line.partition(" ")
+        if kind in _LISTED:
+            before, after = _LISTED[kind]
+            name = rest.removeprefix(before).removesuffix(after)
+            if _INDEX.fullmatch(name) and len(rest) == len(before) + len(name) + len(after):
+                found[kind].add(int(name))
+        elif match := _PROGRESS_LINE.fullmatch(line):
+            said[match[1] or match[3]].append(match[2] or match[4])
+    return Scan(
+        done=frozenset(found["d"] - found["f"] - found["h"]),
+        failed=frozenset(found["f"]),
+        handed_over=frozenset(found["h"]),
+        locked=frozenset(found["l"]),
+        progress=_progress(**said),
+    )
+
+
+def _progress(done: list[str], total: list[str], unit: list[str]) -> tuple[int, int, str] | None:
+    whole = sum(map(int, total))
+    return (sum(map(int, done)), whole, unit[-1].strip('"') if unit else "") if whole else None

@@ -1,0 +1,161 @@
+"""The containers, built and up, for all tests that ask: real images, real Slurm."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+CHECKOUT = Path(__file__).parents[2]
+DOCKER = CHECKOUT / "docker"
+PROJECT = "yieldloop-test"
+FILES = ("-f", "compose.yaml", "-f", "compose.demo.yaml")
+PATIENCE_S = 900.0
+
+
+class Containers:
+    """docker compose on the files of docker/, with secrets and volumes of the tests' own."""
+
+    def __init__(self, environment: Mapping[str, str], secrets: Path) -> None:
+        self.environment, self.secrets = dict(environment), secrets
+
+    def compose(self, *arguments: str, check: bool = True) -> str:
+        """Run `docker compose`; the output of one that failed is the error."""
+        return self.docker("compose", "--env-file", "/dev/null", *FILES, *arguments, check=check)
+
+    def docker(self, *arguments: str, check: bool = True) -> str:
+        """Run `docker`."""
+        done = subprocess.run(
+            ["docker", *arguments],
+            cwd=DOCKER,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )
+        if check and done.returncode:
+            raise AssertionError(f"docker {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}")
+        return done.stdout
+
+    def script(self, name: str, *arguments: str) -> None:
+        """Run backup.sh or restore.sh."""
+        done = subprocess.run(
+            [str(DOCKER / name), *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def up(self) -> None:
+        """Start what does not run, and wait until all are healthy."""
+        self.compose("up", "--detach", "--wait", "--wait-timeout", str(int(PATIENCE_S)))
+
+    def secret(self, name: str) -> str:
+        """Content of one secret."""
+        return (self.secrets / name).read_text()
+
+    @property
+    def airflow(self) -> httpx.Client:
+        """A client of Airflow's API, logged in."""
+        base = f"http://127.0.0.1:{self.environment['AIRFLOW_PORT']}"
+        client = httpx.Client(base_url=base, timeout=60.0, trust_env=False)
+        password = json.loads(self.secret("airflow_passwords"))["admin"]
+        token = client.post("/auth/token", json={"username": "admin", "password": password})
+        client.headers["Authorization"] = (
+            f"Bearer {token.raise_for_status().json()['access_token']}"
+        )
+        return client
+
+    def mlflow(self, user: str | None = None) -> httpx.Client:
+        """A client of MLflow's API: nobody, or one of its users."""
+        auth = None
+        if user == "admin":
+            line = next(x for x in self.secret("mlflow_auth").splitlines() if "admin_password" in x)
+            auth = (user, line.partition("= ")[2])
+        elif user:
+            auth = (user, self.secret(f"mlflow_{user}_password"))
+        base = f"http://127.0.0.1:{self.environment['MLFLOW_PORT']}"
+        return httpx.Client(base_url=base, auth=auth, timeout=60.0, trust_env=False)
+
+
+def wait_until(what: str, true: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
+    """Ask each second until the answer is something; what came of it."""
+    deadline = time.monotonic() + patience_s
+    while not (found := true()):
+        assert time.monotonic() < deadline, f"waited {patience_s:.0f} s in vain for {what}"
+        time.sleep(1.0)
+    return found
+
+
+def _engine(folder: Path) -> dict[str, str] | None:
+    """Environment that leads to an engine: the one that is there, or one started here."""
+    done = subprocess.run(
+        [str(CHECKOUT / "tests" / "docker" / "install.sh"), str(folder)],
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        if os.environ.get("CI"):
+            pytest.fail(f"no Docker Engine: {done.stderr}")
+        return None
+    words = done.stdout.removeprefix("export ").split()
+    return dict(word.split("=", 1) for word in words)
+
+
+def _site() -> dict[str, str]:
+    """What this machine's pip knows of its network, for the builds."""
+    found = {"BUILD_NETWORK": "host"}
+    if (bundle := _pip("cert")) and Path(bundle).exists():
+        found["CA_BUNDLE"] = bundle
+    for wheel in Path(_pip("find-links") or "/nowhere").glob("*.whl"):
+        copy = DOCKER / "site" / "wheels" / wheel.name
+        if not copy.exists():
+            shutil.copy(wheel, copy)
+    return found
+
+
+def _pip(setting: str) -> str:
+    argv = [sys.executable, "-m", "pip", "config", "get", f"global.{setting}"]
+    return subprocess.run(argv, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def containers() -> Iterator[Containers]:
+    """All services, healthy; removed with their volumes at the end."""
+    # Not below pytest's long folders: a socket's path has 107 characters.
+    folder = Path(os.environ.get("DOCKER_TEST_FOLDER") or tempfile.mkdtemp(prefix="engine-"))
+    engine = _engine(folder)
+    if engine is None:
+        pytest.skip("no Docker Engine can be had here")
+    secrets = DOCKER / "secrets"
+    subprocess.run(["python3", str(DOCKER / "secrets.py")], check=True, capture_output=True)
+    environment = os.environ | engine | _site()
+    environment |= {"SECRETS": str(secrets), "PROJECT": PROJECT}
+    environment |= {"COMPOSE_FILE": "compose.yaml:compose.demo.yaml"}
+    environment |= {"AIRFLOW_PORT": "18080", "MLFLOW_PORT": "15000"}
+    found = Containers(environment, secrets)
+    pulled = subprocess.run(
+        ["docker", "pull", "--quiet", "postgres:17-bookworm"], env=environment, capture_output=True
+    )
+    if pulled.returncode:
+        found.environment["POSTGRES_IMAGE"] = "yieldloop-postgres:0.1.0"
+        arguments = ("--network", "host", "--tag", "yieldloop-postgres:0.1.0")
+        found.docker("build", *arguments, "--file", "postgres/Dockerfile", "..")
+    found.compose("build")
+    try:
+        found.up()
+        yield found
+    finally:
+        found.compose("--profile", "campaign", "down", "--volumes", "--timeout", "5", check=False)
+        if engine and (folder / "pid").exists():
+            os.kill(int((folder / "pid").read_text()), 15)

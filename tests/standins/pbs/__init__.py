@@ -1,0 +1,1 @@
+"""OpenPBS's commands, with the faults of real servers to switch on."""
