@@ -12,6 +12,7 @@ TOOLS = {
     "export": ("export", "write a trained network as ONNX and as a torch.export program"),
     "import-measurement": ("import_measurement", "turn a measurement in CSV into the HDF5 file"),
     "virtual-experiment": ("virtual_experiment", "simulate the measurement of a known alloy"),
+    "design-report": ("design_report", "say what a campaign's experiment will tell of its sheets"),
     "inspect-shard": ("inspect_shard", "say what a shard of records holds; draw it"),
     "doctor": ("doctor", "say what this machine lacks to run the jobs"),
 }
