@@ -60,7 +60,7 @@ def symmetry(exx: Values, patches: Patches) -> Symmetry | None:
 
 
 def check_field(strains: Values, expected: Values, patches: Patches, told: str) -> list[str]:
-    """Notes on a field (2, patches, times) beside an isotropic one; raises BadInput if unlike it.
+    """Return notes on a field (2, patches, times) beside an isotropic one; raises BadInput.
 
     The last time decides: there strains are largest.
     """

@@ -65,9 +65,9 @@ def join(
     outside = int((np.isnan(forces) & loaded).sum())
     if outside > (1 - SHARE_INSIDE) * loaded.sum():
         raise BadInput(
-            f"{outside} of {int(loaded.sum())} frames of the loaded specimen lie outside the machine's record, "
-            f"{machine_s[0]:.4g} to {machine_s[-1]:.4g} s, with a shift of {shift:.3g} s; correct "
-            "synchronisation"
+            f"{outside} of {int(loaded.sum())} frames of the loaded specimen lie outside the "
+            f"machine's record, {machine_s[0]:.4g} to {machine_s[-1]:.4g} s, with a shift of "
+            f"{shift:.3g} s; correct synchronisation"
         )
     return Joined(forces, shift, sd, scatter, (note,))
 

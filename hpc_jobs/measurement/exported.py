@@ -111,7 +111,8 @@ def _sample(exported: Values) -> NDArray[np.int64]:
     if not len(finite):
         return finite
     large = finite[magnitude[finite] >= np.median(magnitude[finite])]
-    return large[np.linspace(0, len(large) - 1, min(SAMPLE, len(large))).astype(int)]
+    chosen = np.linspace(0, len(large) - 1, min(SAMPLE, len(large))).astype(int)
+    return np.asarray(large[chosen])
 
 
 def _windowed(

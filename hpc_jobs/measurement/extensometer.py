@@ -60,7 +60,7 @@ def widest(
 
 
 def _around(points: Values, x: float) -> NDArray[np.bool_]:
-    return (np.abs(points - [x, 0.0]) <= GAUGE_MM).all(axis=1)
+    return np.asarray((np.abs(points - [x, 0.0]) <= GAUGE_MM).all(axis=1))
 
 
 def _moved(points: Values, moved: Values, weights: Values, x: float) -> Values:

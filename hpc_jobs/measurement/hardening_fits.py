@@ -1,5 +1,6 @@
 """Every hardening law, fitted to a measured curve of true stress against plastic strain."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,44 +79,56 @@ def _fit(law: Hardening, p: Values, k: Values) -> LawFit:
     return LawFit(law, float(np.sqrt(np.mean(gap**2))), float(np.abs(gap).max()))
 
 
-def _solved(function, start: list[float], p: Values, k: Values) -> Values | None:  # type: ignore[no-untyped-def]
-    """Least squares over the logarithms of positive numbers."""
-    try:
-        fit = least_squares(
-            lambda logs: (function(np.exp(logs), p) - k) / k.mean(), np.log(start), max_nfev=400
-        )
-    except (ValueError, FloatingPointError):
-        return None
+def _solved(
+    function: Callable[[Values, Values], Values],
+    start: list[float],
+    bounds: tuple[list[float], list[float]],
+    p: Values,
+    k: Values,
+) -> Values:
+    """Least squares over the logarithms of positive numbers, between bounds."""
+    low, high = (np.log(side) for side in bounds)
+    fit = least_squares(
+        lambda logs: (function(np.exp(logs), p) - k) / k.mean(),
+        np.clip(np.log(start), low + 1e-9, high - 1e-9),
+        bounds=(low, high),
+        max_nfev=400,
+    )
     return np.asarray(np.exp(fit.x))
 
 
 def _swift(p: Values, k: Values) -> LawFit | None:
-    with np.errstate(over="ignore"):
-        x = _solved(lambda v, p: v[0] * (v[1] + p) ** v[2], [1.5 * k[-1], 0.005, 0.15], p, k)
+    x = _solved(
+        lambda v, p: v[0] * (v[1] + p) ** v[2],
+        [1.5 * k[-1], 0.005, 0.15],
+        ([0.5 * k[-1], 1e-6, 1e-3], [20 * k[-1], 0.5, 0.99]),
+        p,
+        k,
+    )
     return _made(Swift, ("strength_mpa", "prestrain", "exponent"), x, p, k)
 
 
 def _voce(p: Values, k: Values) -> LawFit | None:
-    with np.errstate(over="ignore"):
-        x = _solved(
-            lambda v, p: v[0] - v[1] * np.expm1(-v[2] * p), [k[0], k[-1] - k[0] + 1, 20.0], p, k
-        )
+    x = _solved(
+        lambda v, p: v[0] - v[1] * np.expm1(-v[2] * p),
+        [k[0], k[-1] - k[0] + 1, 20.0],
+        ([0.2 * k[0], 1e-3 * k[0], 0.1], [2 * k[0], 5 * k[-1], 1e3]),
+        p,
+        k,
+    )
     return _made(Voce, ("yield_stress_mpa", "saturation_mpa", "rate"), x, p, k)
 
 
 def _hockett_sherby(p: Values, k: Values) -> LawFit | None:
-    with np.errstate(over="ignore"):
-        x = _solved(
-            lambda v, p: v[0] + v[1] - v[1] * np.exp(-v[2] * p ** np.minimum(v[3], 1.0)),
-            [k[0], 1.3 * (k[-1] - k[0]) + 1, 5.0, 0.6],
-            p,
-            k,
-        )
-    if x is None:
-        return None
-    x = np.array([x[0] + x[1], x[0], x[2], min(x[3], 1.0)])
+    first, rise, rate, exponent = _solved(
+        lambda v, p: v[0] + v[1] - v[1] * np.exp(-v[2] * p ** v[3]),
+        [k[0], 1.3 * (k[-1] - k[0]) + 1, 5.0, 0.6],
+        ([0.2 * k[0], 1e-3 * k[0], 0.05, 0.1], [2 * k[0], 3 * k[-1], 1e3, 1.0]),
+        p,
+        k,
+    )
     names = ("saturation_stress_mpa", "yield_stress_mpa", "rate", "exponent")
-    return _made(HockettSherby, names, x, p, k)
+    return _made(HockettSherby, names, np.array([first + rise, first, rate, exponent]), p, k)
 
 
 def _mixed(p: Values, k: Values, swift: Swift, voce: Voce) -> LawFit:
@@ -136,15 +149,13 @@ def _tabulated(p: Values, k: Values) -> LawFit | None:
 def _made(
     kind: type[Swift] | type[Voce] | type[HockettSherby],
     names: tuple[str, ...],
-    values: Values | None,
+    values: Values,
     p: Values,
     k: Values,
 ) -> LawFit | None:
     """Return a fit, or None where the numbers are no law of this kind."""
-    if values is None or not np.isfinite(values).all():
-        return None
     try:
-        law = kind(**dict(zip(names, map(float, values), strict=True)))
+        law = kind.model_validate(dict(zip(names, map(float, values), strict=True)))
     except ValidationError:
         return None
     return _fit(law, p, k)

@@ -234,7 +234,7 @@ def _logged(clock: CameraClock, folder: Path, frames: int) -> Values:
 def _knowledge(
     files: SpecimenFiles, travel_sd: float, watched: Watched, campaign: Campaign
 ) -> dict[str, Known]:
-    """What was measured on the specimen and in its pictures, by nuisance@specimen.
+    """Collect what was measured on the specimen and in its pictures, by nuisance@specimen.
 
     Differences from the drawing. Forces are scaled to the nominal thickness, so its difference is
     0; what the field's lines tell of the ends' displacement is as sure as isotropic sheets agree.
@@ -268,8 +268,8 @@ def _notes(
         f"{facts.tool}, {len(watched.names)} frames, {found[0]} points ({found[1]} lost), "
         f"{place.spacing:.3g} mm apart",
         f"axis turned by {place.angle_deg:+.2f} +- {place.angle_sd_deg:.2f} degrees, centre +- "
-        f"{place.centre_sd_mm:.2f} mm; rigid motion up to the last frame {watched.rotation_deg:+.2f}"
-        f" degrees, {watched.translation_mm:.2f} mm",
+        f"{place.centre_sd_mm:.2f} mm; rigid motion up to the last frame "
+        f"{watched.rotation_deg:+.2f} degrees, {watched.translation_mm:.2f} mm",
         f"lines of the field {2 * watched.extensometer.half_length_mm:g} mm apart",
     ]
     size = float(np.nanmedian(noise.deviation))

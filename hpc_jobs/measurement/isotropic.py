@@ -69,7 +69,7 @@ class Expected:
 
     @cached_property
     def strains(self) -> Values:
-        """ln U xx and yy of the campaign's patches at its output times, (2, patches, times)."""
+        """Strains of the campaign's patches at its output times, (2, patches, times)."""
         specimens = self._one(self.campaign.specimens.patches, self.campaign.specimens.output_times)
         record, _ = self._pulled(_isotropic(self.material), specimens)
         return record.strains.reshape(2, specimens.patches.count, specimens.output_times)
@@ -148,4 +148,4 @@ def _normal(material: Material, r_value: float) -> tuple[Material, Values]:
 def _continued(x: Values, y: Values, at: Values) -> Values:
     slope = (y[-1] - y[-2]) / (x[-1] - x[-2])
     inside = PchipInterpolator(x, y)(np.clip(at, x[0], x[-1]))
-    return np.where(at > x[-1], y[-1] + slope * (at - x[-1]), inside)
+    return np.asarray(np.where(at > x[-1], y[-1] + slope * (at - x[-1]), inside))

@@ -84,7 +84,7 @@ def correlation_of(noises: list[Noise], patches: Patches) -> Values | None:
 
 
 def _alike(patches: Patches) -> NDArray[np.int64]:
-    """Number of the kind (2 patches, 2 patches) of each pair: components, distance along, across."""
+    """Give each pair of values its kind, (2 patches, 2 patches): components and distance."""
     along, across = np.divmod(np.arange(patches.count), patches.across)
     kind = np.abs(along[:, None] - along) * patches.across + np.abs(across[:, None] - across)
     block = patches.along * patches.across

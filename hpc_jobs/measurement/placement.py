@@ -25,7 +25,7 @@ FEWEST_BINS = 10
 FEWEST_IN_BIN = 4
 LARGEST_ANGLE = np.deg2rad(8)
 ROUGHEST = 1.5  # point spacings rms; edges that fit worse are not the notch's
-SCALE_DOUBT = 0.03  # the fitted scale may differ so far from the stated one without a word
+SCALE_DOUBT = 0.1  # edges are ragged: a fitted size may differ so far from the drawn one
 BLIND = 0.5  # mm; a centre known no better than that is not found
 
 
@@ -46,7 +46,7 @@ class Placement:
     notes: tuple[str, ...] = field(default=())
 
     def points(self, frame: Frame) -> Values:
-        """Reference positions in the specimen's axes, mm, (n, 2)."""
+        """Return reference positions in the specimen's axes, mm, (n, 2)."""
         placed = (self.scale * frame.points - self.origin) @ self.axes.T
         return np.asarray(placed[:, :2])
 
@@ -55,7 +55,7 @@ class Placement:
         return np.asarray(self.scale * frame.displacements @ self.axes.T)
 
     def strains(self, exported: Values) -> Values:
-        """Exported tensors (n, 3) xx, yy, xy of the camera's axes in the specimen's."""
+        """Turn exported tensors (n, 3) xx, yy, xy from the camera's axes into the specimen's."""
         x, y = self.axes[0, :2], self.axes[1, :2]
         xx, yy, xy = exported.T
         along = x[0] ** 2 * xx + x[1] ** 2 * yy + 2 * x[0] * x[1] * xy

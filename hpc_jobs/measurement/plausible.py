@@ -158,7 +158,7 @@ def _frozen_mistakes(label: str, strains: NDArray[np.float64]) -> list[str]:
         patch, time = zero[0] + 1
         mistakes.append(
             f"specimen {label}: patch {patch} is exactly 0 at time {time}, and {len(zero) - 1} "
-            "more; a lost patch is missing, not 0: leave the row out"
+            "more; a lost patch is missing, not 0: write nan for both"
         )
     late = strains[:, :, int(FROZEN_AFTER * times) :]
     if times < 4:
@@ -168,7 +168,7 @@ def _frozen_mistakes(label: str, strains: NDArray[np.float64]) -> list[str]:
         if np.isfinite(series).all() and (np.ptp(series, axis=1) == 0).all() and series.any():
             mistakes.append(
                 f"specimen {label}: patch {patch + 1} keeps exx {series[0, 0]:.4g} to the end "
-                "while the specimen is pulled; it is frozen: leave its rows out"
+                "while the specimen is pulled; it is frozen: write nan for both"
             )
     return mistakes
 

@@ -69,16 +69,12 @@ def read_tensile(
     notes = list(machine.notes)
     if machine.unknown:
         notes.append(f"not read: {', '.join(machine.unknown)}")
+    _check_sign(machine)
     sizes = _sizes(machine, sizes)
     stress, area_known = _stress(machine, sizes, stress_unit, notes)
     strain, of_travel = _strain(machine, sizes, strain_percent, notes)
     if len(stress) < FEWEST:
         raise BadInput(f"{path}: {len(stress)} rows; a tensile curve has at least {FEWEST}")
-    if stress.max() < abs(stress.min()):
-        raise BadInput(
-            f"{path}: stress goes from {stress.min():.4g} to {stress.max():.4g} MPa, so most of it "
-            "is compression: no tensile test (or give --sign -1 if tension counts as negative)"
-        )
     if kind == "true":
         strain, stress = np.expm1(strain), stress * np.exp(-strain)
     result = evaluate(strain, stress, of_travel=of_travel, notes=notes)
@@ -136,6 +132,21 @@ def evaluate(
         stress_sd=np.hypot(CELL * true_stress, _scatter(true_stress)),
         notes=tuple(said),
     )
+
+
+def _check_sign(machine: MachineFile) -> None:
+    """Refuse compression, which a tensile test does not have."""
+    name = next((n for n in ("stress", "force") if n in machine.channels), None)
+    if name is None:
+        machine.need("force")
+        return
+    values = machine.channels["stress" if name == "stress" else "force"]
+    if values.max() < abs(values.min()):
+        raise BadInput(
+            f"{machine.path}: {name} goes from {values.min():.4g} to {values.max():.4g} "
+            f"{'MPa' if name == 'stress' else 'N'}, so it is a compression test, no tensile test "
+            "(or tension counts as negative: name the columns by hand, with --sign -1)"
+        )
 
 
 def _sizes(machine: MachineFile, given: Sizes) -> Sizes:
@@ -238,7 +249,7 @@ def _elastic_line(strain: Values, stress: Values) -> tuple[float, float]:
 
 
 def _true_curve(strain: Values, stress: Values, slope: float, peak: int) -> tuple[Values, Values]:
-    """True stress against plastic strain from first yield to the maximum; strains increase."""
+    """Return plastic strain, increasing, and true stress from first yield to the maximum."""
     true_strain = np.log1p(np.maximum(strain[: peak + 1], -0.5))
     true_stress = stress[: peak + 1] * (1 + strain[: peak + 1])
     plastic = true_strain - true_stress / slope
@@ -275,7 +286,7 @@ def _check_unit(path: Path, modulus_mpa: float) -> None:
 def _r_value(
     machine: MachineFile, strain: Values, result: TensileResult, kind: Kind
 ) -> tuple[float, float] | None:
-    """r from width strain: the slope of plastic width strain over plastic thickness strain."""
+    """Take r from width strain: the slope of plastic width strain over plastic thickness strain."""
     if "width" not in machine.channels:
         return None
     width = machine.channels["width"]

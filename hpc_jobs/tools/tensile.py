@@ -25,6 +25,7 @@ from hpc_jobs.measurement.hardening_fits import LawFit, fit_laws, stress_of
 from hpc_jobs.measurement.tensile import STRESS_UNITS, Sizes, TensileResult, read_tensile
 
 FEWEST = 20  # points of the plastic part that laws are fitted to
+SMALLEST = 0.005  # plastic strain that they reach
 LONGEST = 60  # characters of a law's numbers on a line
 
 
@@ -55,7 +56,8 @@ def evaluated(options: argparse.Namespace) -> str:
         strain_percent=True if options.percent else None,
         columns=columns,
     )
-    enough = len(result.plastic_strain) >= FEWEST
+    plastic = result.plastic_strain
+    enough = len(plastic) >= FEWEST and plastic[-1] >= SMALLEST
     fits = fit_laws(result.plastic_strain, result.true_stress) if enough else []
     if options.out is not None:
         _write_law(options.out, options.file, result, fits, options.law)
@@ -65,7 +67,7 @@ def evaluated(options: argparse.Namespace) -> str:
 
 
 def report(name: str, result: TensileResult, fits: list[LawFit]) -> str:
-    """What a person reads: a line per quantity, per law, and per doubt."""
+    """Write what a person reads: a line per quantity, per law, and per doubt."""
     modulus, r_value = result.youngs_modulus_mpa, result.r_value
     rows = [
         ("E", None if modulus is None else f"{modulus / 1000:.4g} GPa"),
@@ -109,8 +111,8 @@ def _write_law(
     """Write the best law, or the one that was asked for, as a campaign has it."""
     if not fits:
         raise BadInput(
-            f"{source}: only {len(result.plastic_strain)} rows beyond first yield, too few for a "
-            "hardening curve"
+            f"{source}: {len(result.plastic_strain)} rows beyond first yield, up to a plastic "
+            f"strain of {result.plastic_strain[-1]:.2g}: no hardening curve"
         )
     laws = {fit.law.law: fit for fit in fits}
     if wanted is not None and wanted not in laws:
@@ -129,7 +131,7 @@ def _write_law(
 
 
 def _plain(value: Any) -> Any:
-    """Lists for tuples, six digits for numbers."""
+    """Make lists of tuples, and keep six digits of numbers."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (tuple, list)):

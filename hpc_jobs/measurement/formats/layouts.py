@@ -162,8 +162,8 @@ class TextSource:
         if missing:
             named = spoken(layout.columns) if layout.named else "no names"
             raise BadInput(
-                f"{path}: not a {self.tool.name} export with displacements: no column for "
-                f"{', '.join(missing)}; it has {named}. Export coordinates and displacements, or "
+                f"{path}: no export of {self.tool.name} with displacements: no column for "
+                f"{', '.join(missing)}, but {named}. Export coordinates and displacements, or "
                 "name the columns by hand (format: columns)"
             )
         return found

@@ -5,6 +5,7 @@ strains beside them. A pair of DuoDIC holds points in pixels of two cameras, a r
 points in millimetres.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -50,10 +51,25 @@ class Ncorr:
         return Facts(tool="ncorr", unit=self._unit, measure="green_lagrange" if measure else "")
 
     def __len__(self) -> int:
-        return self.file.size(*DISPLACEMENTS)
+        return 1 + self.file.size(*DISPLACEMENTS)
 
     def read(self, number: int) -> Frame:
-        """Read frame `number`; a point without displacement, or outside the mask, is missing."""
+        """Read frame `number`; a point without displacement, or outside the mask, is missing.
+
+        Ncorr keeps the frames that it compared with the reference, not the reference: frame 0 is
+        that, with the points of the first compared one.
+        """
+        if number == 0:
+            first = self._compared(0)
+            return replace(
+                first,
+                name=f"{self.file.path.name}, reference",
+                displacements=np.zeros_like(first.displacements),
+                strains=None if first.strains is None else np.zeros_like(first.strains),
+            )
+        return self._compared(number - 1)
+
+    def _compared(self, number: int) -> Frame:
         u, v = (
             self.file.get(*DISPLACEMENTS, number, f"plot_{name}_ref_formatted") for name in "uv"
         )
@@ -76,10 +92,10 @@ class Ncorr:
     def _mask(self, number: int, u: Values, v: Values) -> NDArray[np.bool_]:
         way = (*DISPLACEMENTS, number, "roi_ref_formatted", "mask")
         if self.file.has(*way):
-            mask = self.file.get(*way) != 0
+            mask = np.asarray(self.file.get(*way) != 0)
             if mask.shape == u.shape:
                 return mask
-        return (u != 0) | (v != 0)
+        return np.asarray((u != 0) | (v != 0))
 
     def _strains(self, number: int, found: NDArray[np.bool_]) -> Values | None:
         names = [f"plot_{name}_ref_formatted" for name in ("exx", "eyy", "exy")]

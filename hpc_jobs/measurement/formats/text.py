@@ -10,14 +10,14 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv
+import pyarrow.csv as arrow_csv
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.errors import BadInput
@@ -25,27 +25,20 @@ from hpc_jobs.contract.errors import BadInput
 LOOKED_AT = 400  # lines from which the layout is recognised
 HEAD_BYTES = 1 << 17
 BLANKS = " "  # the delimiter of columns that are lined up by blanks
-DIALECTS = (("\t", "."), (";", "."), (",", "."), ("\t", ","), (";", ","), (BLANKS, "."))
-DIALECTS += ((BLANKS, ","),)
+DIALECTS = tuple(
+    (delimiter, decimal)
+    for decimal in ".,"
+    for delimiter in ("\t", ";", ",", BLANKS)
+    if delimiter != decimal
+)
 NUMBER = {
     ".": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?"),
     ",": re.compile(r"[+-]?(\d+,?\d*|,\d+)([eEdD][+-]?\d+)?"),
 }
 MISSING = (
-    "",
-    "nan",
-    "NaN",
-    "NAN",
-    "-nan",
-    "nan(ind)",
-    "-nan(ind)",
-    "null",
-    "n/a",
-    "N/A",
-    "NA",
-    "-",
+    *("", "nan", "NaN", "NAN", "-nan", "nan(ind)", "-nan(ind)", "null", "n/a", "N/A", "NA"),
+    *("-", "---", "inf", "-inf", "Inf", "-Inf", "nicht bekannt"),
 )
-MISSING += ("---", "inf", "-inf", "Inf", "-Inf", "nicht bekannt")
 UNITS = re.compile(
     r"(s|sec|ms|min|h|d|m|mm|cm|µm|um|nm|in|px|pixel|pixels|n|kn|mn|lbf|mpa|gpa|pa|psi|ksi|n/mm²|"
     r"n/mm2|n/mm\^2|%|1|-|mm/mm|m/m|strain|v|volt|°c|degc|c|hz|mm/min|)",
@@ -99,7 +92,7 @@ def encoding_of(head: bytes) -> str:
 
 
 def read_head(path: Path) -> tuple[str, list[str]]:
-    """Encoding and first lines of a text file; raises BadInput naming what the file is instead."""
+    """Return encoding and first lines of a text file; raises BadInput saying what it is instead."""
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
@@ -124,7 +117,7 @@ def layout_of(path: Path) -> Layout:
     """Recognise how a file is laid out; raises BadInput where no rows of numbers are found."""
     encoding, lines = read_head(path)
     lines = lines[: LOOKED_AT + 1]
-    found = max((_longest(lines, *dialect) for dialect in DIALECTS), key=lambda run: run.score)
+    found = max(_longest(lines, *dialect) for dialect in DIALECTS)
     if not found.rows:
         raise BadInput(
             f"{path}: no rows of at least two numbers in its first {len(lines)} lines; export the "
@@ -182,42 +175,43 @@ def read_rows(path: Path, layout: Layout) -> tuple[Values, int]:
         if not any(cells):
             continue
         row = [_cell(cell, layout.decimal) for cell in cells[:width]]
-        numbers = int(np.isfinite(row).sum())
-        if len(cells) < width - 1 or numbers < max(2, len(cells) // 2):
+        told = int(np.isfinite(row).sum()) + sum(cell in MISSING for cell in cells)
+        if len(cells) < width - 1 or np.isfinite(row).sum() < 2 or told < len(cells) // 2:
             others += 1
         else:
             rows.append(row + [np.nan] * (width - len(row)))
     return np.array(rows).reshape(len(rows), width), others
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class _Run:
-    delimiter: str
-    decimal: str
-    first: int
-    rows: int
-    cells: int
+    """Neighbouring rows of numbers; the run with most numbers is the table."""
 
-    @property
-    def score(self) -> tuple[int, int]:
-        return (self.rows, self.cells)
+    numbers: int = 0
+    rows: int = 0
+    cells: int = 0
+    first: int = 0
+    delimiter: str = ","
+    decimal: str = "."
 
 
 def _longest(lines: Sequence[str], delimiter: str, decimal: str) -> _Run:
     """Find the longest run of equally long rows of numbers."""
-    best, start, width, length = (0, 0, 0), 0, 0, 0
-    for i, line in enumerate([*lines, ""]):
+    best, run = _Run(), _Run()
+    for i, line in enumerate(lines):
         cells = [] if line.startswith("#") else split(line, delimiter)
         if cells and cells[-1] == "":
             cells.pop()
         numbers = sum(NUMBER[decimal].fullmatch(cell) is not None for cell in cells)
-        fits = numbers >= 2 and 2 * numbers >= len(cells)
-        if fits and length and len(cells) == width:
-            length += 1
-        else:
-            best = max(best, (length, -start, width))
-            start, width, length = i, len(cells), int(fits)
-    return _Run(delimiter, decimal, -best[1], best[0], best[2])
+        told = numbers + sum(cell in MISSING and cell != "" for cell in cells)
+        if numbers < 2 or 2 * told < len(cells):
+            run = _Run()
+            continue
+        if not run.rows or len(cells) != run.cells:
+            run = _Run(0, 0, len(cells), i, delimiter, decimal)
+        run = replace(run, numbers=run.numbers + numbers, rows=run.rows + 1)
+        best = max(best, run)
+    return best
 
 
 def _header(above: Sequence[str], run: _Run) -> tuple[list[str], list[str], int]:
@@ -272,17 +266,17 @@ def _parsed(path: Path, layout: Layout, wanted: Sequence[int]) -> pa.Table:
         if delimiter == BLANKS:
             lines, delimiter = ["\t".join(line.split()) for line in lines], "\t"
         source, encoding, skipped = io.BytesIO("\n".join(lines).encode()), "utf-8", 0
-    return pyarrow.csv.read_csv(
+    return arrow_csv.read_csv(
         source,
-        read_options=pa.csv.ReadOptions(
+        read_options=arrow_csv.ReadOptions(
             column_names=[_key(i) for i in range(_cells(path, layout))],
             skip_rows=skipped,
             encoding="utf-8" if encoding == "utf-8-sig" else encoding,
         ),
-        parse_options=pa.csv.ParseOptions(
+        parse_options=arrow_csv.ParseOptions(
             delimiter=delimiter, invalid_row_handler=lambda row: "skip"
         ),
-        convert_options=pa.csv.ConvertOptions(
+        convert_options=arrow_csv.ConvertOptions(
             column_types={_key(i): pa.float64() for i in wanted},
             include_columns=[_key(i) for i in wanted],
             null_values=list(MISSING),
