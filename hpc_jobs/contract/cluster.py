@@ -80,13 +80,10 @@ class Cluster(Frozen):
         tuple[NativeOption, ...],
         Field(max_length=20, description="extra options of sbatch or qsub for every job, one each"),
     ] = ()
-<<<<<<< HEAD
     memory: Annotated[
         Literal["per_node", "per_cpu", "per_gpu", "none"],
         Field(description="how Slurm is asked for memory_mib: --mem, its share, or not at all"),
     ] = "per_node"
-=======
->>>>>>> ssh
     group: Annotated[
         str | None,
         Field(
@@ -95,13 +92,6 @@ class Cluster(Frozen):
             "says who may read",
         ),
     ] = None
-<<<<<<< HEAD
-=======
-    memory: Annotated[
-        Literal["per_node", "per_cpu", "per_gpu", "none"],
-        Field(description="how Slurm is asked for memory_mib: --mem, its share, or not at all"),
-    ] = "per_node"
->>>>>>> ssh
     poll_interval_s: Annotated[
         float, Field(ge=2, le=3600, description="one status command for all jobs, this often")
     ] = 30.0

@@ -70,11 +70,7 @@ NAMED = (
 MEETING = f'export MASTER_ADDR="$(hostname)"\n{NAMED}'
 LAUNCHED = {
     "srun": (
-<<<<<<< HEAD
-        "exec srun --nodes=3 --ntasks=12 --ntasks-per-node=4 --cpus-per-task=2 "
-=======
         f"{NAMED}exec srun --nodes=3 --ntasks=12 --ntasks-per-node=4 --cpus-per-task=2 "
->>>>>>> ssh
         "--kill-on-bad-exit=1 --wait=0 --export=ALL '--own option' "
     ),
     "openmpi": (
