@@ -17,6 +17,7 @@ YIELD_PARAMETERS: dict[YieldFunctionName, tuple[str, ...]] = {
 """Yield function -> the parameters that a campaign can identify, in the order of the arrays."""
 
 SMALLEST_EXPONENT, LARGEST_EXPONENT = 2.0, 20.0
+NODE_PRESTRAIN = 0.002
 QUADRATIC: tuple[YieldFunctionName, ...] = ("von_mises", "hill48")
 """Yield functions whose exponent is 2 by definition."""
 
@@ -92,12 +93,13 @@ class Tabulated(Frozen):
 class Nodes(Frozen):
     """k(p) through a few nodes, smooth in between as hardening curves are.
 
-    ln k is the monotone, once continuously differentiable cubic (PCHIP) of ln(1 + p/.002) through
-    the nodes; beyond the last one it goes on along its last slope, a power law. A Swift curve is
-    close to a straight line there, so that few nodes say much.
+    ln k is the monotone, once continuously differentiable cubic (PCHIP) of ln(1 + p/prestrain)
+    through the nodes; beyond the last one it goes on along its last slope, a power law. A Swift
+    curve is close to a straight line there, so that few nodes say much.
     """
 
     law: Literal["nodes"] = "nodes"
+    prestrain: Positive = NODE_PRESTRAIN
     plastic_strains: Annotated[
         tuple[float, ...], Field(min_length=2, max_length=12, description="increasing from 0")
     ]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, FiniteFloat, model_validator
 
+from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.frozen import Fraction, Frozen, Positive, Slug
 
 Output = Literal["thickness", "plastic_strain"]
@@ -150,7 +151,7 @@ class FromYield(Frozen):
     """
 
     secant: Annotated[Fraction, Field(gt=0.05, lt=0.95)] = 0.6
-    peak_share: Annotated[Fraction, Field(gt=0.5, lt=1)] = 0.985
+    peak_share: Annotated[Fraction, Field(gt=0.5, lt=1)] = 0.97
 
 
 NUISANCES = {
@@ -199,7 +200,7 @@ class TensileTest:
     geometry: Geometry  # as it is, thickness and notch width included
     angle_deg: float
     label: str  # angle in degrees, after the geometry's name where there are several
-    displacements_mm: tuple[float, ...]  # of the output times, as the machine counts them
+    displacements_mm: tuple[float, ...]  # of the output times, by the machine; () if not found yet
     piece: Piece
 
     @property
@@ -210,6 +211,11 @@ class TensileTest:
     @property
     def drawn_mm(self) -> tuple[float, ...]:
         """What of each displacement the specimen itself takes."""
+        if not self.displacements_mm:
+            raise BadInput(
+                f"the output times of specimen {self.label} have not been found yet; "
+                "hpc_jobs.fem.scout.with_output_times finds them for a sheet"
+            )
         share = 1 - self.piece.displacement_share
         return tuple(share * displacement for displacement in self.displacements_mm)
 
@@ -265,6 +271,10 @@ class Specimens(Frozen):
     steps_per_output: Annotated[
         int, Field(ge=1, le=1000, description="load increments between two output times")
     ] = 2
+    warm_start: Annotated[
+        bool,
+        Field(description="start from an isotropic sheet's trajectory; never where records differ"),
+    ] = True
     time_limit_s: Annotated[
         Positive, Field(description="processor time of one record, after which it is given up")
     ] = 60.0
@@ -285,8 +295,8 @@ class Specimens(Frozen):
 
     def _test(self, geometry: Geometry, angle: float, label: str, piece: Piece) -> TensileTest:
         end = geometry.end_displacement_mm or self.end_displacement_mm
-        times = self.output_times
-        even = tuple(end * (time + 1) / times for time in range(times))
+        times = 0 if self.timing else self.output_times  # with a timing they must be found
+        even = tuple(end * (time + 1) / self.output_times for time in range(times))
         if piece.notch_width_mm or piece.thickness_mm:
             geometry = geometry.model_copy(
                 update={
@@ -300,8 +310,13 @@ class Specimens(Frozen):
 
     @property
     def displacements_mm(self) -> tuple[tuple[float, ...], ...]:
-        """[specimen, time]: of the output times, as the machine counts them."""
+        """[specimen, time]: of the output times, as the machine counts them; () if not found."""
         return tuple(test.displacements_mm for test in self.tests)
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether the output times are known: always, but with a `timing`, see fem.scout."""
+        return all(test.displacements_mm for test in self.tests)
 
     @property
     def strain_shape(self) -> tuple[int, int, int, int]:

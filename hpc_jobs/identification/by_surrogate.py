@@ -144,7 +144,7 @@ def _estimate(
 ) -> Estimate:
     targets = {target: float(value) for target, value in zip(campaign.targets, answer, strict=True)}
     limit = campaign.validation.strain_rms_tolerance
-    reasons = unphysical(campaign, targets, "the refinement's answer")
+    reasons = unphysical(campaign, targets, "the refinement's answer", campaign.material)
     if not rms <= limit:
         reasons.insert(
             0,
@@ -157,5 +157,6 @@ def _estimate(
         outside=tuple(reasons),
         novelty=rms,
         novelty_limit=limit,
+        method="surrogate",
         covariance=None if reasons else tuple(tuple(row) for row in covariance.tolist()),
     )

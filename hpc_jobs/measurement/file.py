@@ -33,6 +33,7 @@ NUMERICS = {
     "time_limit_s",
     "outputs",
     "pieces",
+    "warm_start",
 }  # of a simulation, or of the specimens as they are
 REMEDY = "write it with import-dic or import_measurement"
 

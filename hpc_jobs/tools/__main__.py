@@ -14,6 +14,7 @@ TOOLS = {
     "import-dic": ("import_dic", "turn a camera's and a machine's files into a measurement"),
     "tensile": ("tensile", "evaluate a tensile test: E, Rp0.2, Rm, Ag, r, hardening laws"),
     "virtual-experiment": ("virtual_experiment", "simulate the measurement of a known alloy"),
+    "design-report": ("design_report", "say what a campaign's experiment will tell of its sheets"),
     "inspect-shard": ("inspect_shard", "say what a shard of records holds; draw it"),
     "doctor": ("doctor", "say what this machine lacks to run the jobs"),
 }

@@ -13,7 +13,7 @@ from hpc_jobs.contract.records import RecordStatus
 from hpc_jobs.contract.specimen import Mesh, Patches, TensileTest
 from hpc_jobs.fem.materials import MATERIALS
 from hpc_jobs.fem.materials.hardening import hardening_array
-from hpc_jobs.fem.native.library import Problem, Solver, load
+from hpc_jobs.fem.native.library import Loading, Problem, Solver, load
 from hpc_jobs.fem.native.symmetry import DRAWN, DRAWN_BACK, Part, solved_part, symmetry_at
 from hpc_jobs.fem.specimen.mesh import FloatArray, Quadrilaterals, notched_strip
 
@@ -58,28 +58,32 @@ def full_field(
     times, is_output = _schedule(moments / moments[-1])
     symmetry = symmetry_at(test.angle_deg)
     part = solved_part(test.geometry, mesh, patches, symmetry)
-    isotropic = yield_function.of(np.ones(len(material.parameters)), material).coefficients
     problem = Problem(
         part=part,
-        youngs_modulus_mpa=material.youngs_modulus_mpa,
         poisson_ratio=material.poisson_ratio,
-        angle_deg=test.angle_deg,
-        isotropic=isotropic,
-        hardening=hardening_array(material.hardening),
         quantities=2,
-        end_displacement_mm=float(moments[-1]),
-        times=times,
-        is_output=is_output,
         tolerance=1e-5,
         point_tolerance=1e-6,
         cut_back=True,
-        warm=False,
     )
     solver = Solver(load(), problem)
+    solver.load(
+        Loading(
+            youngs_modulus_mpa=material.youngs_modulus_mpa,
+            angle_deg=test.angle_deg,
+            hardening=hardening_array(material.hardening),
+            isotropic=None,
+            end_displacement_mm=float(moments[-1]),
+            times=times,
+            is_output=is_output,
+        )
+    )
     sheet = yield_function.of(np.asarray(parameters, dtype=np.float64), material)
     outcome = solver.solve(sheet, time_limit_s, displacements=True)
     assert outcome.displacements is not None  # they were asked for
     reached = np.isfinite(outcome.forces)
+    if outcome.status:
+        reached &= moments <= outcome.time * moments[-1] * (1 + 1e-9)
     moved = _of_all_nodes(outcome.displacements[reached], moments[reached], part, mesh)
     return FullField(
         mesh=notched_strip(test.geometry, mesh),

@@ -4,6 +4,7 @@
 
 struct Kernel {
     void *(*open)(const yl_setup *);
+    int (*load)(void *, const yl_sheet *);
     void (*solve)(void *, const double *, double, double *, double *, double *, yl_report *);
     void (*close)(void *);
     void (*yield)(const double *, int, const double *, double *);

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class YieldParameters(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defined]
     """Raw strains (B, strain_values) -> physical targets (B, targets).
 
-    A network that takes forces is asked with both by name: {"strains": ..., "forces": ...}.
+    A network that takes forces is asked by name, {"strains": ..., "forces": ...}; one of a family
+    may be told what is known of given values: "known" (B, 2 given), values and then deviations.
     """
 
     model: TrainedModel
@@ -44,16 +45,17 @@ class YieldParameters(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defi
         MP_low to MP_high; then the novelty, and whether the record is too novel to be believed.
         """
         fields = model_input if isinstance(model_input, dict) else {"strains": model_input}
-        strains, forces = fields["strains"], fields.get("forces")
+        inputs = fields["strains"], fields.get("forces"), fields.get("known")
         if params and params.get("intervals"):
-            return self._table(strains, forces)
-        return self.model.predict(strains, forces)
+            return self._table(*inputs)
+        return self.model.predict(*inputs)
 
-    def _table(self, strains: Any, forces: Any) -> DataFrame:
+    def _table(self, strains: Any, forces: Any, known: Any) -> DataFrame:
         from pandas import DataFrame
 
         model = self.model
-        answers, (low, high) = model.predict(strains, forces), model.intervals(strains, forces)
+        inputs = strains, forces, known
+        answers, (low, high) = model.predict(*inputs), model.intervals(*inputs)
         columns = {}
         for k, target in enumerate(model.targets):
             columns[target] = answers[:, k]
