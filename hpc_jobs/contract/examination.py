@@ -40,6 +40,10 @@ class NuisancePriors(Frozen):
         Deviation, Field(description="d ln k/d ln(.002 + p) of such a curve; shared")
     ] = 0.001
     youngs_modulus: Annotated[Deviation, Field(description="relative, if given; shared")] = 0.02
+    model_strain: Annotated[
+        Deviation, Field(description="of strains, by mesh and model: added to the noise")
+    ] = 1e-4
+    model_force: Annotated[Deviation, Field(description="likewise of forces, relative")] = 0.002
     strain_measure: Annotated[
         Deviation,
         Field(description="0 is ln U, .5 engineering strain, 1 Green-Lagrange's; shared"),

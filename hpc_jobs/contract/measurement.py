@@ -2,7 +2,9 @@
 
 measurements/<name>.h5 holds the header below as JSON in the root attribute `header`, the dataset
 `strains` (Specimens.strain_values,) and, where forces were measured, `forces`
-(Specimens.force_values,) in N; both are laid out like a record.
+(Specimens.force_values,) in N; both are laid out like a record. What else a camera knows lies
+beside them (MeasurementFields): which patches were seen, the noise of each value and its
+correlation.
 """
 
 from typing import Annotated, Literal, Self
@@ -43,6 +45,9 @@ class MeasurementFields:
     HEADER = "header"  # attribute of the root: MeasurementHeader as JSON
     STRAINS = "strains"  # (strain_values,) float64
     FORCES = "forces"  # (force_values,) float64, N; absent where no force was measured
+    MASK = "mask"  # [specimen, patch, time] uint8, 1 where measured; absent: all are
+    STRAIN_DEVIATION = "strain_deviation"  # (strain_values,) float64; absent: header.noise.strain
+    NOISE_CORRELATION = "noise_correlation"  # (2 patches, 2 patches), [component, patch]; absent: 1
 
 
 class Curves(Frozen):
@@ -108,3 +113,6 @@ class MeasurementHeader(Frozen):
     ]
     noise: Annotated[Noise, Field(description="of this measurement, one standard deviation")]
     truth: Truth | None = None
+    notes: Annotated[
+        tuple[str, ...], Field(description="what the import found and did, a sentence each")
+    ] = ()

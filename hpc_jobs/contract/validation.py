@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
+from hpc_jobs.contract.examination import Examination, NuisancePriors
 from hpc_jobs.contract.frozen import Frozen, Positive, Slug
 from hpc_jobs.contract.measurement import Quantity
 from hpc_jobs.contract.speedup import Lookups, Updating
@@ -75,6 +76,17 @@ class Validation(Limits):
         ),
     ] = False
 
+    examine: Annotated[
+        bool,
+        Field(
+            description="fit what was not measured exactly beside the sheet, by some two hundred "
+            "simulations of a specimen each; where all of a sheet but its yield function is fixed"
+        ),
+    ] = True
+    priors: Annotated[
+        NuisancePriors, Field(description="of what a measurement's description leaves open")
+    ] = NuisancePriors()
+
     @property
     def limits(self) -> Limits:
         """The tolerances alone."""
@@ -140,6 +152,9 @@ class Estimate(Frozen):
         Field(description="fem: outside the box, by the engine itself"),
     ] = "network"
     simulations: Annotated[int, Field(ge=0, description="that this answer cost")] = 0
+    examination: Annotated[
+        Examination | None, Field(description="of a refinement, by the engine")
+    ] = None
 
     @model_validator(mode="after")
     def _answered_or_outside(self) -> Self:
@@ -176,10 +191,19 @@ class OutsideAnswer(Frozen):
     ]
 
 
+Answer = Literal["pass", "fail", "answered", "reservations", "outside"]
+
+
 class Judgement(Frozen):
     """One measurement, judged."""
 
-    verdict: Literal["pass", "fail", "outside"]
+    verdict: Annotated[
+        Answer,
+        Field(
+            description="pass and fail beside a known truth; answered where there is none to "
+            "compare with, reservations where such an answer has some; outside: not answered"
+        ),
+    ]
     reasons: tuple[str, ...] = ()
     quantities: Annotated[
         dict[Quantity, tuple[FiniteFloat | None, FiniteFloat | None]],

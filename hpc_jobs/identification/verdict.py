@@ -12,6 +12,7 @@ from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.design import MechanicalBox
 from hpc_jobs.contract.measurement import Quantity, Truth
 from hpc_jobs.contract.validation import (
+    Answer,
     Estimate,
     Estimates,
     Found,
@@ -122,8 +123,9 @@ def field_errors(measurement: Measurement, field: Field) -> dict[str, float]:
 
     A perfect identification leaves the noise itself: strain_rms 1 and force the force's noise.
     """
-    noise = measurement.header.noise.strain
-    errors = {"strain_rms": _rms((field.strains - measurement.strains) / noise)}
+    seen = measurement.mask
+    missed = (field.strains - measurement.strains) / measurement.deviation
+    errors = {"strain_rms": _rms(missed[seen])}
     if measurement.forces is not None:
         errors["force"] = _rms(field.forces / measurement.forces - 1)
     return errors
@@ -137,12 +139,16 @@ def verdict(
 ) -> Verdict:
     """Sum up; the notes say in one sentence each what a person would ask first."""
     judgements = {case.measurement.name: case.judgement for case in cases}
+    silent = {one.measurement: one.outside for one in estimates.estimates if one.outside}
     return Verdict(
         validation=estimates.validation,
         model=estimates.model,
         limits=campaign.validation.limits,
         measurements=judgements,
-        refined={case.measurement.name: case.judgement for case in refined},
+        refined={
+            name: _beside_silence(one, silent.get(name, ()))
+            for name, one in ((case.measurement.name, case.judgement) for case in refined)
+        },
         passed=passes(judgements),
         notes={name: _note(judgement) for name, judgement in judgements.items()},
     )
@@ -154,6 +160,11 @@ def _note(judgement: Judgement) -> str:
         return f"identified; its re-simulated strains differ by {rms:.2f} noise (1 is perfect)"
     if judgement.verdict == "outside":
         return f"not answered: {judgement.reasons[0]}"
+    if judgement.verdict == "answered":
+        rms = judgement.errors["strain_rms"]
+        return f"answered, with no truth to compare with; strains differ by {rms:.2f} noise"
+    if judgement.verdict == "reservations":
+        return f"answered with reservations: {'; '.join(judgement.reasons)}"
     return "; ".join(judgement.reasons)
 
 
@@ -177,12 +188,16 @@ def judge(
     """
     known = truth.quantities if truth else {}
     found = identified or {}
-    verdict: Literal["pass", "fail", "outside"]
+    verdict: Answer
     if estimate.outside:
         verdict, reasons = _judge_silence(estimate, truth, box, limits)
     else:
         reasons = _answer_mistakes(found, truth, errors, failure, box, limits, estimate.method)
-        verdict = "fail" if reasons else "pass"
+        verdict = "fail" if reasons else "pass" if truth else "answered"
+        doubts = estimate.examination.reservations if estimate.examination else ()
+        if verdict == "answered" and doubts:
+            verdict = "reservations"
+        reasons += doubts
     return Judgement(
         verdict=verdict,
         reasons=tuple(reasons),
@@ -191,6 +206,15 @@ def judge(
         novelty=estimate.novelty,
         novelty_limit=estimate.novelty_limit,
     )
+
+
+def _beside_silence(judgement: Judgement, outside: tuple[str, ...]) -> Judgement:
+    """Say where a network did not answer what the refinement does: neither stands alone."""
+    if not outside or judgement.verdict in ("fail", "outside"):
+        return judgement
+    word = f"the network does not answer this measurement: {outside[0]}"
+    verdict: Answer = "pass" if judgement.verdict == "pass" else "reservations"
+    return judgement.model_copy(update={"verdict": verdict, "reasons": (*judgement.reasons, word)})
 
 
 def passes(judgements: Mapping[str, Judgement]) -> bool:

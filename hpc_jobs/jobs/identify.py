@@ -11,6 +11,7 @@ from hpc_jobs.identification.by_family import FamilyIdentifier
 from hpc_jobs.identification.by_network import identify
 from hpc_jobs.identification.by_surrogate import Identifier
 from hpc_jobs.identification.mesh_bias import publish_mesh_bias
+from hpc_jobs.identification.nuisances.answer import with_examination
 from hpc_jobs.identification.timing import Refinement, time_network, time_refinement
 from hpc_jobs.learning.models.trained_model import load_model
 from hpc_jobs.measurement.file import read_for
@@ -44,6 +45,9 @@ def work(job: element.Element) -> IdentifiedFacts:
         lookups = time_refinement(lookups, identifier, measurements[0], answers[0])
         pairs = zip(measurements, answers, strict=True)
         refined = tuple(identifier.refine(measured, answer) for measured, answer in pairs)
+        if campaign.validation.examine:
+            pairs = zip(measurements, refined, strict=True)
+            refined = tuple(with_examination(campaign, one, answer) for one, answer in pairs)
     estimates = Estimates(
         validation=name,
         model=job.arguments.model,

@@ -20,6 +20,7 @@ class Kind:
     shared: bool  # one for all specimens; otherwise each specimen has its own
     words: str  # of a mistake; {value}, {percent}, {size} = nominal size and value, {root}
     forces: bool = False  # seen in forces alone
+    linear: bool = False  # taken for linear whatever its size is
 
 
 KINDS: tuple[Kind, ...] = (
@@ -58,6 +59,7 @@ KINDS: tuple[Kind, ...] = (
         gross=4.0,
         shared=True,
         words="as if the strains were averaged over a window of {root:.1f} mm beforehand",
+        linear=True,
     ),
     Kind(
         name="compliance",

@@ -61,8 +61,16 @@ class Response:
     specimens: Specimens
     axes: tuple[Quantity, ...]
     columns: tuple[Column, ...]
+    force_shares: (
+        FloatArray  # (specimens, times) of the last force: what a machine's springs follow
+    )
     forces_seen: bool
     _kept: dict[tuple[object, ...], Answer] = field(default_factory=dict)
+
+    @property
+    def simulations(self) -> int:
+        """How many of one specimen were made so far."""
+        return len(self._kept)
 
     def predict(self, sheet: FloatArray, off: FloatArray) -> FloatArray:
         """Strains and logarithms of forces (values,) at mechanical values and nuisances."""
@@ -70,7 +78,7 @@ class Response:
         return self._flat([self._as_measured(i, one, off) for i, one in enumerate(answers)])
 
     def jacobian(self, sheet: FloatArray, off: FloatArray) -> FloatArray:
-        """Derivatives (values, unknowns) of `predict`, by finite differences."""
+        """Return derivatives (values, unknowns) of `predict`, by finite differences."""
         base = [self._answer(i, sheet, off) for i in range(len(self.specimens.tests))]
         slopes = [self._by_sheet(axis, sheet, off, base) for axis in range(len(self.axes))]
         slopes += [self._by_nuisance(number, sheet, off, base) for number in range(len(off))]
@@ -89,16 +97,23 @@ class Response:
         step = STEP_STRESS if self.axes[axis].startswith("stress") else STEP_R
         moved = sheet.copy()
         moved[axis] += step
-        rows = [
-            self._difference(i, self._answer(i, moved, off), one, off) / step
-            for i, one in enumerate(base)
-        ]
+        try:
+            beside = [self._answer(i, moved, off) for i in range(len(base))]
+        except Unsimulated:  # at an edge of what can be: on its other side
+            step = -step
+            moved[axis] = sheet[axis] + step
+            beside = [self._answer(i, moved, off) for i in range(len(base))]
+        rows = [self._difference(i, beside[i], one, off) / step for i, one in enumerate(base)]
         return np.concatenate([row.ravel() for row in self._split(rows)])
 
     def _by_nuisance(
         self, number: int, sheet: FloatArray, off: FloatArray, base: list[Answer]
     ) -> FloatArray:
         column = self.columns[number]
+        if not column.deviation:  # known exactly
+            return np.zeros(
+                self._flat([self._as_measured(i, a, off) for i, a in enumerate(base)]).size
+            )
         rows = []
         for i, one in enumerate(base):
             if column.specimen in (None, i):
@@ -110,7 +125,7 @@ class Response:
     def _slope(
         self, i: int, name: str, sheet: FloatArray, off: FloatArray, base: Answer
     ) -> FloatArray:
-        """Derivative (values of a specimen,) of what is measured by one nuisance."""
+        """Return how one specimen's values (values,) change with one nuisance."""
         strains, forces = np.zeros_like(base.strains), np.zeros_like(base.forces)
         test = self.specimens.tests[i]
         if name in ("compliance", "start_mm"):
@@ -195,7 +210,6 @@ class Response:
             "hardening_level",
             "hardening_exponent",
             "youngs_modulus",
-            "window_mm2",
         )
         return np.array([self.value(off, name, i) for name in names])
 
@@ -208,25 +222,7 @@ class Response:
         if record.status != "ok":
             raise Unsimulated(f"the simulation ended with '{record.status}': {record.reason}")
         shape = (2, self.specimens.patches.count, self.specimens.output_times)
-        strains = record.strains.reshape(shape)
-        if window := self.value(off, "window_mm2", i):
-            strains = strains + window * self._window(i, sheet, off, strains)
-        return Answer(strains, record.forces)
-
-    def _window(
-        self, i: int, sheet: FloatArray, off: FloatArray, strains: FloatArray
-    ) -> FloatArray:
-        """Change of strains per mm^2 of a square window in which they were averaged before."""
-        without = off.copy()
-        for number, column in enumerate(self.columns):
-            if column.kind.name == "window_mm2":
-                without[number] = 0.0
-        bent = sum(
-            self._answer(i, sheet, without, {where: sign * STEPS[where]}).strains
-            for where in ("patch_along_mm", "patch_across_mm")
-            for sign in (-1, 1)
-        )
-        return np.asarray((bent - 4 * strains) / STEPS["patch_along_mm"] ** 2 / 24)
+        return Answer(record.strains.reshape(shape), record.forces)
 
     def _one_test(self, i: int, off: FloatArray, more: dict[str, float]) -> Specimens:
         """Specimen i alone, as it would be with its nuisances."""
@@ -234,7 +230,7 @@ class Response:
         test, patches = self.specimens.tests[i], self.specimens.patches
         moved = {name: self.value(off, name, i) + more.get(name, 0.0) for name in BY_ENGINE}
         u = np.array(test.displacements_mm) * (1 + more.get("displacement", 0.0))
-        u = u - self.value(off, "compliance", i) * u[-1] * self._force_share(i, len(u))
+        u = u - self.value(off, "compliance", i) * u[-1] * self.force_shares[i]
         u = np.maximum(
             u - self.value(off, "start_mm", i), SMALLEST_DRAWN_MM * np.arange(1, 1 + len(u))
         )
@@ -259,12 +255,6 @@ class Response:
                 ),
             }
         )
-
-    def _force_share(self, i: int, times: int) -> FloatArray:
-        """Force over the last one: what a machine's springs follow."""
-        return self.force_shares[i] if len(self.force_shares) else np.linspace(0, 1, times)
-
-    force_shares: FloatArray = field(default_factory=lambda: np.zeros((0, 0)))
 
     def _material(self, off: FloatArray, more: dict[str, float]) -> Material:
         level = self.value(off, "hardening_level", 0) + more.get("hardening_level", 0.0)

@@ -57,6 +57,7 @@ class Told:
     notch_width_mm: float  # by a calliper
     width_mm: float
     thickness_mm: float
+    preload_n: float  # held in the unloaded frames
     unloaded_frames: int
     frames_per_s: float
     camera_log: str | None = None  # times and forces of the pictures, where there is one
@@ -287,6 +288,7 @@ def _write(
         notch_width_mm=shot.measured.notch_width_mm,
         width_mm=shot.measured.width_mm,
         thickness_mm=shot.measured.thickness_mm,
+        preload_n=defects.preload_n,
         unloaded_frames=shot.film.optics.unloaded_frames,
         frames_per_s=defects.camera_hz,
         camera_log=vic.LOG if snapped else None,
