@@ -15,7 +15,7 @@ from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.sheet import LARGEST_YIELD_STRAIN, SheetForm, largest_yield_strain
 from hpc_jobs.contract.solver import Solver, limitation
-from hpc_jobs.contract.specimen import MESH_LEVELS, SMALLEST_DRAW, Specimens
+from hpc_jobs.contract.specimen import MESH_LEVELS, NUISANCES, SMALLEST_DRAW, Specimens
 from hpc_jobs.contract.training import (
     PAPER_HEADS,
     STORED_COMPONENTS,
@@ -222,7 +222,8 @@ class Campaign(Frozen):
 
         Made anew at each call: keep it where it is asked for record by record.
         """
-        return Family.of(self)
+        given = self.nuisance.model_dump()
+        return Family(self.sheet, self.specimens, {name: given[name] for name in NUISANCES})
 
     @property
     def levels(self) -> tuple[Specimens, ...]:

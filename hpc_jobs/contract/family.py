@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import exp, log
-from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -31,9 +30,6 @@ from hpc_jobs.contract.sheet import (
     SheetForm,
 )
 from hpc_jobs.contract.specimen import NUISANCES, Piece, Specimens
-
-if TYPE_CHECKING:
-    from hpc_jobs.contract.campaign import Campaign
 
 NUISANCE_LIMIT = 3.0
 """Standard deviations beyond which no nuisance is drawn."""
@@ -76,13 +72,7 @@ class Family:
 
     sheet: SheetForm
     specimens: Specimens
-    nuisance: Mapping[str, float]
-
-    @classmethod
-    def of(cls, campaign: "Campaign") -> "Family":
-        """Return a campaign's family; Campaign.family keeps it."""
-        given = campaign.nuisance.model_dump()
-        return cls(campaign.sheet, campaign.specimens, {name: given[name] for name in NUISANCES})
+    nuisance: Mapping[str, float]  # one standard deviation, of each of specimen.NUISANCES
 
     @cached_property
     def coordinates(self) -> tuple[Coordinate, ...]:

@@ -125,6 +125,10 @@ class RunFolder(Generic[P]):
         """As `figure`, of the refinement."""
         return self.validation(validation) / "refined" / "figures" / f"{measurement}.png"
 
+    def outside(self, validation: str, measurement: str) -> P:
+        """Path of what the engine itself said of a measurement outside the box."""
+        return self.validation(validation) / "outside" / f"{measurement}.json"
+
     def verdict(self, validation: str) -> P:
         """Whether an inverse validation passed, and why."""
         return self.validation(validation) / "verdict.json"

@@ -63,9 +63,10 @@ class HardeningNodes(Frozen):
 
     The level is k(.05)/E, which strains and forces see, and a node of its own. Between
     neighbouring nodes a curve rises as Swift's law of some exponent n would,
-    ln k2/k1 = n ln((.002 + p2)/(.002 + p1)): local_exponents bounds n, by one interval for all or
-    by one each. An n is drawn for each piece; smooth curves keep it from jumping by more than
-    `largest_jump` between neighbours.
+    ln k2/k1 = n ln((.002 + p2)/(.002 + p1)): first_exponent bounds n in the first piece, where
+    dual-phase steels bend sharply, local_exponents in the others, by one interval for all, or by
+    one for each piece, the first included. An n is drawn for each piece; smooth curves keep it from
+    jumping by more than `largest_jump` from one piece to the next after the first.
     """
 
     law: Literal["nodes"] = "nodes"
@@ -76,7 +77,8 @@ class HardeningNodes(Frozen):
     k05_over_e: Annotated[Interval, Field(description="k at a plastic strain of .05 over E")]
     local_exponents: Annotated[
         Interval | tuple[Interval, ...], Field(description="n between neighbouring nodes")
-    ] = (0.03, 0.32)
+    ] = (0.02, 0.32)
+    first_exponent: Annotated[Interval, Field(description="n of the first piece")] = (0.005, 0.65)
     largest_jump: Annotated[
         Positive, Field(description="of n between neighbouring pieces; larger ones are left out")
     ] = 0.15
@@ -98,7 +100,8 @@ class HardeningNodes(Frozen):
     def exponents(self) -> tuple[Interval, ...]:
         """The bounds of n, piece by piece."""
         given: Any = self.local_exponents
-        each = given if isinstance(given[0], tuple) else (given,) * len(self.lengths)
+        rest = (given,) * (len(self.lengths) - 1)
+        each = given if isinstance(given[0], tuple) else (self.first_exponent, *rest)
         return tuple((float(low), float(high)) for low, high in each)
 
     @property
@@ -192,7 +195,7 @@ HardeningForm = Annotated[
 
 
 def _number_or_range(given: Any) -> str:
-    return "range" if isinstance(given, Mapping | Ranged) else "number"
+    return "a range" if isinstance(given, Mapping | Ranged) else "a number"
 
 
 Exponent = Annotated[
@@ -210,11 +213,11 @@ class SheetForm(Frozen):
 
     yield_function: YieldFunctionName = "yld2000_2d"
     exponent: Annotated[
-        Annotated[Exponent, Tag("number")] | Annotated[Ranged, Tag("range")],
+        Annotated[Exponent, Tag("a number")] | Annotated[Ranged, Tag("a range")],
         Discriminator(_number_or_range),
     ]
     youngs_modulus_mpa: Annotated[
-        Annotated[Positive, Tag("number")] | Annotated[Ranged, Tag("range")],
+        Annotated[Positive, Tag("a number")] | Annotated[Ranged, Tag("a range")],
         Discriminator(_number_or_range),
     ]
     poisson_ratio: Annotated[float, Field(gt=0, lt=0.5)]

@@ -61,6 +61,13 @@ class Validation(Limits):
         Field(description="also identify by the forward surrogate, with strains and forces"),
     ] = True
 
+    outside: Annotated[
+        bool,
+        Field(
+            description="what the refinement withholds is identified by the FEM itself, at most 60 "
+            "simulations each; they join the next dataset"
+        ),
+    ] = False
     updating: Annotated[
         bool,
         Field(
@@ -171,6 +178,17 @@ class Estimates(Frozen):
         tuple[Estimate, ...], Field(description="by the forward surrogate; none or as many")
     ] = ()
     lookups: Annotated[Lookups | None, Field(description="how long an answer took")] = None
+
+
+class OutsideAnswer(Frozen):
+    """outside/<measurement>.json: what the engine said of a sheet outside the box; its price."""
+
+    schema_version: Literal[1] = 1
+    estimate: Estimate
+    points: Annotated[
+        tuple[tuple[FiniteFloat, ...], ...],
+        Field(description="simulated on the way: targets, then the family's coordinates"),
+    ]
 
 
 Answer = Literal["pass", "fail", "answered", "reservations", "outside"]

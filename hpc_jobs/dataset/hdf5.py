@@ -38,12 +38,7 @@ def _cause(path: Path, error: Exception) -> str:
         return "you are not permitted to read it"
     if isinstance(error, BlockingIOError):
         return "locked: another program is writing it; wait until it has ended"
-    try:
-        with path.open("rb") as file:
-            foreign = file.read(len(SIGNATURE)) != SIGNATURE
-    except OSError:
-        foreign = False
-    if foreign:
+    if not h5py.is_hdf5(path):
         return f"no HDF5 file ({error})"
     return f"damaged ({error})"
 

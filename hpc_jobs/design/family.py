@@ -9,8 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.family import NUISANCE_LIMIT, Coordinate, Family
+from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.sheet import LEVEL_STRAIN, HardeningNodes
+from hpc_jobs.contract.specimen import Piece, Specimens
+from hpc_jobs.fem.materials.flow_stress import flow_stress
+from hpc_jobs.fem.materials.hardening import hardening_array
 
 FloatArray = NDArray[np.float64]
 TAIL = float(ndtr(-NUISANCE_LIMIT))
@@ -43,6 +48,35 @@ def places_of_sheets(family: Family, values: FloatArray) -> FloatArray:
     return unit
 
 
+def coordinates_of(family: Family, material: Material, specimens: Specimens) -> FloatArray:
+    """Return the values (coordinates,) of a sheet that is known: its curve is read at the nodes.
+
+    Of specimens that have pieces, the nuisances are theirs; otherwise 0. Raises BadInput for a
+    family of a law that the sheet does not follow.
+    """
+    law, form = hardening_array(material.hardening), family.sheet.hardening
+    level = flow_stress(law, LEVEL_STRAIN)[0]
+    values = []
+    for one in family.coordinates:
+        if one.specimen is not None:
+            piece = specimens.pieces[one.specimen] if specimens.pieces else Piece()
+            values.append(getattr(piece, one.name.split("@")[0]))
+        elif one.plastic_strain is not None:
+            values.append(np.log(flow_stress(law, one.plastic_strain)[0] / level))
+        elif one.name == "k05_over_e":
+            values.append(level / material.youngs_modulus_mpa)
+        elif one.name.startswith("hardening."):
+            if material.hardening.law != form.law:
+                raise BadInput(
+                    f"a {material.hardening.law} curve has no place in a family of {form.law} "
+                    "curves; use a campaign whose hardening is {law: nodes}"
+                )
+            values.append(getattr(material.hardening, one.name.removeprefix("hardening.")))
+        else:
+            values.append(getattr(material, one.name))
+    return np.array(values, dtype=np.float64)
+
+
 def defects(family: Family, values: FloatArray) -> list[str]:
     """Say of each record (n, coordinates) why no sheet has these values; "" if one can."""
     jumps = _jumps(family, values)
@@ -53,12 +87,12 @@ def defects(family: Family, values: FloatArray) -> list[str]:
 
 
 def _jumps(family: Family, values: FloatArray) -> NDArray[np.bool_]:
-    """Whether a curve's local exponent changes more between pieces than its form allows."""
+    """Whether a curve's local exponent changes more from piece to piece than its form allows."""
     form = family.sheet.hardening
     if not isinstance(form, HardeningNodes):
         return np.zeros(len(values), dtype=np.bool_)
     exponents = _rises(form, values[:, _nodes(family)]) / np.array(form.lengths)
-    largest = np.abs(np.diff(exponents, axis=1)).max(axis=1, initial=0.0)
+    largest = np.abs(np.diff(exponents[:, 1:], axis=1)).max(axis=1, initial=0.0)
     return np.asarray(largest > form.largest_jump)
 
 

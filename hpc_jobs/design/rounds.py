@@ -68,6 +68,42 @@ def choose_round(
     return publish_manifest(manifest_of(path), KIND, [path], **facts)
 
 
+def adopt_points(
+    run: RunFolder[Path], campaign: Campaign, points: NDArray[np.float64]
+) -> int | None:
+    """Publish points that something else chose as the next round; returns its number.
+
+    points (n, targets + coordinates), as Campaign.targets and the family have them. Those that a
+    round has already are left out; None if nothing is left. The Sobol sequence is not moved on.
+    """
+    numbers = [int(path.stem[-3:]) for path in run.design(0).parent.glob("round-*.json")]
+    rounds = [read_round(run, number) for number in sorted(numbers)]
+    held = {row.tobytes() for one in rounds for row in np.hstack([one.parameters, one.sheet])}
+    fresh = [row for row in np.unique(points, axis=0) if row.tobytes() not in held]
+    if not fresh:
+        return None
+    table, last, number = np.array(fresh), rounds[-1], max(numbers) + 1
+    targets, nobody = len(campaign.targets), np.zeros(len(fresh), dtype=np.bool_)
+    chosen = Round(
+        parameters=table[:, :targets],
+        sheet=table[:, targets:],
+        is_test=nobody,
+        point=np.arange(len(fresh), dtype=np.int64),
+        level=np.zeros(len(fresh), np.uint8),
+        seed=last.seed,
+        sobol_start=last.sobol_stop,
+        sobol_stop=last.sobol_stop,
+        test_stop=last.test_stop,
+        rejected=Counter(),
+    )
+    _save(run.design(number), chosen)
+    facts = {"records": len(fresh), "shards": campaign.design.shards(len(fresh)), "rejected": 0}
+    path = run.design(number)
+    publish_manifest(manifest_of(path), KIND, [path], round=number, adopted=True, **facts)
+    log.info("round %d: %d points adopted", number, len(fresh))
+    return number
+
+
 def read_round(run: RunFolder[Path], number: int) -> Round:
     """Read a published round; raises CorruptFile."""
     path = run.design(number)

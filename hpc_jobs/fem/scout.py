@@ -22,10 +22,11 @@ EARLY, LATE = 8, 18  # points of the curve up to some times first yield, and fro
 
 
 def with_output_times(
-    parameters: FloatArray, material: Material, specimens: Specimens
+    parameters: FloatArray, material: Material, specimens: Specimens, mesh: Mesh = SCOUT
 ) -> tuple[Specimens, str]:
     """Return the specimens with their output displacements, and why there are none, or "".
 
+    mesh is the scout's.
     Those without a timing, or whose pieces say their displacements, come back as they are; so do
     those of a sheet or specimen that no solver takes, which is for the solver to say.
     """
@@ -35,7 +36,7 @@ def with_output_times(
         return specimens, ""
     if unfit_specimen(specimens):
         return specimens, ""
-    scouted = _scouted(material, specimens)
+    scouted = _scouted(material, specimens, mesh)
     curves = _force_curves(parameters, material, scouted)
     pieces = []
     tests = zip(specimens.tests, scouted.tests, curves, strict=True)
@@ -52,7 +53,7 @@ def with_output_times(
     return specimens.model_copy(update={"pieces": tuple(pieces)}), ""
 
 
-def _scouted(material: Material, specimens: Specimens) -> Specimens:
+def _scouted(material: Material, specimens: Specimens, mesh: Mesh) -> Specimens:
     """Return the same tests on the scout's mesh, to be drawn to their limit in steps of its own."""
     pieces = tuple(
         test.piece.model_copy(update={"displacements_mm": tuple(_path(material, test, specimens))})
@@ -60,7 +61,7 @@ def _scouted(material: Material, specimens: Specimens) -> Specimens:
     )
     return specimens.model_copy(
         update={
-            "mesh": SCOUT,
+            "mesh": mesh,
             "pieces": pieces,
             "output_times": EARLY + LATE,
             "steps_per_output": 1,

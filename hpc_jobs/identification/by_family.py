@@ -143,6 +143,22 @@ class FamilyIdentifier:
             explained=draws.explained,
         )
 
+    def start(self, measurement: Measurement) -> tuple[FloatArray, FloatArray] | None:
+        """Nearest sheet of the box and the surrogate's slopes there, for a search beyond it.
+
+        None for a measurement without forces: slopes are those of whole records.
+        """
+        header = measurement.header
+        if measurement.forces is None:
+            return None
+        whole = self.surrogate(header.noise)
+        kept = np.isfinite(np.concatenate([measurement.strains, measurement.forces]))
+        prior = NormalPrior(*self._normal(*self._told(header.knowledge)))
+        row = np.nan_to_num(measurement.strains)[None]
+        found = refine(whole, row, measurement.forces[None], prior=prior, kept=kept)
+        slopes = whole.observables.vectors @ whole.respond(found.u)[1][0]
+        return found.u[0], np.asarray(slopes)
+
     def refine(self, measurement: Measurement, start: Estimate | None = None) -> Estimate:
         """Identify the sheet behind a measurement; raises BadInput.
 
@@ -181,7 +197,7 @@ class FamilyIdentifier:
             novelty=found.rms,
             novelty_limit=limit,
             covariance=self._covariance(engine, found),
-            found=self._found(found, measurement),
+            found=reported(self.campaign, found, measurement, self.factors()),
             coordinates=dict(zip(natural.names[len(QUANTITIES) :], sheet.tolist(), strict=True)),
             method="surrogate",
         )
@@ -208,8 +224,8 @@ class FamilyIdentifier:
             pulled = forces * (1 + noise.force_relative * random.standard_normal(forces.shape))
             knowledge = {natural.names[column]: (float(truth[column]), 0.0) for column in told}
             found = self.identify(seen, pulled, knowledge=knowledge)
-            true = self._quantities(truth[None])
-            for name, values in self._quantities(found.values).items():
+            true = quantities_of_draws(self.campaign, truth[None])
+            for name, values in quantities_of_draws(self.campaign, found.values).items():
                 mean, low, high = found.interval(values)
                 side = high - mean if true[name][0] > mean else mean - low
                 scores.setdefault(name, []).append(abs(true[name][0] - mean) / max(side, 1e-12))
@@ -217,32 +233,6 @@ class FamilyIdentifier:
             name: float(conformal_factors(np.array(values)[:, None], INTERVAL_LEVEL)[0])
             for name, values in scores.items()
         }
-
-    def _quantities(self, values: FloatArray) -> dict[str, FloatArray]:
-        """Name the reported quantities of draws (n, coordinates); stresses as logarithms."""
-        names = self.natural.names
-        scalars = [*QUANTITIES, "exponent", "youngs_modulus_mpa"]
-        found = {name: values[:, names.index(name)] for name in scalars if name in names}
-        logs = log_stress_draws(self.campaign, values)
-        return found | {stress_name(strain): draws for strain, draws in logs.items()}
-
-    def _found(self, found: SheetPosterior, measurement: Measurement) -> dict[str, Found]:
-        header, names = measurement.header, self.natural.names
-        reached = strain_reached(measurement.strains, header.specimens, header.noise.strain)
-        asked = {names[column] for column in asked_columns(self.campaign, header)}
-        factors, said = self.factors(), dict[str, Found]()
-        for name, values in self._quantities(found.values).items():
-            ends = found.interval(values, factors.get(name, 1.0))
-            if name.startswith(STRESS):
-                if float(name[len(STRESS) :]) > reached:
-                    continue
-                value, low, high = np.exp(ends).tolist()
-            elif name in asked:
-                value, low, high = ends
-            else:
-                continue
-            said[name] = Found(value=value, low=low, high=high)
-        return said
 
     def _covariance(self, engine: Engine, found: SheetPosterior) -> Covariance | None:
         """Of the yield function's parameters, from some draws; none if hardly one is a sheet."""
@@ -289,3 +279,40 @@ class FamilyIdentifier:
         nuisance = self.natural.nuisance
         own = ((u[:, nuisance] - mean[nuisance]) / deviation[nuisance]) ** 2 - u[:, nuisance] ** 2
         return np.asarray(self.natural.log_prior(u) - 0.5 * misfit.sum(1) - 0.5 * own.sum(1))
+
+
+def quantities_of_draws(campaign: Campaign, values: FloatArray) -> dict[str, FloatArray]:
+    """Name the reported quantities of draws (n, coordinates); stresses as logarithms."""
+    names = Natural.of(campaign).names
+    scalars = [*QUANTITIES, "exponent", "youngs_modulus_mpa"]
+    found = {name: values[:, names.index(name)] for name in scalars if name in names}
+    logs = log_stress_draws(campaign, values)
+    return found | {stress_name(strain): draws for strain, draws in logs.items()}
+
+
+def reported(
+    campaign: Campaign,
+    found: SheetPosterior,
+    measurement: Measurement,
+    factors: Mapping[str, float],
+) -> dict[str, Found]:
+    """Say each quantity with its interval; factors: by which intervals are widened, by name.
+
+    Stresses up to the strain reached; scalars unless the measurement knows them exactly.
+    """
+    header, names = measurement.header, found.names
+    reached = strain_reached(measurement.strains, header.specimens, header.noise.strain)
+    asked = {names[column] for column in asked_columns(campaign, header)}
+    said: dict[str, Found] = {}
+    for name, values in quantities_of_draws(campaign, found.values).items():
+        ends = found.interval(values, factors.get(name, 1.0))
+        if name.startswith(STRESS):
+            if float(name[len(STRESS) :]) > reached:
+                continue
+            value, low, high = np.exp(ends).tolist()
+        elif name in asked:
+            value, low, high = ends
+        else:
+            continue
+        said[name] = Found(value=value, low=low, high=high)
+    return said

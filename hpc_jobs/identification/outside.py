@@ -15,9 +15,10 @@ from hpc_jobs.identification.engine import Engine, NoSheet
 from hpc_jobs.identification.posterior import NormalPrior
 
 MOST_SIMULATIONS = 60
-CLOSE = 0.02  # of a posterior standard deviation: it has arrived
-HALVINGS = 6
-LONGEST_STEP = 2.0  # of u
+CLOSE = 0.05  # of a posterior standard deviation: another step is not worth a simulation
+SETTLED = 0.3  # of a posterior standard deviation: what the next step would still move
+LONGEST_STEP = 1.0  # of u
+FIRST_DAMPING, SMALL_DAMPING, MOST_DAMPING = 1e-2, 1e-3, 1e6
 
 FloatArray = NDArray[np.float64]
 
@@ -58,37 +59,43 @@ class Descent:
         """Simulations that may still be made."""
         return self.most - (self.engine.simulations - self.begun)
 
-    def run(self, start: FloatArray) -> Answer:
-        """Descend from u (coordinates,); raises NoSheet if no sheet lies near the start."""
+    def run(self, start: FloatArray, slopes: FloatArray | None = None) -> Answer:
+        """Descend from u (coordinates,); raises NoSheet if no sheet lies near the start.
+
+        slopes (values, coordinates): a surrogate's there, for a start that costs nothing.
+        """
         u, seen = self._admissible(start)
-        slopes = self.engine.slopes(u, seen)
-        refreshed, converged = True, False
-        while self.left > 0:
-            step = self._step(u, seen, slopes)
-            if self._length(step, slopes) < CLOSE:
-                converged = True
-                if refreshed or self.left <= len(self.engine.free):
+        fresh, damping, failed = slopes is None, FIRST_DAMPING, 0
+        if slopes is None:
+            slopes = self.engine.slopes(u, seen)
+        while self.left > 0 and damping < MOST_DAMPING:
+            if failed > 1 and not fresh and self.left > len(self.engine.free) + 2:
+                slopes, fresh, damping = self.engine.slopes(u, seen), True, FIRST_DAMPING
+            step = self._step(u, seen, slopes, damping)
+            if self._length(step, slopes) < CLOSE and damping <= SMALL_DAMPING:
+                if fresh or self.left <= len(self.engine.free):
                     break
-                slopes, refreshed, converged = self.engine.slopes(u, seen), True, False
+                slopes, fresh = self.engine.slopes(u, seen), True
                 continue
-            taken = self._taken(u, seen, step)
-            if taken is None:
-                if refreshed or self.left <= len(self.engine.free):
-                    break
-                slopes, refreshed = self.engine.slopes(u, seen), True
+            try:
+                there = self.engine.observe(u + step)
+            except NoSheet:
+                damping, failed = max(10 * damping, SMALL_DAMPING), failed + 1
                 continue
-            moved, there = taken
-            change = moved - u
-            predicted = slopes @ change
-            slopes = slopes + np.outer(there - seen - predicted, change) / (change @ change)
-            u, seen, refreshed = moved, there, False
+            # What was seen there tells of the slopes even where it is no better
+            predicted = slopes @ step
+            slopes = slopes + np.outer(there - seen - predicted, step) / (step @ step)
+            if self._cost(u + step, there) < self._cost(u, seen):
+                u, seen, fresh, damping, failed = u + step, there, False, damping / 8, 0
+            else:
+                damping, fresh, failed = max(6 * damping, SMALL_DAMPING), False, failed + 1
         return Answer(
             u=u,
             covariance=np.asarray(np.linalg.inv(self._curvature(slopes)), np.float64),
             chi_square=float(((self.goal - seen)[self.kept] ** 2).sum()),
             freedom=int(self.kept.sum()) - len(u),
             simulations=self.engine.simulations - self.begun,
-            converged=converged,
+            converged=self._length(self._step(u, seen, slopes, 0.0), slopes) < SETTLED,
         )
 
     def _admissible(self, start: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -106,10 +113,14 @@ class Descent:
         seen = slopes[self.kept]
         return np.asarray(seen.T @ seen + np.diag(self.prior.precision))
 
-    def _step(self, u: FloatArray, seen: FloatArray, slopes: FloatArray) -> FloatArray:
+    def _step(
+        self, u: FloatArray, seen: FloatArray, slopes: FloatArray, damping: float
+    ) -> FloatArray:
         pull = slopes[self.kept].T @ (self.goal - seen)[self.kept]
         pull -= self.prior.precision * (u - self.prior.mean)
-        step = np.linalg.solve(self._curvature(slopes), pull)
+        curvature = self._curvature(slopes)
+        damped = curvature + damping * np.diag(np.diag(curvature))
+        step = np.linalg.solve(damped, pull)
         return np.asarray(step * min(1.0, LONGEST_STEP / np.abs(step).max()))
 
     def _length(self, step: FloatArray, slopes: FloatArray) -> float:
@@ -119,21 +130,3 @@ class Descent:
     def _cost(self, u: FloatArray, seen: FloatArray) -> float:
         misfit = ((self.goal - seen)[self.kept] ** 2).sum()
         return float(misfit + (self.prior.precision * (u - self.prior.mean) ** 2).sum())
-
-    def _taken(
-        self, u: FloatArray, seen: FloatArray, step: FloatArray
-    ) -> tuple[FloatArray, FloatArray] | None:
-        """Return the first of ever shorter steps that is a sheet and explains more."""
-        cost = self._cost(u, seen)
-        for _ in range(HALVINGS):
-            if self.left <= 0:
-                return None
-            try:
-                there = self.engine.observe(u + step)
-            except NoSheet:
-                step = step / 2
-                continue
-            if self._cost(u + step, there) < cost:
-                return u + step, there
-            step = step / 3
-        return None

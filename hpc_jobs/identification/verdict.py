@@ -192,7 +192,7 @@ def judge(
     if estimate.outside:
         verdict, reasons = _judge_silence(estimate, truth, box, limits)
     else:
-        reasons = _answer_mistakes(found, truth, errors, failure, box, limits)
+        reasons = _answer_mistakes(found, truth, errors, failure, box, limits, estimate.method)
         verdict = "fail" if reasons else "pass" if truth else "answered"
         doubts = estimate.examination.reservations if estimate.examination else ()
         if verdict == "answered" and doubts:
@@ -241,9 +241,11 @@ def _answer_mistakes(
     failure: str | None,
     box: MechanicalBox,
     limits: Limits,
+    method: str,
 ) -> list[str]:
     mistakes = [failure] if failure else []
-    if truth and position(truth, box, limits) == "outside":
+    outside_box = truth and position(truth, box, limits) == "outside"
+    if truth and outside_box and method != "fem":  # the engine may be asked anywhere
         outside = "; ".join(beyond(truth.quantities, box, limits))
         mistakes.append(f"answered, though the true {outside}")
     for quantity, value in (truth.quantities if truth else {}).items():

@@ -19,6 +19,7 @@ Values = NDArray[np.float64]
 
 STEPS = 241  # of the first look at all shifts
 FEWEST = 8  # frames in the first part of the curve; with fewer all of them decide
+GAINS = (0.3, 3.0)  # of the measured force over an isotropic sheet's
 KNEE = 0.85  # of the force at the end of the curve: up to there it is steep
 LOADED = 0.02  # of the largest force; the reference picture may be older than the record
 SHARE_INSIDE = 0.8  # of the loaded frames must lie within the machine's record
@@ -158,7 +159,8 @@ def _misfit(
         return np.inf, 0
     basis = np.column_stack((np.ones(good.sum()), like[good]))
     coefficients, *_ = np.linalg.lstsq(basis, at[good], rcond=None)
-    if coefficients[1] <= 0:
+    # Before the load begins all is flat, and a flat curve would fit with no gain
+    if not GAINS[0] <= coefficients[1] <= GAINS[1]:
         return np.inf, 0
     gaps = at[good] - basis @ coefficients
     return float(np.mean(gaps**2)), int(good.sum())

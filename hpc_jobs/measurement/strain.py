@@ -183,7 +183,8 @@ def _fit(offset: Values, moved: Values, weights: Values) -> tuple[Values, float]
             return None
         residual = moved - basis @ coefficients
         size = np.linalg.norm(residual, axis=1)
-        scatter = 1.4826 * float(np.median(np.abs(residual)))
+        # The median length of a Gaussian vector of 2 or 3 components, over one's deviation
+        scatter = float(np.median(size)) / (1.18 if moved.shape[1] == 2 else 1.54)
         limit = CUT * max(1.2 * scatter, 1e-12) * np.sqrt(moved.shape[1] / 2)
         robust = np.clip(1 - (size / limit) ** 2, 0, None) ** 2
     return np.asarray(coefficients, dtype=np.float64), scatter

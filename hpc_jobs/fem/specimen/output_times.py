@@ -13,7 +13,7 @@ from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.specimen import FromYield
 from hpc_jobs.fem.specimen.mesh import FloatArray
 
-ELASTIC = (0.02, 0.2)  # of the peak force: between them a notched strip is elastic
+ELASTIC = (0.05, 0.2)  # of the peak force: between them a notched strip is elastic
 DENSE = 4000  # points to which a curve of few is refined
 SMOOTHED = 200  # points above which a curve is a measured one, to be smoothed
 WINDOW = 0.01  # of its points over which it is averaged

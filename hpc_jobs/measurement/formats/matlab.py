@@ -12,7 +12,7 @@ import numpy as np
 import scipy.io
 from numpy.typing import NDArray
 
-from hpc_jobs.contract.errors import UNREADABLE_ARRAYS, BadInput
+from hpc_jobs.contract.errors import UNREADABLE_ARRAYS, BadInput, CorruptFile
 from hpc_jobs.dataset import hdf5
 
 REMEDY = "save it again from MATLAB"
@@ -48,7 +48,7 @@ class MatFile:
         """Whether there is something at this path."""
         try:
             self.get(*way)
-        except (BadInput, KeyError, IndexError, TypeError):
+        except (BadInput, CorruptFile, KeyError, IndexError, TypeError):
             return False
         return True
 
@@ -73,7 +73,7 @@ class MatFile:
                         raise KeyError(way)
                     return np.asarray(found[()], dtype=np.float64).T
             return np.asarray(self._walk(way), dtype=np.float64)
-        except (KeyError, IndexError, TypeError, ValueError):
+        except (CorruptFile, KeyError, IndexError, TypeError, ValueError):
             dotted = ".".join(map(str, way))
             raise BadInput(
                 f"{self.path}: no numbers at {dotted}; it has {', '.join(self.names) or 'nothing'}"
@@ -87,7 +87,7 @@ class MatFile:
             with hdf5.opened(self.path, REMEDY) as file:
                 codes = np.asarray(_follow(file, way)[()]).T.ravel()
             return "".join(map(chr, codes.astype(int)))
-        except (BadInput, KeyError, IndexError, TypeError, ValueError):
+        except (BadInput, CorruptFile, KeyError, IndexError, TypeError, ValueError):
             return ""
 
     def _walk(self, way: tuple[str | int, ...]) -> Any:

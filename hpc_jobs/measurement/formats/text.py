@@ -117,7 +117,8 @@ def layout_of(path: Path) -> Layout:
     """Recognise how a file is laid out; raises BadInput where no rows of numbers are found."""
     encoding, lines = read_head(path)
     lines = lines[: LOOKED_AT + 1]
-    found = max(_longest(lines, *dialect) for dialect in DIALECTS)
+    runs = (_longest(lines, *dialect) for dialect in DIALECTS)
+    found = max(runs, key=lambda run: run.merit)
     if not found.rows:
         raise BadInput(
             f"{path}: no rows of at least two numbers in its first {len(lines)} lines; export the "
@@ -183,7 +184,7 @@ def read_rows(path: Path, layout: Layout) -> tuple[Values, int]:
     return np.array(rows).reshape(len(rows), width), others
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class _Run:
     """Neighbouring rows of numbers; the run with most numbers is the table."""
 
@@ -193,6 +194,11 @@ class _Run:
     first: int = 0
     delimiter: str = ","
     decimal: str = "."
+
+    @property
+    def merit(self) -> tuple[int, int, bool, int]:
+        """More numbers, more rows; columns lined up by blanks last, as names hold blanks too."""
+        return self.numbers, self.rows, self.delimiter != BLANKS, -self.first
 
 
 def _longest(lines: Sequence[str], delimiter: str, decimal: str) -> _Run:
@@ -210,7 +216,7 @@ def _longest(lines: Sequence[str], delimiter: str, decimal: str) -> _Run:
         if not run.rows or len(cells) != run.cells:
             run = _Run(0, 0, len(cells), i, delimiter, decimal)
         run = replace(run, numbers=run.numbers + numbers, rows=run.rows + 1)
-        best = max(best, run)
+        best = max(best, run, key=lambda run: run.merit)
     return best
 
 

@@ -167,7 +167,7 @@ def test_a_campaign_of_another_yield_function_runs(
     frozen = FrozenCampaign(run_id="run", campaign=campaign, code_sha256="0" * 64)
     work = Assignment(
         round=0, index=0, parameters=chosen.parameters[:3], is_test=chosen.is_test[:3],
-        point=chosen.point[:3], level=chosen.level[:3],
+        sheet=chosen.sheet[:3], point=chosen.point[:3], level=chosen.level[:3],
     )  # fmt: skip
     assert solve_shard(run, frozen, work, lambda *_: None).facts["by_status"] == {"ok": 3}
 
