@@ -14,7 +14,7 @@ from yieldloop_dags.forms import campaign_form
 from yieldloop_dags.stages import (
     DEFAULTS,
     announce_champion,
-    close_failed,
+    close_after_all,
     first_round,
     gate,
     open_run,
@@ -41,8 +41,8 @@ def hybrid_campaign():
     verdict = validate(run, challenger["model"])
     decision = gate(run, challenger, verdict)
     announce_champion(run, decision)
-    result = report(run, dataset, challenger, verdict, decision, solved, trained)
-    result >> close_failed(run)
+    report(run, dataset, challenger, verdict, decision, solved, trained)
+    close_after_all(run)
 
 
 hybrid_campaign()

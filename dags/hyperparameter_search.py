@@ -11,7 +11,7 @@ from airflow.sdk import dag
 
 from yieldloop_dags.forms import search_form
 from yieldloop_dags.search_stages import SEARCH, compare, open_search, report_search, search
-from yieldloop_dags.stages import DEFAULTS, close_failed, continue_run
+from yieldloop_dags.stages import DEFAULTS, close_after_all, continue_run
 
 
 @dag(
@@ -28,8 +28,8 @@ def hyperparameter_search():
     planned = open_search(run, SEARCH)
     tried = search(planned)
     chosen = compare(planned, tried)
-    result = report_search(planned, chosen)
-    result >> close_failed(planned["study"])
+    report_search(planned, chosen)
+    close_after_all(planned["study"])
 
 
 hyperparameter_search()

@@ -2,13 +2,15 @@
 
 A stage takes and returns what travels between tasks: the run's handle, names of models and
 validations, reports (hpc_jobs.contract.report). Nothing here knows a host, a path or a scheduler.
+
+A DAG run is red when work of it failed, and green otherwise: what only tells others or tidies up
+never decides, and nothing is skipped because all is well.
 """
 
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import Asset, task, task_group
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk import Asset, AssetAlias, PokeReturnValue, task, task_group
 
 from hpc_jobs.contract.facts import PackedFacts, ScoreFacts
 from hpc_jobs.contract.report import (
@@ -28,12 +30,16 @@ from yieldloop_dags.models import takes_models
 DATASET = Asset(name="grown-dataset", uri="yieldloop://dataset/grown")
 CHAMPION = Asset(name="champion", uri="yieldloop://model/champion")
 FAILED_VALIDATION = Asset(name="failed-validation", uri="yieldloop://validation/failed")
+# A task with an alias for outlet decides itself whether there is anything to tell.
+CHAMPION_NEWS = AssetAlias("champion-news")
+VALIDATION_NEWS = AssetAlias("validation-news")
 
 DEFAULTS: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=10)}
 STAMP = "{{ dag_run.run_after.strftime('%Y%m%d-%H%M%S') }}"
 TRAINING, VALIDATION = f"t{STAMP}", f"v{STAMP}"
 """Names of what a DAG run adds to its campaign's run; a retry finds the same."""
 REPLAY_S = 15.0
+TURN_POLL_S, TURN_PATIENCE_S = 30.0, 7 * 86400.0
 
 
 @task(multiple_outputs=True)
@@ -46,13 +52,32 @@ def open_run(params: dict[str, Any]) -> RunHandle:
     return open_run_task(params["campaign"], overrides(params))
 
 
+@task.sensor(poke_interval=TURN_POLL_S, timeout=TURN_PATIENCE_S, mode="reschedule")
+def await_turn(
+    origin: str | None = None, params: dict[str, Any] | None = None, ti: Any = None
+) -> PokeReturnValue:
+    """Wait until no other DAG run works on that run, or on the campaign's latest; returns its id.
+
+    Skips where the campaign has no run yet.
+    """
+    from operators.runs.turns import take_turn_task
+
+    run_id = take_turn_task(params["campaign"], origin, ti)
+    return PokeReturnValue(is_done=run_id is not None, xcom_value=run_id)
+
+
 @task(multiple_outputs=True)
 @takes_models
-def continue_run(origin: str | None = None, params: dict[str, Any] | None = None) -> RunHandle:
-    """Go on with the run of that id, or the campaign's latest; with the code as it is now."""
+def reopen_run(known: str, params: dict[str, Any]) -> RunHandle:
+    """Go on with the run of that id, with the code as it is now."""
     from operators.runs.run import continue_run_task
 
-    return continue_run_task(params["campaign"], origin)
+    return continue_run_task(params["campaign"], known)
+
+
+def continue_run(origin: Any = None) -> Any:
+    """Go on with the run of that id, or the campaign's latest, once it is this DAG run's turn."""
+    return reopen_run(await_turn(origin))
 
 
 @task(multiple_outputs=True)
@@ -218,13 +243,14 @@ def pass_gate(run: RunHandle, model: str, validation: str) -> GateReport:
     return promote(run, model, validation)
 
 
-@task(outlets=[CHAMPION])
+@task(outlets=[CHAMPION_NEWS])
 @takes_models
-def announce_champion(run: RunHandle, decision: GateReport, outlet_events: Any = None) -> None:
-    """Tell whoever waits for a new champion; skipped where the old one stays."""
-    if not decision.promoted:
-        raise AirflowSkipException(decision.reason)
-    outlet_events[CHAMPION].extra = {"run_id": run.run_id, "model": decision.model}
+def announce_champion(run: RunHandle, decision: GateReport, outlet_events: Any = None) -> str:
+    """Tell whoever waits for a new champion, if there is one; returns what was decided."""
+    if decision.promoted:
+        extra = {"run_id": run.run_id, "model": decision.model}
+        outlet_events[CHAMPION_NEWS].add(CHAMPION, extra=extra)
+    return decision.reason
 
 
 @task(outlets=[DATASET])
@@ -235,14 +261,16 @@ def announce_growth(run: RunHandle, dataset: ArrayReport, outlet_events: Any = N
     outlet_events[DATASET].extra = {"run_id": run.run_id, "generation": generation}
 
 
-@task(outlets=[FAILED_VALIDATION])
+@task(outlets=[VALIDATION_NEWS])
 @takes_models
-def announce_failure(run: RunHandle, scored: ArrayReport, outlet_events: Any = None) -> None:
-    """Tell whoever retrains that the champion no longer stands; skipped while it does."""
+def announce_failure(run: RunHandle, scored: ArrayReport, outlet_events: Any = None) -> str:
+    """Tell whoever retrains that the champion no longer stands, if so; returns the verdict."""
     verdict = scored.read(ScoreFacts).verdict
     if verdict.passed:
-        raise AirflowSkipException("the champion passes its validation")
-    outlet_events[FAILED_VALIDATION].extra = {"run_id": run.run_id, "notes": verdict.notes}
+        return "the champion passes its validation"
+    extra = {"run_id": run.run_id, "notes": verdict.notes}
+    outlet_events[VALIDATION_NEWS].add(FAILED_VALIDATION, extra=extra)
+    return "the champion fails its validation"
 
 
 @task
@@ -256,11 +284,10 @@ def report(
     solved: ArrayReport,
     trained: ArrayReport,
 ) -> CampaignReport:
-    """Put the result together, as a page too, and close the campaign's run in MLflow."""
+    """Put the result together, as a page too."""
     from operators.pages.campaign_report import campaign_report, log_campaign_page
     from operators.pages.speedup import log_speedup
     from operators.runs.accounting import try_to_log_usage
-    from operators.runs.run import finish_run
 
     usage = try_to_log_usage(run)
     result = campaign_report(run, dataset, challenger, scored, decision, solved, trained)
@@ -268,18 +295,32 @@ def report(
     if result.speedup:
         log_speedup(run, result.speedup)
     log_campaign_page(run, result)
-    finish_run(run)
     return result
 
 
-@task(trigger_rule="one_failed")
+def close_after_all(run: Any) -> None:
+    """Close the run in MLflow once everything that the DAG has so far is over, however it ended.
+
+    A teardown: Airflow leaves it out when it decides the colour of the DAG run.
+    """
+    closing = close_run(run).as_teardown()
+    tasks = closing.operator.dag.tasks
+    last = [each for each in tasks if not each.downstream_task_ids and each != closing.operator]
+    last >> closing
+
+
+@task
 @takes_models
-def close_failed(run: RunHandle | None) -> None:
-    """Say in MLflow that the run has failed; clearing the failed task opens it again."""
+def close_run(run: RunHandle | None, ti: Any = None) -> str:
+    """Say in MLflow how it ended; clearing what failed, and what comes after it, says it anew."""
     from operators.runs.accounting import try_to_log_usage
+    from operators.runs.closing import failed_tasks
     from operators.runs.run import finish_run
 
     if run is None:
-        raise AirflowSkipException("the run was never opened")
-    try_to_log_usage(run)
-    finish_run(run, ok=False)
+        return "the run was never opened"
+    failed = failed_tasks(ti)
+    if failed:
+        try_to_log_usage(run)
+    finish_run(run, ok=not failed)
+    return f"failed: {', '.join(failed)}" if failed else "finished"

@@ -56,6 +56,10 @@ class RunFolder(Generic[P]):
         """The frozen contract."""
         return self.root / "campaign.json"
 
+    def turn(self, number: int) -> P:
+        """Which DAG run took the run's n-th turn to write here; the highest number is at it."""
+        return self.root / "turns" / f"{number:06d}.json"
+
     def design(self, number: int) -> P:
         """Parameter points of a round."""
         return self.root / "design" / f"round-{number:03d}.npz"

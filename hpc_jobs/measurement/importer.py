@@ -75,6 +75,11 @@ def import_series(
     imported, each with its reason.
     """
     _check_labels(series, campaign, source_name)
+    if campaign.specimens.timing is not None:
+        raise ConfigurationError(
+            f"campaign '{campaign.name}': specimens.timing is from_yield, and output times are not "
+            "yet found in a measured curve; import into a campaign whose times are even"
+        )
     imported, mistakes = list[Imported](), list[str]()
     for test in campaign.specimens.tests:
         files = series.files_of(test.label, source_name)

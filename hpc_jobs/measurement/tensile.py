@@ -173,6 +173,11 @@ def _stress(
     if "stress" in machine.channels:
         (stress,) = machine.need("stress")
         said = bool(machine.units["stress"])
+        if unit is not None and said:
+            raise BadInput(
+                f"{machine.path}: stress is in {machine.units['stress']} by its head, and "
+                f"--stress-unit says {unit}; leave it out"
+            )
         if unit is not None and not said:
             notes.append(f"stress is in {unit}, as given")
             return stress * STRESS_UNITS[unit], True

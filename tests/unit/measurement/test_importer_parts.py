@@ -91,7 +91,7 @@ def test_a_rectangle_shows_no_notch() -> None:
     x, y = np.meshgrid(np.arange(-8, 8, 0.25), np.arange(-4, 4, 0.25))
     points = np.column_stack((x.ravel(), y.ravel()))
     frame = _frame(points, 0 * points)
-    with pytest.raises(BadInput, match="do not end along the notch.*give origin"):
+    with pytest.raises(BadInput, match=r"do not end along the notch.*give origin"):
         place(frame, Geometry(), tensile_axis="x", plane=np.eye(2))
 
 

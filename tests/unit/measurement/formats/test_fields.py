@@ -143,7 +143,7 @@ def test_zero_is_missing_in_ncorr_whose_reference_is_added(tmp_path: Path, hdf5:
 
 def test_columns_by_hand(tmp_path: Path) -> None:
     path = _table(tmp_path / "own.csv", "a,b,c,d", [X, Y, U, V])
-    with pytest.raises(BadInput, match="layout of no tool known here.*it has 'a', 'b'"):
+    with pytest.raises(BadInput, match=r"layout of no tool known here.*it has 'a', 'b'"):
         open_frames([path])
     columns = FieldColumns(x="a", y="b", u="c", v="d", unit="pixel")
     frame = open_frames([path], "columns", columns).read(0)

@@ -112,7 +112,5 @@ def test_a_voltage_asks_what_a_volt_stands_for(tmp_path: Path) -> None:
     path.write_text("Count, Time_0_0, Dev1/ai0\n0, 0, 0.5\n1, 95.5, 1.5\n")
     with pytest.raises(BadInput, match="newtons_per_volt"):
         read_machine(path)
-    given = MachineColumns(
-        force="Dev1/ai0", time="Time_0_0", force_unit="V", newtons_per_volt=1000
-    )
+    given = MachineColumns(force="Dev1/ai0", time="Time_0_0", force_unit="V", newtons_per_volt=1000)
     np.testing.assert_allclose(read_machine(path, given).channels["force"], [500, 1500])
