@@ -11,7 +11,7 @@ import pytest
 
 from hpc_jobs.contract.material import HockettSherby, Material, Voce
 from hpc_jobs.contract.records import RecordStatus
-from hpc_jobs.contract.specimen import Mesh, Specimens
+from hpc_jobs.contract.specimen import Geometry, Mesh, Specimens
 from hpc_jobs.fem.backends import load
 from hpc_jobs.fem.native.build import build
 from hpc_jobs.fem.native.simulation import Control, NativeSimulation
@@ -71,7 +71,11 @@ PROVOKED: dict[str, tuple[np.ndarray, Material, Specimens]] = {
         drawn(1e4, angle=45.0).model_copy(update={"mesh": Mesh(along=8, across=4, grading=1e-6)}),
     ),
     "return_map": (DP780, sheet(young_mpa=1e12, exponent=20, poisson=1e-9), drawn(1e4, angle=45.0)),
-    "nonfinite": (DP780, sheet(young_mpa=1e300), drawn(0.9)),
+    "nonfinite": (
+        DP780,
+        sheet(),
+        drawn(0.9).model_copy(update={"geometries": (Geometry(thickness_mm=1e305),)}),
+    ),
     "time_limit": (DP780, sheet(), drawn(0.9, time_limit_s=1e-6)),
 }
 
