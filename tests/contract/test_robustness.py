@@ -39,7 +39,9 @@ def test_extreme_parameters_in_a_process_of_its_own(solver: str, examples: int) 
     assert done.returncode == 0, f"{done.stdout[-2500:]}\n{done.stderr[-5000:]}"
     ended = re.findall("^[a-z_]+$", done.stdout, re.MULTILINE)
     assert len(ended) >= examples
-    assert {"ok", "necked", "inverted", "min_step", "nonfinite", "rejected_material"} <= {*ended}
+    assert {"ok", "necked", "inverted", "min_step", "elastic", "rejected_material"} <= {*ended}
+    # what overflows ends the native return mapping first: PROVOKED shows its other way
+    assert ("nonfinite" if solver == "reference" else "return_map") in ended
     assert {*ended} <= {*RecordStatus.NAMES}
 
 
