@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help campaign up down status test lint bench install clean \
+.PHONY: help campaign up down status test slow lint bench install clean \
   docker-up docker-campaign docker-down docker-test docker-backup docker-restore
 
 help:               ## this list
@@ -24,10 +24,14 @@ down:               ## stop it
 status:             ## what runs, where, and its logs
 	@python -m quickstart status
 
-test: install       ## every test; CI lints, too
+test: install       ## every test that takes seconds; CI lints, too
 	@for part in tests/clusters tests/integration/calculix; do $$part/install.sh || \
 	  { test -z "$$CI" && echo "the tests that need it are skipped"; } || exit 1; done
-	python -m pytest -m "not docker" --numprocesses 2 --no-loadscope-reorder
+	python -m pytest -m "not docker and not slow" --numprocesses 2 --no-loadscope-reorder
+
+slow: install       ## tests that take minutes each, real Slurm and all
+	@tests/clusters/install.sh
+	python -m pytest -m "slow and not docker"
 
 lint: install       ## style, import arrows, types
 	ruff check .
