@@ -35,6 +35,11 @@ class Joined:
     shift_sd_s: float
     scatter_n: float  # of the load cell, about a smooth curve
     notes: tuple[str, ...]
+    drift: float = 0.0  # by which the machine's clock runs faster
+
+    def machine_time(self, camera_s: Values) -> Values:
+        """Return times of the camera's clock on the machine's, s."""
+        return np.asarray((1 + self.drift) * camera_s + self.shift_s)
 
 
 def join(
