@@ -1,5 +1,8 @@
 """Two clocks: the force of the machine at the moments of the camera's frames.
 
+They also run at rates of their own, by some 1e-4. A monotonic pull hardly tells by how much, one
+with holds or reloads does: so the drift is fitted with that prior, about the moment of the knee.
+
 Camera and machine are started apart. Where nothing joins them, the shift is the one with which the
 measured force, against the extension of the field, looks most like the curve of an isotropic
 sheet, whose scale and zero are free: load begins, and the sheet yields, at one moment for both.
@@ -23,6 +26,8 @@ GAINS = (0.3, 3.0)  # of the measured force over an isotropic sheet's
 KNEE = 0.85  # of the force at the end of the curve: up to there it is steep
 LOADED = 0.02  # of the largest force; the reference picture may be older than the record
 SHARE_INSIDE = 0.8  # of the loaded frames must lie within the machine's record
+DRIFT_SD = 1e-4  # of two quartz clocks
+LARGEST_DRIFT = 1e-3
 DOUBT = 0.05  # of the largest force; curves that fit worse are not of the same test
 
 
@@ -36,6 +41,7 @@ class Joined:
     scatter_n: float  # of the load cell, about a smooth curve
     notes: tuple[str, ...]
     drift: float = 0.0  # by which the machine's clock runs faster
+    drift_sd: float = 0.0
 
     def machine_time(self, camera_s: Values) -> Values:
         """Return times of the camera's clock on the machine's, s."""
@@ -53,7 +59,7 @@ def join(
     """Interpolate the machine's force (rows,) at the frames (frames,); raises BadInput."""
     _check_order(machine_s, "the machine's times")
     _check_order(camera_s, "the frames' times")
-    scatter = _scatter(machine_s, force_n)
+    scatter, drift = _scatter(machine_s, force_n), (0.0, 0.0)
     if how.method == "trigger":
         shift, sd = float(machine_s[0] - camera_s[0]), 0.0
         note = "camera and machine start together (trigger)"
@@ -61,12 +67,16 @@ def join(
         shift, sd, note = 0.0, 0.0, "camera and machine share a clock"
     else:
         shift, sd = _found(camera_s, extensions_mm, machine_s, force_n, how, curve)
+        like, knee = curve.force_at(extensions_mm), _knee(camera_s, extensions_mm, curve)
+        drift = _drift(shift, knee, camera_s, like, machine_s, force_n)
+        shift -= drift[0] * knee  # at the camera's 0; at the knee it is as it was found
         note = (
-            f"the machine's clock shows {shift:+.3f} +- {sd:.3f} s when the camera's shows 0, by "
-            "force against strain"
+            f"the machine's clock shows {shift:+.3f} +- {sd:.3f} s when the camera's shows 0, and "
+            f"gains {1e6 * drift[0]:+.0f} +- {1e6 * drift[1]:.0f} s in a million, by force against "
+            "strain"
         )
     shift += how.offset_s
-    forces = _at(camera_s + shift, machine_s, force_n)
+    forces = _at((1 + drift[0]) * camera_s + shift, machine_s, force_n)
     loaded = curve.force_at(np.nan_to_num(extensions_mm)) > LOADED * curve.forces.max()
     outside = int((np.isnan(forces) & loaded).sum())
     if outside > (1 - SHARE_INSIDE) * loaded.sum():
@@ -75,7 +85,7 @@ def join(
             f"machine's record, {machine_s[0]:.4g} to {machine_s[-1]:.4g} s, with a shift of "
             f"{shift:.3g} s; correct synchronisation"
         )
-    return Joined(forces, shift, sd, scatter, (note,))
+    return Joined(forces, shift, sd, scatter, (note,), *drift)
 
 
 def _check_order(times: Values, whose: str) -> None:
@@ -135,6 +145,46 @@ def _found(
     rate += _misfit(shift - step, camera_s, like, machine_s, force, use)[0] - 2 * cost
     curvature = max(rate / step**2, 1e-30)  # of the mean square
     return shift, float(np.sqrt(2 * cost / (curvature * max(count - 3, 1))))
+
+
+def _knee(camera_s: Values, extensions: Values, curve: Curve) -> float:
+    """Camera time at which the force has risen by a third: about there the shift is found."""
+    known = np.isfinite(extensions)
+    return _rise(camera_s[known], curve.force_at(extensions[known]))
+
+
+def _drift(
+    shift: float, knee_s: float, camera_s: Values, like: Values, machine_s: Values, force: Values
+) -> tuple[float, float]:
+    """Relative rate by which the machine's clock gains, and its deviation; 0 +- DRIFT_SD untold.
+
+    All frames decide, with the misfit that is left as their noise, beside the prior.
+    """
+    use = np.isfinite(like)
+
+    def cost(drift: float) -> tuple[float, int]:
+        moments = camera_s + drift * (camera_s - knee_s)
+        return _misfit(shift, moments, like, machine_s, force, use)
+
+    found, noise = 0.0, cost(0.0)[0]
+    if not np.isfinite(noise):
+        return 0.0, DRIFT_SD
+    for _ in range(3):  # the noise is what is left, which a drift had been part of
+        scale = max(noise, 1e-12)
+
+        def penalised(drift: float, scale: float = scale) -> float:
+            square, count = cost(drift)
+            return count * square / scale + (drift / DRIFT_SD) ** 2
+
+        grid = np.linspace(-LARGEST_DRIFT, LARGEST_DRIFT, 41)
+        best = float(min(grid, key=penalised))
+        step = float(grid[1] - grid[0])
+        answer = minimize_scalar(penalised, bounds=(best - step, best + step), method="bounded")
+        found, noise = float(answer.x), cost(float(answer.x))[0]
+    step = DRIFT_SD / 4
+    curvature = penalised(found + step) + penalised(found - step) - 2 * penalised(found)
+    sd = float(np.sqrt(2 * step**2 / curvature)) if curvature > 0 else DRIFT_SD
+    return found, min(sd, DRIFT_SD)
 
 
 def _rise(times: Values, forces: Values) -> float:
