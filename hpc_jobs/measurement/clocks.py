@@ -1,7 +1,7 @@
 """Two clocks: the force of the machine at the moments of the camera's frames.
 
 They also run at rates of their own, by some 1e-4. A monotonic pull hardly tells by how much, one
-with holds or reloads does: so the drift is fitted with that prior, about the moment of the knee.
+with holds does: so the drift is fitted together with the shift, with that prior.
 
 Camera and machine are started apart. Where nothing joins them, the shift is the one with which the
 measured force, against the extension of the field, looks most like the curve of an isotropic
@@ -27,7 +27,9 @@ KNEE = 0.85  # of the force at the end of the curve: up to there it is steep
 LOADED = 0.02  # of the largest force; the reference picture may be older than the record
 SHARE_INSIDE = 0.8  # of the loaded frames must lie within the machine's record
 DRIFT_SD = 1e-4  # of two quartz clocks
-LARGEST_DRIFT = 1e-3
+LARGEST_DRIFT = 4 * DRIFT_SD
+MOMENT_S = 0.05  # by which the shift may move when a drift stands beside it
+TINY_N = 1e-3
 DOUBT = 0.05  # of the largest force; curves that fit worse are not of the same test
 
 
@@ -59,17 +61,17 @@ def join(
     """Interpolate the machine's force (rows,) at the frames (frames,); raises BadInput."""
     _check_order(machine_s, "the machine's times")
     _check_order(camera_s, "the frames' times")
-    scatter, drift = _scatter(machine_s, force_n), (0.0, 0.0)
+    scatter, drift = _scatter(machine_s, force_n), [0.0, 0.0]
     if how.method == "trigger":
         shift, sd = float(machine_s[0] - camera_s[0]), 0.0
         note = "camera and machine start together (trigger)"
     elif how.method == "common_clock":
         shift, sd, note = 0.0, 0.0, "camera and machine share a clock"
     else:
-        shift, sd = _found(camera_s, extensions_mm, machine_s, force_n, how, curve)
-        like, knee = curve.force_at(extensions_mm), _knee(camera_s, extensions_mm, curve)
-        drift = _drift(shift, knee, camera_s, like, machine_s, force_n)
-        shift -= drift[0] * knee  # at the camera's 0; at the knee it is as it was found
+        record = _steadied(camera_s, machine_s, force_n)
+        shift, sd = _found(camera_s, extensions_mm, *record, how, curve)
+        like, use = _steep(extensions_mm, curve)
+        shift, *drift = _drifting(shift, camera_s, like, *record, use)
         note = (
             f"the machine's clock shows {shift:+.3f} +- {sd:.3f} s when the camera's shows 0, and "
             f"gains {1e6 * drift[0]:+.0f} +- {1e6 * drift[1]:.0f} s in a million, by force against "
@@ -108,9 +110,7 @@ def _found(
 ) -> tuple[float, float]:
     """Shift with which force against extension looks like the curve, and its deviation."""
     known = np.isfinite(extensions)
-    like = curve.force_at(extensions)
-    early = known & (like <= KNEE * curve.forces.max())
-    use = early if early.sum() >= FEWEST else known
+    like, use = _steep(extensions, curve)
     centre = _rise(machine_s, force) - _rise(camera_s[known], like[known])
     shifts = centre + np.linspace(-how.largest_shift_s, how.largest_shift_s, STEPS)
     costs = [_misfit(s, camera_s, like, machine_s, force, use)[0] for s in shifts]
@@ -147,44 +147,73 @@ def _found(
     return shift, float(np.sqrt(2 * cost / (curvature * max(count - 3, 1))))
 
 
-def _knee(camera_s: Values, extensions: Values, curve: Curve) -> float:
-    """Camera time at which the force has risen by a third: about there the shift is found."""
-    known = np.isfinite(extensions)
-    return _rise(camera_s[known], curve.force_at(extensions[known]))
+def _steadied(camera_s: Values, machine_s: Values, force: Values) -> tuple[Values, Values]:
+    """Average the record over half a step of the camera, times and forces.
 
-
-def _drift(
-    shift: float, knee_s: float, camera_s: Values, like: Values, machine_s: Values, force: Values
-) -> tuple[float, float]:
-    """Relative rate by which the machine's clock gains, and its deviation; 0 +- DRIFT_SD untold.
-
-    All frames decide, with the misfit that is left as their noise, beside the prior.
+    Between two rows interpolated noise is less than at them, so that misfits of the rows themselves
+    are least at moments halfway between rows, whatever the shift.
     """
-    use = np.isfinite(like)
+    step, row = (float(np.median(np.diff(times))) for times in (camera_s, machine_s))
+    width = min(int(step / 2 / row) if row > 0 else 1, len(force) // 20)
+    if width < 2:
+        return machine_s, force
+    kernel = np.full(width, 1 / width)
+    return np.convolve(machine_s, kernel, "valid"), np.convolve(force, kernel, "valid")
 
-    def cost(drift: float) -> tuple[float, int]:
-        moments = camera_s + drift * (camera_s - knee_s)
+
+def _steep(extensions: Values, curve: Curve) -> tuple[Values, NDArray[np.bool_]]:
+    """Return forces that the curve gives the frames, and the frames by which clocks are told."""
+    known = np.isfinite(extensions)
+    like = curve.force_at(extensions)
+    early = known & (like <= KNEE * curve.forces.max())
+    return like, early if early.sum() >= FEWEST else known
+
+
+def _drifting(
+    shift: float,
+    camera_s: Values,
+    like: Values,
+    machine_s: Values,
+    force: Values,
+    use: NDArray[np.bool_],
+) -> tuple[float, float, float]:
+    """Fit shift and drift together: shift at the camera's 0, drift, and the drift's deviation.
+
+    The misfit that is left counts as the noise of each frame, beside the prior of the drift; what
+    the frames do not tell stays 0 +- DRIFT_SD.
+    """
+    middle = float(np.mean(camera_s[use]))
+
+    def cost(late: float, drift: float) -> tuple[float, int]:
+        moments = camera_s + drift * (camera_s - middle) + late
         return _misfit(shift, moments, like, machine_s, force, use)
 
-    found, noise = 0.0, cost(0.0)[0]
-    if not np.isfinite(noise):
-        return 0.0, DRIFT_SD
-    for _ in range(3):  # the noise is what is left, which a drift had been part of
-        scale = max(noise, 1e-12)
+    def profile(drift: float) -> tuple[float, int, float]:
+        """Least misfit with this drift, frames that tell, and how much later it is then."""
+        reach = 2 * abs(drift) * float(np.ptp(camera_s[use])) + MOMENT_S
+        best = minimize_scalar(
+            lambda late: cost(late, drift)[0],
+            bounds=(-reach, reach),
+            method="bounded",
+            options={"xatol": 1e-5},
+        )
+        least = min((0.0, float(best.x)), key=lambda late: cost(late, drift)[0])
+        return *cost(least, drift), least
 
-        def penalised(drift: float, scale: float = scale) -> float:
-            square, count = cost(drift)
-            return count * square / scale + (drift / DRIFT_SD) ** 2
-
-        grid = np.linspace(-LARGEST_DRIFT, LARGEST_DRIFT, 41)
-        best = float(min(grid, key=penalised))
-        step = float(grid[1] - grid[0])
-        answer = minimize_scalar(penalised, bounds=(best - step, best + step), method="bounded")
-        found, noise = float(answer.x), cost(float(answer.x))[0]
-    step = DRIFT_SD / 4
-    curvature = penalised(found + step) + penalised(found - step) - 2 * penalised(found)
-    sd = float(np.sqrt(2 * step**2 / curvature)) if curvature > 0 else DRIFT_SD
-    return found, min(sd, DRIFT_SD)
+    drifts = np.linspace(-LARGEST_DRIFT, LARGEST_DRIFT, 81)
+    profiles = [profile(drift) for drift in drifts]
+    squares = np.array([one[0] for one in profiles])
+    counts = np.array([one[1] for one in profiles])
+    # Of Gaussian noise of unknown size, less the drift's prior
+    with np.errstate(invalid="ignore"):
+        logs = -counts / 2 * np.log(np.maximum(squares, TINY_N**2)) - (drifts / DRIFT_SD) ** 2 / 2
+    logs = np.where(np.isfinite(squares), logs, -np.inf)
+    weights = np.exp(logs - logs.max())
+    weights /= weights.sum()
+    drift = float(weights @ drifts)
+    sd = float(np.sqrt(weights @ (drifts - drift) ** 2))
+    _, _, late = profile(drift)
+    return shift + late - drift * middle, drift, max(sd, float(drifts[1] - drifts[0]) / 4)
 
 
 def _rise(times: Values, forces: Values) -> float:

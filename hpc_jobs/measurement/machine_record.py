@@ -51,7 +51,8 @@ def machine_record(files: SpecimenFiles, folder: Path, watched: Watched) -> Mach
         times = own if own is not None else np.arange(len(watched.names), dtype=np.float64)
         return MachineRecord(times, times, watched.forces, own=False)
     times = _frame_times(files, folder, watched)
-    machine = read_machine(folder / files.machine.file, files.machine.columns)
+    given = files.machine
+    machine = read_machine(folder / given.file, given.columns, given.format)
     machine_s, force = machine.need("time", "force")
     return MachineRecord(times, machine_s, _tension_positive(force), own=True)
 

@@ -89,6 +89,14 @@ class Machine(Frozen):
     format: MachineFormat = "auto"
     columns: MachineColumns | None = None
 
+    @model_validator(mode="after")
+    def _columns_belong_together(self) -> Self:
+        if (self.format == "columns") != (self.columns is not None):
+            raise ValueError(
+                "machine.format: columns and machine.columns belong together; give both"
+            )
+        return self
+
 
 class Synchronisation(Frozen):
     """How camera and machine came together."""
