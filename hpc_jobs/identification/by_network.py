@@ -74,6 +74,13 @@ def identify(
 def _identify(
     campaign: Campaign, network: Network, measurement: Measurement, bias: MeshBias
 ) -> Estimate:
+    if not measurement.complete:
+        lost = int((~measurement.mask).sum())
+        reason = (
+            f"{lost} of {len(measurement.strains)} strains are missing, and a network must be "
+            "given all; the refinement leaves them out"
+        )
+        return _withheld(measurement, 0.0, network.novelty_limit, reason)
     strains = (measurement.strains + bias.strains)[None]
     novelty = float(network.novelty(strains)[0])
     forces = None

@@ -47,7 +47,7 @@ def work(job: element.Element) -> IdentifiedFacts:
         refined = tuple(identifier.refine(measured, answer) for measured, answer in pairs)
         if campaign.validation.examine:
             pairs = zip(measurements, refined, strict=True)
-            refined = tuple(with_examination(campaign, one, answer) for one, answer in pairs)
+            refined = tuple(with_examination(campaign, one, answer, bias) for one, answer in pairs)
     estimates = Estimates(
         validation=name,
         model=job.arguments.model,

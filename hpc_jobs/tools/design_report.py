@@ -41,7 +41,7 @@ def variants(campaign: Campaign) -> dict[str, Mapping[str, object]]:
     first = geometries[0] | {"end_displacement_mm": None}
     short = first | {"name": "short-notch", "notch_length_mm": SHORT_NOTCH_MM}
     strip = {
-        "name": "strip",
+        "name": "straight-strip",
         "shape": "straight",
         "width_mm": first["notch_width_mm"],
         "length_mm": first["length_mm"],

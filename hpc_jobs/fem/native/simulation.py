@@ -91,7 +91,8 @@ class NativeSimulation:
                 )
                 return failed(status, reason, tests, largest, steps, iterations)
             values[:, i] = outcome.values
-            forces[i] = outcome.forces * test.geometry.thickness_mm
+            with np.errstate(over="ignore"):  # what is not finite is a status
+                forces[i] = outcome.forces * test.geometry.thickness_mm
         return finished(tests, values, forces, largest=largest, steps=steps, iterations=iterations)
 
     def force_curves(

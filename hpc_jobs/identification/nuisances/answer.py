@@ -1,33 +1,49 @@
 """A refinement's answer after its examination: as wide as it has to be, or withheld."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.validation import Estimate
+from hpc_jobs.identification.mesh_bias import MeshBias
 from hpc_jobs.identification.nuisances.examine import Examined, examine
 from hpc_jobs.identification.nuisances.response import Unsimulated
 from hpc_jobs.identification.validity import unphysical
 from hpc_jobs.measurement.file import Measurement
 
 
-def with_examination(campaign: Campaign, measurement: Measurement, estimate: Estimate) -> Estimate:
+def with_examination(
+    campaign: Campaign,
+    measurement: Measurement,
+    estimate: Estimate,
+    bias: MeshBias | None = None,
+) -> Estimate:
     """Examine an answer of the refinement; one that it withheld for its residual may be given.
 
     A campaign of a family keeps its answer as it is: what is not known of its sheets is identified
-    already. So does a measurement near which nothing can be simulated.
+    already. So does an answer near which nothing can be simulated: its re-simulation says why.
+    bias: by which the measurement is carried over to the campaign's mesh.
     """
     if campaign.sheet.fixed is None or estimate.method == "fem":
         return estimate
-    start = None
+    start, on_mesh = None, measurement
+    if bias is not None:
+        forces = measurement.forces
+        on_mesh = replace(
+            measurement,
+            strains=measurement.strains + bias.strains,
+            forces=None if forces is None else forces * (1 + bias.forces),
+        )
     if estimate.parameters is not None:
         start = np.array([estimate.parameters[target] for target in campaign.targets])
     try:
-        return _answer(campaign, estimate, examine(campaign, measurement, start))
+        return _answer(campaign, estimate, examine(campaign, on_mesh, start))
     except Unsimulated as error:
         if estimate.outside:
             return estimate.model_copy(update={"outside": (*estimate.outside, str(error))})
-        raise
+        return estimate
 
 
 def _answer(campaign: Campaign, estimate: Estimate, examined: Examined) -> Estimate:

@@ -1,5 +1,6 @@
 """Refinement with real simulations: nearer to the truth than its start, and honest about it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,22 @@ def test_forces_narrow_the_intervals(
     blind = identifier.identify(measured.strains)
     variances = [np.diag(np.array(one.covariance)) for one in (blind, refined)]
     assert np.all(variances[1] < 1.1 * variances[0]) and np.sum(variances[1]) < np.sum(variances[0])
+
+
+def test_patches_that_were_not_seen_are_left_out(
+    identifier: Identifier, measured: Measurement, refined: Estimate
+) -> None:
+    """An answer near that of the whole, a little less sure."""
+    shape = measured.header.specimens.strain_shape
+    strains = measured.strains.reshape(shape).copy()
+    strains[:, 0, :2] = np.nan
+    answer = identifier.refine(replace(measured, strains=strains.ravel()))
+    assert answer.parameters is not None
+    assert refined.parameters is not None
+    before, after = (np.sqrt(np.diagonal(np.array(one.covariance))) for one in (refined, answer))
+    assert after.sum() > before.sum()
+    moved = np.array(list(answer.parameters.values())) - list(refined.parameters.values())
+    assert (np.abs(moved) < 4 * after).all()
 
 
 def test_what_no_simulated_sheet_explains_is_outside(
