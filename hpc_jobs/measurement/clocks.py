@@ -57,8 +57,13 @@ def join(
     force_n: Values,
     how: Synchronisation,
     curve: Curve,
+    *,
+    drifting: bool = True,
 ) -> Joined:
-    """Interpolate the machine's force (rows,) at the frames (frames,); raises BadInput."""
+    """Interpolate the machine's force (rows,) at the frames (frames,); raises BadInput.
+
+    Without `drifting` the shift alone is found, where one is.
+    """
     _check_order(machine_s, "the machine's times")
     _check_order(camera_s, "the frames' times")
     scatter, drift = _scatter(machine_s, force_n), [0.0, 0.0]
@@ -71,7 +76,8 @@ def join(
         record = _steadied(camera_s, machine_s, force_n)
         shift, sd = _found(camera_s, extensions_mm, *record, how, curve)
         like, use = _steep(extensions_mm, curve)
-        shift, *drift = _drifting(shift, camera_s, like, *record, use)
+        if drifting:
+            shift, *drift = _drifting(shift, camera_s, like, *record, use)
         note = (
             f"the machine's clock shows {shift:+.3f} +- {sd:.3f} s when the camera's shows 0, and "
             f"gains {1e6 * drift[0]:+.0f} +- {1e6 * drift[1]:.0f} s in a million, by force against "

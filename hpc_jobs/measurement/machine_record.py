@@ -33,12 +33,24 @@ class MachineRecord:
     force_n: Values  # (rows,) tension positive, as recorded
     own: bool  # a file of the machine's, with its own clock
 
-    def joined(self, files: SpecimenFiles, extensions: Values, curve: Curve) -> Joined:
+    def joined(
+        self, files: SpecimenFiles, extensions: Values, curve: Curve, *, drifting: bool = True
+    ) -> Joined:
         """Join both by extensions (frames,) mm; raises BadInput."""
         if not self.own:
             return Joined(self.force_n, 0.0, 0.0, np.nan, ("forces come with the frames",))
-        return join(
-            self.frame_s, extensions, self.machine_s, self.force_n, files.synchronisation, curve
+        clocks = self.frame_s, extensions, self.machine_s, self.force_n
+        return join(*clocks, files.synchronisation, curve, drifting=drifting)
+
+    def zeroed(self, joined: Joined, files: SpecimenFiles) -> Values:
+        """Return forces at the frames without the load cell's zero, N, (frames,)."""
+        return joined.forces - zero_of(
+            joined.machine_time(self.frame_s),
+            self.machine_s,
+            self.force_n,
+            files.unloaded_frames,
+            files.preload_n,
+            zero=files.zero_force,
         )
 
 

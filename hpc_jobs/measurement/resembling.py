@@ -6,6 +6,7 @@ the isotropic sheet of a Swift curve whose force, against the extension of the f
 like the measured one is near enough. Nothing is answered by it.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,10 +18,12 @@ from hpc_jobs.contract.sheet import LEVEL_STRAIN
 from hpc_jobs.measurement.isotropic import Curve, Expected
 
 Values = NDArray[np.float64]
+Forces = Callable[[Curve], Values]
 
 EXPONENTS = (0.05, 0.1, 0.15, 0.2, 0.26)  # of Swift's law, most sheets
 PRESTRAIN = 0.002
 START_MPA = 400.0  # k(.05) to begin with; the measured force sets it
+PASSES = 2  # the force is nearly in proportion to the level
 FEWEST = 6  # loaded frames
 LOADED = 0.1  # of the largest force
 
@@ -45,21 +48,32 @@ class Resemblance:
 
 
 def resembling(
-    expected: Expected, half_length_mm: float, extensions: Values, forces: Values
+    expected: Expected,
+    half_length_mm: float,
+    extensions: Values,
+    forces: Forces,
+    largest_n: float,
 ) -> Resemblance:
-    """Choose the sheet by extensions (frames,) mm and forces (frames,) N, both NaN where unknown.
+    """Choose the sheet by extensions (frames,) mm, NaN where unknown, and forces.
 
-    Raises BadInput where hardly a frame of the loaded specimen has a force.
+    forces(curve) are those of the frames when the clocks are joined by a curve: the moment of the
+    knee and the hardening are told by the same frames. largest_n is the largest force. Raises BadInput where no sheet is
+    alike.
     """
-    use = _rising(extensions, forces)
-    tried = [
-        _of_exponent(expected, n, half_length_mm, extensions[use], forces[use]) for n in EXPONENTS
-    ]
+
+    def tried_with(exponent: float) -> Resemblance:
+        return _of_exponent(expected, exponent, half_length_mm, extensions, forces, largest_n)
+
+    tried, reason = list[Resemblance](), ""
+    for exponent in EXPONENTS:
+        try:
+            tried.append(tried_with(exponent))
+        except BadInput as error:
+            reason = str(error)
+    if not tried:
+        raise BadInput(reason)
     best = int(np.argmin([one.misfit for one in tried]))
-    exponent = _lowest([one.misfit**2 for one in tried], best)
-    found = _of_exponent(expected, exponent, half_length_mm, extensions[use], forces[use])
-    if found.misfit > tried[best].misfit:
-        found = tried[best]
+    found = min(tried[best], tried_with(_lowest(tried, best)), key=lambda one: one.misfit)
     at = found.curve.displacements[len(found.curve.displacements) // 2 :]
     near = [tried[i].curve for i in (best - 1, best + 1) if 0 <= i < len(tried)]
     told = [other.displacement_at(found.curve.extension_at(at)) for other in near]
@@ -68,13 +82,14 @@ def resembling(
     return replace(found, travel_sd=sd)
 
 
-def _lowest(costs: list[float], best: int) -> float:
-    """Exponent where a parabola through the least of the costs and its neighbours is lowest."""
-    if not 0 < best < len(costs) - 1:
-        return EXPONENTS[best]
-    part = slice(best - 1, best + 2)
-    a, b, _ = np.polyfit(EXPONENTS[part], costs[part], 2)
-    return float(np.clip(-b / (2 * a), EXPONENTS[best - 1], EXPONENTS[best + 1]))
+def _lowest(tried: list[Resemblance], best: int) -> float:
+    """Exponent where a parabola through the least misfit and its neighbours is lowest."""
+    if not 0 < best < len(tried) - 1:
+        return tried[best].exponent
+    part = tried[best - 1 : best + 2]
+    exponents = [one.exponent for one in part]
+    a, b, _ = np.polyfit(exponents, [one.misfit**2 for one in part], 2)
+    return float(np.clip(-b / (2 * a), exponents[0], exponents[-1]))
 
 
 def _rising(extensions: Values, forces: Values) -> NDArray[np.bool_]:
@@ -92,18 +107,26 @@ def _rising(extensions: Values, forces: Values) -> NDArray[np.bool_]:
 
 
 def _of_exponent(
-    expected: Expected, exponent: float, half_length_mm: float, extensions: Values, forces: Values
+    expected: Expected,
+    exponent: float,
+    half_length_mm: float,
+    extensions: Values,
+    forces: Forces,
+    largest_n: float,
 ) -> Resemblance:
-    """Return the sheet of an exponent, its level set by the force."""
+    """Return the sheet of an exponent, its level set by the largest force; raises BadInput."""
     level = START_MPA
-    for _ in range(2):  # the force is nearly in proportion to the level
+    for _ in range(PASSES):
         sheet = replace(expected, chosen=_sheet(expected.material, exponent, level))
         curve = sheet.curve(half_length_mm)
-        like = curve.force_at(extensions)
-        gain = float(like @ forces / (like @ like))
-        misfit = float(np.sqrt(np.mean((forces - gain * like) ** 2)) / forces.max())
-        level *= gain
-    return Resemblance(sheet, curve, exponent, level / gain, misfit)
+        level *= largest_n / curve.forces.max()
+    measured = forces(curve)
+    use = _rising(extensions, measured)
+    like, measured = curve.force_at(extensions[use]), measured[use]
+    gain = float(like @ measured / (like @ like))
+    misfit = float(np.sqrt(np.mean((measured - gain * like) ** 2)) / measured.max())
+    level *= curve.forces.max() / largest_n  # that of the curve
+    return Resemblance(sheet, curve, exponent, level, misfit)
 
 
 def _sheet(material: Material, exponent: float, level_mpa: float) -> Material:

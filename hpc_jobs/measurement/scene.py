@@ -10,13 +10,10 @@ from hpc_jobs.measurement.clocks import Joined
 from hpc_jobs.measurement.frames import Watched
 from hpc_jobs.measurement.isotropic import Curve, Expected
 from hpc_jobs.measurement.machine_record import MachineRecord, times_in_curve
-from hpc_jobs.measurement.outputs import zero_of
 from hpc_jobs.measurement.resembling import resembling
 from hpc_jobs.measurement.series import SpecimenFiles
 
 Values = NDArray[np.float64]
-
-PASSES = 2  # clocks joined by another sheet's knee tell a wrong hardening at first
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -40,22 +37,17 @@ def compared(
 ) -> Scene:
     """Join the clocks by the campaign's sheet, or by the one of a family that is most alike."""
     half = watched.extensometer.half_length_mm
-    curve = expected.curve(half)
-    joined = record.joined(files, extensions, curve) if record else None
-    scene = Scene(expected=expected, curve=curve, joined=joined, half_length_mm=half)
-    if record is None or joined is None or expected.campaign.sheet.fixed is not None:
-        return scene
-    for _ in range(PASSES):
-        zero = zero_of(
-            joined.machine_time(record.frame_s),
-            record.machine_s,
-            record.force_n,
-            files.unloaded_frames,
-            files.preload_n,
-            zero=files.zero_force,
-        )
-        like = resembling(expected, half, extensions, joined.forces - zero)
-        joined = record.joined(files, extensions, like.curve)
+    if record is None or expected.campaign.sheet.fixed is not None:
+        curve = expected.curve(half)
+        joined = record.joined(files, extensions, curve) if record else None
+        return Scene(expected=expected, curve=curve, joined=joined, half_length_mm=half)
+
+    def forces(curve: Curve) -> Values:
+        return record.zeroed(record.joined(files, extensions, curve, drifting=False), files)
+
+    largest = float(np.ptp(record.force_n))
+    like = resembling(expected, half, extensions, forces, largest)
+    joined = record.joined(files, extensions, like.curve)
     return Scene(
         expected=like.expected,
         curve=like.curve,
