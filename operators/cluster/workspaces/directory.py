@@ -22,9 +22,10 @@ RELEASE = (
     'rmdir -- "$1/$2" 2>/dev/null || '
     '{ mkdir -p -- "$1/.released" && mv -- "$1/$2" "$1/.released/$2-$(date +%s)"; }'
 )
+# NUL ends each: a path may hold anything else, newlines included.
 LIST = (
     ROOT + '[ -d "$root" ] || exit 0; cd -- "$root" || exit; for name in *; do '
-    '[ -d "$name" ] && printf "%s\\n%s\\n" "$name" "$(cd -- "$root/$name" && pwd)"; done; exit 0'
+    '[ -d "$name" ] && printf "%s\\0%s\\0" "$name" "${root%/}/$name"; done; exit 0'
 )
 
 
@@ -57,11 +58,13 @@ class Directory(WorkspaceDialect):
         return self.ask("sh", "-c", LIST, "list", self.root)
 
     def parse_list(self, reply: Reply) -> list[Lease]:
-        """Pairs of lines."""
+        """Names and paths in turn."""
         said = self._heard(reply)
         if not said.ok:
             raise WorkspaceRefused(f"cannot list workspaces: {said.words}")
-        lines = said.stdout.split("\n")[:-1]
+        *lines, rest = said.stdout.split("\0")
+        if rest:
+            raise polluted("listing workspaces", rest)
         pairs = list(zip(lines[::2], lines[1::2], strict=False))
         for name, path in pairs:
             if not path.startswith("/") or not path.endswith(f"/{name}"):

@@ -123,7 +123,7 @@ ANSWERS = {
     ),
     "local names": Answer(LOCAL.parse_names, whole(BATCHQ), frozenset({"12", "13"})),
     "directory": Answer(Directory("/ws").parse_path, whole("/ws/x\n")),
-    "directory list": Answer(Directory("/ws").parse_list, whole("x\n/ws/x\n")),
+    "directory list": Answer(Directory("/ws").parse_list, whole("x\0/ws/x\0")),
     "hpc_workspace": Answer(HpcWorkspace().parse_find, whole("/lustre/hpc-x\n")),
     "hpc_workspace list": Answer(HpcWorkspace().parse_list, whole(WS_LIST)),
     "scan": Answer(probe(probes.parse_scan, 2), SCAN),
