@@ -57,8 +57,8 @@ def resembling(
     """Choose the sheet by extensions (frames,) mm, NaN where unknown, and forces.
 
     forces(curve) are those of the frames when the clocks are joined by a curve: the moment of the
-    knee and the hardening are told by the same frames. largest_n is the largest force. Raises BadInput where no sheet is
-    alike.
+    knee and the hardening are told by the same frames. largest_n is the largest force. Raises
+    BadInput where no sheet is alike.
     """
 
     def tried_with(exponent: float) -> Resemblance:
