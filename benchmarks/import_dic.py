@@ -3,7 +3,8 @@
     python -m benchmarks.import_dic [--frames 100] [--points 100000] [--folder FOLDER]
 
 Frames in the layout of VIC-3D are written first; then one specimen is imported as import_dic does
-it, in a process of its own whose largest resident set is printed.
+it, in a process of its own whose largest resident set is printed. Of the frames so many are
+different as a machine writes in a minute or two; the rest are links to them, each read in full.
 """
 
 import argparse
@@ -30,11 +31,18 @@ NOISE_MM = 4e-4
 STRETCH = 0.075  # of the middle, at the end
 MARGIN_MM = 0.3
 LOST = 0.03
+DIFFERENT = 20  # frames that are written; the others are links to the one before
 GOAL_S, GOAL_MIB = 60.0, 500.0
 
 
 def write_frames(folder: Path, geometry: Geometry, frames: int, points: int) -> int:
-    """Write frames of a strip that stretches most in its notch; returns points per frame."""
+    """Write frames of a strip that stretches most in its notch; returns points per frame.
+
+    The unloaded ones and DIFFERENT more are written, at even steps and at the end; what lies
+    between repeats the frame before.
+    """
+    written = {*range(UNLOADED), *np.linspace(UNLOADED, frames - 1, DIFFERENT).astype(int).tolist()}
+    name = "frame_{:04d}_0.csv".format
     spacing = np.sqrt(52 * 15 / points)
     x, y = np.meshgrid(np.arange(-26, 26, spacing), np.arange(-10, 10, spacing), indexing="ij")
     inside = np.abs(y) < half_width(geometry, x) - MARGIN_MM
@@ -42,6 +50,9 @@ def write_frames(folder: Path, geometry: Geometry, frames: int, points: int) -> 
     random = np.random.default_rng(1)
     shape = np.exp(-((x / 9) ** 2))
     for number in range(frames):
+        if number not in written:
+            (folder / name(number)).hardlink_to(folder / name(number - 1))
+            continue
         share = max(0, number - UNLOADED + 1) / (frames - UNLOADED)
         u = share * STRETCH * 9 * np.sqrt(np.pi) / 2 * np.tanh(x / 8)
         v = -0.45 * share * STRETCH * shape * y
@@ -51,7 +62,7 @@ def write_frames(folder: Path, geometry: Geometry, frames: int, points: int) -> 
         # VIC's axes: the tensile one is y
         columns = [-y, x, zero, -noisy[1], noisy[0], noisy[2], *[zero] * 6, sigma]
         table = pa.table(dict(zip(NAMES, (c.astype(np.float32) for c in columns), strict=True)))
-        arrow_csv.write_csv(table, folder / f"frame_{number:04d}_0.csv")
+        arrow_csv.write_csv(table, folder / name(number))
     return len(x)
 
 

@@ -54,15 +54,16 @@ def read_blocks(strains: Path, records: int, forces: Path | None = None) -> Iter
 def _table(path: Path, name: str) -> Iterator[Any]:
     """Open a column (records, values), which is read when it is sliced; raises BadInput."""
     again = f"give a .npy of shape (records, values), or an HDF5 file with a dataset '{name}'"
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         try:
             values = np.load(path, mmap_mode="r", allow_pickle=False)
         except UNREADABLE_ARRAYS as error:
             raise BadInput(f"{path}: no {name} in it ({error}); {again}") from None
         yield _rows(path, name, values, again)
-    elif path.suffix in HDF5:
+    elif path.suffix.lower() in HDF5:
         try:
             with hdf5.opened(path, again) as file:
+                name = _written(file, name)
                 yield _rows(path, name, hdf5.column(file, name, "fiu", again), again)
         except CorruptFile as error:
             raise BadInput(str(error)) from None
@@ -70,6 +71,12 @@ def _table(path: Path, name: str) -> Iterator[Any]:
         raise BadInput(
             f"{path}: an unknown kind of file; {again}; import_measurement makes one of CSV"
         )
+
+
+def _written(file: h5py.File, name: str) -> str:
+    """Return how the file spells a dataset: in any case, or in the singular."""
+    spelled = [key for key in file if key.lower() in (name, name.removesuffix("s"))]
+    return spelled[0] if len(spelled) == 1 else name
 
 
 def _rows(path: Path, name: str, values: Any, again: str) -> np.ndarray | h5py.Dataset:

@@ -1,6 +1,7 @@
 """A user's measurement as CSV; docs/measurement-format.md is the description for people.
 
-One row per specimen, patch and time: specimen,patch,time,exx,eyy and, if measured, force. Commas,
+One row per specimen, patch and time: specimen,patch,time,exx,eyy and, if measured, force; and
+displacement, of the ends, where a campaign leaves its output times to the measured curve. Commas,
 semicolons or tabs, a decimal comma with the latter two, units in brackets; nan for both strains of
 a patch that was lost.
 """
@@ -8,7 +9,6 @@ a patch that was lost.
 import csv
 import math
 import re
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,47 +18,38 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.measurement import MeasurementHeader
-from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.contract.specimen import Piece, Specimens
+from hpc_jobs.measurement.csv_checks import Row, check_displacements, disagreements, grid_mistakes
 from hpc_jobs.measurement.formats.text import number, read_head, split
 from hpc_jobs.measurement.measured import Measurement, UnusableMeasurement
 from hpc_jobs.measurement.plausible import physical_mistakes
 
 COLUMNS = ("specimen", "patch", "time", "exx", "eyy")
 FORCE = "force"
+DISPLACEMENT = "displacement"
+OF_A_SPECIMEN = (FORCE, DISPLACEMENT)  # every patch repeats them
 INDEX = ("", "index", "unnamed: 0", "row", "#")  # first columns that count rows
 UNITS = {
     "exx": {"": 1.0, "1": 1.0, "-": 1.0, "%": 0.01},
     "eyy": {"": 1.0, "1": 1.0, "-": 1.0, "%": 0.01},
     FORCE: {"": 1.0, "n": 1.0, "kn": 1000.0},
+    DISPLACEMENT: {"": 1.0, "mm": 1.0},
     "specimen": {"": 1.0, "deg": 1.0, "°": 1.0},
 }
 BRACKETS = re.compile(r"[\[(](.*?)[\])]")
 MISTAKES_SHOWN = 20
-FORCE_AGREEMENT = 1e-6  # relative; the force is the specimen's, so every patch repeats it
-
-Place = tuple[int, int, int]  # specimen, patch, time, each counted from 0
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line that could be read."""
-
-    line: int
-    place: Place
-    exx: float
-    eyy: float
-    force: float | None
 
 
 def read_csv(path: Path, header: MeasurementHeader) -> Measurement:
     """Read a complete measurement; raises UnusableMeasurement, naming lines and remedies."""
-    rows, has_force = _parse(path, header.specimens)
-    mistakes = _grid_mistakes(rows, header.specimens)
-    if not mistakes and has_force:
-        mistakes = _force_disagreements(rows, header.specimens)
+    rows, names = _parse(path, header.specimens)
+    mistakes = grid_mistakes(rows, header.specimens)
+    for name in OF_A_SPECIMEN:
+        if not mistakes and name in names:
+            mistakes = disagreements(name, rows, header.specimens)
     if mistakes:
         raise UnusableMeasurement(path.name, _shortened(mistakes))
-    measurement = _assemble(rows, has_force, header)
+    measurement = _assemble(path, rows, names, header)
     mistakes = physical_mistakes(measurement)
     if mistakes:
         raise UnusableMeasurement(path.name, mistakes)
@@ -71,13 +62,16 @@ def write_csv(path: Path, measurement: Measurement) -> None:
     strains = measurement.strains.reshape(specimens.strain_shape)
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([*COLUMNS, *([FORCE] if measurement.forces is not None else [])])
+        forced, timed = measurement.forces is not None, specimens.timing is not None
+        writer.writerow([*COLUMNS, *[FORCE] * forced, *[DISPLACEMENT] * timed])
         for specimen, patch, time in np.ndindex(*specimens.strain_shape[1:]):
             exx, eyy = strains[:, specimen, patch, time]
             row = [specimens.tests[specimen].label, str(patch + 1), str(time + 1)]
             row += [f"{exx:.6f}", f"{eyy:.6f}"]
             if measurement.forces is not None:
                 row.append(f"{measurement.forces[specimen * specimens.output_times + time]:.1f}")
+            if timed:
+                row.append(f"{specimens.displacements_mm[specimen][time]:.6f}")
             writer.writerow(row)
 
 
@@ -91,7 +85,7 @@ class _Table:
     decimal: str
 
 
-def _parse(path: Path, specimens: Specimens) -> tuple[list[Row], bool]:
+def _parse(path: Path, specimens: Specimens) -> tuple[list[Row], set[str]]:
     try:
         encoding, _ = read_head(path)
         text = path.read_text(encoding=encoding)
@@ -102,7 +96,8 @@ def _parse(path: Path, specimens: Specimens) -> tuple[list[Row], bool]:
         raise UnusableMeasurement(path.name, [reason]) from None
     lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
     delimiter = max(";,\t", key=lambda mark: lines[0][1].count(mark))
-    table = _header(path, split(lines[0][1], delimiter), [line for _, line in lines], delimiter)
+    written, timed = split(lines[0][1], delimiter), specimens.timing is not None
+    table = _header(path, written, [line for _, line in lines], delimiter, timed=timed)
     rows, mistakes = list[Row](), list[str]()
     for line_number, line in lines[1:]:
         try:
@@ -111,10 +106,12 @@ def _parse(path: Path, specimens: Specimens) -> tuple[list[Row], bool]:
             mistakes.append(f"line {line_number}: {error}")
     if mistakes:
         raise UnusableMeasurement(path.name, _shortened(mistakes))
-    return rows, FORCE in table.places
+    return rows, set(table.places)
 
 
-def _header(path: Path, written: list[str], lines: list[str], delimiter: str) -> _Table:
+def _header(
+    path: Path, written: list[str], lines: list[str], delimiter: str, *, timed: bool
+) -> _Table:
     """Columns by name, in any case, with or without unit; a nameless first one counts rows.
 
     Raises UnusableMeasurement for missing, unknown or repeated names and for unknown units.
@@ -123,7 +120,7 @@ def _header(path: Path, written: list[str], lines: list[str], delimiter: str) ->
     units = [match.group(1).strip() if (match := BRACKETS.search(n)) else "" for n in written]
     if names and names[0] in INDEX:
         names[0] = INDEX[0]
-    known = (*COLUMNS, FORCE)
+    known = (*COLUMNS, FORCE, *[DISPLACEMENT] * timed)
     mistakes = [f"column '{name}' is missing; add it" for name in COLUMNS if name not in names]
     mistakes += [
         f"column '{name}' is not known; remove it, or name it one of {', '.join(known)}"
@@ -135,6 +132,11 @@ def _header(path: Path, written: list[str], lines: list[str], delimiter: str) ->
         for name in known
         if names.count(name) > 1
     ]
+    if timed and DISPLACEMENT not in names:
+        mistakes.append(
+            f"column '{DISPLACEMENT}' is missing; the campaign leaves its output times to the "
+            "measured curve (specimens.timing), so add how far the ends had moved apart, in mm"
+        )
     if len(mistakes) >= len(COLUMNS):
         mistakes.append(
             f"the first line reads '{lines[0].strip()[:80]}'; it names the columns, separated by "
@@ -179,8 +181,8 @@ def _row(line: int, cells: list[str], table: _Table, specimens: Specimens) -> Ro
         _counted("patch", read("patch"), specimens.patches.count),
         _counted("time", read("time"), specimens.output_times),
     )
-    force = read(FORCE) if FORCE in table.places else None
-    return Row(line, place, strain("exx"), strain("eyy"), force)
+    force, displacement = (read(n) if n in table.places else None for n in OF_A_SPECIMEN)
+    return Row(line, place, strain("exx"), strain("eyy"), force, displacement)
 
 
 def _half(name: str, text: str) -> float:
@@ -210,59 +212,27 @@ def _counted(name: str, value: float, count: int) -> int:
     return int(value) - 1
 
 
-def _grid_mistakes(rows: Iterable[Row], specimens: Specimens) -> list[str]:
-    """Name rows that appear twice and rows that are missing."""
-    first: dict[Place, int] = {}
-    mistakes = []
-    for row in rows:
-        if row.place in first:
-            mistakes.append(
-                f"line {row.line} repeats {_named(row.place, specimens)} of line "
-                f"{first[row.place]}; keep one"
-            )
-        first.setdefault(row.place, row.line)
-    missing = [place for place in np.ndindex(*specimens.strain_shape[1:]) if place not in first]
-    if missing:
-        expected = int(np.prod(specimens.strain_shape[1:]))
-        mistakes.append(
-            f"{len(missing)} of {expected} rows are missing, the first: "
-            f"{_named(missing[0], specimens)}; every specimen needs every patch at every time"
-        )
-    return mistakes
-
-
-def _force_disagreements(rows: list[Row], specimens: Specimens) -> list[str]:
-    first: dict[tuple[int, int], Row] = {}
-    mistakes = []
-    for row in rows:
-        assert row.force is not None
-        other = first.setdefault((row.place[0], row.place[2]), row)
-        assert other.force is not None
-        if not math.isclose(row.force, other.force, rel_tol=FORCE_AGREEMENT, abs_tol=1e-9):
-            label = specimens.tests[row.place[0]].label
-            mistakes.append(
-                f"line {row.line}: the force {row.force:g} of specimen {label} at time "
-                f"{row.place[2] + 1} is {other.force:g} on line {other.line}; a specimen has one "
-                "force at a time: repeat it on every patch"
-            )
-    return mistakes
-
-
-def _assemble(rows: list[Row], has_force: bool, header: MeasurementHeader) -> Measurement:
+def _assemble(
+    path: Path, rows: list[Row], names: set[str], header: MeasurementHeader
+) -> Measurement:
     specimens = header.specimens
     strains: NDArray[np.float64] = np.empty(specimens.strain_shape)
     forces: NDArray[np.float64] = np.empty(specimens.force_shape)
+    displacements: NDArray[np.float64] = np.empty(specimens.force_shape)
     for row in rows:
         strains[(slice(None), *row.place)] = row.exx, row.eyy
         if row.force is not None:
             forces[row.place[0], row.place[2]] = row.force
+        if row.displacement is not None:
+            displacements[row.place[0], row.place[2]] = row.displacement
+    if DISPLACEMENT in names:
+        check_displacements(path, displacements, specimens)
+        pieces = tuple(Piece(displacements_mm=tuple(one)) for one in displacements.tolist())
+        specimens = specimens.model_copy(update={"pieces": pieces})
+        header = header.model_copy(update={"specimens": specimens})
     return Measurement(
-        header=header, strains=strains.ravel(), forces=forces.ravel() if has_force else None
+        header=header, strains=strains.ravel(), forces=forces.ravel() if FORCE in names else None
     )
-
-
-def _named(place: tuple[int, ...], specimens: Specimens) -> str:
-    return f"specimen {specimens.tests[place[0]].label}, patch {place[1] + 1}, time {place[2] + 1}"
 
 
 def _shortened(mistakes: list[str]) -> list[str]:

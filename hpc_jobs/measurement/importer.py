@@ -1,6 +1,6 @@
 """From a test series to a measurement: frames in, strains, forces and what is known of them out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,17 +9,16 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import BadInput, ConfigurationError
-from hpc_jobs.contract.examination import NuisancePriors
 from hpc_jobs.contract.loading import parse
 from hpc_jobs.contract.measurement import Known, MeasurementHeader
-from hpc_jobs.contract.specimen import TensileTest
+from hpc_jobs.contract.specimen import Piece, TensileTest
 from hpc_jobs.contract.training import Noise as StatedNoise
 from hpc_jobs.measurement.checks import check_copies, check_field
-from hpc_jobs.measurement.clocks import Joined, join
-from hpc_jobs.measurement.formats.machine import read_machine
-from hpc_jobs.measurement.formats.text import layout_of, read_rows
+from hpc_jobs.measurement.clocks import Joined
 from hpc_jobs.measurement.frames import Watched, watch
 from hpc_jobs.measurement.isotropic import Curve, Expected
+from hpc_jobs.measurement.knowledge import known_of_sheet, known_of_specimen, not_told
+from hpc_jobs.measurement.machine_record import MachineRecord, machine_record
 from hpc_jobs.measurement.measured import Measurement
 from hpc_jobs.measurement.noise import Noise, correlation_of, noise_of
 from hpc_jobs.measurement.outputs import (
@@ -30,14 +29,13 @@ from hpc_jobs.measurement.outputs import (
     forces_at,
     strains_at,
 )
-from hpc_jobs.measurement.series import CameraClock, Series, SpecimenFiles
+from hpc_jobs.measurement.scene import compared, output_times
+from hpc_jobs.measurement.series import Series, SpecimenFiles
 
 Values = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]  # specimen's label, frames read, frames in all
 
-LEAST_CENTRE_MM = 0.03  # of a centre found at edges that are ragged by a point spacing
 LEAST_FORCE_NOISE = 1e-3  # relative; the class of a good load cell
-CLOCK_COLUMNS = ("time_0_0", "time_0", "time", "zeit", "t")
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -75,16 +73,12 @@ def import_series(
     imported, each with its reason.
     """
     _check_labels(series, campaign, source_name)
-    if campaign.specimens.timing is not None:
-        raise ConfigurationError(
-            f"campaign '{campaign.name}': specimens.timing is from_yield, and output times are not "
-            "yet found in a measured curve; import into a campaign whose times are even"
-        )
+    sheet = known_of_sheet(series.known, campaign, source_name)
     imported, mistakes = list[Imported](), list[str]()
     for test in campaign.specimens.tests:
         files = series.files_of(test.label, source_name)
         try:
-            imported.append(import_specimen(test, files, folder, campaign, progress))
+            imported.append(import_specimen(test, files, folder, campaign, progress, sheet))
         except (BadInput, ConfigurationError) as error:
             mistakes.append(f"specimen {test.label}: {error}")
     if mistakes:
@@ -94,7 +88,7 @@ def import_series(
         [one.strains for one in imported],
         [one.forces.values if one.forces else None for one in imported],
     )
-    return _measurement(series, name, campaign, imported), imported
+    return _measurement(series, name, campaign, imported, sheet), imported
 
 
 def import_specimen(
@@ -103,26 +97,31 @@ def import_specimen(
     folder: Path,
     campaign: Campaign,
     progress: Progress = lambda label, done, of: None,
+    sheet: Mapping[str, Known] | None = None,
 ) -> Imported:
-    """Import one specimen; raises BadInput or ConfigurationError naming file and remedy."""
+    """Import one specimen; raises BadInput or ConfigurationError naming file and remedy.
+
+    sheet is what is known of a family's sheet, by coordinate.
+    """
     patches, told = campaign.specimens.patches, f"specimen {test.label}"
     watched = watch(test, files, folder, patches, lambda done, of: progress(test.label, done, of))
-    expected = Expected(campaign, test)
-    curve = expected.curve(watched.extensometer.half_length_mm)
     noise = noise_of(watched.strains, files.unloaded_frames)
     extensions = watched.extensions - np.nanmean(watched.extensions[: files.unloaded_frames])
-    count = campaign.specimens.output_times
-    displacements = campaign.specimens.end_displacement_mm * np.arange(1, count + 1) / count
+    record = machine_record(files, folder, watched)
+    scene = compared(Expected(campaign, test, sheet or {}), files, watched, extensions, record)
+    expected, curve, joined = scene.expected, scene.curve, scene.joined
+    displacements, found = output_times(scene, files, extensions, record)
     wanted = curve.extension_at(displacements)
     moments = find_moments(extensions, wanted, displacements, told)
     strains, deviation = strains_at(watched, noise, moments)
-    travel_sd = expected.spread(watched.extensometer.half_length_mm)
-    knowledge = _knowledge(files, travel_sd, watched, campaign)
-    forces, joined = _forces(files, folder, watched, extensions, moments, curve)
+    travel_sd = float(np.hypot(expected.spread(scene.half_length_mm), scene.travel_sd))
+    knowledge = known_of_specimen(files, travel_sd, watched, campaign)
+    forces = _forces(files, watched, moments, record, joined)
     if joined is not None:
         check_peak(extensions, joined.forces, wanted[-1], joined.scatter_n, curve, told)
-    notes = _notes(watched, noise, joined, forces)
-    notes += check_field(strains, expected.strains, patches, told)
+    like = expected.strains(displacements)
+    notes = [*_notes(watched, noise, joined, forces), *scene.notes, *found]
+    notes += check_field(strains, like, patches, told)
     missing = int(np.isnan(strains[0]).sum())
     if missing:
         notes.append(f"{missing} of {strains[0].size} patch values are missing")
@@ -133,7 +132,7 @@ def import_specimen(
         moments=moments,
         extensions=extensions,
         curve=curve,
-        expected=expected.strains,
+        expected=like,
         displacements=displacements,
         strains=strains,
         deviation=deviation,
@@ -159,109 +158,27 @@ def _check_labels(series: Series, campaign: Campaign, source: str) -> None:
 
 def _forces(
     files: SpecimenFiles,
-    folder: Path,
     watched: Watched,
-    extensions: Values,
     moments: Moments,
-    curve: Curve,
-) -> tuple[Forces | None, Joined | None]:
+    record: MachineRecord | None,
+    joined: Joined | None,
+) -> Forces | None:
     """Force at the output times, from the machine's file or from the frames themselves."""
+    if record is None or joined is None:
+        return None
     thickness = files.measured.known("thickness_mm")
     share = thickness[0] / watched.test.geometry.thickness_mm if thickness else 1.0
-    if files.machine is None:
-        if watched.forces is None:
-            return None, None
-        own = watched.times
-        times = own if own is not None else np.arange(len(extensions), dtype=np.float64)
-        joined = Joined(watched.forces, 0.0, 0.0, np.nan, ("forces come with the frames",))
-        machine_s, force = times, watched.forces
-    else:
-        times = _frame_times(files, folder, watched)
-        machine = read_machine(_file(folder, files.machine.file), files.machine.columns)
-        machine_s, force = machine.need("time", "force")
-        force = _tension_positive(force)
-        joined = join(times, extensions, machine_s, force, files.synchronisation, curve)
-    forces = forces_at(
-        times + joined.shift_s,
+    return forces_at(
+        joined.machine_time(record.frame_s),
         moments,
-        machine_s,
-        force,
+        record.machine_s,
+        record.force_n,
         files.unloaded_frames,
         scatter_n=joined.scatter_n,
         preload_n=files.preload_n,
         zero=files.zero_force,
         thickness_share=share,
     )
-    return forces, joined
-
-
-def _tension_positive(force: Values) -> Values:
-    """Turn the sign of a machine that counts tension negative: its largest force pulls."""
-    return -force if abs(force.min()) > 2 * abs(force.max()) else force
-
-
-def _file(folder: Path, name: str) -> Path:
-    return folder / name
-
-
-def _frame_times(files: SpecimenFiles, folder: Path, watched: Watched) -> Values:
-    """Camera times of the frames, s; raises BadInput where nothing says them."""
-    frames = len(watched.names)
-    if files.camera is not None and files.camera.rate_hz is not None:
-        return np.arange(frames) / files.camera.rate_hz
-    if files.camera is not None:
-        return _logged(files.camera, folder, frames)
-    if watched.times is not None:
-        return watched.times
-    raise BadInput(
-        f"nothing says when the frames were taken, so forces cannot be joined: {files.frames} "
-        "carries no time; give camera: {rate_hz: ...} or camera: {log: FILE}"
-    )
-
-
-def _logged(clock: CameraClock, folder: Path, frames: int) -> Values:
-    path = _file(folder, clock.log or "")
-    layout = layout_of(path)
-    names = [column.name.lower() for column in layout.columns]
-    wanted = [clock.column.lower()] if clock.column else list(CLOCK_COLUMNS)
-    place = next((names.index(name) for name in wanted if name in names), None)
-    if place is None:
-        raise BadInput(
-            f"{path}: no column of times ({', '.join(wanted)}); it has {', '.join(names)}; name it "
-            "in camera.column"
-        )
-    rows, _ = read_rows(path, layout)
-    if len(rows) != frames:
-        raise BadInput(f"{path}: {len(rows)} rows for {frames} frames; give a row per frame")
-    return np.asarray(rows[:, place])
-
-
-def _knowledge(
-    files: SpecimenFiles, travel_sd: float, watched: Watched, campaign: Campaign
-) -> dict[str, Known]:
-    """Collect what was measured on the specimen and in its pictures, by nuisance@specimen.
-
-    Differences from the drawing. Forces are scaled to the nominal thickness, so its difference is
-    0; what the field's lines tell of the ends' displacement is as sure as isotropic sheets agree.
-    """
-    test, place = watched.test, watched.placement
-    drawn = {"notch_width_mm": test.geometry.notch_width_mm, "angle_deg": test.angle_deg}
-    known = dict[str, Known]()
-    for name, nominal in drawn.items():
-        size = files.measured.known(name)
-        if size is not None:
-            known[name] = (size[0] - nominal, size[1])
-    thickness = files.measured.known("thickness_mm")
-    if thickness is not None:
-        known["thickness_mm"] = (0.0, thickness[1])
-    if place.margin_mm is not None:
-        centre = max(place.centre_sd_mm, LEAST_CENTRE_MM)
-        known |= {"patch_along_mm": (0.0, centre), "patch_across_mm": (0.0, LEAST_CENTRE_MM)}
-    known["displacement_share"] = (0.0, travel_sd)
-    label = test.label.replace(" ", "-")
-    named = {f"{name}@{label}": value for name, value in known.items()}
-    usable = {*campaign.family.names, *(f"{name}@{label}" for name in NuisancePriors.model_fields)}
-    return {name: value for name, value in named.items() if name in usable}
 
 
 def _notes(
@@ -294,9 +211,18 @@ def _notes(
 
 
 def _measurement(
-    series: Series, name: str, campaign: Campaign, imported: list[Imported]
+    series: Series,
+    name: str,
+    campaign: Campaign,
+    imported: list[Imported],
+    sheet: Mapping[str, Known],
 ) -> Measurement:
     specimens = campaign.specimens
+    if specimens.timing is not None:
+        pieces = tuple(
+            Piece(displacements_mm=tuple(one.displacements.tolist())) for one in imported
+        )
+        specimens = specimens.model_copy(update={"pieces": pieces})
     strains = np.stack([one.strains for one in imported], axis=1)
     deviation = np.stack([one.deviation for one in imported], axis=1)
     forces = [one.forces.values for one in imported if one.forces]
@@ -314,8 +240,8 @@ def _measurement(
             "material": campaign.sheet.fixed and campaign.sheet.fixed.model_dump(),
             "specimens": specimens.model_dump(),
             "noise": _stated(campaign.noise, deviation, imported).model_dump(),
-            "knowledge": _together(imported, campaign),
-            "notes": [note for one in imported for note in one.notes],
+            "knowledge": {**_together(imported), **sheet},
+            "notes": [*not_told(sheet, campaign), *(n for one in imported for n in one.notes)],
         },
         source=name,
     )
@@ -328,7 +254,7 @@ def _measurement(
     )
 
 
-def _together(imported: list[Imported], campaign: Campaign) -> dict[str, Known]:
+def _together(imported: list[Imported]) -> dict[str, Known]:
     """Knowledge of all specimens; of what they share, the least certain one's."""
     known = {name: value for one in imported for name, value in one.knowledge.items()}
     known["compliance"] = (0.0, max(one.travel_sd for one in imported))

@@ -6,7 +6,8 @@ can be set; and what strains look like, roughly. Anisotropy changes the first by
 spread over sheets of other r-values says by how much.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -16,9 +17,18 @@ from scipy.interpolate import PchipInterpolator
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.material import Material
-from hpc_jobs.contract.specimen import MESH_LEVELS, Patches, Specimens, TensileTest
+from hpc_jobs.contract.measurement import Known
+from hpc_jobs.contract.specimen import (
+    MESH_LEVELS,
+    FromYield,
+    Patches,
+    Piece,
+    Specimens,
+    TensileTest,
+)
 from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.fem.record import Record
+from hpc_jobs.fem.scout import with_output_times
 
 Values = NDArray[np.float64]
 
@@ -29,6 +39,7 @@ SHORTER = 0.96  # of the end displacement, where the isotropic sheet necks befor
 TRIES = 20
 R_VALUES = (0.8, 1.25)  # sheets one standard deviation to either side, roughly
 LEAST_SPREAD = 1e-3  # direction-dependent yield stress, which these do not have
+NEAR_PEAK = FromYield(peak_share=0.998)  # how far a sheet of unknown hardening is pulled
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,24 +66,41 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class Expected:
-    """What isotropic sheets do in one test of a campaign."""
+    """What isotropic sheets do in one test of a campaign.
+
+    Where the campaign is of a family, `chosen` is the sheet to compare with; without it, the middle
+    of the family with what is known of it.
+    """
 
     campaign: Campaign
     test: TensileTest
-
-    @property
-    def material(self) -> Material:
-        """The campaign's, or the middle of its family: to compare with, not to answer by."""
-        fixed = self.campaign.sheet.fixed
-        family = self.campaign.family
-        return fixed if fixed is not None else family.material_of(family.nominal)
+    known: Mapping[str, Known] = field(default_factory=dict)  # coordinates of the family
+    chosen: Material | None = None
 
     @cached_property
-    def strains(self) -> Values:
-        """Strains of the campaign's patches at its output times, (2, patches, times)."""
-        specimens = self._one(self.campaign.specimens.patches, self.campaign.specimens.output_times)
-        record, _ = self._pulled(_isotropic(self.material), specimens)
-        return record.strains.reshape(2, specimens.patches.count, specimens.output_times)
+    def material(self) -> Material:
+        """The campaign's, or one of its family: to compare with, not to answer by."""
+        if self.campaign.sheet.fixed is not None:
+            return self.campaign.sheet.fixed
+        if self.chosen is not None:
+            return self.chosen
+        family = self.campaign.family
+        middle = zip(family.names, family.nominal, strict=True)
+        values = [self.known[name][0] if name in self.known else value for name, value in middle]
+        return family.material_of(values)
+
+    def strains(self, displacements: Values) -> Values:
+        """Strains of the campaign's patches at displacements (times,) mm, (2, patches, times).
+
+        Beyond the sheet's own peak force all of them are taken in proportion.
+        """
+        patches, times = self.campaign.specimens.patches, len(displacements)
+        specimens = self._one(patches, times)
+        sheet = _isotropic(self.material)
+        end = min(self._end(sheet), float(displacements[-1]))
+        share = displacements / displacements[-1]
+        record, _ = self._pulled(sheet, specimens, end, share)
+        return record.strains.reshape(2, patches.count, times)
 
     def curve(self, half_length_mm: float, r_value: float | None = None) -> Curve:
         """Pull a sheet and follow two lines at plus and minus half_length_mm; isotropic if no r."""
@@ -84,7 +112,8 @@ class Expected:
         )
         material = self.material
         sheet = _isotropic(material) if r_value is None else _normal(material, r_value)
-        record, end = self._pulled(sheet, self._one(patches, TIMES))
+        even = np.arange(1, TIMES + 1) / TIMES
+        record, end = self._pulled(sheet, self._one(patches, TIMES), self._end(sheet), even)
         axial = record.strains.reshape(2, PIECES, TIMES)[0]
         stretched = (2 * half_length_mm / PIECES) * np.expm1(axial).sum(axis=0)
         return Curve(
@@ -102,6 +131,12 @@ class Expected:
         ]
         return float(max(np.sqrt(np.mean((one / at - 1) ** 2)) for one in told)) + LEAST_SPREAD
 
+    @property
+    def limit_mm(self) -> float:
+        """How far the campaign pulls this test at most."""
+        own = self.test.geometry.end_displacement_mm
+        return own or self.campaign.specimens.end_displacement_mm
+
     def _one(self, patches: Patches, times: int) -> Specimens:
         return self.campaign.specimens.model_copy(
             update={
@@ -117,13 +152,29 @@ class Expected:
             }
         )
 
-    def _pulled(self, sheet: tuple[Material, Values], specimens: Specimens) -> tuple[Record, float]:
-        """Pull as far as the sheet goes; returns its record and the end displacement, mm."""
+    def _end(self, sheet: tuple[Material, Values]) -> float:
+        """As far as the campaign pulls, or where it asks the sheet, to the sheet's peak force."""
+        if self.campaign.specimens.timing is None:
+            return self.limit_mm
+        material, parameters = sheet
+        asked = self._one(Patches(along=1, across=1), 1).model_copy(update={"timing": NEAR_PEAK})
+        timed, reason = with_output_times(parameters, material, asked)
+        if reason:
+            raise BadInput(f"an isotropic sheet cannot be compared with: {reason}")
+        return timed.tests[0].end_displacement_mm
+
+    def _pulled(
+        self, sheet: tuple[Material, Values], specimens: Specimens, end: float, share: Values
+    ) -> tuple[Record, float]:
+        """Pull as far as the sheet goes; returns its record and the end displacement, mm.
+
+        share (times,) of the end displacement are the output times.
+        """
         material, parameters = sheet
         _, backend = backend_of(self.campaign.solver)
-        end = specimens.end_displacement_mm
         for _ in range(TRIES):
-            shorter = specimens.model_copy(update={"end_displacement_mm": end})
+            piece = Piece(displacements_mm=tuple((end * share).tolist()))
+            shorter = specimens.model_copy(update={"pieces": (piece,)})
             record = backend.simulate(parameters, material, shorter)
             if record.status == "ok":
                 return record, end

@@ -102,21 +102,35 @@ def forces_at(
     step = float(np.median(np.diff(times)))
     asked = moments.at(times)
     values, counts = zip(*(_local(machine_s, force_n, at, step / 2) for at in asked), strict=True)
-    still = (machine_s >= times[0] - step / 2) & (machine_s <= times[unloaded - 1] + step / 2)
-    offset = 0.0
-    if zero:
-        offset = (
-            float(np.mean(force_n[still]))
-            if still.any()
-            else float(np.interp(times[0], machine_s, force_n))
-        )
-        offset -= preload_n
+    offset = zero_of(times, machine_s, force_n, unloaded, preload_n, zero=zero)
     scaled = (np.array(values) - offset) / thickness_share
     noise = scatter_n / np.sqrt(np.median(counts)) if np.isfinite(scatter_n) else float("nan")
     notes = [f"zero of the load cell: {offset:+.1f} N, taken off"] if zero else []
     if thickness_share != 1:
         notes.append(f"forces divided by {thickness_share:.4f}, thickness over nominal thickness")
     return Forces(scaled, offset, thickness_share, float(noise / thickness_share), tuple(notes))
+
+
+def zero_of(
+    times: Values,
+    machine_s: Values,
+    force_n: Values,
+    unloaded: int,
+    preload_n: float,
+    *,
+    zero: bool,
+) -> float:
+    """Return what the load cell shows of nothing, N: the unloaded frames' mean less the preload.
+
+    times (frames,) on the machine's clock; 0 where nothing is to be taken off.
+    """
+    if not zero:
+        return 0.0
+    step = float(np.median(np.diff(times)))
+    still = (machine_s >= times[0] - step / 2) & (machine_s <= times[unloaded - 1] + step / 2)
+    if still.any():
+        return float(np.mean(force_n[still])) - preload_n
+    return float(np.interp(times[0], machine_s, force_n)) - preload_n
 
 
 def _local(times: Values, values: Values, at: float, reach: float) -> tuple[float, int]:

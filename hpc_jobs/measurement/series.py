@@ -89,6 +89,14 @@ class Machine(Frozen):
     format: MachineFormat = "auto"
     columns: MachineColumns | None = None
 
+    @model_validator(mode="after")
+    def _columns_belong_together(self) -> Self:
+        if (self.format == "columns") != (self.columns is not None):
+            raise ValueError(
+                "machine.format: columns and machine.columns belong together; give both"
+            )
+        return self
+
 
 class Synchronisation(Frozen):
     """How camera and machine came together."""
@@ -160,12 +168,24 @@ class Series(Frozen):
 
     schema_version: Literal[1] = 1
     source: Annotated[str, Field(min_length=1, max_length=1500, description="who, what, when")]
+    knowledge: Annotated[
+        dict[str, Given],
+        Field(
+            description="coordinate of a family's sheet, such as youngs_modulus_mpa -> 206000 +- "
+            "3000, or a bare number: exactly"
+        ),
+    ] = {}
     defaults: Annotated[dict[str, Any], Field(description="what all specimens share")] = {}
     specimens: Annotated[
         dict[str, dict[str, Any]],
         Field(min_length=1, description="label, such as its angle, -> its own entries"),
         BeforeValidator(lambda given: _labelled(given)),
     ]
+
+    @property
+    def known(self) -> dict[str, tuple[float, float]]:
+        """Value and standard deviation of each coordinate that was told."""
+        return {name: (one.value, max(one.sd, 0.0)) for name, one in self.knowledge.items()}
 
     def files_of(self, label: str, name: str) -> SpecimenFiles:
         """Entries of one specimen over the defaults; raises ConfigurationError."""

@@ -1,6 +1,9 @@
 """Bring a test series from a camera and a machine into a measurement.
 
-    python -m hpc_jobs.tools.import_dic SERIES.yaml OUT.h5 --campaign CAMPAIGN.yaml
+    yieldloop import-dic --table FILES...
+    yieldloop import-dic SERIES.yaml OUT.h5 --campaign CAMPAIGN.yaml
+
+The first says what single exported files hold: points, lost ones, strain measure and scatter.
 
 SERIES.yaml describes the files of each specimen; docs/measurement-format.md has one for each tool.
 Strains are taken from displacements, patch by patch, at the displacements that the campaign
@@ -23,6 +26,7 @@ from hpc_jobs.measurement.csv_format import write_csv
 from hpc_jobs.measurement.file import refuse_to_overwrite, write_measurement
 from hpc_jobs.measurement.importer import import_series
 from hpc_jobs.measurement.measured import Measurement, UnusableMeasurement
+from hpc_jobs.measurement.overview import as_table, held_by
 from hpc_jobs.measurement.picture import publish_picture
 from hpc_jobs.measurement.plausible import physical_mistakes
 from hpc_jobs.measurement.series import load_series
@@ -30,9 +34,13 @@ from hpc_jobs.measurement.series import load_series
 
 def main(argv: list[str] | None = None) -> None:
     """Import; a mistake ends with status 1, its cause and its remedy."""
-    options = _arguments().parse_args(argv)
+    options = _parsed(argv)
     try:
-        print(import_dic(options))
+        print(
+            as_table(held_by(path) for path in options.table)
+            if options.table
+            else import_dic(options)
+        )
     except (ContractError, SolverMissing) as error:
         sys.exit(f"error: {error}")
 
@@ -100,15 +108,32 @@ def _progress() -> Progress:
     )
 
 
+def _parsed(argv: list[str] | None) -> argparse.Namespace:
+    parser = _arguments()
+    options = parser.parse_args(argv)
+    wanted = {"SERIES": options.series, "OUT": options.out, "--campaign": options.campaign}
+    if options.table:
+        if any(wanted.values()):
+            parser.error("--table stands alone: it reads files, and writes nothing")
+        return options
+    missing = [name for name, value in wanted.items() if value is None]
+    if missing:
+        parser.error(f"{', '.join(missing)} missing; or name files after --table")
+    return options
+
+
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m hpc_jobs.tools.import_dic",
+        prog="yieldloop import-dic",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("series", type=Path, help="description of the test series, YAML")
-    parser.add_argument("out", type=Path, help="the measurement to write, NAME.h5")
-    parser.add_argument("--campaign", type=Path, required=True, help="its YAML file")
+    parser.add_argument("series", type=Path, nargs="?", help="description of the test series, YAML")
+    parser.add_argument("out", type=Path, nargs="?", help="the measurement to write, NAME.h5")
+    parser.add_argument("--campaign", type=Path, help="its YAML file")
+    parser.add_argument(
+        "--table", type=Path, nargs="+", metavar="FILE", help="say what these files hold, no more"
+    )
     parser.add_argument("--dry-run", action="store_true", help="draw the picture only")
     parser.add_argument("--write-csv", action="store_true", help="write the patches as NAME.csv")
     parser.add_argument("--force", action="store_true", help="replace files that are there")

@@ -11,9 +11,10 @@ from pathlib import Path
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ContractError
 from hpc_jobs.contract.loading import load, parse
-from hpc_jobs.contract.measurement import MeasurementHeader
+from hpc_jobs.contract.measurement import Known, MeasurementHeader
 from hpc_jobs.measurement.csv_format import read_csv
 from hpc_jobs.measurement.file import refuse_to_overwrite, write_measurement
+from hpc_jobs.measurement.knowledge import known_of_sheet, not_told
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -35,12 +36,15 @@ def import_csv(arguments: argparse.Namespace) -> str:
         {
             "name": arguments.out.stem,
             "source": arguments.source,
-            "material": campaign.material.model_dump(),
+            "material": campaign.sheet.fixed and campaign.sheet.fixed.model_dump(),
+            "knowledge": known_of_sheet(dict(arguments.known), campaign, "--known"),
             "specimens": campaign.specimens.model_dump(),
             "noise": noise.model_dump(),
         },
         source=arguments.out.name,
     )
+    for note in not_told(header.knowledge, campaign):
+        print(note, file=sys.stderr)
     measurement = read_csv(arguments.csv, header)
     write_measurement(arguments.out, measurement)
     forces = "with forces" if measurement.forces is not None else "without forces"
@@ -56,6 +60,18 @@ def _given(arguments: argparse.Namespace) -> dict[str, float]:
     return {name: value for name, value in given.items() if value is not None}
 
 
+def _known(text: str) -> tuple[str, Known]:
+    """Read NAME=VALUE or NAME=VALUE+-SD."""
+    name, _, given = text.partition("=")
+    value, _, deviation = given.partition("+-")
+    try:
+        return name.strip(), (float(value), float(deviation or 0))
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' tells no value; write youngs_modulus_mpa=206000 or 'NAME=206000 +- 3000'"
+        ) from None
+
+
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="yieldloop import-measurement", description=__doc__)
     parser.add_argument("csv", type=Path, help="specimen,patch,time,exx,eyy[,force]")
@@ -67,6 +83,14 @@ def _arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--force-noise", type=float, metavar="SD", help="relative; default: campaign's"
+    )
+    parser.add_argument(
+        "--known",
+        action="append",
+        default=[],
+        type=_known,
+        metavar="NAME=VALUE[+-SD]",
+        help="of a family's sheet, such as 'youngs_modulus_mpa=206000 +- 3000'; one each",
     )
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
     return parser

@@ -136,7 +136,7 @@ def forces_of(model: TrainedModel, strains: Path, forces: Path | None) -> Path |
     """Where the forces are that the network takes, if it takes any; raises BadInput."""
     if not model.forces:
         return None
-    if forces is None and strains.suffix not in HDF5:
+    if forces is None and strains.suffix.lower() not in HDF5:
         raise BadInput(f"{model.name} was trained with forces; give --forces FILE")
     return forces or strains
 

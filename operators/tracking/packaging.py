@@ -5,11 +5,13 @@ The control host only packs files; torch is imported by whoever loads the model.
     folder = <a local copy of models/<name>, with every file that its manifest lists>
     mlflow.pyfunc.log_model(**pyfunc_arguments(folder), name=..., registered_model_name=...)
 
-`mlflow.pyfunc.load_model(uri).predict(x)` then takes raw strains (n, strain_values), float64, and
-answers physical targets (n, targets) in the order of the campaign. A network that was trained with
-forces takes {"strains": ..., "forces": (n, force_values) in N}. With params={"intervals": True} it
-answers a table: of each target the answer and the ends of its interval, the novelty, and whether
-the record is too novel to be believed.
+`mlflow.pyfunc.load_model(uri).predict(x)` then takes raw strains (n, strain_values) and answers
+physical targets (n, targets) in the order of the campaign. A network that was trained with forces
+takes {"strains": ..., "forces": (n, force_values) in N}. The signature has no inputs: a tensor's
+type there is enforced to the bit, so that shards, which hold float32, would be refused, and no
+words of ours could say why. What is asked for stands in the metadata, `inputs`. With
+params={"intervals": True} it answers a table: of each target the answer and the ends of its
+interval, the novelty, and whether the record is too novel to be believed.
 """
 
 import json
@@ -78,7 +80,6 @@ def pyfunc_arguments(folder: Path) -> dict[str, Any]:
     named = stored if isinstance(stored, dict) else {None: stored}  # by name if there are forces
     examples = {name: np.array(values) for name, values in named.items()}
     card = json.loads((folder / "model.json").read_text())
-    float64 = np.dtype(np.float64)
     targets = len(card["scaler"]["targets"])
     package = Path(hpc_jobs.__file__).parent
     return {
@@ -86,18 +87,13 @@ def pyfunc_arguments(folder: Path) -> dict[str, Any]:
         "artifacts": {"model": str(folder)},
         "code_paths": [str(package)],
         "signature": ModelSignature(
-            inputs=Schema(
-                [
-                    TensorSpec(float64, (-1, values.shape[1]), name)
-                    for name, values in examples.items()
-                ]
-            ),
-            outputs=Schema([TensorSpec(float64, (-1, targets))]),
+            outputs=Schema([TensorSpec(np.dtype(np.float64), (-1, targets))]),
             params=ParamSchema([ParamSpec("intervals", DataType.boolean, False)]),
         ),
         "input_example": examples.get(None, examples),
         "pip_requirements": list(REQUIREMENTS),
         "metadata": {
+            "inputs": {name or "strains": [-1, one.shape[1]] for name, one in examples.items()},
             "targets": card["scaler"]["targets"],
             "interval_level": card["calibration"]["level"],
             **manifest.facts,

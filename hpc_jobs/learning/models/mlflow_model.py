@@ -2,7 +2,7 @@
 
 MLflow executes this file when the model is logged, on a control host without torch, and again
 when it is loaded; so everything heavy is imported in load_context. How to log one:
-tracking/pyfunc.py.
+operators/tracking/packaging.py.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import mlflow.pyfunc
 from mlflow.models import set_model
+
+NAMES = {"strain": "strains", "force": "forces"}
+"""What people write, in any case, for what the network takes."""
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,8 +27,10 @@ if TYPE_CHECKING:
 class YieldParameters(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defined]
     """Raw strains (B, strain_values) -> physical targets (B, targets).
 
-    A network that takes forces is asked by name, {"strains": ..., "forces": ...}; one of a family
-    may be told what is known of given values: "known" (B, 2 given), values and then deviations.
+    Numbers of any type, as an array, a list or a table (pandas) of as many columns; a single record
+    may come without its list. A network that takes forces is asked by name, {"strains": ...,
+    "forces": ...}; one of a family may be told what is known of given values: "known"
+    (B, 2 given), values and then deviations.
     """
 
     model: TrainedModel
@@ -39,12 +44,12 @@ class YieldParameters(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defi
     def predict(
         self, context: Any, model_input: Any, params: Any = None
     ) -> NDArray[np.float64] | DataFrame:
-        """Identify; a wrong shape or a value that is not finite raises BadInput.
+        """Identify; an unknown name, a wrong shape or a value that is not finite raises BadInput.
 
         With params {"intervals": True} a table: of each target MP its answer MP and its interval
         MP_low to MP_high; then the novelty, and whether the record is too novel to be believed.
         """
-        fields = model_input if isinstance(model_input, dict) else {"strains": model_input}
+        fields = _by_name(model_input)
         inputs = fields["strains"], fields.get("forces"), fields.get("known")
         if params and params.get("intervals"):
             return self._table(*inputs)
@@ -62,6 +67,49 @@ class YieldParameters(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defi
             columns[f"{target}_low"], columns[f"{target}_high"] = low[:, k], high[:, k]
         novelty = model.novelty(strains)
         return DataFrame(columns | {"novelty": novelty, "novel": novelty > model.novelty_limit})
+
+
+def _by_name(given: Any) -> dict[str, Any]:
+    """Return strains, and forces and known if there are any, as tables; raises BadInput."""
+    from pandas import DataFrame
+
+    from hpc_jobs.contract.errors import BadInput
+
+    named: dict[Any, Any] = {"strains": given}
+    if isinstance(given, dict):
+        named = given
+    elif isinstance(given, DataFrame) and all(isinstance(name, str) for name in given.columns):
+        written = {_name(name) for name in given.columns}
+        if "strains" in written:  # a row is a record, a cell a list of its values
+            named = {name: given[name].tolist() for name in given.columns}
+    known, found = ("strains", "forces", "known"), dict[str, Any]()
+    for name, values in named.items():
+        if _name(name) not in known:
+            raise BadInput(f"'{name}' is nothing that a network takes; give {', '.join(known)}")
+        if _name(name) in found:
+            raise BadInput(f"'{name}' is given twice, in two spellings; give it once")
+        found[_name(name)] = values
+    if "strains" not in found:
+        raise BadInput(f"no strains among {', '.join(map(str, named)) or 'nothing'}; give strains")
+    return {name: _table(values, name) for name, values in found.items() if values is not None}
+
+
+def _name(written: Any) -> str:
+    plain = str(written).strip().lower()
+    return NAMES.get(plain, plain)
+
+
+def _table(values: Any, name: str) -> Any:
+    """Make a single record a table of one."""
+    import numpy as np
+
+    from hpc_jobs.contract.errors import BadInput
+
+    try:
+        table = np.asarray(values)
+    except ValueError:
+        raise BadInput(f"{name} are no table: rows differ in length; give equal rows") from None
+    return table[None] if table.ndim == 1 and table.size else table
 
 
 set_model(YieldParameters())

@@ -34,6 +34,26 @@ NAMES: dict[Channel, str] = {
     r"change in width",
     "stress": r"(engineering[ _]|tensile |standard |true[ _])?(stress|spannung)",
 }
+MAKERS: dict[str, dict[Channel, str]] = {
+    "zwick": {
+        "time": r"pr[üu]fzeit|test time|zeit|time",
+        "force": r"(standard ?)?(force|kraft)",
+        "travel": r"(standard ?)(travel|weg)|traverse abs\.?|crosshead absolute|traversenweg",
+    },
+    "instron": {
+        "time": r"(total )?time|zeit",
+        "force": r"(primary )?(force|load)|kraft|last",
+        "travel": r"extension|(primary )?position|displacement|traversenweg",
+    },
+    "mts": {
+        "time": r"(running |elapsed )?time|laufzeit",
+        "force": r"(ch ?\d+ )?(kraft|load|force)|axial force",
+        "travel": r"(ch ?\d+ )?(weg|displacement|stroke)|axial displacement|crosshead",
+    },
+}
+"""What a maker's files call these channels, in any case: a format that is named reads no others."""
+MARKS = {"mts": re.compile(r"MTS793|MTS ?TestSuite", re.IGNORECASE)}
+"""What only this maker's files have in their head."""
 SET_VALUE = re.compile(r"soll|command|set ?point|setvalue|consigne", re.IGNORECASE)
 SCALES = {
     "force": {"n": 1.0, "kn": 1e3, "mn": 1e6, "lbf": 4.4482216152605, "klbf": 4448.2216152605},
@@ -84,11 +104,19 @@ class MachineFile:
         return [self.channels[channel] for channel in channels]
 
 
-def read_machine(path: Path, columns: MachineColumns | None = None) -> MachineFile:
-    """Read a machine's file; raises BadInput naming file, column and remedy."""
+def read_machine(
+    path: Path, columns: MachineColumns | None = None, format: str = "auto"
+) -> MachineFile:
+    """Read a machine's file; raises BadInput naming file, column and remedy.
+
+    format is the maker whose names count (MAKERS), or auto for all of them.
+    """
     layout = layout_of(path)
+    if format in MAKERS:
+        _check_maker(path, layout, format)
     table, others = read_rows(path, layout)
-    places = _by_hand(path, layout, columns) if columns else _by_name(layout, table)
+    names = NAMES | MAKERS.get(format, {})
+    places = _by_hand(path, layout, columns) if columns else _by_name(layout, table, names)
     notes = [f"{others} lines between or after the rows are no part of the table"] if others else []
     channels, units = dict[Channel, Values](), dict[Channel, str]()
     for channel, place in places.items():
@@ -113,10 +141,29 @@ def read_machine(path: Path, columns: MachineColumns | None = None) -> MachineFi
     )
 
 
-def _by_name(layout: Layout, table: Values) -> dict[Channel, int]:
+def _check_maker(path: Path, layout: Layout, format: str) -> None:
+    """Refuse a file that another maker's mark or other names of time and force tell apart."""
+    head = "\n".join(layout.head)
+    other = next((m for m, mark in MARKS.items() if m != format and mark.search(head)), None)
+    if other:
+        raise BadInput(
+            f"{path}: machine.format is {format}, but the head of the file is of {other}; write "
+            f"{other}, or auto"
+        )
+    for channel in ("time", "force"):
+        pattern = MAKERS[format][channel]
+        if not any(re.fullmatch(pattern, c.name.strip().lower()) for c in layout.columns):
+            raise BadInput(
+                f"{path}: machine.format is {format}, whose files have a column of {channel} by "
+                f"another name; it has {spoken(layout.columns) if layout.named else 'no names'}; "
+                "write auto, or name the columns by hand (format: columns)"
+            )
+
+
+def _by_name(layout: Layout, table: Values, names: dict[Channel, str]) -> dict[Channel, int]:
     """Find each channel: named so, not a set value, not a channel that nobody connected."""
     places = dict[Channel, int]()
-    for channel, pattern in NAMES.items():
+    for channel, pattern in names.items():
         matches = [
             i
             for i, column in enumerate(layout.columns)

@@ -81,11 +81,13 @@ def test_mlflow_asks_for_both_by_name(folder, model, records, tmp_path):
     mlflow.pyfunc.save_model(path=str(tmp_path / "saved"), **pyfunc_arguments(folder))
     saved = mlflow.pyfunc.load_model(str(tmp_path / "saved"))
     strains, forces = records
-    signature = {one.name: one.shape for one in saved.metadata.signature.inputs}
-    assert signature == {"strains": (-1, strains.shape[1]), "forces": (-1, forces.shape[1])}
+    inputs = {"strains": [-1, strains.shape[1]], "forces": [-1, forces.shape[1]]}
+    assert saved.metadata.metadata["inputs"] == inputs
     answer = saved.predict({"strains": strains, "forces": forces})
     np.testing.assert_array_equal(answer, model.predict(strains, forces))
-    with pytest.raises(mlflow.exceptions.MlflowException, match="forces"):
+    single = saved.predict({"Strain": strains[0].tolist(), "force": forces[0].astype(np.float32)})
+    np.testing.assert_allclose(single, answer[:1], rtol=1e-5)
+    with pytest.raises(BadInput, match="was trained with forces and was given none"):
         saved.predict({"strains": strains})
 
 

@@ -9,12 +9,14 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import httpx
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 
-from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.errors import BadInput, CorruptFile
 from hpc_jobs.learning.models.trained_model import load_model
 from operators.tracking.packaging import pyfunc_arguments
 from tests.unit.learning.records import solve
@@ -45,7 +47,7 @@ def test_saved_without_torch_and_loaded_it_answers_the_same(trained, tmp_path):
     rng = np.random.default_rng(3)
     strains = 0.05 + 0.01 * rng.normal(size=(3, campaign.specimens.strain_values))
     np.testing.assert_array_equal(model.predict(strains), load_model(folder).predict(strains))
-    assert model.metadata.signature.inputs.inputs[0].shape == (-1, strains.shape[1])
+    assert model.metadata.metadata["inputs"] == {"strains": [-1, strains.shape[1]]}
     assert model.input_example.shape == (2, strains.shape[1])
     assert model.metadata.metadata["targets"] == list(campaign.targets)
     assert model.metadata.metadata["interval_level"] == 0.9
@@ -66,6 +68,58 @@ def test_asked_for_intervals_it_answers_a_table_that_hides_no_stranger(trained, 
     np.testing.assert_array_equal(table["MP8_high"], high[:, 7])
     assert table["novel"].tolist() == [False, True] and table["novelty"][1] > 1
     assert isinstance(served.predict(strains, params={"intervals": False}), np.ndarray)
+
+
+@pytest.fixture(scope="module")
+def served(trained, tmp_path_factory):
+    saved = tmp_path_factory.mktemp("served") / "model"
+    mlflow.pyfunc.save_model(path=str(saved), **pyfunc_arguments(trained[0]))
+    return mlflow.pyfunc.load_model(str(saved))
+
+
+AS_WRITTEN = {
+    "a shard's float32": lambda strains: strains.astype(np.float32),
+    "lists": lambda strains: strains.tolist(),
+    "a single record": lambda strains: strains[0],
+    "by name": lambda strains: {"strains": strains},
+    "by a name in capitals": lambda strains: {" Strain ": strains.astype(np.float32)},
+    "a table": pd.DataFrame,
+    "a table of named columns": lambda strains: pd.DataFrame(strains).rename(columns="e{}".format),
+    "a table of lists": lambda strains: pd.DataFrame({"strains": strains.tolist()}),
+}
+
+
+@pytest.mark.parametrize("written", AS_WRITTEN.values(), ids=AS_WRITTEN.keys())
+def test_it_is_asked_as_people_write_it(trained, served, written):
+    strains = solve(np.full((2, 8), 1.02), trained[1].specimens.strain_values)
+    answers = served.predict(written(strains))
+    expected = load_model(trained[0]).predict(strains)[: len(answers)]
+    np.testing.assert_allclose(answers, expected, rtol=1e-5)
+
+
+def test_a_shard_is_answered_as_it_lies_on_disk(trained, served, tmp_path):
+    strains = solve(np.full((2, 8), 1.02), trained[1].specimens.strain_values)
+    with h5py.File(tmp_path / "shard.h5", "w") as file:
+        file["strains"] = strains.astype(np.float32)
+        answers = served.predict(file["strains"][:])
+    np.testing.assert_allclose(answers, load_model(trained[0]).predict(strains), rtol=1e-5)
+
+
+REFUSED = {
+    "too few": (np.zeros((2, 7)), "strains have shape \\(2, 7\\); .* takes \\(records, "),
+    "another name": ({"exx": np.zeros((2, 7))}, "^'exx' is nothing that a network takes; give str"),
+    "no strains": ({"forces": np.ones((1, 3))}, "^no strains among forces; give strains$"),
+    "twice": ({"strain": [[1.0]], "strains": [[1.0]]}, "'strains' is given twice"),
+    "text": ([["a", "b"]], "strains are of type .*, not numbers"),
+    "ragged": ([[1.0, 2.0], [1.0]], "^strains are no table: rows differ in length; give equal"),
+}
+
+
+@pytest.mark.parametrize(("given", "words"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_it_cannot_read_is_refused_in_one_sentence(served, given, words):
+    with pytest.raises(BadInput, match=words) as refused:
+        served.predict(given)
+    assert len(str(refused.value)) < 250
 
 
 def test_an_altered_folder_is_not_logged(trained_copy):

@@ -192,3 +192,40 @@ def test_an_encoding_of_yaml_is_named_or_read(tmp_path: Path, content: bytes, wo
         assert list(load(Series, path).specimens) == ["0"]
     with pytest.raises(ConfigurationError, match="a folder, not a YAML file; in it there are: s"):
         load(Series, tmp_path)
+
+
+def test_the_drift_of_two_clocks_is_found_where_holds_tell_it() -> None:
+    ramp = np.linspace(0, 1, 201)
+    curve = Curve(ramp, ramp, 5000 * np.tanh(ramp / 0.05) + 3000 * ramp)
+    hold = 200.0  # seconds; ten pulls of 10 s, and holds between them
+    moments = np.array([t for k in range(10) for t in (hold * k + 50, hold * k + 60)])
+    steps = np.array([e for k in range(10) for e in (k / 10, (k + 1) / 10)])
+
+    def extension(time: np.ndarray) -> np.ndarray:
+        return np.interp(time, moments, steps)
+
+    camera_s = np.arange(0, 1900, 0.5)
+    drift, shift = 1.5e-4, 2.0
+    machine_s = np.arange(0, 1950, 0.05)
+    random = np.random.default_rng(5)
+    force = curve.force_at(extension((machine_s - shift) / (1 + drift)))
+    force += 5 * random.standard_normal(len(force))
+    how = Synchronisation(method="force_against_strain", largest_shift_s=5)
+    found = join(camera_s, extension(camera_s), machine_s, force, how, curve)
+    assert found.drift == pytest.approx(drift, abs=2e-5) and found.drift_sd < 3e-5
+    late = found.machine_time(np.array([1800.0]))[0]
+    assert late == pytest.approx(1800 * (1 + drift) + shift, abs=0.05)
+    assert "in a million" in found.notes[0]
+
+
+def test_a_monotonic_pull_tells_no_drift() -> None:
+    extension = np.linspace(0, 0.8, 41)
+    curve = Curve(extension, extension, 9000 * np.tanh(extension / 0.08))
+    machine_s = np.arange(0, 30, 0.05)
+    stiffer = 1 + 0.1 * np.clip((machine_s - 5) / 20, 0, 1)  # a sheet that hardens more
+    force = stiffer * curve.force_at(np.clip((machine_s - 5) * 0.04, 0, 0.8))
+    camera_s = np.arange(0, 22, 0.5)
+    extensions = np.clip((camera_s - 3) * 0.04, 0, 0.8)
+    how = Synchronisation(method="force_against_strain")
+    found = join(camera_s, extensions, machine_s, force, how, curve)
+    assert abs(found.drift) < 1e-5 and found.drift_sd == pytest.approx(1e-4, rel=0.05)

@@ -69,6 +69,20 @@ def test_hdf5_is_answered_and_so_is_a_single_record(trained, model, strains, tmp
         np.testing.assert_allclose(rows_of(tmp_path / "out.csv")[1][:, 1:-1:3], expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("name", "dataset", "kind"),
+    [("shard.h5", "strains", "f4"), ("lab.H5", "Strain", "f8"), ("half.hdf5", "STRAINS", "f2")],
+)
+def test_types_and_names_are_read_as_people_write_them(
+    trained, model, strains, tmp_path, name, dataset, kind
+):
+    with h5py.File(tmp_path / name, "w") as file:
+        file[dataset] = strains.astype(kind)
+    ask(trained[0], tmp_path / name, "--out", tmp_path / "out.csv")
+    expected = model.predict(strains.astype(kind))
+    np.testing.assert_allclose(rows_of(tmp_path / "out.csv")[1][:, 1:-1:3], expected, rtol=1e-5)
+
+
 def test_a_bad_record_leaves_the_old_answers_and_nothing_half_done(trained, strains, tmp_path):
     spoiled = strains.copy()
     spoiled[25, 3] = np.nan

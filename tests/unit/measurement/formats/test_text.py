@@ -107,6 +107,38 @@ def test_a_set_value_is_not_the_force_and_dead_channels_are_none(tmp_path: Path)
         machine.need("travel")
 
 
+MTS = "MTS793|MPT|DEU|x|x|,|.|:|49|1|1|A\n\nLaufzeit\tCh 1 Kraft\tCh 1 Weg\ns\tkN\tmm\n"
+INSTRON = "Time\tLoad\tExtension\ns\tkN\tmm\n"
+MACHINE_ROWS = "0,5\t1,5\t0,1\n1,0\t2,5\t0,2\n1,5\t3,5\t0,3\n"
+
+
+@pytest.mark.parametrize(("head", "format"), [(MTS, "mts"), (INSTRON, "instron")])
+def test_a_named_maker_reads_its_own_files(tmp_path: Path, head: str, format: str) -> None:
+    path = tmp_path / "machine.txt"
+    path.write_text(head + MACHINE_ROWS)
+    machine = read_machine(path, format=format)
+    np.testing.assert_allclose(machine.channels["force"], [1500, 2500, 3500])
+    np.testing.assert_allclose(machine.channels["travel"], [0.1, 0.2, 0.3])
+
+
+@pytest.mark.parametrize(
+    ("head", "format", "words"),
+    [
+        (MTS, "zwick", "machine.format is zwick, but the head of the file is of mts; write mts"),
+        (INSTRON, "zwick", "is zwick, whose files have a column of force by another name; it has"),
+        (INSTRON.replace("Load", "Standardkraft"), "mts", "is mts, .* column of force .* auto"),
+    ],
+)
+def test_a_file_of_another_maker_than_named_is_refused(
+    tmp_path: Path, head: str, format: str, words: str
+) -> None:
+    path = tmp_path / "machine.txt"
+    path.write_text(head + MACHINE_ROWS)
+    with pytest.raises(BadInput, match=words):
+        read_machine(path, format=format)
+    assert read_machine(path).channels["force"][0] == 1500
+
+
 def test_a_voltage_asks_what_a_volt_stands_for(tmp_path: Path) -> None:
     path = tmp_path / "log.csv"
     path.write_text("Count, Time_0_0, Dev1/ai0\n0, 0, 0.5\n1, 95.5, 1.5\n")

@@ -149,7 +149,7 @@ def test_the_first_champion_answers_from_raw_strains(registry: Registry):
     assert np.ptp(answers) > 0.01
     np.testing.assert_array_equal(model.predict(strains), answers)
     metadata = model.metadata
-    assert [spec.shape for spec in metadata.signature.inputs.inputs] == [(-1, 1080)]
+    assert metadata.metadata["inputs"] == {"strains": [-1, 1080]}
     assert [spec.shape for spec in metadata.signature.outputs.inputs] == [(-1, 8)]
     assert metadata.metadata["targets"] == list(TARGETS)
     assert metadata.saved_input_example_info is not None
