@@ -8,8 +8,8 @@ The control host only packs files; torch is imported by whoever loads the model.
 `mlflow.pyfunc.load_model(uri).predict(x)` then takes raw strains (n, strain_values), float64, and
 answers physical targets (n, targets) in the order of the campaign. A network that was trained with
 forces takes {"strains": ..., "forces": (n, force_values) in N}. With params={"intervals": True} it
-answers a table: of each target the answer and the ends of its interval, the novelty, and whether
-the record is too novel to be believed.
+answers a table: of each target the answer and the ends of its interval, the novelty, and a reason
+where the record is unlike all training records. Such a record's answer is NaN in either form.
 """
 
 import json
