@@ -92,7 +92,7 @@ def test_asked_for_intervals_it_answers_a_table_that_hides_no_stranger(trained, 
     assert (table["MP3_low"][0], table["MP8_high"][0]) == (low[0, 2], high[0, 7])
     assert table[ends].iloc[1].isna().all() and table["novelty"][1] > 1
     assert table["reason"][0] == "" and "unlike all training records" in table["reason"][1]
-    assert isinstance(served.predict(strains, params={"intervals": False}), np.ndarray)
+    assert isinstance(served.predict(own, params={"intervals": False}), np.ndarray)
 
 
 def test_an_altered_folder_is_not_logged(trained_copy):
