@@ -62,7 +62,7 @@ def await_turn(
     """
     from operators.runs.turns import take_turn_task
 
-    run_id = take_turn_task(params["campaign"], origin, ti)
+    run_id = take_turn_task(params["campaign"], origin or params.get("run"), ti)
     return PokeReturnValue(is_done=run_id is not None, xcom_value=run_id)
 
 
