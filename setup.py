@@ -10,9 +10,11 @@ from pathlib import Path
 from types import ModuleType
 
 from setuptools import setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
 NATIVE = Path("hpc_jobs/fem/native")
+LIBRARY = "libyieldloop.so"
 
 
 def _kernel_builder() -> ModuleType:
@@ -38,8 +40,24 @@ class BuildWithKernel(build_py):
             sys.stderr.write(f"notice: the native FEM kernel was not built: {error}\n")
 
 
+class WheelOfThisMachine(bdist_wheel):
+    """A wheel that holds a library says for which platform; one without serves everywhere."""
+
+    def run(self) -> None:
+        """Build first: only then is it known whether there is a library."""
+        self.run_command("build")
+        built = Path(self.get_finalized_command("build").build_lib)
+        self.root_is_pure = not any(built.glob(f"**/{LIBRARY}"))
+        super().run()
+
+    def get_tag(self) -> tuple[str, str, str]:
+        """Any Python 3 of this platform: ctypes knows no other ABI than C's."""
+        python, abi, platform = super().get_tag()
+        return (python, abi, platform) if self.root_is_pure else ("py3", "none", platform)
+
+
 setup(
-    cmdclass={"build_py": BuildWithKernel},
+    cmdclass={"build_py": BuildWithKernel, "bdist_wheel": WheelOfThisMachine},
     package_data={
         "hpc_jobs.fem.native": ["*.h", "*.hpp", "*.cpp"],
         "hpc_jobs.fem.backends": ["*.j2"],

@@ -3,7 +3,8 @@
     python -m benchmarks.cluster_load [--jobs N] [--json FILE]
 
 The first part needs root and a Slurm (tests/clusters/install.sh): real jobs are held in a real
-queue behind a real sshd, polled every 2 s. Beside the poller, each job is asked for as a system
+queue behind a real sshd, polled every 2 s; once as it is, once with no more than 2 sessions a
+connection, as strict sites have it. Beside the poller, each job is asked for as a system
 without one does it: a connection and a squeue of its own, all once in an interval. Connections are
 counted by sshd, commands where they are sent; CPU seconds are those of everything that sshd
 started. Latency is from the file of the last result to the poller's word that all is settled.
@@ -51,6 +52,9 @@ GOALS = {
     "100,000 elements understood, s": 0.5,
     "100,000 elements judged, MiB": 200.0,
 }
+FEW = 2
+"""Sessions a connection where sites are strict."""
+FEW_GOALS = ("connections", "status commands per interval")
 
 
 class Counted(AsyncSshTransport):
@@ -94,9 +98,15 @@ def hold(cluster: SlurmCluster, folders: Sequence[JobFolder[Path]]) -> list[str]
     return ids
 
 
-async def together(login: LoginNode, folders: Sequence[JobFolder[Path]], ids: list[str]) -> Any:
-    """Watch all jobs by one poller for some intervals, then let some of them end."""
+async def together(
+    login: LoginNode,
+    folders: Sequence[JobFolder[Path]],
+    ids: list[str],
+    latencies: int = LATENCIES,
+) -> Any:
+    """Watch all jobs by one poller for some intervals, then let `latencies` of them end."""
     Counted.sent.clear()
+    Counted.asked.clear()
     poller = Poller(lambda: connect(login), Slurm(), INTERVAL_S, grace_s=60)
     settled: dict[int, float] = {}
 
@@ -105,6 +115,7 @@ async def together(login: LoginNode, folders: Sequence[JobFolder[Path]], ids: li
             folder=JobFolder(PurePosixPath(folders[number].root)),
             elements=5,
             job_ids=[(ids[number],)],
+            submitted=time.time(),
             not_before_s=0.0,
         )
         async for report in poller.watch(watch):
@@ -133,7 +144,7 @@ async def together(login: LoginNode, folders: Sequence[JobFolder[Path]], ids: li
         "commands per interval": Counted.sent["commands"] / intervals,
         "cpu s per interval": (cpu_seconds(login) - before) / intervals,
     }
-    ended = random.Random(7).sample(range(len(folders)), min(LATENCIES, len(folders)))
+    ended = random.Random(7).sample(range(len(folders)), min(latencies, len(folders)))
     published = {}
     for number in ended:
         await asyncio.sleep(0.3)
@@ -142,8 +153,8 @@ async def together(login: LoginNode, folders: Sequence[JobFolder[Path]], ids: li
         published[number] = time.time()
     async with asyncio.timeout(60):
         await asyncio.gather(*(tasks[number] for number in ended))
-    latencies = [settled[number] - published[number] for number in ended]
-    found |= {"latency s, longest": max(latencies), "latency s, mean": sum(latencies) / len(ended)}
+    if delays := [settled[number] - published[number] for number in ended]:
+        found |= {"latency s, longest": max(delays), "latency s, mean": sum(delays) / len(delays)}
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -193,8 +204,11 @@ def on_a_cluster(jobs: int) -> dict[str, Any]:
         folders = [JobFolder(site.shared / "jobs" / f"job {number}") for number in range(jobs)]
         ids = hold(site.alpha, folders)
         login = site.alpha.login
+        with login.max_sessions(FEW):
+            few = asyncio.run(together(login, folders, ids, latencies=0))
         found = {
             "one poller": asyncio.run(together(login, folders, ids)),
+            f"MaxSessions {FEW}": few,
             "one query per job": asyncio.run(apart(login, ids)),
         }
         site.alpha.login.run(f"scancel --quiet {shlex.join(ids)}")
@@ -206,24 +220,26 @@ def report(found: dict[str, Any]) -> str:
     lines = []
     measured = dict(found["control host"])
     if "cluster" in found:
-        one, each = found["cluster"].values()
+        one, few, each = found["cluster"].values()
         lines.append(
             f"{found['jobs']} waiting array jobs"
             + " " * 12
             + "".join(f"{name:>20}" for name in found["cluster"])
         )
         for key in each:
-            lines.append(f"{key:34}{one[key]:>20.6g}{each[key]:>20.6g}")
+            lines.append(f"{key:34}{one[key]:>20.6g}{few[key]:>20.6g}{each[key]:>20.6g}")
         lines.append(
             f"{'latency s, mean and longest':34}{one['latency s, mean']:>12.2f}"
             f"{one['latency s, longest']:>8.2f}"
         )
         measured |= one
+        measured |= {f"{name}, MaxSessions {FEW}": few[name] for name in FEW_GOALS}
         measured["latency, s beyond an interval"] = one["latency s, longest"] - INTERVAL_S
     lines += [f"{name:34}{value:>20.3f}" for name, value in found["control host"].items()]
     few, many = found["bytes kept by Airflow"].values()
     lines += [f"{name + ', bytes':34}{few[name]:>20}{many[name]:>20}" for name in few]
-    for name, goal in GOALS.items():
+    goals = GOALS | {f"{name}, MaxSessions {FEW}": GOALS[name] for name in FEW_GOALS}
+    for name, goal in goals.items():
         if name in measured:
             verdict = "met" if measured[name] <= goal else "MISSED"
             lines.append(f"goal {name}: {measured[name]:.3g} of {goal:g}: {verdict}")

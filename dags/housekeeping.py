@@ -8,6 +8,8 @@ The last task draws one table of what was done, and fails where a person is need
 from airflow.sdk import CronTriggerTimetable, dag, task
 from airflow.sdk.exceptions import AirflowFailException
 
+from hpc_jobs.contract.report import SweepReport
+from yieldloop_dags.models import takes_models
 from yieldloop_dags.stages import DEFAULTS
 
 
@@ -25,43 +27,62 @@ def housekeeping():
     """Sweep all runs on all clusters, every hour."""
 
     @task
-    def extend_leases() -> list[dict[str, str]]:
+    @takes_models
+    def extend_leases() -> SweepReport:
         from operators.housekeeping.sweeps import extend_leases, known_runs
 
-        return extend_leases(known_runs())
+        return SweepReport(rows=extend_leases(known_runs()))
 
     @task
-    def cancel_orphans(ti=None) -> list[dict[str, str]]:
+    @takes_models
+    def cancel_orphans(ti=None) -> SweepReport:
         from operators.housekeeping.sweeps import cancel_orphans, known_runs, state_by_airflow
 
-        return cancel_orphans(known_runs(), state_by_airflow(ti.get_task_states))
+        rows = cancel_orphans(known_runs(), state_by_airflow(ti.get_task_states))
+        return SweepReport(rows=rows)
 
     @task
-    def replay_metrics() -> list[dict[str, str]]:
+    @takes_models
+    def replay_metrics() -> SweepReport:
         from operators.housekeeping.sweeps import known_runs, replay_spools
 
-        return replay_spools(known_runs())
+        return SweepReport(rows=replay_spools(known_runs()))
 
     @task
-    def remove_leftovers() -> list[dict[str, str]]:
+    @takes_models
+    def remove_leftovers() -> SweepReport:
         from operators.housekeeping.leftovers import remove_leftovers
         from operators.housekeeping.sweeps import known_runs
 
-        return remove_leftovers(known_runs())
+        return SweepReport(rows=remove_leftovers(known_runs()))
 
     @task
-    def account() -> list[dict[str, str]]:
+    @takes_models
+    def account() -> SweepReport:
         from operators.housekeeping.sweeps import known_runs, log_rows
         from operators.runs.accounting import usage_rows
 
-        return log_rows("accounts", usage_rows(known_runs()))
+        return SweepReport(rows=log_rows("accounts", usage_rows(known_runs())))
 
     @task(trigger_rule="all_done", retries=0)
-    def table(leases=None, orphans=None, metrics=None, leftovers=None, accounts=None) -> str:
+    @takes_models
+    def table(
+        leases: SweepReport | None = None,
+        orphans: SweepReport | None = None,
+        metrics: SweepReport | None = None,
+        leftovers: SweepReport | None = None,
+        accounts: SweepReport | None = None,
+    ) -> str:
         from operators.housekeeping.sweeps import one_table
 
-        sweeps = {"leases": leases, "orphans": orphans, "metrics": metrics}
-        drawn, failed = one_table(sweeps | {"leftovers": leftovers, "accounts": accounts})
+        sweeps = {
+            "leases": leases,
+            "orphans": orphans,
+            "metrics": metrics,
+            "leftovers": leftovers,
+            "accounts": accounts,
+        }
+        drawn, failed = one_table({name: sweep and sweep.rows for name, sweep in sweeps.items()})
         print(drawn)
         if failed:
             raise AirflowFailException(f"{failed} rows need a person:\n{drawn}")

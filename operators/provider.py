@@ -39,7 +39,11 @@ def _fields() -> dict[str, Any]:
             "Private key file",
             "Path on the control host; or paste the key itself below.",
         ),
-        "private_key": ("Private key", "The whole key, with its BEGIN and END lines."),
+        "private_key": (
+            "Private key",
+            "The whole key, with its BEGIN and END lines; line ends that a form has lost are put "
+            "back.",
+        ),
         "private_key_passphrase": ("Passphrase", "Of the private key, if it has one."),
         "certificate": (
             "Certificate",
@@ -48,13 +52,23 @@ def _fields() -> dict[str, Any]:
         ),
         "proxy_jump": (
             "Jump host",
-            "The id of another Connection of this type: the host to go through, with its own user, "
-            "key and pinned host key.",
+            "The id of another Connection, of this type or SSH: the host to go through, with its "
+            "own user, key and pinned host key.",
         ),
         "control_socket": (
             "Control socket",
             "For one-time passwords: the socket of a connection that you open by hand with "
             "ssh -M -S; the whole command is in the task's log when it is needed.",
+        ),
+        "conn_timeout": ("Login timeout, s", "How long a login may take; 20 if empty."),
+        "cmd_timeout": (
+            "Command timeout, s",
+            "For slow sites: every command is waited for at least so long.",
+        ),
+        "ciphers": ("Ciphers", "Names in order of preference, with commas; empty: the client's."),
+        "disabled_algorithms": (
+            "Disabled algorithms",
+            'By kind, as JSON: {"pubkeys": ["rsa-sha2-256"]}. May stay empty.',
         ),
         "scheduler": (
             "Scheduler",

@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from quickstart.stack import airflow_settings
+from quickstart.stack import airflow_settings, mlflow_settings
 from quickstart.stack.components import mlflow_url
 from quickstart.stack.layout import Layout
 from quickstart.stack.supervisor import Stack, StackError
@@ -61,6 +61,7 @@ def print_addresses(stack: Stack) -> None:
     print(f"Airflow  {airflow_settings.url(stack.ports)}")
     print(f"         user {airflow_settings.USER}, password in {stack.layout.airflow_passwords}")
     print(f"MLflow   {mlflow_url(stack.ports)}")
+    print(f"         user {mlflow_settings.USER}, password in {stack.layout.mlflow_passwords}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -13,7 +13,7 @@ from hpc_jobs.contract.records import ElementResult
 from hpc_jobs.job_folder.probes import Scan, parse_scan
 from operators.array.report import array_report
 from operators.array.task_memory import STATE_KEY, TaskMemory
-from operators.cluster.job import ElementState, Submission
+from operators.cluster.job import ElementState, Status, Submission
 from operators.cluster.ledger import Ledger, Snapshot
 from operators.cluster.reply import Reply
 from operators.cluster.schedulers.slurm import Slurm
@@ -35,25 +35,26 @@ def fastest(work: Callable[[], Any]) -> float:
 def on_the_control_host() -> dict[str, Any]:
     """Understand squeue and the folders, judge, and measure what that holds."""
     dialect, half = Slurm(), range(0, ELEMENTS, 2)
-    text = "".join(f"{7 + i // 1000}|{i % 1000}|RUNNING|None\n" for i in range(ELEMENTS))
-    reply = Reply(0, text, "")
+    text = "".join(f"{7 + i // 1000}|{i % 1000}|RUNNING|None|.\n" for i in range(ELEMENTS))
+    reply = Reply(0, f"<\n{text}\n>\n", "")
     seen = Reply(0, "@\n" + "".join(f"d results/{i}.json\nl locks/{i}\n" for i in half) + ".\n", "")
     submissions = [
         Submission(n, (str(7 + n),), tuple(range(1000 * n, 1000 * n + 1000)))
         for n in range(ELEMENTS // 1000)
     ]
+    ids = [job_id for submission in submissions for job_id in submission.job_ids]
     tracemalloc.start()
     ledger = Ledger(ELEMENTS, submissions, 60.0)
-    [scan] = parse_scan(seen, 1)
-    ledger.update(dialect.parse_status(reply), scan, 0.0)
-    ledger.update({}, Scan(), 1.0)  # the worst to remember: nobody has heard of any of them
+    [scan] = parse_scan(seen.stdout, 1)
+    ledger.update(dialect.parse_status(reply, ids), scan, 0.0)
+    ledger.update(Status({}), Scan(), 1.0)  # the worst to remember: nobody has heard of any of them
     peak = tracemalloc.get_traced_memory()[1] / 2**20
     tracemalloc.stop()
-    queue = dialect.parse_status(reply)
+    status = dialect.parse_status(reply, ids)
     return {
-        "100,000 elements understood, s": fastest(lambda: dialect.parse_status(reply)),
-        "folders understood, s": fastest(lambda: parse_scan(seen, 1)),
-        "judged, s": fastest(lambda: ledger.update(queue, scan, 0.0)),
+        "100,000 elements understood, s": fastest(lambda: dialect.parse_status(reply, ids)),
+        "folders understood, s": fastest(lambda: parse_scan(seen.stdout, 1)),
+        "judged, s": fastest(lambda: ledger.update(status, scan, 0.0)),
         "100,000 elements judged, MiB": peak,
         "process, MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }

@@ -23,12 +23,10 @@ def takes_models(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def task(*args: Any, **kwargs: Any) -> Any:
-        given = inspect.signature(function).bind(*args, **kwargs).arguments
-        read = {
-            name: readers[name].validate_python(value) if name in readers else value
-            for name, value in given.items()
-        }
-        answer = function(**read)
+        given = inspect.signature(function).bind(*args, **kwargs)
+        for name in readers.keys() & given.arguments.keys():
+            given.arguments[name] = readers[name].validate_python(given.arguments[name])
+        answer = function(*given.args, **given.kwargs)
         return answer.model_dump(mode="json") if isinstance(answer, BaseModel) else answer
 
     return task

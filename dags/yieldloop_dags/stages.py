@@ -205,6 +205,13 @@ def validate(run: Any, model: Any) -> Any:
         run=run,
         arguments=["--model", model, "--validation", VALIDATION],
     )
+    outside = HpcArrayJobOperator(
+        task_id="identify_outside",
+        job="identify_outside",
+        run=run,
+        elements=run["outside"],
+        arguments=["--validation", VALIDATION],
+    )
     simulated = HpcArrayJobOperator(
         task_id="resimulate",
         job="resimulate",
@@ -216,7 +223,7 @@ def validate(run: Any, model: Any) -> Any:
         task_id="score", job="score", run=run, arguments=["--validation", VALIDATION]
     )
     followed = ReplaySensor(task_id="follow_score", run=run, of=scored, poke_interval=REPLAY_S)
-    identified >> simulated >> [scored, followed]
+    identified >> outside >> simulated >> [scored, followed]
     return scored.output
 
 

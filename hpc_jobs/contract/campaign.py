@@ -4,15 +4,18 @@ import hashlib
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from hpc_jobs.contract.design import Design
+from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.execution import Execution, Job
+from hpc_jobs.contract.family import Family
 from hpc_jobs.contract.frozen import Frozen, Slug
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.search import Search
+from hpc_jobs.contract.sheet import LARGEST_YIELD_STRAIN, SheetForm, largest_yield_strain
 from hpc_jobs.contract.solver import Solver, limitation
-from hpc_jobs.contract.specimen import MESH_LEVELS, Specimens
+from hpc_jobs.contract.specimen import MESH_LEVELS, NUISANCES, SMALLEST_DRAW, Specimens
 from hpc_jobs.contract.training import (
     PAPER_HEADS,
     STORED_COMPONENTS,
@@ -24,17 +27,39 @@ from hpc_jobs.contract.training import (
 from hpc_jobs.contract.validation import Gate, Validation
 
 
+class Nuisance(Frozen):
+    """One standard deviation, per specimen, of what no drawing guarantees; 0: as drawn.
+
+    See contract.specimen.Piece for what each means. A sd above 0 makes a coordinate per specimen.
+    """
+
+    angle_deg: Annotated[float, Field(ge=0, le=10)] = 0.0
+    force_scale: Annotated[float, Field(ge=0, le=0.2)] = 0.0
+    notch_width_mm: Annotated[float, Field(ge=0, le=5)] = 0.0
+    thickness_mm: Annotated[float, Field(ge=0, le=1)] = 0.0
+    displacement_share: Annotated[float, Field(ge=0, le=0.2)] = 0.0
+    patch_along_mm: Annotated[float, Field(ge=0, le=10)] = 0.0
+    patch_across_mm: Annotated[float, Field(ge=0, le=10)] = 0.0
+
+
 class Campaign(Frozen):
-    """One YAML file of dags/campaigns, or campaign.json in a run folder."""
+    """One YAML file of dags/campaigns, or campaign.json in a run folder.
+
+    Where every value of its section `material` is a number and no nuisance is named, all records
+    are of one sheet but for its yield function; else of a family (docs/families.md).
+    """
+
+    model_config = ConfigDict(serialize_by_alias=True)
 
     schema_version: Literal[1] = 1
     name: Slug
     description: Annotated[str, Field(min_length=1, max_length=500)]
-    material: Material
+    sheet: Annotated[SheetForm, Field(alias="material")]
     targets: Annotated[
         dict[str, str],
         Field(min_length=1, description="neutral name (MP1..) -> parameter of the yield function"),
     ]
+    nuisance: Nuisance = Nuisance()
     specimens: Specimens = Specimens()
     solver: Solver = "auto"
     design: Design
@@ -47,34 +72,34 @@ class Campaign(Frozen):
 
     @model_validator(mode="after")
     def _solver_solves_the_material(self) -> Self:
-        reason = limitation(self.solver, self.material.yield_function)
+        reason = limitation(self.solver, self.sheet.yield_function)
         if reason:
             raise ValueError(reason)
         return self
 
     @model_validator(mode="after")
     def _targets_exist(self) -> Self:
-        known = self.material.parameters
+        known = self.sheet.parameters
         if not known:
             raise ValueError(
-                f"material.yield_function {self.material.yield_function} has no parameter to "
+                f"material.yield_function {self.sheet.yield_function} has no parameter to "
                 "identify; choose hill48, barlat89 or yld2000_2d (simulate works with all)"
             )
         if len(self.targets) > len(known):
             raise ValueError(
-                f"targets names {len(self.targets)} targets, but {self.material.yield_function} "
+                f"targets names {len(self.targets)} targets, but {self.sheet.yield_function} "
                 f"has {len(known)} parameters; remove {len(self.targets) - len(known)}"
             )
         for target, parameter in self.targets.items():
             if parameter not in known:
                 raise ValueError(
-                    f"targets.{target} is '{parameter}', which {self.material.yield_function} "
+                    f"targets.{target} is '{parameter}', which {self.sheet.yield_function} "
                     f"does not have; choose from {', '.join(known)}"
                 )
         if sorted(self.targets.values()) != sorted(known):
             missing = sorted(set(known) - set(self.targets.values()))
             raise ValueError(
-                f"targets must name each parameter of {self.material.yield_function} once; "
+                f"targets must name each parameter of {self.sheet.yield_function} once; "
                 f"missing: {', '.join(missing)}"
             )
         return self
@@ -144,6 +169,62 @@ class Campaign(Frozen):
             )
         return self
 
+    @model_validator(mode="after")
+    def _has_no_pieces(self) -> Self:
+        if self.specimens.pieces:
+            raise ValueError(
+                "specimens.pieces says how specimens of one record differ from the drawing; a "
+                "campaign says how much they may, in the section nuisance"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _yields(self) -> Self:
+        largest = largest_yield_strain(self.sheet)
+        if not largest <= LARGEST_YIELD_STRAIN:
+            raise ValueError(
+                f"material: first yield is at {largest:.3g} of Young's modulus, and no metal's is "
+                f"above {LARGEST_YIELD_STRAIN:g}; give moduli and stresses in MPa (steel: 210000)"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _is_drawn(self) -> Self:
+        specimens = self.specimens
+        for index, geometry in enumerate(specimens.geometries):
+            end = geometry.end_displacement_mm or specimens.end_displacement_mm
+            share = end / geometry.notch_length_mm
+            if share < SMALLEST_DRAW:
+                raise ValueError(
+                    f"specimens.end_displacement_mm is {end:g}, {share:.1g} of the length of "
+                    f"geometries.{index}'s notch, {geometry.notch_length_mm:g} mm: nothing would "
+                    "yield; give millimetres"
+                )
+        return self
+
+    @property
+    def material(self) -> Material:
+        """The material of all records, but for the targets, if it is one.
+
+        Raises ConfigurationError for a family: each record has its own there, see family.
+        """
+        fixed = self.sheet.fixed
+        if fixed is None:
+            raise ConfigurationError(
+                f"the campaign {self.name} is of a family of sheets, and its material each "
+                "record's own: take campaign.family.material_of(values)"
+            )
+        return fixed
+
+    @property
+    def family(self) -> Family:
+        """What varies from record to record beside the targets, in order; see contract.family.
+
+        Made anew at each call: keep it where it is asked for record by record.
+        """
+        given = self.nuisance.model_dump()
+        return Family(self.sheet, self.specimens, {name: given[name] for name in NUISANCES})
+
     @property
     def levels(self) -> tuple[Specimens, ...]:
         """The specimens on each mesh that records have: specimens.mesh, then design.mesh_shares."""
@@ -155,7 +236,7 @@ class Campaign(Frozen):
     def columns(self) -> tuple[int, ...]:
         """Where each of material.parameters stands in a row that is in the order of targets."""
         order = list(self.targets.values())
-        return tuple(order.index(parameter) for parameter in self.material.parameters)
+        return tuple(order.index(parameter) for parameter in self.sheet.parameters)
 
     @property
     def fingerprint(self) -> str:

@@ -84,6 +84,14 @@ class Cluster(Frozen):
         Literal["per_node", "per_cpu", "per_gpu", "none"],
         Field(description="how Slurm is asked for memory_mib: --mem, its share, or not at all"),
     ] = "per_node"
+    group: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,63}$",
+            description="Unix group that shares the workspaces; without it, the umask of the login "
+            "says who may read",
+        ),
+    ] = None
     poll_interval_s: Annotated[
         float, Field(ge=2, le=3600, description="one status command for all jobs, this often")
     ] = 30.0
@@ -109,6 +117,11 @@ class Cluster(Frozen):
                 f"choose {choice}"
             )
         return self
+
+    @property
+    def umask(self) -> str | None:
+        """What files are made with: readable by the group that shares them, by nobody else."""
+        return "027" if self.group else None
 
     @property
     def interpreter(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ Job = Literal[
     "train",
     "assemble",
     "identify",
+    "identify_outside",
     "resimulate",
     "score",
     "search",

@@ -93,6 +93,14 @@ class ResimulatedFacts(Facts):
     reason: str
 
 
+class OutsideFacts(Facts):
+    """identify_outside: measurements asked of the FEM itself. Elements add up."""
+
+    asked: int
+    answered: int
+    simulations: int
+
+
 class ScoreFacts(Facts):
     """score: the verdict, as verdict.json has it, and how long an answer took."""
 

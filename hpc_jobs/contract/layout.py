@@ -10,6 +10,7 @@
       models/<name>/
       validation/<name>/
       search/<name>/
+      turns/000001.json             whose turn it is to write here
       jobs/<token>/
 
 The control host builds the same paths with PurePosixPath, the jobs with Path.
@@ -128,6 +129,10 @@ class RunFolder(Generic[P]):
     def refined_figure(self, validation: str, measurement: str) -> P:
         """As `figure`, of the refinement."""
         return self.validation(validation) / "refined" / "figures" / f"{measurement}.png"
+
+    def outside(self, validation: str, measurement: str) -> P:
+        """Path of what the engine itself said of a measurement outside the box."""
+        return self.validation(validation) / "outside" / f"{measurement}.json"
 
     def verdict(self, validation: str) -> P:
         """Whether an inverse validation passed, and why."""

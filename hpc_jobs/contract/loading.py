@@ -1,5 +1,6 @@
 """YAML in, validated models out; what is wrong is said by key, value and remedy."""
 
+import codecs
 import difflib
 import re
 from collections.abc import Mapping, Sequence
@@ -38,17 +39,38 @@ def load(model: type[Model], path: Path, overrides: Mapping[str, Any] | None = N
     Raises ConfigurationError, which lists everything that is wrong at once.
     """
     try:
-        document = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        known = sorted(other.stem for other in path.parent.glob("*.yaml"))
-        raise ConfigurationError(
-            f"{path.name}: no such file in {path.parent}; there are: {', '.join(known) or 'none'}"
-        ) from None
+        document = yaml.safe_load(_text(path))
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path.name}: not valid YAML: {error}") from None
     if not isinstance(document, dict):
         raise ConfigurationError(f"{path.name}: expected keys and values, found {document!r}")
     return parse(model, merge(document, overrides or {}), source=path.name)
+
+
+def _text(path: Path) -> str:
+    """Read a text file as UTF-8, or as UTF-16 with its mark; raises ConfigurationError."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        known = sorted(other.stem for other in path.parent.glob("*.yaml"))
+        raise ConfigurationError(
+            f"{path.name}: no such file in {path.parent}; there are: {', '.join(known) or 'none'}"
+        ) from None
+    except IsADirectoryError:
+        known = sorted(other.name for other in path.glob("*.yaml"))
+        raise ConfigurationError(
+            f"{path}: a folder, not a YAML file; in it there are: {', '.join(known) or 'none'}"
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error.strerror})") from None
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return content.decode("utf-16" if marked else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise ConfigurationError(
+            f"{path.name}: line {line} is not UTF-8 text; save the file as UTF-8"
+        ) from None
 
 
 def parse(model: type[Model], document: Mapping[str, Any], source: str) -> Model:
@@ -78,8 +100,8 @@ def nested(key: str, value: Any) -> dict[str, Any]:
 
 
 def _explain(model: type[BaseModel], document: Any, details: ErrorDetails) -> str:
-    key = _key(document, details["loc"]) or "the whole"
     kind, context = details["type"], dict(details.get("ctx", {}))
+    key = _key(document, details["loc"], missing=kind == "missing") or "the whole"
     if kind == "value_error":  # our own validators already name key, value and remedy
         message = details["msg"].removeprefix("Value error, ")
         return message if key == "the whole" else f"{key}: {message}"
@@ -90,12 +112,12 @@ def _explain(model: type[BaseModel], document: Any, details: ErrorDetails) -> st
     return f"{key}{value}: {reason}" + (f"; {remedy}" if remedy else "")
 
 
-def _key(document: Any, location: Sequence[str | int]) -> str:
+def _key(document: Any, location: Sequence[str | int], *, missing: bool) -> str:
     """Path of a mistake as its author wrote it: without the tags that unions put in between."""
     parts = []
     for position, part in enumerate(location):
         present = part in document if isinstance(document, Mapping) else isinstance(part, int)
-        if present or position == len(location) - 1:
+        if present or (missing and position == len(location) - 1):
             parts.append(str(part))
         if present:
             document = document[part]

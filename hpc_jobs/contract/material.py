@@ -17,6 +17,7 @@ YIELD_PARAMETERS: dict[YieldFunctionName, tuple[str, ...]] = {
 """Yield function -> the parameters that a campaign can identify, in the order of the arrays."""
 
 SMALLEST_EXPONENT, LARGEST_EXPONENT = 2.0, 20.0
+NODE_PRESTRAIN = 0.002
 QUADRATIC: tuple[YieldFunctionName, ...] = ("von_mises", "hill48")
 """Yield functions whose exponent is 2 by definition."""
 
@@ -85,29 +86,81 @@ class Tabulated(Frozen):
 
     @model_validator(mode="after")
     def _is_a_curve(self) -> Self:
-        strains, stresses = self.plastic_strains, self.stresses_mpa
-        if len(strains) != len(stresses):
-            raise ValueError(
-                f"plastic_strains has {len(strains)} values and stresses_mpa {len(stresses)}; "
-                "give one stress per strain"
-            )
-        if strains[0] != 0:
-            raise ValueError(f"plastic_strains begins at {strains[0]:g}; begin at 0, first yield")
-        for i, (one, other) in enumerate(pairwise(strains), 1):
-            if not one < other < float("inf"):
-                raise ValueError(
-                    f"plastic_strains.{i} is {other:g} after {one:g}; each must exceed the last"
-                )
-        for i, (one, other) in enumerate(pairwise(stresses), 1):
-            if other < one:
-                raise ValueError(
-                    f"stresses_mpa.{i} is {other:g} after {one:g}; a softening curve has no "
-                    "unique solution, so cut it at its maximum"
-                )
+        _is_a_curve(self.plastic_strains, self.stresses_mpa)
         return self
 
 
-Hardening = Annotated[Swift | Voce | HockettSherby | Mixed | Tabulated, Field(discriminator="law")]
+class Nodes(Frozen):
+    """k(p) through a few nodes, smooth in between as hardening curves are.
+
+    ln k is the monotone, once continuously differentiable cubic (PCHIP) of ln(1 + p/prestrain)
+    through the nodes; beyond the last one it goes on along its last slope, a power law. A Swift
+    curve is close to a straight line there, so that few nodes say much.
+    """
+
+    law: Literal["nodes"] = "nodes"
+    prestrain: Positive = NODE_PRESTRAIN
+    plastic_strains: Annotated[
+        tuple[float, ...], Field(min_length=2, max_length=12, description="increasing from 0")
+    ]
+    stresses_mpa: Annotated[
+        tuple[Positive, ...], Field(min_length=2, max_length=12, description="never falling")
+    ]
+
+    @model_validator(mode="after")
+    def _is_a_curve(self) -> Self:
+        _is_a_curve(self.plastic_strains, self.stresses_mpa)
+        return self
+
+
+def _is_a_curve(strains: tuple[float, ...], stresses: tuple[float, ...]) -> None:
+    """Raise ValueError unless strains increase from 0 and stresses never fall, as many of each."""
+    if len(strains) != len(stresses):
+        raise ValueError(
+            f"plastic_strains has {len(strains)} values and stresses_mpa {len(stresses)}; "
+            "give one stress per strain"
+        )
+    if strains[0] != 0:
+        raise ValueError(f"plastic_strains begins at {strains[0]:g}; begin at 0, first yield")
+    for i, (one, other) in enumerate(pairwise(strains), 1):
+        if not one < other < float("inf"):
+            raise ValueError(
+                f"plastic_strains.{i} is {other:g} after {one:g}; each must exceed the last"
+            )
+    for i, (one, other) in enumerate(pairwise(stresses), 1):
+        if other < one:
+            raise ValueError(
+                f"stresses_mpa.{i} is {other:g} after {one:g}; a softening curve has no "
+                "unique solution, so cut it at its maximum"
+            )
+
+
+Hardening = Annotated[
+    Swift | Voce | HockettSherby | Mixed | Tabulated | Nodes, Field(discriminator="law")
+]
+
+
+def initial_yield_stress(law: Hardening) -> float:
+    """k(0) in MPa."""
+    match law:
+        case Swift():
+            return float(law.strength_mpa * law.prestrain**law.exponent)
+        case Voce() | HockettSherby():
+            return law.yield_stress_mpa
+        case Mixed():
+            swift = initial_yield_stress(law.swift)
+            return law.swift_share * swift + (1 - law.swift_share) * law.voce.yield_stress_mpa
+        case Tabulated() | Nodes():
+            return law.stresses_mpa[0]
+
+
+def quadratic_has_exponent_2(name: YieldFunctionName, exponent: float) -> None:
+    """Raise ValueError for a quadratic yield function of another exponent."""
+    if name in QUADRATIC and exponent != 2:
+        raise ValueError(
+            f"exponent is {exponent:g}, but {name} is quadratic; set exponent: 2, or choose "
+            "barlat89 or yld2000_2d"
+        )
 
 
 class Material(Frozen):
@@ -128,11 +181,7 @@ class Material(Frozen):
 
     @model_validator(mode="after")
     def _quadratic_has_exponent_2(self) -> Self:
-        if self.yield_function in QUADRATIC and self.exponent != 2:
-            raise ValueError(
-                f"exponent is {self.exponent:g}, but {self.yield_function} is quadratic; set "
-                "exponent: 2, or choose barlat89 or yld2000_2d"
-            )
+        quadratic_has_exponent_2(self.yield_function, self.exponent)
         return self
 
     @property

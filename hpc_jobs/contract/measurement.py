@@ -2,7 +2,9 @@
 
 measurements/<name>.h5 holds the header below as JSON in the root attribute `header`, the dataset
 `strains` (Specimens.strain_values,) and, where forces were measured, `forces`
-(Specimens.force_values,) in N; both are laid out like a record.
+(Specimens.force_values,) in N; both are laid out like a record. What else a camera knows lies
+beside them (MeasurementFields): which patches were seen, the noise of each value and its
+correlation.
 """
 
 from typing import Annotated, Literal, Self
@@ -43,6 +45,9 @@ class MeasurementFields:
     HEADER = "header"  # attribute of the root: MeasurementHeader as JSON
     STRAINS = "strains"  # (strain_values,) float64
     FORCES = "forces"  # (force_values,) float64, N; absent where no force was measured
+    MASK = "mask"  # [specimen, patch, time] uint8, 1 where measured; absent: all are
+    STRAIN_DEVIATION = "strain_deviation"  # (strain_values,) float64; absent: header.noise.strain
+    NOISE_CORRELATION = "noise_correlation"  # (2 patches, 2 patches), [component, patch]; absent: 1
 
 
 class Curves(Frozen):
@@ -68,6 +73,16 @@ class Truth(Frozen):
         dict[str, FiniteFloat] | None, Field(description="of the yield function, by name")
     ] = None
     curves: Curves | None = None
+    material: Annotated[
+        Material | None, Field(description="but for its yield function, where the truth has one")
+    ] = None
+    coordinates: Annotated[
+        dict[str, FiniteFloat], Field(description="of the family (contract.family), by name")
+    ] = {}
+
+
+Known = tuple[FiniteFloat, Annotated[float, Field(ge=0, allow_inf_nan=False)]]
+"""What is known of a coordinate by other means: its value and one standard deviation."""
 
 
 class MeasurementHeader(Frozen):
@@ -79,10 +94,25 @@ class MeasurementHeader(Frozen):
         str, Field(min_length=1, max_length=2000, description="where the numbers come from")
     ]
     material: Annotated[
-        Material, Field(description="elasticity, hardening and exponent, known from plain tests")
-    ]
+        Material | None,
+        Field(
+            description="elasticity, hardening and exponent, known from plain tests; none where a "
+            "family's campaign identifies them or `knowledge` tells them"
+        ),
+    ] = None
+    knowledge: Annotated[
+        dict[str, Known],
+        Field(
+            description="coordinate of the campaign's family (contract.family) -> value and "
+            "standard deviation; of what is not named nothing is known but the campaign's range, "
+            "of a nuisance its nominal value and the campaign's standard deviation"
+        ),
+    ] = {}
     specimens: Annotated[
         Specimens, Field(description="mesh: the virtual experiment's; says nothing of a real one")
     ]
     noise: Annotated[Noise, Field(description="of this measurement, one standard deviation")]
     truth: Truth | None = None
+    notes: Annotated[
+        tuple[str, ...], Field(description="what the import found and did, a sentence each")
+    ] = ()

@@ -26,6 +26,9 @@ class RecordStatus:
         "nonfinite",
         "rejected_material",
         "time_limit",
+        "elastic",
+        "rejected_specimen",
+        "no_output_times",
     )
 
 
@@ -33,6 +36,8 @@ class ShardFields:
     """Dataset names of a shard: n records each, float32 unless said."""
 
     PARAMETERS = "parameters"  # (n, targets) float64, in the order of Campaign.targets
+    SHEET = "sheet"  # (n, coordinates) float64, in the order of Campaign.family; of families only
+    DISPLACEMENTS = "output_displacements"  # (n, specimens * times) float64, mm; with a timing
     STRAINS = "strains"  # (n, strain_values); NaN where the status is not ok
     FORCES = "forces"  # (n, force_values) N
     STATUS = "status"  # (n,) uint8, index into RecordStatus.NAMES

@@ -152,6 +152,19 @@ class ReplayReport(Frozen):
     metrics: Annotated[int, Field(description="logged by the last look")]
 
 
+class VisibleFiles(Frozen):
+    """What a cluster sees of the files that manifests name."""
+
+    files: int
+    size_bytes: int
+
+
+class SweepReport(Frozen):
+    """What one sweep of housekeeping did: rows of a table, column -> what a person reads."""
+
+    rows: tuple[dict[str, str], ...]
+
+
 class CampaignReport(Frozen):
     """The result of a campaign: what a person asks first."""
 

@@ -30,6 +30,9 @@ class RunHandle(Frozen):
     networks: Annotated[int, Field(ge=1, description="array elements of a training")]
     committees: Annotated[int, Field(ge=0, description="array elements of an assembly")] = 0
     measurements: Annotated[int, Field(ge=1, description="array elements of a re-simulation")]
+    outside: Annotated[
+        int, Field(ge=0, description="array elements of an identification outside the box")
+    ] = 0
     resources: dict[Job, Resources]
     allowed_loss: float
     tries_per_element: int

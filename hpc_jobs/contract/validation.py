@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
+from hpc_jobs.contract.examination import Examination, NuisancePriors
 from hpc_jobs.contract.frozen import Frozen, Positive, Slug
 from hpc_jobs.contract.measurement import Quantity
 from hpc_jobs.contract.speedup import Lookups, Updating
@@ -60,6 +61,13 @@ class Validation(Limits):
         Field(description="also identify by the forward surrogate, with strains and forces"),
     ] = True
 
+    outside: Annotated[
+        bool,
+        Field(
+            description="what the refinement withholds is identified by the FEM itself, at most 60 "
+            "simulations each; they join the next dataset"
+        ),
+    ] = False
     updating: Annotated[
         bool,
         Field(
@@ -67,6 +75,17 @@ class Validation(Limits):
             "so that the report tells the effective speedup"
         ),
     ] = False
+
+    examine: Annotated[
+        bool,
+        Field(
+            description="fit what was not measured exactly beside the sheet, by some two hundred "
+            "simulations of a specimen each; where all of a sheet but its yield function is fixed"
+        ),
+    ] = True
+    priors: Annotated[
+        NuisancePriors, Field(description="of what a measurement's description leaves open")
+    ] = NuisancePriors()
 
     @property
     def limits(self) -> Limits:
@@ -89,6 +108,24 @@ Covariance = Annotated[
 ]
 
 
+class Found(Frozen):
+    """One quantity of a sheet with its interval; of a judgement also the true value, if known."""
+
+    value: FiniteFloat
+    low: FiniteFloat
+    high: FiniteFloat
+    true: FiniteFloat | None = None
+
+
+FoundQuantities = Annotated[
+    dict[str, Found],
+    Field(
+        description="of a family's sheet: mechanical values and scalars by name, k(p) in MPa as "
+        "k@PLASTIC_STRAIN, up to the strain reached"
+    ),
+]
+
+
 class Estimate(Frozen):
     """What a network or the refinement said of one measurement, or why it must not be asked."""
 
@@ -105,6 +142,19 @@ class Estimate(Frozen):
     ]
     novelty_limit: float
     covariance: Covariance | None = None
+    found: FoundQuantities = {}
+    coordinates: Annotated[
+        dict[str, FiniteFloat],
+        Field(description="of the campaign's family, by name: with these it is simulated again"),
+    ] = {}
+    method: Annotated[
+        Literal["network", "surrogate", "fem"],
+        Field(description="fem: outside the box, by the engine itself"),
+    ] = "network"
+    simulations: Annotated[int, Field(ge=0, description="that this answer cost")] = 0
+    examination: Annotated[
+        Examination | None, Field(description="of a refinement, by the engine")
+    ] = None
 
     @model_validator(mode="after")
     def _answered_or_outside(self) -> Self:
@@ -130,10 +180,30 @@ class Estimates(Frozen):
     lookups: Annotated[Lookups | None, Field(description="how long an answer took")] = None
 
 
+class OutsideAnswer(Frozen):
+    """outside/<measurement>.json: what the engine said of a sheet outside the box; its price."""
+
+    schema_version: Literal[1] = 1
+    estimate: Estimate
+    points: Annotated[
+        tuple[tuple[FiniteFloat, ...], ...],
+        Field(description="simulated on the way: targets, then the family's coordinates"),
+    ]
+
+
+Answer = Literal["pass", "fail", "answered", "reservations", "outside"]
+
+
 class Judgement(Frozen):
     """One measurement, judged."""
 
-    verdict: Literal["pass", "fail", "outside"]
+    verdict: Annotated[
+        Answer,
+        Field(
+            description="pass and fail beside a known truth; answered where there is none to "
+            "compare with, reservations where such an answer has some; outside: not answered"
+        ),
+    ]
     reasons: tuple[str, ...] = ()
     quantities: Annotated[
         dict[Quantity, tuple[FiniteFloat | None, FiniteFloat | None]],
@@ -149,6 +219,9 @@ class Judgement(Frozen):
         dict[Quantity, tuple[FiniteFloat, FiniteFloat]],
         Field(description="of each quantity, where the estimate has a covariance"),
     ] = {}
+    found: FoundQuantities = {}
+    method: Literal["network", "surrogate", "fem"] = "network"
+    simulations: Annotated[int, Field(ge=0, description="that the answer cost")] = 0
 
 
 class Verdict(Frozen):

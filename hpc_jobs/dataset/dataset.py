@@ -1,7 +1,7 @@
 """The packed dataset in memory's reach: what is trained on, chosen by and judged by."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -79,12 +79,16 @@ def with_relative_noise(forces: Forces, noise: float, seeds: Sequence[int]) -> F
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Noisy records that stay the same from epoch to epoch and from network to network."""
+    """Noisy records that stay the same from epoch to epoch and from network to network.
+
+    Given values are known exactly, as from tests of their own; see `with_nothing_known`.
+    """
 
     strains: Strains  # (n, strain_values)
     forces: Forces  # (n, force_values), N
     scaled: NDArray[np.float32]  # (n, targets), min-max units
     physical: NDArray[np.float64]  # (n, targets)
+    known: NDArray[np.float32] | None = None  # (n, 2 g) given values, then their deviations
 
 
 VALIDATION_REPEATS = 4
@@ -112,9 +116,24 @@ def _examples(dataset: Dataset, split: Split, rows: NDArray[np.int64], tag: int)
     names = (PackedFields.STRAINS, PackedFields.FORCES, PackedFields.PARAMETERS)
     strains, forces, parameters = split.gather(names, rows)
     facts, seeds = dataset.facts, [dataset.facts.noise_seed, tag]
+    known = None
+    if columns := list(facts.given.columns):
+        [sheet] = split.gather((PackedFields.SHEET,), rows)
+        known = np.hstack([sheet[:, columns], np.zeros((len(rows), len(columns)), np.float32)])
     return Examples(
         strains=with_noise(strains, facts.noise_strain, seeds),
         forces=with_relative_noise(forces, facts.noise_force_relative, [*seeds, _FORCES]),
         scaled=scale(parameters, facts.scaler),
         physical=parameters.astype(np.float64),
+        known=known,
     )
+
+
+def with_nothing_known(examples: Examples) -> Examples:
+    """Return the same records, measured by somebody who knows none of their given values."""
+    if examples.known is None:
+        return examples
+    known = examples.known.copy()
+    given = known.shape[1] // 2
+    known[:, :given], known[:, given:] = known[:, :given].mean(0), np.inf
+    return replace(examples, known=known)

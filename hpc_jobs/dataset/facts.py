@@ -14,17 +14,22 @@ class PackedFields:
 
     STRAINS = "strains"  # (n, strain_values) float32
     FORCES = "forces"  # (n, force_values) float32, N
-    PARAMETERS = "parameters"  # (n, targets) float32, in the order of Campaign.targets
+    PARAMETERS = "parameters"  # (n, targets) float32: Campaign.targets, contract.answers
     ORIGIN = "origin"  # (n, 2) int64: round, and row of that round's design
     COMPONENTS = "components"  # (n, K) float32, of the strains, in units of the noise; train only
     FORCE_COMPONENTS = "force_components"  # (n, force_values) float32, of log forces; train only
+    SHEET = "sheet"  # (n, coordinates) float32, of the campaign's family; absent for one sheet
 
 
 class TargetScaler(Frozen):
     """Min-max: 0 at the lowest, 1 at the highest training value of each target.
 
-    Frozen with the first generation: the range grows with the number of records and would
-    flatter every later error.
+    The logarithm of a stress is scaled by its range relative to the record's last forces, whose
+    level a network adds: over a family it leaves 0 to 1 by far, but an error of so many units means
+    what it means elsewhere.
+
+    Frozen with the first generation: the range grows with the number of records and would flatter
+    every later error.
     """
 
     targets: Annotated[tuple[str, ...], Field(min_length=1)]
@@ -40,6 +45,17 @@ class TargetScaler(Frozen):
                 "target needs a lowest value below its highest"
             )
         return self
+
+
+class GivenValues(Frozen):
+    """What a measurement may know of its sheet, as networks take it: value and deviation."""
+
+    names: tuple[str, ...] = ()
+    columns: Annotated[tuple[int, ...], Field(description="of PackedFields.SHEET")] = ()
+    centre: Annotated[tuple[FiniteFloat, ...], Field(description="of the box")] = ()
+    spread: Annotated[
+        tuple[Positive, ...], Field(description="one standard deviation over the box")
+    ] = ()
 
 
 class Source(Frozen):
@@ -64,6 +80,8 @@ class DatasetFacts(Frozen):
     train_files: tuple[str, ...] = ()
     test_files: tuple[str, ...] = ()
     scaler: TargetScaler
+    coordinates: Annotated[tuple[str, ...], Field(description="of PackedFields.SHEET")] = ()
+    given: GivenValues = GivenValues()
     spectrum_file: Annotated[str, Field(description="what the stored components mean")] = ""
     noise_strain: Annotated[Positive, Field(description="unit of the inputs")]
     noise_force_relative: Annotated[Positive, Field(description="unit of the forces' logarithms")]

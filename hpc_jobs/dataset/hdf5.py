@@ -12,15 +12,35 @@ import h5py
 
 from hpc_jobs.contract.errors import CorruptFile
 
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
 
 @contextmanager
 def opened(path: Path, remedy: str) -> Iterator[h5py.File]:
-    """Open a file for reading; whatever HDF5 then stumbles over raises CorruptFile."""
+    """Open a file for reading; whatever HDF5 then stumbles over raises CorruptFile.
+
+    A missing, a forbidden, a locked, a foreign and a damaged file are told apart.
+    """
     try:
         with h5py.File(path, "r") as file:
             yield file
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
-        raise CorruptFile(f"{path}: damaged or no HDF5 ({error}); {remedy}") from None
+        raise CorruptFile(f"{path}: {_cause(path, error)}; {remedy}") from None
+
+
+def _cause(path: Path, error: Exception) -> str:
+    """Say why a file cannot be read as HDF5."""
+    if path.is_dir():
+        return "a folder, not a file"
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, PermissionError):
+        return "you are not permitted to read it"
+    if isinstance(error, BlockingIOError):
+        return "locked: another program is writing it; wait until it has ended"
+    if not h5py.is_hdf5(path):
+        return f"no HDF5 file ({error})"
+    return f"damaged ({error})"
 
 
 def column(file: h5py.File, name: str, kinds: str, remedy: str) -> h5py.Dataset:

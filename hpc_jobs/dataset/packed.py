@@ -42,6 +42,7 @@ class PackedWriter:
         specimens: Specimens,
         targets: int,
         components: int = 0,
+        coordinates: int = 0,
     ) -> None:
         self.order = order
         self._shapes: dict[str, tuple[int, str]] = {
@@ -50,6 +51,8 @@ class PackedWriter:
             PackedFields.PARAMETERS: (targets, "<f4"),
             PackedFields.ORIGIN: (2, "<i8"),
         }
+        if coordinates:
+            self._shapes[PackedFields.SHEET] = (coordinates, "<f4")
         if components:
             self._shapes[PackedFields.COMPONENTS] = (components, "<f4")
             self._shapes[PackedFields.FORCE_COMPONENTS] = (specimens.force_values, "<f4")

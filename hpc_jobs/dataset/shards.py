@@ -1,7 +1,7 @@
 """The published shards of a run, verified: what the dataset is packed from."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -56,10 +56,20 @@ class Shard:
     source: Source
     strains: NDArray[np.float32]  # (n, strain_values)
     forces: NDArray[np.float32]  # (n, force_values) N
-    parameters: NDArray[np.float64]  # (n, targets)
+    parameters: NDArray[np.float64]  # (n, targets), what is derived included
+    sheet: NDArray[np.float64]  # (n, coordinates) of the family
     origin: NDArray[np.int64]  # (n, 2) round, point
     is_test: NDArray[np.bool_]  # (n,)
     by_status: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """Targets that follow from a record's parameters and its family's coordinates."""
+
+    names: tuple[str, ...] = ()
+    of: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]] | None = None
+    """(n, Campaign.targets), (n, coordinates) -> (n, names)"""
 
 
 def take_inventory(run: RunFolder[Path], allowed_loss: float) -> Inventory:
@@ -96,12 +106,17 @@ def lineage(run: RunFolder[Path], inventory: Inventory) -> tuple[Source, ...]:
 
 
 def read_shards(
-    run: RunFolder[Path], inventory: Inventory, campaign: Campaign, *, verify: bool = True
+    run: RunFolder[Path],
+    inventory: Inventory,
+    campaign: Campaign,
+    derived: Derived,
+    *,
+    verify: bool = True,
 ) -> Iterator[Shard]:
     """Verify and read one shard after the other; raises CorruptFile naming the shard."""
     for number, path in inventory.shards:
         manifest = read_manifest(manifest_of(path), "shard", verify=verify)
-        yield _read(path, number, _source(run, number, path, manifest), campaign)
+        yield _read(path, number, _source(run, number, path, manifest), campaign, derived)
 
 
 def _rounds(run: RunFolder[Path]) -> list[int]:
@@ -125,7 +140,7 @@ def _source(run: RunFolder[Path], number: int, path: Path, manifest: Manifest) -
     )
 
 
-def _read(path: Path, number: int, source: Source, campaign: Campaign) -> Shard:
+def _read(path: Path, number: int, source: Source, campaign: Campaign, derived: Derived) -> Shard:
     specimens, records = campaign.specimens, source.records
     layout: dict[str, tuple[str, tuple[int, ...]]] = {
         ShardFields.STRAINS: ("f", (records, specimens.strain_values)),
@@ -135,6 +150,9 @@ def _read(path: Path, number: int, source: Source, campaign: Campaign) -> Shard:
         ShardFields.POINT: ("iu", (records,)),
         ShardFields.IS_TEST: ("b", (records,)),
     }
+    coordinates = campaign.family.coordinates
+    if coordinates:
+        layout[ShardFields.SHEET] = ("f", (records, len(coordinates)))
     with opened(path, AGAIN) as file:
         data = {name: _column(file, name, *kind) for name, kind in layout.items()}
     status = data[ShardFields.STATUS]
@@ -150,12 +168,21 @@ def _read(path: Path, number: int, source: Source, campaign: Campaign) -> Shard:
             f"{path}: forces of a record with status ok are not all positive, {forces.min():g} N "
             "is the lowest; a specimen under tension pulls: solve it again"
         )
+    parameters = data[ShardFields.PARAMETERS][good].astype(np.float64, copy=False)
+    sheet = np.empty((len(parameters), 0))
+    if coordinates:
+        sheet = data[ShardFields.SHEET][good].astype(np.float64, copy=False)
+    if derived.of and len(parameters):
+        parameters = np.hstack([parameters, derived.of(parameters, sheet)])
+    elif derived.of:
+        parameters = np.empty((0, parameters.shape[1] + len(derived.names)))
     points = data[ShardFields.POINT][good].astype(np.int64)
     return Shard(
         source=source,
         strains=strains.astype(np.float32, copy=False),
         forces=forces.astype(np.float32, copy=False),
-        parameters=data[ShardFields.PARAMETERS][good].astype(np.float64, copy=False),
+        parameters=parameters,
+        sheet=sheet,
         origin=np.stack([np.full_like(points, number), points], axis=1),
         is_test=data[ShardFields.IS_TEST][good].astype(bool),
         by_status=Counter(RecordStatus.NAMES[code] for code in status),

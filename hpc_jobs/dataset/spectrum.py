@@ -50,6 +50,11 @@ class Moments:
         self._shift = self._total = np.zeros(0)
         self._square = np.zeros((0, 0))
 
+    @property
+    def mean(self) -> Float:
+        """(values,)."""
+        return np.asarray(self._shift + self._total / max(self.count, 1))
+
     def add(self, block: NDArray[np.floating[Any]]) -> None:
         """Take in some records."""
         if not len(block):

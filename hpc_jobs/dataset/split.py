@@ -18,6 +18,7 @@ FLOATS = (
     PackedFields.PARAMETERS,
     PackedFields.COMPONENTS,
     PackedFields.FORCE_COMPONENTS,
+    PackedFields.SHEET,
 )
 
 

@@ -29,6 +29,7 @@ class Round:
     """Parameter points of a round: training points first, then (in round 0) test points."""
 
     parameters: NDArray[np.float64]  # (n, targets), in the order of Campaign.targets
+    sheet: NDArray[np.float64]  # (n, coordinates), in the order of Campaign.family
     is_test: NDArray[np.bool_]
     point: NDArray[np.int64]  # row number
     level: NDArray[np.uint8]  # index into Campaign.levels: the mesh
@@ -67,6 +68,42 @@ def choose_round(
     return publish_manifest(manifest_of(path), KIND, [path], **facts)
 
 
+def adopt_points(
+    run: RunFolder[Path], campaign: Campaign, points: NDArray[np.float64]
+) -> int | None:
+    """Publish points that something else chose as the next round; returns its number.
+
+    points (n, targets + coordinates), as Campaign.targets and the family have them. Those that a
+    round has already are left out; None if nothing is left. The Sobol sequence is not moved on.
+    """
+    numbers = [int(path.stem[-3:]) for path in run.design(0).parent.glob("round-*.json")]
+    rounds = [read_round(run, number) for number in sorted(numbers)]
+    held = {row.tobytes() for one in rounds for row in np.hstack([one.parameters, one.sheet])}
+    fresh = [row for row in np.unique(points, axis=0) if row.tobytes() not in held]
+    if not fresh:
+        return None
+    table, last, number = np.array(fresh), rounds[-1], max(numbers) + 1
+    targets, nobody = len(campaign.targets), np.zeros(len(fresh), dtype=np.bool_)
+    chosen = Round(
+        parameters=table[:, :targets],
+        sheet=table[:, targets:],
+        is_test=nobody,
+        point=np.arange(len(fresh), dtype=np.int64),
+        level=np.zeros(len(fresh), np.uint8),
+        seed=last.seed,
+        sobol_start=last.sobol_stop,
+        sobol_stop=last.sobol_stop,
+        test_stop=last.test_stop,
+        rejected=Counter(),
+    )
+    _save(run.design(number), chosen)
+    facts = {"records": len(fresh), "shards": campaign.design.shards(len(fresh)), "rejected": 0}
+    path = run.design(number)
+    publish_manifest(manifest_of(path), KIND, [path], round=number, adopted=True, **facts)
+    log.info("round %d: %d points adopted", number, len(fresh))
+    return number
+
+
 def read_round(run: RunFolder[Path], number: int) -> Round:
     """Read a published round; raises CorruptFile."""
     path = run.design(number)
@@ -81,8 +118,10 @@ def read_round(run: RunFolder[Path], number: int) -> Round:
 
 
 def _read(stored: Mapping[str, Any]) -> Round:
+    parameters = stored["parameters"]
     return Round(
-        parameters=stored["parameters"],
+        parameters=parameters,
+        sheet=stored.get("sheet", np.empty((len(parameters), 0))),  # earlier rounds had none
         is_test=stored["is_test"],
         point=stored["point"],
         level=stored["level"],
@@ -100,6 +139,7 @@ def _round(campaign: Campaign, start: int, train_records: int, test_records: int
     is_test = np.repeat([False, True], [train_records, test_records])
     return Round(
         parameters=np.vstack((train.parameters, test.parameters)),
+        sheet=np.vstack((train.sheet, test.sheet)),
         is_test=is_test,
         point=np.arange(len(is_test), dtype=np.int64),
         level=mesh_levels(tuple(campaign.design.mesh_shares.values()), is_test),
@@ -116,6 +156,7 @@ def _save(path: Path, chosen: Round) -> None:
         np.savez(
             file,
             parameters=chosen.parameters,
+            sheet=chosen.sheet,
             is_test=chosen.is_test,
             point=chosen.point,
             level=chosen.level,

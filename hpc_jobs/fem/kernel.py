@@ -28,11 +28,12 @@ EVALUATION = types.UniTuple(float64, 10)
 def engine_hash() -> str:
     """SHA-256 of all sources that hold kernels or what they compile, hexadecimal."""
     digest = hashlib.sha256()
-    for path in sorted((*ENGINE.glob("*.py"), *ENGINE.glob("materials/*.py"))):
-        source = path.read_bytes()
-        # Whatever speaks of kernels: they compile constants and plain functions of others, too.
-        if b"kernel" in source or path.parent.name == "materials":
-            digest.update(path.relative_to(ENGINE).as_posix().encode() + source)
+    # Kernels compile constants and plain functions of modules that hold none, too.
+    rooms = (ENGINE / "specimen", ENGINE / "materials", ENGINE / "reference")
+    for path in sorted(
+        (ENGINE / "kernel.py", *(path for room in rooms for path in room.glob("*.py")))
+    ):
+        digest.update(path.relative_to(ENGINE).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()
 
 

@@ -24,6 +24,7 @@ class Record:
     largest_plastic_strain: float
     steps: int
     iterations: int
+    displacements: FloatArray  # mm, of the output times, [specimen, time]; NaN if not found
     outputs: dict[str, FloatArray] = field(default_factory=dict)
 
 
@@ -45,11 +46,19 @@ def finished(
 
     values (quantities, specimens, patches, times): ln U xx and yy and, if there are outputs,
     thickness over initial thickness and equivalent plastic strain. forces (specimens, times), N.
-    What is not finite is a failure.
+    What is not finite is a failure, and so is a sheet that stayed elastic: it says nothing. The
+    forces come as the specimen bears them, and go as its load cell reads them.
     """
+    if largest <= 0:
+        reason = (
+            "nothing has yielded at the end; check the units of end displacement, Young's modulus "
+            "and hardening"
+        )
+        return failed("elastic", reason, specimens, largest, steps, iterations)
     if not (np.isfinite(values).all() and np.isfinite(forces).all()):
         reason = "a strain, force or output is not a finite number, though every step converged"
         return failed("nonfinite", reason, specimens, largest, steps, iterations)
+    gains = np.array([test.force_factor for test in specimens.tests])
     thickness = np.array([test.geometry.thickness_mm for test in specimens.tests])
     units = {"thickness": (2, thickness[:, None, None]), "plastic_strain": (3, 1.0)}
     chosen = {name: units[name] for name in specimens.outputs}
@@ -57,10 +66,11 @@ def finished(
         status="ok",
         reason="",
         strains=values[:2].ravel(),
-        forces=forces.ravel(),
+        forces=(forces * gains[:, None]).ravel(),
         largest_plastic_strain=largest,
         steps=steps,
         iterations=iterations,
+        displacements=_displacements(specimens),
         outputs={name: (unit * values[row]).ravel() for name, (row, unit) in chosen.items()},
     )
 
@@ -82,8 +92,15 @@ def failed(
         largest_plastic_strain=largest,
         steps=steps,
         iterations=iterations,
+        displacements=_displacements(specimens),
         outputs={name: np.full(specimens.output_values, np.nan) for name in specimens.outputs},
     )
+
+
+def _displacements(specimens: Specimens) -> FloatArray:
+    if not specimens.is_timed:
+        return np.full(specimens.force_values, np.nan)
+    return np.array(specimens.displacements_mm).ravel()
 
 
 def stopped(
@@ -101,7 +118,7 @@ def stopped(
     force (N) and the largest plastic strain are those of the last converged step, or of the one
     that passed the peak.
     """
-    end = specimens.end_displacement_mm
+    end = test.end_displacement_mm
     late = f"; the limit is {specimens.time_limit_s:g} s" if status == "time_limit" else ""
     return (
         f"specimen {test.label} deg stopped in step {steps + 1} after {time * end:.4g} of "

@@ -13,10 +13,15 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Monomials:
-    """All monomials u^e of `variables` variables up to a total degree, lowest degree first."""
+    """All monomials u^e of `variables` variables up to a total degree, lowest degree first.
+
+    A variable of weight w counts w times in the degree: small disturbances need no high powers.
+    The variables themselves are always there.
+    """
 
     variables: int
     degree: int
+    weights: tuple[int, ...] = ()  # all 1 if none are given
 
     @staticmethod
     def count(variables: int, degree: int) -> int:
@@ -29,7 +34,9 @@ class Monomials:
         rows = [np.zeros(self.variables, np.int64)]
         for degree in range(1, self.degree + 1):
             for chosen in combinations_with_replacement(range(self.variables), degree):
-                rows.append(np.bincount(chosen, minlength=self.variables))
+                row = np.bincount(chosen, minlength=self.variables)
+                if degree == 1 or not self.weights or row @ self.weights <= self.degree:
+                    rows.append(row)
         return np.array(rows)
 
     @cached_property

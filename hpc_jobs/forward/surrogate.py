@@ -128,7 +128,7 @@ def fit_surrogate(
     limits: lowest and highest parameters (targets,), their min-max units; noise: of strains,
     absolute, and of forces, relative.
     """
-    observables = _observables(train, noise, components)
+    observables = observables_of(train, noise, components)
     low, high = limits
     scaled = (train.parameters - low) / (high - low)
     values = observables.of(train.strains, train.forces) - observables.mean
@@ -159,7 +159,9 @@ def fit_surrogate(
     return found
 
 
-def _observables(train: ForwardRecords, noise: tuple[float, float], components: int) -> Observables:
+def observables_of(
+    train: ForwardRecords, noise: tuple[float, float], components: int
+) -> Observables:
     """Principal components of the training records, by the smaller of the two Gram matrices."""
     raw = Observables(*noise, train.strains.shape[1], np.zeros(0), np.zeros((0, 0)))
     values = raw.of(train.strains, train.forces)
@@ -192,13 +194,17 @@ def _parameters_lost(u: FloatArray, scaled: FloatArray) -> float:
 
 
 def best_polynomial(
-    u: FloatArray, outputs: FloatArray, judged: int, degrees: Sequence[int]
+    u: FloatArray,
+    outputs: FloatArray,
+    judged: int,
+    degrees: Sequence[int],
+    weights: tuple[int, ...] = (),
 ) -> tuple[Monomials, FloatArray, FloatArray]:
     """Fit outputs (n, outputs) by polynomials of u (n, coordinates), and choose one.
 
     By the mean logarithm of what the first `judged` outputs of a left-out record miss: few
     records, in the corners, miss most. Of many records the first ones choose, and all are fitted.
-    Returns monomials, coefficients and what is missed.
+    weights: of the coordinates in the degree. Returns monomials, coefficients and what is missed.
     """
 
     def verdict(one: tuple[float, Monomials, FloatArray, FloatArray]) -> float:
@@ -209,18 +215,22 @@ def best_polynomial(
         (
             one
             for degree in degrees
-            for one in _polynomials(u[chooses], outputs[chooses], degree, PENALTIES)
+            for one in _polynomials(u[chooses], outputs[chooses], degree, PENALTIES, weights)
         ),
         key=verdict,
     )
     if len(u) > CHOOSING_RECORDS:
-        [best] = _polynomials(u, outputs, best[1].degree, best[:1])
+        [best] = _polynomials(u, outputs, best[1].degree, best[:1], weights)
     _, monomials, coefficients, missed = best
     return monomials, coefficients, missed[:, :judged]
 
 
 def _polynomials(
-    u: FloatArray, outputs: FloatArray, degree: int, penalties: Sequence[float]
+    u: FloatArray,
+    outputs: FloatArray,
+    degree: int,
+    penalties: Sequence[float],
+    weights: tuple[int, ...] = (),
 ) -> Iterator[tuple[float, Monomials, FloatArray, FloatArray]]:
     """Yield each penalty with coefficients and what each record misses if it is left out.
 
@@ -228,9 +238,13 @@ def _polynomials(
     times as large (Allen 1974). Nothing where the records are too few for the degree.
     """
     records, coordinates = u.shape
-    if degree > 1 and Monomials.count(coordinates, degree) > TERMS_PER_RECORD * records:
+    if degree > 1 and not weights:  # quick to say
+        terms = Monomials.count(coordinates, degree)
+    else:
+        terms = len(Monomials(coordinates, degree, weights).exponents)
+    if degree > 1 and terms > TERMS_PER_RECORD * records:
         return
-    monomials = Monomials(coordinates, degree)
+    monomials = Monomials(coordinates, degree, weights)
     fading = FADING ** monomials.exponents.sum(1)
     basis = monomials(u / REACH) * fading
     values, vectors = np.linalg.eigh(basis.T @ basis)

@@ -82,6 +82,7 @@ class Identifier:
             noise=measurement.header.noise,
             name=measurement.name,
             start=start,
+            seen=None if measurement.complete else measurement.mask,
         )
 
     def identify(
@@ -92,13 +93,19 @@ class Identifier:
         noise: Noise | None = None,
         name: str = "measurement",
         start: Estimate | None = None,
+        seen: NDArray[np.bool_] | None = None,
     ) -> Estimate:
         """Identify from raw strains (strain_values,) and forces (force_values,), N.
 
         noise: of this measurement, the campaign's by default. The estimate's novelty is the rms
-        residual in units of the noise: 1 if the sheet explains all. Raises BadInput.
+        residual in units of the noise: 1 if the sheet explains all. seen (strain_values,): which
+        strains were measured; the others are left out, whatever they are. Raises BadInput.
         """
         specimens = self.campaign.specimens
+        kept = None
+        if seen is not None:
+            strains = np.where(seen, strains, 0.0)
+            kept = np.concatenate([seen, np.ones(specimens.force_values, np.bool_)])
         _check("strains", strains, specimens.strain_values)
         corrected = None
         if forces is not None:
@@ -108,7 +115,11 @@ class Identifier:
         if start is not None and start.parameters is not None:
             begin = np.array([[start.parameters[target] for target in self.campaign.targets]])
         posterior = self._posterior(
-            noise or self.campaign.noise, (strains + self.bias.strains)[None], corrected, begin
+            noise or self.campaign.noise,
+            (strains + self.bias.strains)[None],
+            corrected,
+            begin,
+            kept,
         )
         rms = float(np.sqrt(posterior.chi_square[0] / posterior.freedom))
         return _estimate(self.campaign, name, posterior.parameters[0], posterior.covariance[0], rms)
@@ -119,13 +130,14 @@ class Identifier:
         strains: FloatArray,
         forces: FloatArray | None,
         start: FloatArray | None,
+        kept: NDArray[np.bool_] | None,
     ) -> Posterior:
         surrogate = self.surrogate(noise)
         if noise not in self._laws:
             self._laws[noise] = self.law(surrogate)
         if law := self._laws[noise]:
-            return posterior_mean(surrogate, law.log_density, strains, forces, start)
-        return refine(surrogate, strains, forces, start)
+            return posterior_mean(surrogate, law.log_density, strains, forces, start, kept=kept)
+        return refine(surrogate, strains, forces, start, kept=kept)
 
 
 def _check(name: str, values: FloatArray, length: int) -> None:
@@ -144,7 +156,7 @@ def _estimate(
 ) -> Estimate:
     targets = {target: float(value) for target, value in zip(campaign.targets, answer, strict=True)}
     limit = campaign.validation.strain_rms_tolerance
-    reasons = unphysical(campaign, targets, "the refinement's answer")
+    reasons = unphysical(campaign, targets, "the refinement's answer", campaign.material)
     if not rms <= limit:
         reasons.insert(
             0,
@@ -157,5 +169,6 @@ def _estimate(
         outside=tuple(reasons),
         novelty=rms,
         novelty_limit=limit,
+        method="surrogate",
         covariance=None if reasons else tuple(tuple(row) for row in covariance.tolist()),
     )

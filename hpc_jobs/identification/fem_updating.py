@@ -11,9 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.speedup import Updating
 from hpc_jobs.fem.backends import backend_of
+from hpc_jobs.identification.by_fem import answer_by_fem
 from hpc_jobs.identification.by_surrogate import Identifier
+from hpc_jobs.identification.mesh_bias import MeshBias
 from hpc_jobs.measurement.file import Measurement
 
 STEP = 1e-3  # of a coordinate, for the finite differences
@@ -76,4 +79,16 @@ def update(identifier: Identifier, measured: Measurement) -> Updating:
         parameters=dict(zip(identifier.campaign.targets, values.tolist(), strict=True)),
         simulations=problem.simulations,
         seconds=seconds,
+    )
+
+
+def update_family(campaign: Campaign, measured: Measurement, bias: MeshBias) -> Updating:
+    """Identify a family's sheet by Gauss-Newton on the engine, without any surrogate."""
+    start = time.perf_counter()
+    found = answer_by_fem(campaign, measured, bias).estimate
+    return Updating(
+        measurement=measured.name,
+        parameters=found.parameters or {},
+        simulations=max(found.simulations, 1),
+        seconds=time.perf_counter() - start,
     )

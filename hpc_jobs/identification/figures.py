@@ -30,6 +30,7 @@ from hpc_jobs.figure_style import (
     publish_page,
     title,
 )
+from hpc_jobs.identification.family_answer import material_of
 from hpc_jobs.identification.figure_fields import draw_forces, draw_maps, draw_scatter
 from hpc_jobs.identification.intervals import band
 from hpc_jobs.identification.verdict import QUANTITIES, Case
@@ -106,7 +107,7 @@ def _curve(axes: Axes, campaign: Campaign, case: Case, kind: str) -> None:
         angles, values = np.array(truth.curves.angles_deg), np.array(getattr(truth.curves, kind))
         if truth.parameters:
             angles = FINE_ANGLES_DEG
-            values = getattr(Sheet.of(truth.parameters, campaign.material), kind)(angles)
+            values = getattr(_true_sheet(campaign, case), kind)(angles)
         axes.fill_between(angles, values - tolerance, values + tolerance, color=TOLERANCE, lw=0)
         axes.plot(angles, values, color=TRUE, lw=1.8)
         shown.append(values)
@@ -131,7 +132,7 @@ def _locus(axes: Axes, campaign: Campaign, case: Case) -> None:
     truth = case.measurement.header.truth
     for shear in LOCUS_SHEARS:
         if truth and truth.parameters:
-            contour = Sheet.of(truth.parameters, campaign.material).locus(shear)
+            contour = _true_sheet(campaign, case).locus(shear)
             axes.plot(*contour.T, color=TRUE, lw=1.8)
         if case.identified:
             _locus_band(axes, case, shear)
@@ -141,6 +142,13 @@ def _locus(axes: Axes, campaign: Campaign, case: Case) -> None:
     title(axes, "Yield locus, shear " + ", ".join(f"{shear:g}" for shear in LOCUS_SHEARS) + " k")
     axes.set(xlabel="σ along rolling / k", ylabel="σ across / k", aspect="equal", anchor="W")
     axes.set(xlim=(-1.35, 1.35), ylim=(-1.35, 1.35))
+
+
+def _true_sheet(campaign: Campaign, case: Case) -> Sheet:
+    truth = case.measurement.header.truth
+    assert truth and truth.parameters
+    material = truth.material or material_of(campaign, case.field.estimate)
+    return Sheet.of(truth.parameters, material)
 
 
 def _locus_band(axes: Axes, case: Case, shear: float) -> None:

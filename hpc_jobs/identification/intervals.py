@@ -14,6 +14,7 @@ from hpc_jobs.contract.measurement import Quantity
 from hpc_jobs.contract.validation import INTERVAL_LEVEL, Estimate
 from hpc_jobs.fem.materials.sheet import Sheet
 from hpc_jobs.identification.anisotropy import by_parameter
+from hpc_jobs.identification.family_answer import material_of
 
 DRAWS = 100
 SEED = 90
@@ -31,10 +32,10 @@ def draw_sheets(campaign: Campaign, estimate: Estimate) -> tuple[Sheet, ...]:
     values, vectors = np.linalg.eigh(np.array(estimate.covariance))
     unit = np.random.default_rng(SEED).standard_normal((DRAWS, len(values)))
     offsets = (unit * np.sqrt(np.maximum(values, 0))) @ vectors.T
-    sheets = []
+    sheets, material = [], material_of(campaign, estimate)
     for row in np.array(list(estimate.parameters.values())) + offsets:
         named = dict(zip(estimate.parameters, row.tolist(), strict=True))
-        sheet = Sheet.of(by_parameter(campaign, named), campaign.material)
+        sheet = Sheet.of(by_parameter(campaign, named), material)
         if not sheet.defect:
             sheets.append(sheet)
     return tuple(sheets)

@@ -64,7 +64,14 @@ def mesh_bias(
 
 
 def mesh_bias_of(campaign: Campaign) -> MeshBias:
-    """Simulate a campaign's bias; raises NoReference, SolverMissing."""
+    """Simulate a campaign's bias; raises NoReference, SolverMissing.
+
+    A family's sheets each have a bias of their own: none is taken off.
+    """
+    specimens = campaign.specimens
+    if not campaign.family.is_single_sheet:
+        nothing = np.zeros(specimens.strain_values), np.zeros(specimens.force_values)
+        return MeshBias(strains=nothing[0], forces=nothing[1])
     return mesh_bias(
         campaign.material,
         campaign.specimens,

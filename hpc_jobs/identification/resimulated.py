@@ -12,9 +12,11 @@ from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.layout import manifest_of
 from hpc_jobs.contract.measurement import MeasurementFields
 from hpc_jobs.contract.records import publish, publish_manifest, read_manifest
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.contract.validation import Estimate
 from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.identification.anisotropy import by_parameter
+from hpc_jobs.identification.family_answer import material_of, specimens_of
 from hpc_jobs.identification.mesh_bias import MeshBias
 
 KIND = "field"
@@ -39,9 +41,17 @@ class Field:
         return f"the re-simulation ended with '{self.status}': {self.reason}"
 
 
-def resimulate(campaign: Campaign, estimate: Estimate, bias: MeshBias) -> Field:
-    """Simulate on the campaign's mesh and take its bias off; an unanswered estimate is skipped."""
-    specimens, material = campaign.specimens, campaign.material
+def resimulate(
+    campaign: Campaign,
+    estimate: Estimate,
+    bias: MeshBias,
+    measured: Specimens | None = None,
+) -> Field:
+    """Simulate on the campaign's mesh and take its bias off; an unanswered estimate is skipped.
+
+    measured: the specimens as they were measured, output times included; of a family.
+    """
+    specimens = campaign.specimens
     if estimate.parameters is None:
         return Field(
             estimate=estimate,
@@ -52,6 +62,8 @@ def resimulate(campaign: Campaign, estimate: Estimate, bias: MeshBias) -> Field:
         )
     named = by_parameter(campaign, estimate.parameters)
     _, backend = backend_of(campaign.solver)
+    material = material_of(campaign, estimate)
+    specimens = specimens_of(campaign, estimate, measured or specimens)
     parameters = np.array([named[name] for name in material.parameters])
     record = backend.simulate(parameters, material, specimens)
     return Field(

@@ -3,15 +3,16 @@
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.speedup import Lookups
+from hpc_jobs.contract.training import Noise
 from hpc_jobs.contract.validation import Estimate
+from hpc_jobs.forward.surrogate import Surrogate
 from hpc_jobs.identification.by_network import Network, identify
-from hpc_jobs.identification.by_surrogate import Identifier
 from hpc_jobs.identification.mesh_bias import MeshBias
 from hpc_jobs.measurement.file import Measurement
 
@@ -25,13 +26,23 @@ def time_network(
     return Lookups(network_s=_median(lambda: identify(campaign, network, [measurement], bias)))
 
 
+class Refinement(Protocol):
+    """What refines a network's answers: by_surrogate.Identifier, by_family.FamilyIdentifier."""
+
+    def refine(self, measurement: Measurement, start: Estimate | None = None) -> Estimate:
+        """Identify the sheet behind a measurement."""
+
+    def surrogate(self, noise: Noise) -> Surrogate:
+        """Return the fitted forward surrogate."""
+
+
 def time_refinement(
-    lookups: Lookups, identifier: Identifier, measurement: Measurement, start: Estimate
+    lookups: Lookups, identifier: Refinement, measurement: Measurement, start: Estimate
 ) -> Lookups:
     """Add the refinement and one forward answer; the first of all, which fits, counts apart."""
     fit_s = _seconds(lambda: identifier.refine(measurement, start))
     surrogate = identifier.surrogate(measurement.header.noise)
-    middle = np.mean(identifier.limits, axis=0)[None]
+    middle = surrogate.parameters(np.zeros((1, surrogate.axes.shape[1])))
     return Lookups(
         network_s=lookups.network_s,
         refinement_s=_median(lambda: identifier.refine(measurement, start)),

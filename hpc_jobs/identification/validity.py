@@ -11,6 +11,7 @@ import numpy as np
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.design import MechanicalBox
+from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.measurement import Quantity, Truth
 from hpc_jobs.contract.validation import Limits
 from hpc_jobs.fem.materials.sheet import Sheet
@@ -39,11 +40,13 @@ def position(truth: Truth, box: MechanicalBox, limits: Limits) -> Position:
     return "edge" if beyond(truth.quantities, box) else "inside"
 
 
-def unphysical(campaign: Campaign, targets: dict[str, float], what: str) -> list[str]:
+def unphysical(
+    campaign: Campaign, targets: dict[str, float], what: str, material: Material
+) -> list[str]:
     """Say why an answer must be withheld: no number, no material, or beyond what was trained."""
     if not np.all(np.isfinite(list(targets.values()))):
         return [f"{what} is not finite"]
-    sheet = Sheet.of(by_parameter(campaign, targets), campaign.material)
+    sheet = Sheet.of(by_parameter(campaign, targets), material)
     if sheet.defect:
         return [f"{what} is no material: {sheet.defect}"]
     outside = beyond(sheet.quantities(), campaign.design.box, campaign.validation.limits)

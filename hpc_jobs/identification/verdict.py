@@ -7,13 +7,24 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from hpc_jobs.contract.answers import STRESS, stress_name
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.design import MechanicalBox
 from hpc_jobs.contract.measurement import Quantity, Truth
-from hpc_jobs.contract.validation import Estimate, Estimates, Judgement, Limits, Verdict
+from hpc_jobs.contract.validation import (
+    Answer,
+    Estimate,
+    Estimates,
+    Found,
+    Judgement,
+    Limits,
+    Verdict,
+)
 from hpc_jobs.fem.materials.sheet import Sheet
 from hpc_jobs.identification.anisotropy import by_parameter, material_errors
+from hpc_jobs.identification.family_answer import material_of
 from hpc_jobs.identification.intervals import draw_sheets, quantity_intervals
+from hpc_jobs.identification.quantities import log_stresses
 from hpc_jobs.identification.resimulated import Field
 from hpc_jobs.identification.validity import beyond, position
 from hpc_jobs.measurement.file import Measurement
@@ -50,11 +61,12 @@ def score(
     identified = None
     errors: dict[str, float] = {}
     if estimate.parameters is not None:
-        identified = Sheet.of(by_parameter(campaign, estimate.parameters), campaign.material)
+        material = material_of(campaign, estimate)
+        identified = Sheet.of(by_parameter(campaign, estimate.parameters), material)
         if field.status == "ok":
             errors |= field_errors(measurement, field)
         if truth:
-            errors |= material_errors(identified, truth, campaign.material)
+            errors |= material_errors(identified, truth, truth.material or material)
     judgement = judge(
         estimate,
         identified.quantities() if identified else None,
@@ -69,10 +81,41 @@ def score(
         measurement=measurement,
         field=field,
         identified=identified,
-        judgement=judgement.model_copy(update={"intervals": quantity_intervals(draws)}),
+        judgement=judgement.model_copy(
+            update={
+                "intervals": _intervals(estimate) or quantity_intervals(draws),
+                "found": _beside_the_truth(estimate, truth),
+                "method": estimate.method,
+                "simulations": estimate.simulations,
+            }
+        ),
         draws=draws,
         refined=refined,
     )
+
+
+def _intervals(estimate: Estimate) -> dict[Quantity, tuple[float, float]]:
+    """Return calibrated intervals of the mechanical values, where the estimate has them."""
+    found = estimate.found
+    return {q: (found[q].low, found[q].high) for q in QUANTITIES if q in found}
+
+
+def _beside_the_truth(estimate: Estimate, truth: Truth | None) -> dict[str, Found]:
+    """Return what was found of a family's sheet, each with the true value where it is known."""
+    if truth is None:
+        return estimate.found
+    known: dict[str, float] = {str(name): value for name, value in truth.quantities.items()}
+    known |= truth.coordinates
+    if truth.material is not None:
+        known["exponent"] = truth.material.exponent
+        known["youngs_modulus_mpa"] = truth.material.youngs_modulus_mpa
+        strains = [float(name[len(STRESS) :]) for name in estimate.found if name.startswith(STRESS)]
+        logs = log_stresses(truth.material.hardening, strains)
+        known |= {stress_name(p): float(np.exp(one)) for p, one in zip(strains, logs, strict=True)}
+    return {
+        name: one.model_copy(update={"true": known.get(name)})
+        for name, one in estimate.found.items()
+    }
 
 
 def field_errors(measurement: Measurement, field: Field) -> dict[str, float]:
@@ -80,8 +123,9 @@ def field_errors(measurement: Measurement, field: Field) -> dict[str, float]:
 
     A perfect identification leaves the noise itself: strain_rms 1 and force the force's noise.
     """
-    noise = measurement.header.noise.strain
-    errors = {"strain_rms": _rms((field.strains - measurement.strains) / noise)}
+    seen = measurement.mask
+    missed = (field.strains - measurement.strains) / measurement.deviation
+    errors = {"strain_rms": _rms(missed[seen])}
     if measurement.forces is not None:
         errors["force"] = _rms(field.forces / measurement.forces - 1)
     return errors
@@ -95,12 +139,16 @@ def verdict(
 ) -> Verdict:
     """Sum up; the notes say in one sentence each what a person would ask first."""
     judgements = {case.measurement.name: case.judgement for case in cases}
+    silent = {one.measurement: one.outside for one in estimates.estimates if one.outside}
     return Verdict(
         validation=estimates.validation,
         model=estimates.model,
         limits=campaign.validation.limits,
         measurements=judgements,
-        refined={case.measurement.name: case.judgement for case in refined},
+        refined={
+            name: _beside_silence(one, silent.get(name, ()))
+            for name, one in ((case.measurement.name, case.judgement) for case in refined)
+        },
         passed=passes(judgements),
         notes={name: _note(judgement) for name, judgement in judgements.items()},
     )
@@ -112,6 +160,11 @@ def _note(judgement: Judgement) -> str:
         return f"identified; its re-simulated strains differ by {rms:.2f} noise (1 is perfect)"
     if judgement.verdict == "outside":
         return f"not answered: {judgement.reasons[0]}"
+    if judgement.verdict == "answered":
+        rms = judgement.errors["strain_rms"]
+        return f"answered, with no truth to compare with; strains differ by {rms:.2f} noise"
+    if judgement.verdict == "reservations":
+        return f"answered with reservations: {'; '.join(judgement.reasons)}"
     return "; ".join(judgement.reasons)
 
 
@@ -135,12 +188,16 @@ def judge(
     """
     known = truth.quantities if truth else {}
     found = identified or {}
-    verdict: Literal["pass", "fail", "outside"]
+    verdict: Answer
     if estimate.outside:
         verdict, reasons = _judge_silence(estimate, truth, box, limits)
     else:
-        reasons = _answer_mistakes(found, truth, errors, failure, box, limits)
-        verdict = "fail" if reasons else "pass"
+        reasons = _answer_mistakes(found, truth, errors, failure, box, limits, estimate.method)
+        verdict = "fail" if reasons else "pass" if truth else "answered"
+        doubts = estimate.examination.reservations if estimate.examination else ()
+        if verdict == "answered" and doubts:
+            verdict = "reservations"
+        reasons += doubts
     return Judgement(
         verdict=verdict,
         reasons=tuple(reasons),
@@ -149,6 +206,15 @@ def judge(
         novelty=estimate.novelty,
         novelty_limit=estimate.novelty_limit,
     )
+
+
+def _beside_silence(judgement: Judgement, outside: tuple[str, ...]) -> Judgement:
+    """Say where a network did not answer what the refinement does: neither stands alone."""
+    if not outside or judgement.verdict in ("fail", "outside"):
+        return judgement
+    word = f"the network does not answer this measurement: {outside[0]}"
+    verdict: Answer = "pass" if judgement.verdict == "pass" else "reservations"
+    return judgement.model_copy(update={"verdict": verdict, "reasons": (*judgement.reasons, word)})
 
 
 def passes(judgements: Mapping[str, Judgement]) -> bool:
@@ -175,9 +241,11 @@ def _answer_mistakes(
     failure: str | None,
     box: MechanicalBox,
     limits: Limits,
+    method: str,
 ) -> list[str]:
     mistakes = [failure] if failure else []
-    if truth and position(truth, box, limits) == "outside":
+    outside_box = truth and position(truth, box, limits) == "outside"
+    if truth and outside_box and method != "fem":  # the engine may be asked anywhere
         outside = "; ".join(beyond(truth.quantities, box, limits))
         mistakes.append(f"answered, though the true {outside}")
     for quantity, value in (truth.quantities if truth else {}).items():

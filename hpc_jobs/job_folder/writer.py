@@ -6,9 +6,9 @@ the folder and then looks for the marks never takes it for done.
 
 import json
 import os
+import secrets
 import shutil
 import socket
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -20,16 +20,17 @@ from hpc_jobs.job_folder.folder import ElementProgress, JobFolder, LockOwner, lo
 
 @contextmanager
 def publish(path: Path) -> Iterator[Path]:
-    """Yield a temporary path; on success fsync it and rename it to `path`, else remove it."""
+    """Yield a temporary path; on success fsync it and rename it to `path`, else remove it.
+
+    Who may read the file is said by the umask, as for any other file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     try:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
         temporary.replace(path)
         _sync_folder(path.parent)
     finally:
@@ -45,7 +46,8 @@ def take_lock(folder: JobFolder[Path], element: int, job_id: str) -> bool:
     lock = folder.lock(element)
     lock.parent.mkdir(parents=True, exist_ok=True)
     owner = LockOwner(job_id=job_id, host=socket.gethostname(), pid=os.getpid())
-    draft = Path(tempfile.mkdtemp(prefix=names.LOCK_DRAFT, dir=lock.parent))
+    draft = lock.parent / f"{names.LOCK_DRAFT}{secrets.token_hex(6)}"
+    draft.mkdir()
     try:
         (draft / names.OWNER).write_text(json.dumps(asdict(owner)))
         draft.rename(lock)

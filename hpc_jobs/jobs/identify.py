@@ -2,14 +2,17 @@
 
 import argparse
 
+from hpc_jobs.contract.answers import derived_names
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.facts import IdentifiedFacts
 from hpc_jobs.contract.records import publish_model
 from hpc_jobs.contract.validation import Estimate, Estimates
+from hpc_jobs.identification.by_family import FamilyIdentifier
 from hpc_jobs.identification.by_network import identify
 from hpc_jobs.identification.by_surrogate import Identifier
 from hpc_jobs.identification.mesh_bias import publish_mesh_bias
-from hpc_jobs.identification.timing import time_network, time_refinement
+from hpc_jobs.identification.nuisances.answer import with_examination
+from hpc_jobs.identification.timing import Refinement, time_network, time_refinement
 from hpc_jobs.learning.models.trained_model import load_model
 from hpc_jobs.measurement.file import read_for
 from hpc_jobs.runtime import element
@@ -23,20 +26,28 @@ def work(job: element.Element) -> IdentifiedFacts:
         for measurement in campaign.validation.measurements
     ]
     network = load_model(job.run.model(job.arguments.model))
-    if network.targets != tuple(campaign.targets):
+    asked = (*campaign.targets, *derived_names(campaign))
+    if network.targets != asked:
         raise ConfigurationError(
             f"model '{job.arguments.model}' answers {', '.join(network.targets)}, the campaign's "
-            f"targets are {', '.join(campaign.targets)}; train a network of this campaign"
+            f"targets are {', '.join(asked)}; train a network of this campaign"
         )
     bias = publish_mesh_bias(job.run, campaign)
     answers = identify(campaign, network, measurements, bias)
     lookups = time_network(campaign, network, measurements[0], bias)
     refined: tuple[Estimate, ...] = ()
     if campaign.validation.refine:
-        identifier = Identifier.of(job.run, bias)
+        identifier: Refinement
+        if campaign.family.is_single_sheet:
+            identifier = Identifier.of(job.run, bias)
+        else:
+            identifier = FamilyIdentifier.of(job.run)
         lookups = time_refinement(lookups, identifier, measurements[0], answers[0])
         pairs = zip(measurements, answers, strict=True)
         refined = tuple(identifier.refine(measured, answer) for measured, answer in pairs)
+        if campaign.validation.examine:
+            pairs = zip(measurements, refined, strict=True)
+            refined = tuple(with_examination(campaign, one, answer, bias) for one, answer in pairs)
     estimates = Estimates(
         validation=name,
         model=job.arguments.model,

@@ -8,8 +8,10 @@ import argparse
 from hpc_jobs.contract.facts import ResimulatedFacts
 from hpc_jobs.contract.records import read_model
 from hpc_jobs.contract.validation import Estimates
+from hpc_jobs.identification.by_fem import answered
 from hpc_jobs.identification.mesh_bias import read_mesh_bias
 from hpc_jobs.identification.resimulated import resimulate, write_field
+from hpc_jobs.measurement.file import read_for
 from hpc_jobs.runtime import element
 
 
@@ -19,11 +21,15 @@ def work(job: element.Element) -> ResimulatedFacts:
     estimates = read_model(Estimates, job.run.estimates(name))
     estimate = estimates.estimates[job.index]
     bias = read_mesh_bias(job.run, campaign)
-    field = resimulate(campaign, estimate, bias)
+    measured = None
+    if not campaign.family.is_single_sheet:
+        path = job.run.measurement(estimate.measurement)
+        measured = read_for(campaign, path).header.specimens
+    field = resimulate(campaign, estimate, bias, measured)
     write_field(job.run.field(name, estimate.measurement), field)
-    for refined in estimates.refined[job.index : job.index + 1]:
+    for refined in answered(job.run, estimates)[job.index : job.index + 1]:
         path = job.run.refined_field(name, refined.measurement)
-        write_field(path, resimulate(campaign, refined, bias))
+        write_field(path, resimulate(campaign, refined, bias, measured))
     job.progress(1, 1, "re-simulations")
     return ResimulatedFacts(
         measurement=estimate.measurement,

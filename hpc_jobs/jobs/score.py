@@ -6,8 +6,9 @@ from hpc_jobs.contract.facts import ScoreFacts
 from hpc_jobs.contract.records import publish_model, read_model
 from hpc_jobs.contract.speedup import Updating
 from hpc_jobs.contract.validation import Estimate, Estimates, Judgement, Verdict
+from hpc_jobs.identification.by_fem import answered
 from hpc_jobs.identification.by_surrogate import Identifier
-from hpc_jobs.identification.fem_updating import update
+from hpc_jobs.identification.fem_updating import update, update_family
 from hpc_jobs.identification.figures import draw_case
 from hpc_jobs.identification.mesh_bias import read_mesh_bias
 from hpc_jobs.identification.resimulated import read_field
@@ -25,7 +26,7 @@ def work(job: element.Element) -> ScoreFacts:
     for estimate in estimates.estimates:
         cases.append(_compare(job, estimate))
         job.progress(len(cases), len(estimates.estimates), "measurements")
-    for estimate in estimates.refined:
+    for estimate in answered(job.run, estimates):
         refined.append(_compare(job, estimate, refined=True))
     result = verdict(job.campaign, estimates, cases, refined)
     if job.campaign.validation.updating:
@@ -40,6 +41,9 @@ def _update(job: element.Element, estimates: Estimates) -> Updating:
     both = (*estimates.estimates, *estimates.refined)
     answered = [each.measurement for each in both if each.parameters is not None]
     name = next(iter(answered), estimates.estimates[0].measurement)
+    if not job.campaign.family.is_single_sheet:
+        measured = read_for(job.campaign, job.run.measurement(name))
+        return update_family(job.campaign, measured, read_mesh_bias(job.run, job.campaign))
     return update(
         Identifier.of(job.run, read_mesh_bias(job.run, job.campaign)),
         read_for(job.campaign, job.run.measurement(name)),

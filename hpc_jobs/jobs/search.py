@@ -12,7 +12,7 @@ from hpc_jobs.contract.facts import SearchFacts
 from hpc_jobs.contract.study import SearchSettings
 from hpc_jobs.dataset.dataset import open_dataset
 from hpc_jobs.learning.search.finalists import name_finalists
-from hpc_jobs.learning.search.owner import Owner, Process
+from hpc_jobs.learning.search.owner import NodeProcess, Owner
 from hpc_jobs.learning.search.study import open_study
 from hpc_jobs.learning.search.worker import Worker
 from hpc_jobs.learning.training.interruption import stop_on_signals
@@ -61,7 +61,7 @@ def _owner(element: Element, settings: SearchSettings) -> Owner:
         token=element.folder.root.name if element.folder else None,
         element=element.index,
         job_id=element.job_id,
-        process=Process.current(),
+        process=NodeProcess.current(),
         begun=begun,
         ends=begun + walltime_s if element.folder else None,
     )

@@ -28,6 +28,7 @@ def work(task: element.Element) -> ShardFacts:
         round=number,
         index=task.index,
         parameters=points.parameters[rows],
+        sheet=points.sheet[rows],
         is_test=points.is_test[rows],
         point=points.point[rows],
         level=points.level[rows],

@@ -7,6 +7,7 @@ Started once it trains alone; started by torchrun, srun or mpiexec the processes
 
 import argparse
 import os
+import secrets
 import sys
 from functools import partial
 
@@ -69,6 +70,7 @@ def _quiet(done: int, total: int, unit: str) -> None:
 if __name__ == "__main__":
     rank = rank_of(os.environ)
     if command := launch_on(torch.cuda.device_count(), rank, "hpc_jobs.jobs.train", sys.argv[1:]):
+        os.environ.setdefault("HPC_MEETING", secrets.token_hex(16))
         os.execv(command[0], command)
     # A rank that has done its part takes seconds to end. A signal must not end it: the launcher
     # would end the leader too, which may be publishing.

@@ -1,23 +1,34 @@
-"""Published sheets that virtual experiments are made of.
+"""Sheets that virtual experiments are made of: published ones, and ones typical of their grade.
 
 Yld2000-2d parameters; stress ratios relative to the rolling direction. The deck is the public
-user-material collection of dual-phase steels that gives alpha, stress ratios and r-values.
+user-material collection of dual-phase steels that gives alpha, stress ratios and r-values. Young's
+modulus and hardening are the sheet's own in campaigns of families; where no curve was published
+with the anisotropy, `curve` says that it is one typical of the grade.
 """
 
 from dataclasses import dataclass
 
+from hpc_jobs.contract.material import Hardening, HockettSherby, Swift, Voce
 from hpc_jobs.contract.measurement import Quantity
+
+TYPICAL = "typical of the grade"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedAlloy:
-    """alpha1..alpha8 at the exponent they were published for, and the tests behind them."""
+    """alpha1..alpha8 at the exponent they were published for, and the tests behind them.
+
+    A sheet of which mechanical values alone are known has no alpha: they are solved for it.
+    """
 
     title: str
     source: str
     exponent: int
-    alpha: tuple[float, ...]
+    alpha: tuple[float, ...] | None
     tests: dict[Quantity, float]
+    youngs_modulus_mpa: float
+    hardening: Hardening
+    curve: str  # where the hardening comes from
 
 
 ALLOYS: dict[str, PublishedAlloy] = {
@@ -35,6 +46,11 @@ ALLOYS: dict[str, PublishedAlloy] = {
             "r_value_90": 0.913,
             "r_value_biaxial": 0.887,
         },
+        youngs_modulus_mpa=200_000,
+        hardening=HockettSherby(
+            saturation_stress_mpa=1125.76, yield_stress_mpa=317.907, rate=4.9711, exponent=0.45262
+        ),
+        curve="the same deck",
     ),
     "tr1180": PublishedAlloy(
         title="TR1180 TRIP steel",
@@ -50,6 +66,9 @@ ALLOYS: dict[str, PublishedAlloy] = {
             "r_value_90": 0.953,
             "r_value_biaxial": 1.005,
         },
+        youngs_modulus_mpa=205_000,
+        hardening=Swift(strength_mpa=1690.0, prestrain=0.0008, exponent=0.095),
+        curve=TYPICAL,
     ),
     "aa2090": PublishedAlloy(
         title="AA2090-T3 aluminium-lithium",
@@ -65,6 +84,9 @@ ALLOYS: dict[str, PublishedAlloy] = {
             "r_value_90": 0.692,
             "r_value_biaxial": 0.670,
         },
+        youngs_modulus_mpa=70_000,
+        hardening=Swift(strength_mpa=646.0, prestrain=0.025, exponent=0.227),
+        curve="Barlat et al. 2003",
     ),
     "aa6022": PublishedAlloy(
         title="AA6022-T4 aluminium",
@@ -80,5 +102,44 @@ ALLOYS: dict[str, PublishedAlloy] = {
             "r_value_90": 0.585,
             "r_value_biaxial": 1.377,
         },
+        youngs_modulus_mpa=70_000,
+        hardening=Voce(yield_stress_mpa=136.0, saturation_mpa=205.0, rate=10.0),
+        curve=TYPICAL,
+    ),
+    "dp600": PublishedAlloy(
+        title="DP600 dual-phase steel",
+        source=TYPICAL,
+        exponent=6,
+        alpha=None,
+        tests={
+            "stress_ratio_45": 1.01,
+            "stress_ratio_90": 1.01,
+            "stress_ratio_biaxial": 1.02,
+            "r_value_0": 0.85,
+            "r_value_45": 0.92,
+            "r_value_90": 1.05,
+            "r_value_biaxial": 0.92,
+        },
+        youngs_modulus_mpa=208_000,
+        hardening=Swift(strength_mpa=1050.0, prestrain=0.0018, exponent=0.172),
+        curve=TYPICAL,
+    ),
+    "dc04": PublishedAlloy(
+        title="DC04 deep-drawing steel",
+        source=TYPICAL,
+        exponent=6,
+        alpha=None,
+        tests={
+            "stress_ratio_45": 1.03,
+            "stress_ratio_90": 0.99,
+            "stress_ratio_biaxial": 1.15,
+            "r_value_0": 1.75,
+            "r_value_45": 1.35,
+            "r_value_90": 2.05,
+            "r_value_biaxial": 0.88,
+        },
+        youngs_modulus_mpa=206_000,
+        hardening=Swift(strength_mpa=545.0, prestrain=0.0055, exponent=0.225),
+        curve=TYPICAL,
     ),
 }

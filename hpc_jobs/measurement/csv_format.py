@@ -1,10 +1,13 @@
 """A user's measurement as CSV; docs/measurement-format.md is the description for people.
 
-One row per specimen, patch and time: specimen,patch,time,exx,eyy and, if measured, force.
+One row per specimen, patch and time: specimen,patch,time,exx,eyy and, if measured, force. Commas,
+semicolons or tabs, a decimal comma with the latter two, units in brackets; nan for both strains of
+a patch that was lost.
 """
 
 import csv
 import math
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,12 +16,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.measurement import MeasurementHeader
 from hpc_jobs.contract.specimen import Specimens
-from hpc_jobs.measurement.file import Measurement, UnusableMeasurement, physical_mistakes
+from hpc_jobs.measurement.formats.text import number, read_head, split
+from hpc_jobs.measurement.measured import Measurement, UnusableMeasurement
+from hpc_jobs.measurement.plausible import physical_mistakes
 
 COLUMNS = ("specimen", "patch", "time", "exx", "eyy")
 FORCE = "force"
+INDEX = ("", "index", "unnamed: 0", "row", "#")  # first columns that count rows
+UNITS = {
+    "exx": {"": 1.0, "1": 1.0, "-": 1.0, "%": 0.01},
+    "eyy": {"": 1.0, "1": 1.0, "-": 1.0, "%": 0.01},
+    FORCE: {"": 1.0, "n": 1.0, "kn": 1000.0},
+    "specimen": {"": 1.0, "deg": 1.0, "°": 1.0},
+}
+BRACKETS = re.compile(r"[\[(](.*?)[\])]")
 MISTAKES_SHOWN = 20
 FORCE_AGREEMENT = 1e-6  # relative; the force is the specimen's, so every patch repeats it
 
@@ -67,76 +81,113 @@ def write_csv(path: Path, measurement: Measurement) -> None:
             writer.writerow(row)
 
 
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """Where the columns are, and how numbers are written."""
+
+    places: dict[str, int]
+    scales: dict[str, float]  # by unit: percent, kN
+    cells: int
+    decimal: str
+
+
 def _parse(path: Path, specimens: Specimens) -> tuple[list[Row], bool]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [
-                (file_line, line) for file_line, line in enumerate(csv.reader(file), 1) if line
-            ]
-    except FileNotFoundError:
-        raise UnusableMeasurement(path.name, [f"no such file in {path.parent}"]) from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UnusableMeasurement(path.name, [f"not a CSV text file: {error}"]) from None
-    if not lines:
-        raise UnusableMeasurement(path.name, [f"is empty; start with {','.join(COLUMNS)}"])
-    names = [name.strip().lower() for name in lines[0][1]]
-    columns = _columns(path, names)
+        encoding, _ = read_head(path)
+        text = path.read_text(encoding=encoding)
+    except (BadInput, UnicodeDecodeError) as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        if reason == "is empty":
+            reason += f"; start with {','.join(COLUMNS)}"
+        raise UnusableMeasurement(path.name, [reason]) from None
+    lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+    delimiter = max(";,\t", key=lambda mark: lines[0][1].count(mark))
+    table = _header(path, split(lines[0][1], delimiter), [line for _, line in lines], delimiter)
     rows, mistakes = list[Row](), list[str]()
-    for number, cells in lines[1:]:
+    for line_number, line in lines[1:]:
         try:
-            rows.append(_row(number, cells, names, columns, specimens))
+            rows.append(_row(line_number, split(line, delimiter), table, specimens))
         except ValueError as error:
-            mistakes.append(f"line {number}: {error}")
+            mistakes.append(f"line {line_number}: {error}")
     if mistakes:
         raise UnusableMeasurement(path.name, _shortened(mistakes))
-    return rows, FORCE in columns
+    return rows, FORCE in table.places
 
 
-def _columns(path: Path, names: list[str]) -> dict[str, int]:
-    """Name -> position; raises UnusableMeasurement for missing, unknown or repeated names."""
+def _header(path: Path, written: list[str], lines: list[str], delimiter: str) -> _Table:
+    """Columns by name, in any case, with or without unit; a nameless first one counts rows.
+
+    Raises UnusableMeasurement for missing, unknown or repeated names and for unknown units.
+    """
+    names = [re.sub(r"[\[(].*", "", name).strip().lower() for name in written]
+    units = [match.group(1).strip() if (match := BRACKETS.search(n)) else "" for n in written]
+    if names and names[0] in INDEX:
+        names[0] = INDEX[0]
     known = (*COLUMNS, FORCE)
     mistakes = [f"column '{name}' is missing; add it" for name in COLUMNS if name not in names]
     mistakes += [
         f"column '{name}' is not known; remove it, or name it one of {', '.join(known)}"
-        for name in names
-        if name not in known
+        for i, name in enumerate(names)
+        if name not in known and not (i == 0 and name == INDEX[0])
     ]
     mistakes += [
         f"column '{name}' appears {names.count(name)} times; keep one"
         for name in known
         if names.count(name) > 1
     ]
+    if len(mistakes) >= len(COLUMNS):
+        mistakes.append(
+            f"the first line reads '{lines[0].strip()[:80]}'; it names the columns, separated by "
+            "commas, semicolons or tabs"
+        )
+    scales = dict[str, float]()
+    for name, unit in zip(names, units, strict=True):
+        allowed = UNITS.get(name, {"": 1.0})
+        if name in known and unit.lower() not in allowed:
+            mistakes.append(
+                f"column '{name}' is in '{unit}'; known are {', '.join(filter(None, allowed))}"
+            )
+        scales[name] = allowed.get(unit.lower(), 1.0)
     if mistakes:
         raise UnusableMeasurement(path.name, mistakes)
-    return {name: names.index(name) for name in names}
+    places = {name: names.index(name) for name in known if name in names}
+    comma = delimiter != "," and any("," in line for line in lines[1:])
+    return _Table(places, scales, len(names), "," if comma else ".")
 
 
-def _row(
-    line: int, cells: list[str], names: list[str], columns: dict[str, int], specimens: Specimens
-) -> Row:
-    if len(cells) != len(names):
+def _row(line: int, cells: list[str], table: _Table, specimens: Specimens) -> Row:
+    if len(cells) != table.cells:
         raise ValueError(
-            f"{len(cells)} cells under {len(names)} columns; separate by commas, write decimals "
-            "with a point"
+            f"{len(cells)} cells under {table.cells} columns; separate by commas and write "
+            "decimals with a point, or separate by semicolons or tabs"
         )
 
-    def number(name: str) -> float:
-        text = cells[columns[name]].strip()
+    def read(name: str) -> float:
+        text = cells[table.places[name]]
         try:
-            value = float(text)
+            return table.scales[name] * number(text, table.decimal)
         except ValueError:
             raise ValueError(f"{name} is '{text}'; give a number") from None
-        if not math.isfinite(value):
-            raise ValueError(f"{name} is '{text}'; fill the gap or measure it again")
-        return value
 
+    def strain(name: str) -> float:
+        text = cells[table.places[name]]
+        return math.nan if lost else read(name) if text.lower() != "nan" else _half(name, text)
+
+    lost = all(cells[table.places[name]].lower() == "nan" for name in ("exx", "eyy"))
     place = (
-        _specimen(cells[columns["specimen"]], specimens),
-        _counted("patch", number("patch"), specimens.patches.count),
-        _counted("time", number("time"), specimens.output_times),
+        _specimen(cells[table.places["specimen"]], specimens),
+        _counted("patch", read("patch"), specimens.patches.count),
+        _counted("time", read("time"), specimens.output_times),
     )
-    force = number(FORCE) if FORCE in columns else None
-    return Row(line, place, number("exx"), number("eyy"), force)
+    force = read(FORCE) if FORCE in table.places else None
+    return Row(line, place, strain("exx"), strain("eyy"), force)
+
+
+def _half(name: str, text: str) -> float:
+    raise ValueError(
+        f"{name} is '{text}', the other strain is not; fill the gap, or write nan for both where "
+        "the patch was lost"
+    )
 
 
 def _specimen(text: str, specimens: Specimens) -> int:

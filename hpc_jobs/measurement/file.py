@@ -1,6 +1,5 @@
 """Measurement files: written atomically, read strictly, checked against the campaign."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -9,50 +8,36 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from hpc_jobs.contract.campaign import Campaign
-from hpc_jobs.contract.errors import ContractError
-from hpc_jobs.contract.material import (
-    Hardening,
-    HockettSherby,
-    Material,
-    Mixed,
-    Swift,
-    Tabulated,
-    Voce,
-)
+from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.examination import NuisancePriors
 from hpc_jobs.contract.measurement import MeasurementFields, MeasurementHeader
-from hpc_jobs.contract.records import publish
-from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.contract.records import first_mistake, publish
+from hpc_jobs.dataset import hdf5
+from hpc_jobs.measurement.measured import Measurement, UnusableMeasurement
+from hpc_jobs.measurement.plausible import physical_mistakes
 
-LARGEST_STRAIN = 1.0  # a sheet necks long before; percent exceeds it at once
-SMALLEST_STRAIN = 1e-3  # a notched specimen that never exceeds it stayed elastic
-FORCE_RANGE = (0.05, 20.0)  # of notch area times initial yield stress: finds kN and mN
+__all__ = [
+    "Measurement",
+    "UnusableMeasurement",
+    "foreign_fields",
+    "physical_mistakes",
+    "read_for",
+    "read_measurement",
+    "refuse_to_overwrite",
+    "write_measurement",
+]
+
 NUMERICS = {
     "mesh",
     "steps_per_output",
     "time_limit_s",
     "outputs",
-}  # of a simulation; a real specimen has none
+    "pieces",
+    "warm_start",
+}  # of a simulation, or of the specimens as they are
+REMEDY = "write it with import-dic or import_measurement"
 
-
-class UnusableMeasurement(ContractError):
-    """A measurement that must not be used; the message lists everything that is wrong."""
-
-    def __init__(self, source: str, mistakes: list[str]):
-        super().__init__("\n".join(f"{source}: {mistake}" for mistake in mistakes))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
-    """Numbers and header of one measurement; laid out like a record (contract.specimen)."""
-
-    header: MeasurementHeader
-    strains: NDArray[np.float64]  # (strain_values,), ln U in specimen axes
-    forces: NDArray[np.float64] | None  # (force_values,) N
-
-    @property
-    def name(self) -> str:
-        """The measurement's name."""
-        return self.header.name
+Values = NDArray[np.float64]
 
 
 def write_measurement(path: Path, measurement: Measurement) -> None:
@@ -60,35 +45,108 @@ def write_measurement(path: Path, measurement: Measurement) -> None:
     mistakes = physical_mistakes(measurement)
     if mistakes:
         raise UnusableMeasurement(measurement.name, mistakes)
+    beside = {
+        MeasurementFields.FORCES: measurement.forces,
+        MeasurementFields.STRAIN_DEVIATION: measurement.strain_deviation,
+        MeasurementFields.NOISE_CORRELATION: measurement.noise_correlation,
+    }
     with publish(path) as temporary, h5py.File(temporary, "w") as file:
         file.attrs[MeasurementFields.HEADER] = measurement.header.model_dump_json()
         file[MeasurementFields.STRAINS] = measurement.strains
-        if measurement.forces is not None:
-            file[MeasurementFields.FORCES] = measurement.forces
+        for name, values in beside.items():
+            if values is not None:
+                file[name] = values
+        if not measurement.complete:
+            shape = measurement.header.specimens.strain_shape
+            file[MeasurementFields.MASK] = measurement.mask.reshape(shape)[0].astype(np.uint8)
+
+
+def refuse_to_overwrite(path: Path, *sources: Path, force: bool = False) -> None:
+    """Raise UnusableMeasurement where a file would be lost that nobody asked to replace.
+
+    A source is never replaced, a file that is there only with force.
+    """
+    for source in sources:
+        if path.exists() and source.exists() and path.samefile(source):
+            raise UnusableMeasurement(
+                path.name, ["is the file to read as well as the one to write; name another .h5"]
+            )
+    if path.suffix not in (".h5", ".hdf5"):
+        raise UnusableMeasurement(path.name, ["a measurement is an HDF5 file; name it NAME.h5"])
+    if path.is_dir():
+        raise UnusableMeasurement(path.name, ["is a folder; name a file in it, NAME.h5"])
+    if path.exists() and not force:
+        raise UnusableMeasurement(
+            path.name, [f"is in {path.parent} already; choose another name, or say --force"]
+        )
 
 
 def read_measurement(path: Path) -> Measurement:
     """Read a measurement file and check it on its own; raises UnusableMeasurement."""
-    if not path.is_file():
-        raise UnusableMeasurement(
-            path.name, [f"no such file in {path.parent}; stage it, or take it out of the campaign"]
-        )
     try:
-        with h5py.File(path) as file:
-            header = MeasurementHeader.model_validate_json(file.attrs[MeasurementFields.HEADER])
-            strains = np.asarray(file[MeasurementFields.STRAINS], dtype=np.float64)
-            forces = file.get(MeasurementFields.FORCES)
-            forces = None if forces is None else np.asarray(forces, dtype=np.float64)
-    except (OSError, KeyError, ValidationError) as error:
-        first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        raise UnusableMeasurement(
-            path.name, [f"not a measurement file ({first}); write it with import_measurement"]
-        ) from None
-    measurement = Measurement(header=header, strains=strains, forces=forces)
+        with hdf5.opened(path, REMEDY) as file:
+            measurement = _read(path, file)
+    except CorruptFile as error:
+        raise UnusableMeasurement(path.name, [_cause(path, str(error))]) from None
     mistakes = physical_mistakes(measurement)
     if mistakes:
         raise UnusableMeasurement(path.name, mistakes)
     return measurement
+
+
+def _read(path: Path, file: h5py.File) -> Measurement:
+    if MeasurementFields.HEADER not in file.attrs:
+        raise UnusableMeasurement(
+            path.name, [f"not a measurement file (it has no header); {REMEDY}"]
+        )
+    try:
+        header = MeasurementHeader.model_validate_json(file.attrs[MeasurementFields.HEADER])
+    except ValidationError as error:
+        raise UnusableMeasurement(
+            path.name, [f"not a measurement file ({first_mistake(error)}); {REMEDY}"]
+        ) from None
+
+    def column(name: str) -> Values | None:
+        if name not in file:
+            return None
+        return np.asarray(hdf5.column(file, name, "fiu", REMEDY), dtype=np.float64)
+
+    strains = column(MeasurementFields.STRAINS)
+    if strains is None:
+        raise UnusableMeasurement(
+            path.name, [f"not a measurement file (it has no strains); {REMEDY}"]
+        )
+    return Measurement(
+        header=header,
+        strains=_masked(path, strains, column(MeasurementFields.MASK), header),
+        forces=column(MeasurementFields.FORCES),
+        strain_deviation=column(MeasurementFields.STRAIN_DEVIATION),
+        noise_correlation=column(MeasurementFields.NOISE_CORRELATION),
+    )
+
+
+def _masked(path: Path, strains: Values, mask: Values | None, header: MeasurementHeader) -> Values:
+    """NaN where the mask says that nothing was measured, whatever stands there."""
+    shape = header.specimens.strain_shape
+    if mask is None:
+        gaps = int(np.isnan(strains).sum())
+        if gaps:
+            raise UnusableMeasurement(
+                path.name, [f"{gaps} strains are not finite, and no mask says why; {REMEDY}"]
+            )
+        return strains
+    if mask.size != np.prod(shape[1:]) or strains.size != np.prod(shape):
+        raise UnusableMeasurement(
+            path.name, [f"mask has shape {mask.shape}, expected {shape[1:]}; {REMEDY}"]
+        )
+    seen = np.broadcast_to(mask.reshape(shape[1:]) != 0, shape).ravel()
+    return np.asarray(np.where(seen, strains, np.nan))
+
+
+def _cause(path: Path, message: str) -> str:
+    if not path.exists():
+        return f"no such file in {path.parent}; stage it, or take it out of the campaign"
+    return f"not a measurement file: {message.removeprefix(f'{path}: ')}"
 
 
 def read_for(campaign: Campaign, path: Path) -> Measurement:
@@ -115,96 +173,26 @@ def foreign_fields(header: MeasurementHeader, campaign: Campaign) -> list[str]:
         header.specimens.model_dump(exclude=NUMERICS),
         campaign.specimens.model_dump(exclude=NUMERICS),
     )
-    pairs += _leaves("material", header.material.model_dump(), campaign.material.model_dump())
+    fixed = campaign.sheet.fixed
+    if fixed is not None:
+        found = header.material.model_dump() if header.material else None
+        pairs += _leaves("material", found, fixed.model_dump())
+    unknown = sorted(
+        name
+        for name in set(header.knowledge) - set(campaign.family.names)
+        if name.split("@")[0] not in NuisancePriors.model_fields
+    )
     return [
+        f"knowledge.{name} is no coordinate of campaign '{campaign.name}', which has "
+        f"{', '.join(campaign.family.names) or 'none: all is fixed'}; leave it out, or use a "
+        "campaign whose family has it"
+        for name in unknown
+    ] + [
         f"{key} is {found}, campaign '{campaign.name}' simulates {expected}; "
         "use a campaign made for it, or measure again"
         for key, found, expected in pairs
         if found != expected
     ]
-
-
-def physical_mistakes(measurement: Measurement) -> list[str]:
-    """Name what cannot be a tensile test: wrong sizes, gaps, units, signs."""
-    specimens = measurement.header.specimens
-    strains, forces = measurement.strains, measurement.forces
-    mistakes = _size_mistakes("strains", strains, specimens.strain_values)
-    if forces is not None:
-        mistakes += _size_mistakes("forces", forces, specimens.force_values)
-    if mistakes:
-        return mistakes
-    mistakes = _strain_mistakes(strains.reshape(specimens.strain_shape), specimens)
-    if forces is not None:
-        mistakes += _force_mistakes(forces, specimens, measurement.header.material)
-    return mistakes
-
-
-def initial_yield_stress(law: Hardening) -> float:
-    """k(0) in MPa."""
-    match law:
-        case Swift():
-            return float(law.strength_mpa * law.prestrain**law.exponent)
-        case Voce() | HockettSherby():
-            return law.yield_stress_mpa
-        case Mixed():
-            swift = initial_yield_stress(law.swift)
-            return law.swift_share * swift + (1 - law.swift_share) * law.voce.yield_stress_mpa
-        case Tabulated():
-            return law.stresses_mpa[0]
-
-
-def _size_mistakes(name: str, values: NDArray[np.float64], expected: int) -> list[str]:
-    if values.shape != (expected,):
-        return [f"{name} has shape {values.shape}, its specimens need ({expected},); write it anew"]
-    gaps = int(np.count_nonzero(~np.isfinite(values)))
-    if gaps:
-        return [f"{name} has {gaps} values that are not finite; fill or measure them again"]
-    return []
-
-
-def _strain_mistakes(strains: NDArray[np.float64], specimens: Specimens) -> list[str]:
-    """Strains [component, specimen, patch, time]."""
-    largest = float(np.abs(strains).max())
-    if largest > LARGEST_STRAIN:
-        return [
-            f"the largest strain is {largest:.4g}, above {LARGEST_STRAIN:g}: this looks like "
-            "percent or microstrain; give natural logarithmic strains (0.05, not 5)"
-        ]
-    if largest < SMALLEST_STRAIN:
-        return [
-            f"the largest strain is {largest:.4g}, below {SMALLEST_STRAIN:g}: the specimens stayed "
-            "elastic, or the unit is wrong; give natural logarithmic strains (0.05, not 0.0005)"
-        ]
-    mistakes = []
-    for i, test in enumerate(specimens.tests):
-        axial, lateral = (float(np.median(strains[component, i, :, -1])) for component in (0, 1))
-        if axial <= 0:
-            mistakes.append(
-                f"specimen {test.label}: the median exx at the last time is {axial:.4g}; x is the "
-                "tensile axis and must stretch: are exx and eyy swapped, or the sign turned?"
-            )
-        elif lateral >= 0:
-            mistakes.append(
-                f"specimen {test.label}: the median eyy at the last time is {lateral:.4g}; the "
-                "width must shrink: is it shear, or the sign turned?"
-            )
-    return mistakes
-
-
-def _force_mistakes(
-    forces: NDArray[np.float64], specimens: Specimens, material: Material
-) -> list[str]:
-    mistakes, stress = [], initial_yield_stress(material.hardening)
-    for test, curve in zip(specimens.tests, forces.reshape(specimens.force_shape), strict=True):
-        scale = test.geometry.notch_width_mm * test.geometry.thickness_mm * stress
-        lowest, highest = (factor * scale for factor in FORCE_RANGE)
-        if not lowest <= curve.max() <= highest:
-            mistakes.append(
-                f"specimen {test.label}: the largest force is {curve.max():.4g} N, expected "
-                f"{lowest:.0f} to {highest:.0f} N for this notch and yield stress; give newtons, "
-                "tension positive"
-            )
-    return mistakes
 
 
 def _leaves(key: str, found: object, expected: object) -> list[tuple[str, object, object]]:

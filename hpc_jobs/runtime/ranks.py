@@ -4,6 +4,11 @@ Only here is the launcher's environment read. Started by `torchrun`, by `srun` w
 GPU, or by `mpiexec`, every process runs the same job module; the one of rank 0 is the array
 element that takes the lock and writes the result, the others follow it. Started alone on a machine
 with several GPUs, the job calls torchrun itself.
+
+They meet at a store that torch opens on the node of rank 0, on all its interfaces, unencrypted and
+without a password. What can be done about that is done: the job's script draws the port and a name
+of 128 bits, and every key of the store begins with that name. Who reaches the port can disturb the
+start, but neither read nor replace what he cannot name; who can read the cluster's network can.
 """
 
 import os
@@ -15,12 +20,14 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+from torch.distributed.rendezvous import rendezvous
 
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.learning.feed.order import Share
 from hpc_jobs.learning.training.team import Team
 
 PORT = 29_400  # and the job's number modulo a thousand: two jobs may share a node
+BY_HAND = "by hand"  # the name where no script of ours has drawn one
 JOIN_TIMEOUT = timedelta(minutes=10)
 
 # rank, size, rank on the node; the first complete set counts. A batch script under Slurm has
@@ -43,6 +50,8 @@ class Rank:
     local: int = 0
     address: str = "127.0.0.1"
     port: int = PORT
+    meeting: str = BY_HAND
+    """name under which they meet"""
 
 
 def rank_of(environment: Mapping[str, str]) -> Rank:
@@ -54,7 +63,9 @@ def rank_of(environment: Mapping[str, str]) -> Rank:
                 raise ConfigurationError(f"{names[0]}={rank} with {names[1]}={world}; start anew")
             if world == 1:
                 return Rank()
-            return Rank(rank, world, local, _address(environment, names[0]), _port(environment))
+            meeting = environment.get("HPC_MEETING") or BY_HAND
+            place = _address(environment, names[0]), _port(environment)
+            return Rank(rank, world, local, *place, meeting)
     return Rank()
 
 
@@ -77,9 +88,11 @@ def joined(rank: Rank) -> Iterator[Team]:
     if team.alone:
         yield team
         return
+    place = f"tcp://{rank.address}:{rank.port}"
+    store, _, _ = next(rendezvous(place, rank.rank, rank.world, timeout=JOIN_TIMEOUT))
     dist.init_process_group(
         "nccl" if device.type == "cuda" else "gloo",
-        init_method=f"tcp://{rank.address}:{rank.port}",
+        store=dist.PrefixStore(rank.meeting, store),  # type: ignore[attr-defined]
         rank=rank.rank,
         world_size=rank.world,
         timeout=JOIN_TIMEOUT,

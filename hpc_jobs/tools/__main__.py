@@ -11,7 +11,10 @@ TOOLS = {
     "predict": ("predict", "ask a trained network about records in a file"),
     "export": ("export", "write a trained network as ONNX and as a torch.export program"),
     "import-measurement": ("import_measurement", "turn a measurement in CSV into the HDF5 file"),
+    "import-dic": ("import_dic", "turn a camera's and a machine's files into a measurement"),
+    "tensile": ("tensile", "evaluate a tensile test: E, Rp0.2, Rm, Ag, r, hardening laws"),
     "virtual-experiment": ("virtual_experiment", "simulate the measurement of a known alloy"),
+    "design-report": ("design_report", "say what a campaign's experiment will tell of its sheets"),
     "inspect-shard": ("inspect_shard", "say what a shard of records holds; draw it"),
     "doctor": ("doctor", "say what this machine lacks to run the jobs"),
 }

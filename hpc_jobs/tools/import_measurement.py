@@ -13,7 +13,7 @@ from hpc_jobs.contract.errors import ContractError
 from hpc_jobs.contract.loading import load, parse
 from hpc_jobs.contract.measurement import MeasurementHeader
 from hpc_jobs.measurement.csv_format import read_csv
-from hpc_jobs.measurement.file import write_measurement
+from hpc_jobs.measurement.file import refuse_to_overwrite, write_measurement
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -27,6 +27,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def import_csv(arguments: argparse.Namespace) -> str:
     """Write arguments.out; returns one line that says what it holds."""
+    refuse_to_overwrite(arguments.out, arguments.csv, force=arguments.force)
     campaign = load(Campaign, arguments.campaign)
     noise = campaign.noise.model_copy(update=_given(arguments))
     header = parse(
@@ -67,6 +68,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--force-noise", type=float, metavar="SD", help="relative; default: campaign's"
     )
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
     return parser
 
 

@@ -1,6 +1,7 @@
 """Write the virtual experiments that a campaign is validated with; done once, and committed.
 
-The campaign gives specimens, hardening, exponent and noise; the mesh is finer than its own.
+The campaign gives specimens, noise and whatever it fixes; of a family, exponent, Young's modulus
+and hardening are the sheet's own. The mesh is finer than the campaign's.
 """
 
 import argparse
@@ -25,7 +26,9 @@ def main(argv: list[str] | None = None) -> None:
         mesh = parse(Mesh, _given(arguments), source="--mesh")
         for alloy in arguments.alloys:
             name = arguments.name or alloy
-            measurement = virtual_experiment(campaign, alloy, name, arguments.seed, mesh)
+            measurement = virtual_experiment(
+                campaign, alloy, name, arguments.seed, mesh, nuisances=arguments.nuisances
+            )
             path = arguments.folder / f"{name}.{'csv' if arguments.csv else 'h5'}"
             (write_csv if arguments.csv else write_measurement)(path, measurement)
             print(f"{path}: {measurement.header.source}", flush=True)
@@ -51,6 +54,11 @@ def _arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=int, default=2026)
     parser.add_argument("--name", help="of the measurement, if not the alloy's")
+    parser.add_argument(
+        "--nuisances",
+        action="store_true",
+        help="specimens as far off the drawing as the campaign's section nuisance expects",
+    )
     parser.add_argument("--csv", action="store_true", help="as a test bench would: no truth inside")
     return parser
 

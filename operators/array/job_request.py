@@ -47,6 +47,7 @@ class JobRequest:
             modules=cluster.modules,
             environment=cluster.environment,
             cpus=resources.cpus,
+            umask=cluster.umask,
             launch=launch_on(cluster, resources),
         )
         return ArrayPlan(

@@ -54,7 +54,8 @@ def lengthen(session: Session, lease: Lease, days: int) -> Lease:
     if lease.extensions == 0:
         raise WorkspaceRefused(f"workspace '{lease.name}' has no extension left")
     after = session.workspaces.extend(lease, days)
-    if after.remaining_s is not None and after.remaining_s < (days - 1) * DAY_S:
+    # Less than a day is no cap, but a tool that did nothing: it may do better next time.
+    if after.remaining_s is not None and DAY_S <= after.remaining_s < (days - 1) * DAY_S:
         note = {"longest_s": after.remaining_s, "seen": time.time()}
         session.write(_note(lease), json.dumps(note).encode())
     return after

@@ -116,7 +116,7 @@ class Poller:
                 transport = self._transport = await self.connect()
         try:
             return await transport.run(argv, timeout_s)
-        except ClusterError:
+        except NeedsLogin:  # the Connection may come back as another kind of connection
             await self._disconnect()
             raise
 

@@ -13,7 +13,7 @@ from operators.cluster.errors import SubmissionRefused
 from operators.cluster.launchers import Launch
 
 IDENTITY = ("TASK_INDEX", "HPC_TOKEN", "HPC_JOB_ID")
-MEETING = ("MASTER_ADDR", "MASTER_PORT")
+MEETING = ("MASTER_ADDR", "MASTER_PORT", "HPC_MEETING")
 SEARCH_PATHS = ("PATH", "LD_LIBRARY_PATH")  # as the modules have left them
 
 
@@ -29,6 +29,8 @@ class JobScript:
     modules: tuple[str, ...] = ()
     environment: Mapping[str, str] | None = None
     cpus: int = 1
+    umask: str | None = None
+    """what the element's files are made with; None leaves it to the site"""
     launch: Launch | None = None
     """what starts the element's processes; None: it is one process"""
 
@@ -37,6 +39,7 @@ class JobScript:
         lines = [
             "#!/bin/bash",
             f"# Array job {self.token}: line (array index + 1) of the elements file is worked on.",
+            *([f"umask {self.umask}"] if self.umask else []),
             f'index="{array_index}"',
             f'TASK_INDEX="$(sed -n "$((index + 1))p" {_quote(elements)})"',
             'if [ -z "$TASK_INDEX" ]; then',
@@ -56,9 +59,16 @@ class JobScript:
         return "\n".join(lines) + "\n"
 
     def _meeting(self) -> Iterator[str]:
-        """Say where the processes meet: here, the first node, where rank 0 is started."""
-        if self.launch and self.launch.meets:
-            yield f'export {MEETING[0]}="$(hostname)" {MEETING[1]}="$((29400 + RANDOM % 1000))"'
+        """Say where and under which name the processes meet; nobody else can know the name.
+
+        Here is the first node, where rank 0 is started; srun says so itself.
+        """
+        if self.launch is None:
+            return
+        if self.launch.meets:
+            yield f'export {MEETING[0]}="$(hostname)"'
+        yield f'export {MEETING[1]}="$((20000 + $(od -An -N2 -tu2 /dev/urandom) % 12000))"'
+        yield f"""export {MEETING[2]}="$(od -An -N16 -tx1 /dev/urandom | tr -d ' \\n')\""""
 
     def _launcher(self) -> tuple[str, ...]:
         if self.launch is None:

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
-from operators.cluster.errors import ClusterError
+from operators.cluster.errors import ClusterError, WorkspaceRefused
 from operators.cluster.reply import Reply
 from operators.cluster.schedulers import SCHEDULERS
 from operators.cluster.schedulers.scheduler import Scheduler
@@ -21,6 +21,10 @@ from operators.cluster.workspaces.workspace_tool import Lease, WorkspaceDialect
 if TYPE_CHECKING:
     from operators.cluster.transports.login import Login
     from operators.cluster.transports.transport import Transport
+
+
+# What is made below belongs to the group as well: the folder hands it on (setgid).
+SHARE = 'chgrp -- "$1" "$2" && chmod g+rxs -- "$2"'
 
 
 class WorkspaceSettings(Protocol):
@@ -53,6 +57,11 @@ class SiteDescription(Protocol):
     @property
     def workspaces(self) -> WorkspaceSettings:
         """The workspace tools."""
+        ...
+
+    @property
+    def group(self) -> str | None:
+        """Unix group that shares the workspaces; None for nobody in particular."""
         ...
 
     @property
@@ -134,7 +143,7 @@ class ClusterSession(Generic[SiteT]):
         """The site's workspace tools."""
         settings = self.site.workspaces
         dialect: WorkspaceDialect = WORKSPACES[settings.kind](settings.place)  # type: ignore[call-arg]
-        return Workspaces(self.run, dialect)
+        return Workspaces(self.run, dialect, self.site.group)
 
     def run(self, argv: Sequence[str], timeout_s: float = 60) -> Reply:
         """Run a command in the login's home folder; a non-zero exit is a reply, not an error."""
@@ -185,12 +194,25 @@ class ClusterSession(Generic[SiteT]):
 class Workspaces:
     """What a site's workspace tools can do; raises WorkspaceRefused with their words."""
 
-    def __init__(self, run: Callable[[Sequence[str]], Reply], dialect: WorkspaceDialect) -> None:
-        self._run, self.dialect = run, dialect
+    def __init__(
+        self,
+        run: Callable[[Sequence[str]], Reply],
+        dialect: WorkspaceDialect,
+        group: str | None = None,
+    ) -> None:
+        self._run, self.dialect, self.group = run, dialect, group
 
     def allocate(self, name: str, days: int) -> str:
-        """Absolute path of the workspace of that name, made if need be."""
-        return self.dialect.parse_path(self._run(self.dialect.allocate_command(name, days)))
+        """Absolute path of the workspace of that name, made if need be, and shared if asked for."""
+        path = self.dialect.parse_path(self._run(self.dialect.allocate_command(name, days)))
+        if self.group:
+            reply = self._run(("sh", "-c", SHARE, "share", self.group, path))
+            if not reply.ok:
+                raise WorkspaceRefused(
+                    f"{path} cannot be shared with group '{self.group}': {reply.words}; name a "
+                    "group of this account (`id -Gn` there) as `group` in the cluster's file"
+                )
+        return path
 
     def find(self, name: str) -> str | None:
         """Absolute path, or None where there is none."""

@@ -1,22 +1,24 @@
-"""From an Airflow Connection of type `hpc` to a Login: what its form's fields mean."""
+"""From an Airflow Connection, of type `hpc` or `ssh`, to a Login."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseHook
 
-from operators.cluster.errors import ClusterError, HostKeyRefused
+from operators.cluster.errors import ClusterError
 
 if TYPE_CHECKING:
     from operators.cluster.transports.login import Login
 
 MOST_HOPS = 3
+TYPES = ("hpc", "ssh")
 
 
 def login_of(name: str, hops: tuple[str, ...] = ()) -> "Login":
     """Read a Connection, and those of its jump hosts.
 
-    Raises HostKeyRefused where one pins no host key, ClusterError where jump hosts go in circles.
+    Raises HostKeyRefused where one pins no host key, NeedsLogin where one cannot be used,
+    ClusterError for another type of Connection and where jump hosts go in circles.
     """
     connection = BaseHook.get_connection(name)
     extra = connection.extra_dejson
@@ -47,30 +49,14 @@ def _jump(name: str, extra: Mapping[str, Any], hops: tuple[str, ...]) -> str:
 
 
 def _login(name: str, connection: Any, extra: Mapping[str, Any], jump: "Login | None") -> "Login":
-    from operators.cluster.transports.login import SSH_PORT, Login
+    from operators.hooks.pinned_ssh import PinnedSshHook, Told  # it imports the SSH libraries
 
-    return Login(
-        host=connection.host or "",
-        user=connection.login or "",
-        port=connection.port or SSH_PORT,
-        host_key=_pinned(name, extra),
-        private_key=extra.get("private_key") or None,
-        key_file=extra.get("key_file") or None,
-        passphrase=extra.get("private_key_passphrase") or None,
-        password=connection.password or None,
-        certificate=extra.get("certificate") or None,
-        control_socket=extra.get("control_socket") or None,
-        jump=jump,
-    )
-
-
-def _pinned(name: str, extra: Mapping[str, Any]) -> str:
-    """Key type and key of the host; a whole line of ssh-keyscan serves as well."""
-    parts = str(extra.get("host_key") or "").split()
-    kinds = [i for i, part in enumerate(parts) if part.startswith(("ssh-", "ecdsa-", "sk-"))]
-    if not kinds or len(parts) < kinds[0] + 2:
-        raise HostKeyRefused(
-            f"Connection '{name}' pins no host key; put a line of `ssh-keyscan HOST`, after "
-            "comparing it with the site's, into its field 'Host key'"
+    if connection.conn_type not in TYPES:
+        raise ClusterError(
+            f"Connection '{name}' is of type '{connection.conn_type}'; make it one of type "
+            "'HPC cluster' (hpc) or 'SSH' (ssh)"
         )
-    return " ".join(parts[kinds[0] : kinds[0] + 2])
+    told = Told(
+        name, connection.host, connection.login, connection.password, connection.port, dict(extra)
+    )
+    return PinnedSshHook(told, jump).login

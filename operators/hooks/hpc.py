@@ -22,7 +22,8 @@ from operators.hooks.login_check import check_login
 from operators.hooks.steps import Steps
 
 if TYPE_CHECKING:
-    from operators.cluster.transports.transport import AsyncTransport
+    from operators.cluster.transports.login import Login
+    from operators.cluster.transports.transport import AsyncTransport, Transport
 
 Session = ClusterSession[Cluster]
 Connect = Callable[[str], Session]
@@ -59,8 +60,14 @@ def with_hints(site: Cluster) -> Cluster:
 
 def open_session(cluster: str) -> Session:
     """Open a session, as its Connection and its file say; nothing is read before it is needed."""
+
+    def connect(read_login: "Callable[[], Login]") -> "Transport":
+        from operators.cluster import transports  # it imports the SSH libraries
+
+        return transports.connect(read_login, _umask(cluster))
+
     return ClusterSession(
-        cluster, lambda: with_hints(describe(cluster)), partial(login_of, cluster)
+        cluster, lambda: with_hints(describe(cluster)), partial(login_of, cluster), connect
     )
 
 
@@ -68,7 +75,15 @@ async def connect_async(cluster: str) -> "AsyncTransport":
     """Make the triggerer's connection to a cluster."""
     from operators.cluster import transports  # it imports the SSH libraries
 
-    return await transports.connect_async(lambda: login_of_async(cluster))
+    return await transports.connect_async(lambda: login_of_async(cluster), _umask(cluster))
+
+
+def _umask(cluster: str) -> str | None:
+    """Read what a cluster's file says of files; of one that is wrong, others will say so."""
+    try:
+        return describe(cluster).umask
+    except ConfigurationError:
+        return None
 
 
 class HpcHook(BaseHook):

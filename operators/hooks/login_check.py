@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NETWORK_TIMEOUT_S = 10.0
-MARK = "yieldloop; it's quiet here"
+MOST_AT_ONCE = 8
+SILENCE = (
+    "let its start-up files (~/.bashrc, ~/.cshrc, ...) print only when interactive: in sh, "
+    "case $- in *i*) ...; esac; in csh, if ($?prompt) ..."
+)
+# A newline, "!", quotes, "$" and a backslash: shells differ in every one of them.
+MARK = 'yieldloop!! it\'s "quiet"\n$HOME \\ here'
 
 
 def check_login(session: ClusterSession[Cluster], steps: Steps, *, described: bool = True) -> bool:
@@ -34,6 +40,7 @@ def check_login(session: ClusterSession[Cluster], steps: Steps, *, described: bo
     steps.attempt("network", "reach the first host", lambda: _reach(_first(session.read_login())))
     steps.attempt("login", "log in and run hostname", lambda: _hostname(session))
     steps.attempt("shell", "run a command and compare its output", lambda: _quiet(session))
+    steps.attempt("sessions", "run several commands at once", lambda: _sessions(session))
     if not described:
         remedy = "save it, describe the cluster there, then trigger the DAG cluster_check"
         tried = "look for its file in dags/clusters"
@@ -89,6 +96,9 @@ def _reach(login: "Login") -> str:
 
 
 def _hostname(session: ClusterSession[Cluster]) -> str:
+    from operators.cluster.transports.refusals import Refusals  # it imports the SSH libraries
+
+    Refusals().accepted(session.read_login())  # a person asks: tried at once, whatever was refused
     return session.run(["hostname"]).stdout.strip()
 
 
@@ -105,21 +115,28 @@ def survey(session: ClusterSession[Cluster]) -> list[Notice]:
 
 
 def _quiet(session: ClusterSession[Cluster]) -> str:
-    """Compare what came back: a login shell that prints garbles every reply, and SFTP."""
-    reply = session.run(["printf", "%s", MARK])
-    noise = str(getattr(session.transport, "noise", "")).strip()
-    if noise and reply.stdout == MARK:
-        return (
-            f"the login shell prints '{noise[:80]}', which is cut away here; better let ~/.bashrc "
-            "and the like print only when interactive: case $- in *i*) ...; esac"
-        )
+    """Compare what came back, and name the login shell and what it prints of its own."""
+    reply = session.run(["sh", "-c", 'printf "%s" "$1"; basename "${SHELL:-?}" >&2', "probe", MARK])
     if reply.stdout != MARK:
         said = (reply.stdout.replace(MARK, "") or reply.words).strip()
-        raise Trouble(
-            f"the login shell adds output of its own: '{said[:80]}'",
-            "let ~/.bashrc and the like print only when interactive: case $- in *i*) ...; esac",
-        )
-    return "as it should be"
+        raise Trouble(f"the login shell adds output of its own: '{said[:80]}'", SILENCE)
+    shell = f"{reply.stderr.strip()} hands commands and files to /bin/sh as they are"
+    if noise := session.transport.noise:
+        return f"{shell}; it prints '{noise[:80]}', which is cut away, but {SILENCE}"
+    return f"{shell}, and prints nothing of its own; SFTP is not needed"
+
+
+def _sessions(session: ClusterSession[Cluster]) -> str:
+    """Say how many commands may run at once, and what follows where they are few."""
+    room = session.transport.room()
+    if room is None:
+        return "they share the master connection, and wait where it has no room"
+    if room >= MOST_AT_ONCE:
+        return f"{room} at once"
+    return (
+        f"{room} at once, so that commands wait for one another and polls take longer; it works, "
+        "but ask the site for a MaxSessions of 10 (sshd_config) if it is too slow"
+    )
 
 
 def _queue(session: ClusterSession[Cluster]) -> str:

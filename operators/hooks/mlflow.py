@@ -41,17 +41,37 @@ class MlflowHook:
         return MlflowClient(self.tracking_uri, self.tracking_uri)
 
     def require(self) -> "MlflowClient":
-        """Return the client if the server answers now; raises TrackingUnavailable.
+        """Return the client if the server answers it now; raises TrackingUnavailable.
 
-        Asked first, because the client's own retries keep a task busy for minutes.
+        Asked first and once, because the client's own retries keep a task busy for minutes; and
+        asked as the client asks, with its user, token and TLS settings.
         """
-        import httpx
+        client = self.client
+        from mlflow.exceptions import MlflowException
+        from mlflow.tracking._tracking_service import utils
+        from mlflow.utils import rest_utils
 
         try:
-            httpx.get(f"{self.tracking_uri}/health", timeout=ANSWER_S).raise_for_status()
-            return self.client
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            reply = rest_utils.http_request(  # type: ignore[no-untyped-call]
+                utils.get_default_host_creds(self.tracking_uri),  # type: ignore[attr-defined,no-untyped-call]
+                "/api/2.0/mlflow/experiments/search",
+                "GET",
+                max_retries=0,
+                timeout=ANSWER_S,
+                raise_on_status=False,
+                params={"max_results": 1},
+            )
+        except (OSError, MlflowException) as error:
             raise TrackingUnavailable(f"MLflow at {self.tracking_uri}: {error}") from None
+        if reply.status_code in (401, 403):
+            raise TrackingUnavailable(
+                f"MLflow at {self.tracking_uri} refuses the credentials ({reply.status_code}); set "
+                "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+            )
+        if not reply.ok:
+            words = f"{reply.status_code} {reply.text[:200]}"
+            raise TrackingUnavailable(f"MLflow at {self.tracking_uri}: {words}")
+        return client
 
     def link(self, mlflow_run_id: str) -> str:
         """Page of a run."""
@@ -81,7 +101,7 @@ class MlflowHook:
 
 def find_run(client: "MlflowClient", experiment_id: str, tag: str, value: str) -> "Run | None":
     """Look up the one run with that tag; of two that were made in a race the later is deleted."""
-    found = client.search_runs([experiment_id], f"tags.`{tag}` = '{_literal(value)}'")
+    found = client.search_runs([experiment_id], f"tags.`{tag}` = '{literal(value)}'")
     runs = sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
     for other in runs[1:]:
         client.delete_run(other.info.run_id)
@@ -111,7 +131,11 @@ def find_or_create_run(
     return run
 
 
-def _literal(text: str) -> str:
+def literal(text: str) -> str:
+    """Return a value as it stands between the quotes of a filter.
+
+    MLflow's filters know no escapes; raises ValueError for what would end the quotes.
+    """
     if "'" in text or "\\" in text:
         raise ValueError(f"{text!r} cannot be searched for; leave out quotes and backslashes")
     return text

@@ -19,7 +19,7 @@ from hpc_jobs.contract.report import Champion, GateReport
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.validation import Gate, Verdict
 from operators.hooks.hpc import Connect, open_session
-from operators.hooks.mlflow import MlflowHook
+from operators.hooks.mlflow import MlflowHook, literal
 from operators.promotion.candidates import Candidate, fetch_model, read_verdict
 from operators.promotion.gate import Decision, Score, decide
 from operators.runs.run import HANDLE, folder_of, read_frozen
@@ -92,7 +92,7 @@ def register(client: "MlflowClient", run: RunHandle, candidate: Candidate) -> "M
 
     name = registered_name(run.campaign)
     versions = client.search_model_versions(
-        f"name = '{name}' and tags.`{IDENTITY}` = '{candidate.sha256}'"
+        f"name = '{literal(name)}' and tags.`{IDENTITY}` = '{literal(candidate.sha256)}'"
     )
     if versions:
         version = min(versions, key=lambda found: int(found.version))
@@ -183,7 +183,8 @@ def _training_run(client: "MlflowClient", run: RunHandle, model: str) -> str:
     parent = client.get_run(run.mlflow_run_id)
     found = client.search_runs(
         [parent.info.experiment_id],
-        f"tags.`mlflow.parentRunId` = '{run.mlflow_run_id}' and attributes.run_name = '{model}'",
+        f"tags.`mlflow.parentRunId` = '{literal(run.mlflow_run_id)}' "
+        f"and attributes.run_name = '{literal(model)}'",
         order_by=["attributes.start_time DESC"],
         max_results=1,
     )

@@ -7,12 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
 from airflow.sdk.configuration import conf
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.feasible import hopeless
 from hpc_jobs.contract.loading import load
+from hpc_jobs.contract.solver import SOLVERS
 from operators.hooks.hpc import describe
 from operators.runs.resources import refused_resources
 
@@ -34,7 +36,11 @@ def read_campaign(name: str, overrides: Mapping[str, Any] | None = None) -> Camp
     dags = Path(conf.get("core", "dags_folder"))
     source = dags / "campaigns" / f"{name}.yaml"
     campaign = load(Campaign, source, overrides)
-    mistakes = [*hopeless(campaign), *_cluster_mistakes(campaign)]
+    mistakes = [
+        *hopeless(campaign),
+        *_foreign_code(campaign, source),
+        *_cluster_mistakes(campaign),
+    ]
     if campaign.name != name:
         mistakes.append(f"name is '{campaign.name}', but the file is {name}.yaml; name both alike")
     folder = dags / "measurements"
@@ -76,6 +82,18 @@ def flatten(campaign: Campaign) -> dict[str, str]:
 
     descend(campaign.model_dump(mode="json"), ())
     return flat
+
+
+def _foreign_code(campaign: Campaign, source: Path) -> Iterator[str]:
+    """Refuse code that the file does not name: who may trigger a run may not bring code along."""
+    if campaign.solver in SOLVERS or campaign.solver == yaml.safe_load(source.read_text()).get(
+        "solver"
+    ):
+        return
+    yield (
+        f"solver is '{campaign.solver}' by the trigger's overrides, but only the campaign's file "
+        f"may name code; write it there, or choose {', '.join(SOLVERS)}"
+    )
 
 
 def _cluster_mistakes(campaign: Campaign) -> Iterator[str]:

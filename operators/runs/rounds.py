@@ -9,7 +9,7 @@ from hpc_jobs.contract.facts import ShardFacts
 from hpc_jobs.contract.report import ArrayReport, RoundPlan
 from hpc_jobs.contract.run import RunHandle
 from operators.hooks.hpc import Connect, open_session
-from operators.hooks.mlflow import MlflowHook, find_or_create_run
+from operators.hooks.mlflow import MlflowHook, find_or_create_run, literal
 from operators.runs.run import folder_of, read_frozen
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def _measured_rate(run: RunHandle, mlflow: MlflowHook) -> float:
     client = mlflow.require()
     found = client.search_runs(
         [mlflow.experiment(run.mlflow_experiment)],
-        f"tags.mlflow.parentRunId = '{run.mlflow_run_id}' and metrics.`{RATE}` > 0",
+        f"tags.mlflow.parentRunId = '{literal(run.mlflow_run_id)}' and metrics.`{RATE}` > 0",
         order_by=["attributes.start_time DESC"],
         max_results=1,
     )

@@ -226,7 +226,7 @@ def _freeze(session: Session, folder: RunFolder[PurePosixPath], frozen: FrozenCa
 
 
 def _handle(frozen: FrozenCampaign, sites: dict[Site, SiteHandle]) -> RunHandle:
-    execution = frozen.campaign.execution
+    execution, validation = frozen.campaign.execution, frozen.campaign.validation
     return RunHandle(
         run_id=frozen.run_id,
         campaign=frozen.campaign.name,
@@ -234,7 +234,8 @@ def _handle(frozen: FrozenCampaign, sites: dict[Site, SiteHandle]) -> RunHandle:
         sites=sites,
         networks=len(frozen.campaign.training.trainings),
         committees=len(frozen.campaign.training.committees),
-        measurements=len(frozen.campaign.validation.measurements),
+        measurements=len(validation.measurements),
+        outside=len(validation.measurements) if validation.outside else 0,
         resources=execution.resources,
         allowed_loss=execution.allowed_loss,
         tries_per_element=execution.tries_per_element,

@@ -9,6 +9,7 @@ from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
 from hpc_jobs.contract.layout import Workspace
+from hpc_jobs.contract.report import VisibleFiles
 from hpc_jobs.contract.run import RunHandle, Site
 from operators.array.patience import patiently
 from operators.cluster.visibility import Visibility, check, drive
@@ -32,7 +33,7 @@ class WorkspaceSensor(BaseSensorOperator):
     hash_bytes
         Files are hashed up to so many bytes a manifest; beyond, a sample is.
 
-    Returns {"files": n, "size_bytes": n}. A dead login node is waited for, like missing files.
+    Returns VisibleFiles (as JSON). A dead login node is waited for, like missing files.
     """
 
     template_fields: Sequence[str] = ("run", "manifests")
@@ -88,7 +89,8 @@ class WorkspaceSensor(BaseSensorOperator):
         """Report what the trigger saw."""
         if event["missing"]:
             raise AirflowSensorTimeout(f"after {self.timeout:g} s: {event['missing']}")
-        return {"files": int(event["files"]), "size_bytes": int(event["size_bytes"])}
+        seen = VisibleFiles(files=event["files"], size_bytes=event["size_bytes"])
+        return seen.model_dump()
 
     def poke(self, context: Any) -> bool:
         """Look once."""
@@ -117,4 +119,4 @@ class WorkspaceSensor(BaseSensorOperator):
 
     @staticmethod
     def _result(seen: Visibility) -> dict[str, int]:
-        return {"files": seen.files, "size_bytes": seen.size_bytes}
+        return VisibleFiles(files=seen.files, size_bytes=seen.size_bytes).model_dump()

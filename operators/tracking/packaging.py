@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import hpc_jobs
 from hpc_jobs.contract.records import read_manifest
+from operators.hooks.mlflow import literal
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -38,7 +39,8 @@ def package_model(
 
     run = client.get_run(mlflow_run_id)
     key, value = tag
-    found = client.search_logged_models([run.info.experiment_id], f"tags.`{key}` = '{value}'")
+    same = f"tags.`{key}` = '{literal(value)}'"
+    found = client.search_logged_models([run.info.experiment_id], same)
     model = (
         found[0]
         if found

@@ -76,7 +76,8 @@ def _print_quantities(
     table = _table(title)
     table.add_column("quantity")
     for name, judgement in judged.items():
-        style = {"pass": "green", "fail": "red"}.get(judgement.verdict, "yellow")
+        styles = {"pass": "green", "answered": "green", "fail": "red"}
+        style = styles.get(judgement.verdict, "yellow")
         heading = f"{name}\n[{style}]{judgement.verdict.upper()}[/]"
         table.add_column(heading, justify="right")
     for quantity in quantities:

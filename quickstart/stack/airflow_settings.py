@@ -17,7 +17,7 @@ IMPORTS = "quickstart.stack.airflow_imports"
 def write(layout: Layout, ports: Ports) -> None:
     """Write airflow.cfg, and the password file if there is none."""
     if not layout.airflow_passwords.exists():
-        _write_private(layout.airflow_passwords, json.dumps({USER: secrets.token_urlsafe(9)}))
+        write_private(layout.airflow_passwords, json.dumps({USER: secrets.token_urlsafe(9)}))
     config = configparser.RawConfigParser()
     config.read_dict(_settings(layout, ports) | _interval_settings())
     for section, values in _secrets(layout).items():
@@ -27,7 +27,7 @@ def write(layout: Layout, ports: Ports) -> None:
             config.set(section, key, value)
     path = layout.airflow / "airflow.cfg"
     draft = path.with_suffix(".draft")
-    _write_private(draft, "")
+    write_private(draft, "")
     with draft.open("w") as file:
         config.write(file)
     draft.replace(path)
@@ -117,12 +117,13 @@ def _secrets(layout: Layout) -> dict[str, dict[str, str]]:
             "api": {"secret_key": secrets.token_urlsafe(32)},
             "api_auth": {"jwt_secret": secrets.token_urlsafe(64)},
         }
-        _write_private(layout.secrets, json.dumps(chosen))
+        write_private(layout.secrets, json.dumps(chosen))
     stored: dict[str, dict[str, str]] = json.loads(layout.secrets.read_text())
     return stored
 
 
-def _write_private(path: Path, text: str) -> None:
+def write_private(path: Path, text: str) -> None:
+    """Write a file that its owner alone may read, whole or not at all."""
     draft = path.with_name(f".{path.name}.draft")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
     with os.fdopen(os.open(draft, flags, 0o600), "w") as file:

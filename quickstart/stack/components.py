@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from quickstart.stack import airflow_settings
+from quickstart.stack import airflow_settings, mlflow_settings
 from quickstart.stack.airflow_settings import IMPORTS
 from quickstart.stack.layout import NODES, Layout
 from quickstart.stack.ports import HOST, Ports, answers
@@ -64,6 +64,7 @@ def airflow_environment(layout: Layout, ports: Ports) -> dict[str, str]:
     return _environment(layout) | {
         "AIRFLOW_HOME": str(layout.airflow),
         "MLFLOW_TRACKING_URI": mlflow_url(ports),
+        **mlflow_settings.client_environment(layout),
     }
 
 
@@ -107,12 +108,15 @@ def _mlflow(layout: Layout, ports: Ports) -> Component:
         "port": str(ports.mlflow),
         "workers": "1",
         "allowed-hosts": hosts,
+        "app-name": mlflow_settings.APP,
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
     return Component(
         name="mlflow",
         command=python("mlflow", "server", "--serve-artifacts", *flags),
-        environment=_environment(layout) | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+        environment=_environment(layout)
+        | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        | mlflow_settings.server_environment(layout),
         folder=layout.mlflow,
         healthy=lambda since: _ok(ports.mlflow, "/health"),
         port=ports.mlflow,

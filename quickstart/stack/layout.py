@@ -5,7 +5,7 @@
   run/<component>.json       which process it is
   logs/<component>.log       what it says
   airflow/                   AIRFLOW_HOME: airflow.cfg, passwords.json, database, task logs
-  mlflow/                    database and artifacts
+  mlflow/                    database, artifacts, passwords.json
   keys/                      the client's key, and one host key per node
   nodes/<node>/              a login node: home, queue
   shared/workspaces          what both nodes see as ~/workspaces
@@ -70,6 +70,16 @@ class Layout:
     def mlflow(self) -> Path:
         """MLflow's database and artifacts."""
         return self.root / "mlflow"
+
+    @property
+    def mlflow_passwords(self) -> Path:
+        """MLflow's user and password; private to the user."""
+        return self.mlflow / "passwords.json"
+
+    @property
+    def mlflow_users(self) -> Path:
+        """What MLflow's server is told of its users."""
+        return self.mlflow / "users.ini"
 
     @property
     def client_key(self) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from quickstart.batchq.store import Store
 from quickstart.processes import stop, with_environment
-from quickstart.stack import airflow_settings, components
+from quickstart.stack import airflow_settings, components, mlflow_settings
 from quickstart.stack.airflow_api import AirflowApi, publish_connections
 from quickstart.stack.components import Component
 from quickstart.stack.layout import NODES, Layout
@@ -104,6 +104,7 @@ class Stack:
         line = public_line(make_key(self.layout.client_key))
         self.layout.authorized_keys.write_text(f"{line} {components.login_user()}\n")
         airflow_settings.write(self.layout, self.ports)
+        mlflow_settings.write(self.layout)
 
     def _stop_elements(self) -> None:
         """End running batch elements by their runners, which note that the node went down."""

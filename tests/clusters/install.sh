@@ -1,10 +1,10 @@
 #!/bin/sh
-# Slurm, munge, MariaDB and sshd from Debian, for the clusters that the tests start themselves.
+# Slurm, munge, MariaDB, sshd and login shells from Debian, for the clusters that the tests start themselves.
 # Does nothing where everything is there already; starts no service, on any kind of host.
 set -eu
 
-packages="slurmctld slurmd slurm-client slurmdbd munge mariadb-server openssh-server"
-programs="slurmctld slurmd sbatch sacct slurmdbd munged mariadbd mariadb-install-db sshd"
+packages="slurmctld slurmd slurm-client slurmdbd munge mariadb-server openssh-server tcsh zsh fish"
+programs="slurmctld slurmd sbatch sacct slurmdbd munged mariadbd mariadb-install-db sshd tcsh zsh fish"
 
 PATH="$PATH:/usr/sbin:/sbin"
 missing=""

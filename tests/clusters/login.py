@@ -34,6 +34,8 @@ class LoginNode:
         shutil.copy(public_key(key), self.authorized_keys)
         self._known_hosts = folder / "known_hosts"
         self._known_hosts.write_text(f"[{self.host}]:{port} {self.host_key}\n")
+        self._played = folder / "played.conf"
+        self._played.touch()
         config = render("sshd_config", folder / "sshd_config", values)
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where sshd locks itself up
         # sshd wants its own absolute path: it runs itself anew for each connection.
@@ -94,6 +96,21 @@ class LoginNode:
         self.daemon.start()
 
     @contextlib.contextmanager
+    def max_sessions(self, number: int) -> Iterator[None]:
+        """Let no more sessions run at once on a connection; connections are cut."""
+        config = self.folder / "sshd_config"
+        content = config.read_text()
+        self.stop()
+        config.write_text(f"MaxSessions {number}\n{content}")
+        try:
+            self.start()
+            yield
+        finally:
+            self.stop()
+            config.write_text(content)
+            self.start()
+
+    @contextlib.contextmanager
     def another_host_key(self) -> Iterator[None]:
         """Show another host key, as an impostor would."""
         impostor = self.folder / "impostor_key"
@@ -127,6 +144,31 @@ class LoginNode:
         argv += ["-V", validity, str(public_key(key))]
         subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
         return key.with_name(f"{key.name}-cert.pub")
+
+    @contextlib.contextmanager
+    def played(
+        self, *, shell: str = "bash", banner: str = "", user: str = "", **variables: str
+    ) -> Iterator[None]:
+        """Let logins have another shell, print a banner, be another user's, or set variables."""
+        startup = {"bash": "bash", "tcsh": "tcsh", "zsh": "zsh", "fish": "fish"}[shell]
+        lines = ["#!/bin/bash", *(f"export {key}={value}" for key, value in variables.items())]
+        if banner:
+            lines.append(f"echo '{banner}'")
+        account = f"setpriv --reuid={user} --regid=nogroup --clear-groups " if user else ""
+        lines.append(f'exec {account}{startup} -c "$SSH_ORIGINAL_COMMAND"')
+        forced = self.folder / "forced"
+        forced.write_text("\n".join(lines) + "\n")
+        forced.chmod(0o755)
+        self._replay(f"ForceCommand {forced}\n")
+        try:
+            yield
+        finally:
+            self._replay("")
+
+    def _replay(self, settings: str) -> None:
+        self._played.write_text(settings)
+        self.stop()  # a connection that is open would go on as before
+        self.start()
 
     @contextlib.contextmanager
     def command(self, name: str, script: str) -> Iterator[Path]:

@@ -148,5 +148,42 @@ class SlurmCluster:
             if reason == "BeginTime":
                 self.admin("scontrol", "update", f"JobId={element}", "StartTime=now")
 
+    @contextlib.contextmanager
+    def configured(self, **settings: object) -> Iterator[None]:
+        """Let the controller run with other settings of slurm.conf for a while."""
+        path = self.folder / "etc" / "cluster.conf"
+        before = path.read_text()
+        self.controller.stop()
+        path.write_text(before + "".join(f"{key}={value}\n" for key, value in settings.items()))
+        self.controller.start()
+        try:
+            yield
+        finally:
+            self.controller.stop()
+            path.write_text(before)
+            self.controller.start()
+
+    @contextlib.contextmanager
+    def jobs_limited_to(self, jobs: int) -> Iterator[None]:
+        """Let the accounting allow a user so many jobs in the queue; an element counts as one."""
+        self._limit(jobs)
+        try:
+            yield
+        finally:
+            self._limit(-1)
+
+    def _limit(self, jobs: int) -> None:
+        argv = ("sacctmgr", "--immediate", "modify", "user", self.login.user, "set")
+        self.admin(*argv, f"MaxSubmitJobs={jobs}")
+
+    @contextlib.contextmanager
+    def hidden(self, partition: str) -> Iterator[None]:
+        """Hide a partition from whoever does not ask for all."""
+        self.admin("scontrol", "update", f"PartitionName={partition}", "Hidden=YES")
+        try:
+            yield
+        finally:
+            self.admin("scontrol", "update", f"PartitionName={partition}", "Hidden=NO")
+
     def _set_node(self, node: str, state: str) -> None:
         self.admin("scontrol", "update", f"NodeName={node}", f"State={state}", "Reason=test")

@@ -91,7 +91,7 @@ def test_shape_and_independence_of_the_batch(kind, shape):
     strains, _ = records(shape, 20)
     network = fitted(kind, shape, strains).eval()
     x = observed(network, shape, strains)
-    assert x.shape == (20, network.components)
+    assert x.shape == (20, network.measured)
     answers = network(x)
     assert answers.shape == (20, 8) and torch.isfinite(answers).all()
     torch.testing.assert_close(network(x[3:4]), answers[3:4], atol=1e-4, rtol=1e-4)

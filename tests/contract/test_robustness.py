@@ -11,7 +11,7 @@ import pytest
 
 from hpc_jobs.contract.material import HockettSherby, Material, Voce
 from hpc_jobs.contract.records import RecordStatus
-from hpc_jobs.contract.specimen import Mesh, Specimens
+from hpc_jobs.contract.specimen import Geometry, Mesh, Specimens
 from hpc_jobs.fem.backends import load
 from hpc_jobs.fem.native.build import build
 from hpc_jobs.fem.native.simulation import Control, NativeSimulation
@@ -39,7 +39,9 @@ def test_extreme_parameters_in_a_process_of_its_own(solver: str, examples: int) 
     assert done.returncode == 0, f"{done.stdout[-2500:]}\n{done.stderr[-5000:]}"
     ended = re.findall("^[a-z_]+$", done.stdout, re.MULTILINE)
     assert len(ended) >= examples
-    assert {"ok", "necked", "inverted", "min_step", "nonfinite", "rejected_material"} <= {*ended}
+    assert {"ok", "necked", "inverted", "min_step", "elastic", "rejected_material"} <= {*ended}
+    # what overflows ends the native return mapping first: PROVOKED shows its other way
+    assert ("nonfinite" if solver == "reference" else "return_map") in ended
     assert {*ended} <= {*RecordStatus.NAMES}
 
 
@@ -71,7 +73,11 @@ PROVOKED: dict[str, tuple[np.ndarray, Material, Specimens]] = {
         drawn(1e4, angle=45.0).model_copy(update={"mesh": Mesh(along=8, across=4, grading=1e-6)}),
     ),
     "return_map": (DP780, sheet(young_mpa=1e12, exponent=20, poisson=1e-9), drawn(1e4, angle=45.0)),
-    "nonfinite": (DP780, sheet(young_mpa=1e300), drawn(0.9)),
+    "nonfinite": (
+        DP780,
+        sheet(),
+        drawn(0.9).model_copy(update={"geometries": (Geometry(thickness_mm=1e305),)}),
+    ),
     "time_limit": (DP780, sheet(), drawn(0.9, time_limit_s=1e-6)),
 }
 

@@ -771,6 +771,34 @@ def test_all_resources_at_once(name: str, argv: str) -> None:
     assert ends(SCHEDULERS[name]().submit_command(request), tuple(argv.split()))
 
 
+@pytest.mark.parametrize(
+    ("memory", "wishes", "asked"),
+    [
+        ("per_node", {}, ["--mem=2000M"]),
+        ("per_cpu", {"cpus": 3, "tasks_per_node": 2}, ["--mem-per-cpu=334M"]),
+        ("per_gpu", {"gpus": 3}, ["--mem-per-gpu=667M"]),
+        ("none", {}, []),
+    ],
+)
+def test_memory_as_sites_want_it(memory: Any, wishes: dict[str, Any], asked: list[str]) -> None:
+    argv = SCHEDULERS["slurm"]().submit_command(wanting(memory=memory, **wishes))
+    assert [word for word in argv if word.startswith("--mem")] == asked
+
+
+def test_memory_that_cannot_be_asked_for_so_is_refused_with_a_remedy() -> None:
+    slurm, pbs, local = (SCHEDULERS[name]() for name in ("slurm", "pbs", "local"))
+    [words] = slurm.refusals(Resources(memory="per_gpu"))
+    assert "no GPU is asked for" in words and "say per_cpu" in words
+    for option in ("--mem-per-cpu=1G", "--mem=1G", "--mem-per-g=1"):
+        [words] = slurm.refusals(Resources(options=(option,)))
+        assert "the cluster's key `memory`" in words
+    [words] = pbs.refusals(Resources(memory="per_cpu"))
+    assert "say per_node or none" in words
+    assert not any(":mem=" in word for word in pbs.submit_command(wanting(memory="none")))
+    [words] = local.refusals(Resources(memory="none"))
+    assert "say per_node" in words
+
+
 def test_all_that_is_refused_is_said_at_once() -> None:
     refusals = SCHEDULERS["local"]().refusals(Resources(**WISHES))
     assert len(refusals) == len(WISHES) - 1  # cpus it has

@@ -1,0 +1,1 @@
+"""The containers: what their files promise, and the whole workflow in them."""

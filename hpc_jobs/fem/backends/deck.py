@@ -26,13 +26,15 @@ from hpc_jobs.fem.materials import MATERIALS
 from hpc_jobs.fem.materials.admissible import defect
 from hpc_jobs.fem.materials.flow_stress import flow_stress
 from hpc_jobs.fem.materials.hardening import hardening_array
-from hpc_jobs.fem.native.simulation import load_steps
 from hpc_jobs.fem.record import Record, failed, finished, stopped
+from hpc_jobs.fem.scout import with_output_times
 from hpc_jobs.fem.specimen.kinematics import log_strains
+from hpc_jobs.fem.specimen.load_steps import load_steps, output_fractions
 from hpc_jobs.fem.specimen.mesh import FloatArray, Quadrilaterals, notched_strip
-from hpc_jobs.fem.specimen.patches import patch_weights
+from hpc_jobs.fem.specimen.patches import patch_weights, unfit_specimen
 
 PEAK_PASSED = 1e-6  # relative loss of force that counts as passing the peak
+FALL_FOR_GOOD = 0.03  # relative loss of force after which it is not expected to rise again
 SAME_TIME = 1e-5  # fraction of the end displacement; decks and results are text
 FLOW_CURVE = np.concatenate(([0.0], np.geomspace(1e-5, 2.0, 180)))
 """Plastic strains at which the hardening law is tabulated."""
@@ -61,6 +63,11 @@ class VirtualTest:
     def thickness_mm(self) -> float:
         """Of the sheet."""
         return self.tensile.geometry.thickness_mm
+
+    @property
+    def drawn_mm(self) -> float:
+        """By how much its ends are drawn apart."""
+        return self.tensile.drawn_mm[-1]
 
     @property
     def left(self) -> list[int]:
@@ -92,12 +99,11 @@ class Motion:
         return float(self.plastic_strains[-1]) if len(self.times) else 0.0
 
     def until_necking(self) -> tuple["Motion", bool]:
-        """Cut off what follows the first loss of force; returns also whether there was one."""
-        peaks = np.maximum.accumulate(self.forces)
-        lost = np.flatnonzero(self.forces < peaks * (1 - PEAK_PASSED))
-        if not len(lost):
+        """Cut off what follows a loss of force for good; returns also whether there was one."""
+        lost = necking(self.forces)
+        if lost is None:
             return self, False
-        kept = slice(lost[0] + 1)
+        kept = slice(lost + 1)
         cut = replace(
             self,
             times=self.times[kept],
@@ -106,6 +112,24 @@ class Motion:
             plastic_strains=self.plastic_strains[kept],
         )
         return cut, True
+
+
+def necking(forces: FloatArray) -> int | None:
+    """Index of the first of a fall of force for good, or None; the rule of all solvers.
+
+    A fall after which the force rises again is none: a sheet whose curve begins flat yields like
+    that. One by FALL_FOR_GOOD is not waited out.
+    """
+    peak, before, fell = 0.0, 0.0, None
+    for index, force in enumerate(forces.tolist()):
+        if fell is not None and force > before:
+            fell, peak = None, force
+        if fell is None and force < peak * (1 - PEAK_PASSED):
+            fell = index
+        if force < peak * (1 - FALL_FOR_GOOD):
+            return fell
+        peak, before = max(peak, force), force
+    return fell
 
 
 class DeckSolver(ABC):
@@ -163,6 +187,12 @@ class DeckSolver(ABC):
         )
         if reason:
             return failed("rejected_material", reason, specimens)
+        unfit = unfit_specimen(specimens)
+        if unfit:
+            return failed("rejected_specimen", unfit, specimens)
+        specimens, reason = with_output_times(values, material, specimens)
+        if reason:
+            return failed("no_output_times", reason, specimens)
         deadline = time.monotonic() + specimens.time_limit_s
         strains = np.empty(specimens.strain_shape)
         forces = np.empty(specimens.force_shape)
@@ -241,7 +271,7 @@ def virtual_test(
 ) -> VirtualTest:
     """Describe one specimen of a record."""
     mesh = notched_strip(tensile.geometry, specimens.mesh)
-    steps, is_output = load_steps(specimens)
+    steps, is_output = load_steps(output_fractions(tensile), specimens.steps_per_output)
     law = hardening_array(material.hardening)
     curve = [(p, flow_stress(law, p)[0]) for p in FLOW_CURVE]
     return VirtualTest(
@@ -250,7 +280,7 @@ def virtual_test(
         specimens=specimens,
         tensile=tensile,
         mesh=mesh,
-        weights=patch_weights(mesh, specimens.patches),
+        weights=patch_weights(mesh, tensile.patches(specimens.patches)),
         steps=steps,
         outputs=steps[is_output],
         flow_curve=np.array(curve),

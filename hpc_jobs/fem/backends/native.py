@@ -1,9 +1,14 @@
 """The C++ kernel: production."""
 
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.material import Material
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.native.build import NotBuilt, build
 from hpc_jobs.fem.native.library import load
-from hpc_jobs.fem.native.simulation import simulate
+from hpc_jobs.fem.native.simulation import simulate as simulate_timed
+from hpc_jobs.fem.record import Record, failed
+from hpc_jobs.fem.scout import with_output_times
+from hpc_jobs.fem.specimen.mesh import FloatArray
 
 __all__ = ["missing", "prepare", "simulate"]
 
@@ -20,3 +25,11 @@ def missing() -> str:
 def prepare(campaign: Campaign) -> str:
     """Compile the library for this type of machine, unless it is there; raises NotBuilt."""
     return f"library {build()}"
+
+
+def simulate(parameters: FloatArray, material: Material, specimens: Specimens) -> Record:
+    """Run all virtual tests of one parameter point, at output times found where they are asked."""
+    timed, reason = with_output_times(parameters, material, specimens)
+    if reason:
+        return failed("no_output_times", reason, specimens)
+    return simulate_timed(parameters, material, timed)

@@ -5,15 +5,16 @@ Voce            s0 + Q (1 - exp(-b p))
 Hockett-Sherby  s_inf - (s_inf - s0) exp(-m p^q)
 mixed           w Swift + (1 - w) Voce
 tabulated       a monotone cubic through points, its last slope beyond them
+nodes           the same of ln k over ln(1 + p/p0)
 """
 
-from math import exp
+from math import exp, log
 
 import numpy as np
 from numba import float64, types
 
 from hpc_jobs.fem.kernel import VECTOR, kernel
-from hpc_jobs.fem.materials.hardening import HOCKETT_SHERBY, MIXED, SWIFT, VOCE
+from hpc_jobs.fem.materials.hardening import HOCKETT_SHERBY, MIXED, NODES, SWIFT, VOCE
 
 FLOOR = 1e-8
 """Below this plastic strain the curve is continued by its tangent: Hockett-Sherby with q < 1
@@ -53,6 +54,19 @@ def _tabulated(law, x):
 
 
 @kernel(_CURVE(VECTOR, float64))
+def _nodes(law, x):
+    """Cubic of ln k between two nodes; a power law beyond the last one."""
+    shifted = law[1] + x
+    place, row = log(shifted / law[1]), 3
+    for i in range(1, int(law[2])):
+        if place > law[3 + 5 * i]:
+            row = 3 + 5 * i
+    r, c1, c2, c3 = place - law[row], law[row + 2], law[row + 3], law[row + 4]
+    k = exp(law[row + 1] + r * (c1 + r * (c2 + r * c3)))
+    return k, k * (c1 + r * (2 * c2 + r * 3 * c3)) / shifted
+
+
+@kernel(_CURVE(VECTOR, float64))
 def flow_stress(law, p):
     """Flow stress k (MPa) and slope dk/dp at plastic strain p; law as in hardening.py."""
     x = max(p, FLOOR)
@@ -71,6 +85,8 @@ def flow_stress(law, p):
         saturating, falling = _voce(law[5], law[6], law[7], x)
         k = share * k + (1 - share) * saturating
         slope = share * slope + (1 - share) * falling
+    elif law[0] == NODES:
+        k, slope = _nodes(law, x)
     else:
         k, slope = _tabulated(law, x)
     return k + slope * (p - x), slope

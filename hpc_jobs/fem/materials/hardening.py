@@ -6,9 +6,17 @@ A code and its numbers: flow_stress.py and native/hardening.hpp evaluate them.
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.contract.material import Hardening, HockettSherby, Mixed, Swift, Tabulated, Voce
+from hpc_jobs.contract.material import (
+    Hardening,
+    HockettSherby,
+    Mixed,
+    Nodes,
+    Swift,
+    Tabulated,
+    Voce,
+)
 
-SWIFT, VOCE, HOCKETT_SHERBY, MIXED, TABULATED = range(5)
+SWIFT, VOCE, HOCKETT_SHERBY, MIXED, TABULATED, NODES = range(6)
 
 FloatArray = NDArray[np.float64]
 
@@ -17,7 +25,9 @@ def hardening_array(law: Hardening) -> FloatArray:
     """Code of the law and its numbers: stresses in MPa, plastic strains and slopes dk/dp in MPa.
 
     Swift K, e0, n; Voce s0, Q, b; Hockett-Sherby s_inf, s0, m, q; mixed w, Swift's, Voce's;
-    tabulated the number of points, then all strains, all stresses and all slopes.
+    tabulated the number of points, then all strains, all stresses and all slopes; nodes p0, the
+    number of pieces, then of each where it begins and the four coefficients of its cubic, ln k over
+    ln(1 + p/p0).
     """
     values: tuple[float, ...]
     match law:
@@ -34,7 +44,22 @@ def hardening_array(law: Hardening) -> FloatArray:
             strains, stresses = np.array(law.plastic_strains), np.array(law.stresses_mpa)
             slopes = monotone_slopes(strains, stresses)
             values = (TABULATED, len(strains), *strains, *stresses, *slopes)
+        case Nodes():
+            pieces = _pieces(law)
+            values = (NODES, law.prestrain, len(pieces), *pieces.ravel())
     return np.array(values, dtype=np.float64)
+
+
+def _pieces(law: Nodes) -> FloatArray:
+    """Rows (n, 5): where a piece begins in ln(1 + p/p0), and its cubic; the last is straight."""
+    x = np.log1p(np.array(law.plastic_strains) / law.prestrain)
+    y = np.log(law.stresses_mpa)
+    slopes = monotone_slopes(x, y)
+    steps, secants = np.diff(x), np.diff(y) / np.diff(x)
+    second = (3 * secants - 2 * slopes[:-1] - slopes[1:]) / steps
+    third = (slopes[:-1] + slopes[1:] - 2 * secants) / steps**2
+    bent = (np.append(second, 0.0), np.append(third, 0.0))
+    return np.ascontiguousarray(np.column_stack((x, y, slopes, *bent)))
 
 
 def _swift(law: Swift) -> tuple[float, float, float]:

@@ -1,4 +1,5 @@
 // Chooses the instruction set when the program runs; itself compiled for the plainest machine.
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "kernel.hpp"
@@ -23,7 +24,22 @@ struct yl_solver {
 
 #define YL_EXPORT extern "C" __attribute__((visibility("default")))
 
-YL_EXPORT int yl_abi(void) { return YL_ABI; }
+#define AT(field) offsetof(yl_setup, field)
+#define OF(field) offsetof(yl_sheet, field)
+#define IN(field) offsetof(yl_report, field)
+
+YL_EXPORT const unsigned long *yl_layout(int *count) {
+    static const unsigned long layout[] = {
+        sizeof(yl_setup), AT(elements), AT(unknowns), AT(half_band), AT(gradients), AT(volumes), AT(dofs), AT(signs),
+        AT(force_factor), AT(patches), AT(quantities), AT(patch_weights), AT(poisson), AT(tolerance), AT(point_tolerance),
+        AT(cut_back),
+        sizeof(yl_sheet), OF(young), OF(cos2), OF(sin2), OF(hardening_values), OF(hardening), OF(isotropic),
+        OF(end_displacement), OF(steps), OF(times), OF(is_output),
+        sizeof(yl_report), IN(status), IN(time), IN(force), IN(largest_plastic_strain), IN(steps), IN(cut_backs),
+        IN(stiffnesses), IN(residuals)};
+    *count = sizeof(layout) / sizeof(layout[0]);
+    return layout;
+}
 
 YL_EXPORT int yl_best_path(void) {
 #ifdef YL_X86
@@ -51,10 +67,15 @@ YL_EXPORT yl_solver *yl_open(const yl_setup *setup, int path) {
     return solver;
 }
 
-YL_EXPORT void yl_solve(yl_solver *s, const double *coefficients, double time_limit_s, double *values, double *forces,
-                        yl_report *report) {
+YL_EXPORT int yl_load(yl_solver *s, const yl_sheet *sheet) {
     YL_TIMED(YL_REST);
-    s->kernel->solve(s->solver, coefficients, time_limit_s, values, forces, report);
+    return s->kernel->load(s->solver, sheet);
+}
+
+YL_EXPORT void yl_solve(yl_solver *s, const double *coefficients, double time_limit_s, double *values, double *forces,
+                        double *displacements, yl_report *report) {
+    YL_TIMED(YL_REST);
+    s->kernel->solve(s->solver, coefficients, time_limit_s, values, forces, displacements, report);
 }
 
 YL_EXPORT void yl_yield(const double *coefficients, int count, const double *stresses, double *results) {

@@ -5,6 +5,7 @@
 //     Hockett-Sherby  s_inf - (s_inf - s0) exp(-m p^q)
 //     mixed           w Swift + (1 - w) Voce
 //     tabulated       a monotone cubic through points, its last slope beyond them
+//     nodes           the same of ln k over ln(1 + p/p0)
 //
 // The readable counterpart is hpc_jobs/fem/materials/flow_stress.py; codes and numbers are those of hardening.py there.
 #pragma once
@@ -12,24 +13,29 @@
 
 namespace YL_ARCH {
 
-enum Law { SWIFT = 0, VOCE = 1, HOCKETT_SHERBY = 2, MIXED = 3, TABULATED = 4 };
+enum Law { SWIFT = 0, VOCE = 1, HOCKETT_SHERBY = 2, MIXED = 3, TABULATED = 4, NODES = 5 };
 
 struct Hardening {
     int law;
     double parameter[7];
-    int points;                              // of a table
+    int points;                              // of a table, or nodes
     const double *strains, *stresses, *slopes;
+    const double *pieces; // of nodes: (points, 5) where each begins, and its cubic's coefficients
 };
 
 // From the array of hardening.py, which must outlive it if it is a table.
 inline Hardening hardening_law(const double *values) {
-    constexpr int NUMBERS[] = {3, 3, 4, 7, 0};
+    constexpr int NUMBERS[] = {3, 3, 4, 7, 0, 1};
     Hardening h = {};
     h.law = static_cast<int>(values[0]);
     for (int i = 0; i < NUMBERS[h.law]; ++i) h.parameter[i] = values[1 + i];
     if (h.law == TABULATED) {
         h.points = static_cast<int>(values[1]);
         h.strains = values + 2, h.stresses = h.strains + h.points, h.slopes = h.stresses + h.points;
+    }
+    if (h.law == NODES) {
+        h.points = static_cast<int>(values[2]);
+        h.pieces = values + 3;
     }
     return h;
 }
@@ -79,6 +85,24 @@ static __attribute__((noinline)) void tabulated(const Hardening &h, const Vec &x
     }
 }
 
+// All pieces are looked at, so that a vector's lanes need not agree on one.
+template <class T>
+YL_INLINE void nodes(const Hardening &h, T x, T &k, T &slope) {
+    const double *piece = h.pieces;
+    const T shifted = h.parameter[0] + x, place = log(shifted * (1 / h.parameter[0]));
+    T at = T{} + piece[0], c0 = T{} + piece[1], c1 = T{} + piece[2], c2 = T{} + piece[3], c3 = T{} + piece[4];
+    for (int i = 1; i < h.points; ++i) {
+        piece += 5;
+        const auto beyond = below(T{} + piece[0], place);
+        at = select(beyond, T{} + piece[0], at);
+        c0 = select(beyond, T{} + piece[1], c0), c1 = select(beyond, T{} + piece[2], c1);
+        c2 = select(beyond, T{} + piece[3], c2), c3 = select(beyond, T{} + piece[4], c3);
+    }
+    const T r = place - at;
+    k = exp(c0 + r * (c1 + r * (c2 + r * c3)));
+    slope = k * (c1 + r * (2.0 * c2 + r * (3.0 * c3))) / shifted;
+}
+
 template <class T>
 YL_INLINE void flow_stress(const Hardening &h, T p, T &k, T &slope) {
     const double *c = h.parameter;
@@ -98,6 +122,8 @@ YL_INLINE void flow_stress(const Hardening &h, T p, T &k, T &slope) {
         voce(c + 4, x, k_voce, slope_voce);
         k = c[0] * k + (1 - c[0]) * k_voce;
         slope = c[0] * slope + (1 - c[0]) * slope_voce;
+    } else if (h.law == NODES) {
+        nodes(h, x, k, slope);
     } else {
         tabulated(h, x, k, slope);
     }

@@ -16,8 +16,11 @@ static void *open(const yl_setup *setup) {
     return nullptr;
 }
 
-static void solve(void *solver, const double *coefficients, double limit_s, double *values, double *forces, yl_report *report) {
-    static_cast<Solver *>(solver)->solve(coefficients, limit_s, values, forces, report);
+static int load(void *solver, const yl_sheet *sheet) { return static_cast<Solver *>(solver)->load(*sheet); }
+
+static void solve(void *solver, const double *coefficients, double limit_s, double *values, double *forces,
+                  double *displacements, yl_report *report) {
+    static_cast<Solver *>(solver)->solve(coefficients, limit_s, values, forces, displacements, report);
 }
 
 static void close(void *solver) {
@@ -41,6 +44,6 @@ static void yield(const double *coefficients, int count, const double *stresses,
 }
 
 extern const Kernel kernel;
-const Kernel kernel = {open, solve, close, yield};
+const Kernel kernel = {open, load, solve, close, yield};
 
 }  // namespace YL_ARCH

@@ -4,7 +4,8 @@
 
 struct Kernel {
     void *(*open)(const yl_setup *);
-    void (*solve)(void *, const double *, double, double *, double *, yl_report *);
+    int (*load)(void *, const yl_sheet *);
+    void (*solve)(void *, const double *, double, double *, double *, double *, yl_report *);
     void (*close)(void *);
     void (*yield)(const double *, int, const double *, double *);
 };

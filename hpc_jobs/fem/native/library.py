@@ -14,7 +14,6 @@ from hpc_jobs.fem.native.build import BUILT, NotBuilt, library_path, machine
 from hpc_jobs.fem.native.symmetry import Part
 from hpc_jobs.fem.specimen.mesh import FloatArray
 
-ABI = 4
 PATHS = ("portable", "avx2", "avx512")
 
 _DOUBLES = ctypes.POINTER(ctypes.c_double)
@@ -31,7 +30,14 @@ class _Setup(ctypes.Structure):
         ("patches", ctypes.c_int),
         ("quantities", ctypes.c_int),
         ("patch_weights", _DOUBLES),
-        *((name, ctypes.c_double) for name in ("young", "poisson", "cos2", "sin2")),
+        *((name, ctypes.c_double) for name in ("poisson", "tolerance", "point_tolerance")),
+        ("cut_back", ctypes.c_int),
+    )
+
+
+class _Sheet(ctypes.Structure):
+    _fields_ = (
+        *((name, ctypes.c_double) for name in ("young", "cos2", "sin2")),
         ("hardening_values", ctypes.c_int),
         ("hardening", _DOUBLES),
         ("isotropic", _DOUBLES),
@@ -39,10 +45,6 @@ class _Setup(ctypes.Structure):
         ("steps", ctypes.c_int),
         ("times", _DOUBLES),
         ("is_output", ctypes.POINTER(ctypes.c_ubyte)),
-        ("tolerance", ctypes.c_double),
-        ("point_tolerance", ctypes.c_double),
-        ("cut_back", ctypes.c_int),
-        ("warm", ctypes.c_int),
     )
 
 
@@ -56,22 +58,27 @@ class _Report(ctypes.Structure):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Problem:
-    """One specimen of one material but for its yield function, and how to load it."""
+    """The mesh of one specimen, and how it is solved."""
 
     part: Part
-    youngs_modulus_mpa: float
     poisson_ratio: float
-    angle_deg: float
-    isotropic: FloatArray  # (9,) coefficients of the isotropic sheet of the same exponent
-    hardening: FloatArray  # fem.hardening's array
     quantities: int  # patch averages: 2 strains, or 4 with thickness and plastic strain
-    end_displacement_mm: float
-    times: FloatArray  # (steps,) ends of the load steps, increasing to 1
-    is_output: NDArray[np.bool_]  # (steps,)
     tolerance: float  # residual over force
     point_tolerance: float  # of the return mapping, strain
     cut_back: bool  # halve steps that fail
-    warm: bool  # start from the trajectory of the isotropic sheet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Loading:
+    """A sheet but for its yield function, how it lies in the specimen, and how it is drawn."""
+
+    youngs_modulus_mpa: float
+    angle_deg: float
+    hardening: FloatArray  # fem.hardening's array
+    isotropic: FloatArray | None  # (9,) coefficients of a sheet whose trajectory to start from
+    end_displacement_mm: float
+    times: FloatArray  # (steps,) ends of the load steps, increasing to 1
+    is_output: NDArray[np.bool_]  # (steps,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -88,6 +95,7 @@ class Outcome:
     cut_backs: int
     stiffnesses: int
     residuals: int
+    displacements: FloatArray | None = None  # (outputs, unknowns), mm, where they were asked for
 
 
 class Library:
@@ -95,8 +103,9 @@ class Library:
 
     def __init__(self, path: Path) -> None:
         dll = ctypes.CDLL(str(path))
-        if dll.yl_abi() != ABI:
-            raise OSError(f"{path} speaks version {dll.yl_abi()} of the interface, not {ABI}")
+        _check_layout(dll, path)
+        dll.yl_load.restype = ctypes.c_int
+        dll.yl_load.argtypes = (ctypes.c_void_p, ctypes.POINTER(_Sheet))
         dll.yl_open.restype = ctypes.c_void_p
         dll.yl_open.argtypes = (ctypes.POINTER(_Setup), ctypes.c_int)
         dll.yl_solve.restype = None
@@ -104,6 +113,7 @@ class Library:
             ctypes.c_void_p,
             _DOUBLES,
             ctypes.c_double,
+            _DOUBLES,
             _DOUBLES,
             _DOUBLES,
             ctypes.POINTER(_Report),
@@ -127,6 +137,33 @@ class Library:
         return results
 
 
+def _layout() -> list[int]:
+    """Sizes of the structures and offsets of their fields, as this module sees them."""
+    return [
+        number
+        for structure in (_Setup, _Sheet, _Report)
+        for number in (
+            ctypes.sizeof(structure),
+            *(getattr(structure, field[0]).offset for field in structure._fields_),
+        )
+    ]
+
+
+def _check_layout(dll: ctypes.CDLL, path: Path) -> None:
+    """Raise OSError unless the library lays its structures out as this module does."""
+    if not hasattr(dll, "yl_layout"):
+        raise OSError(f"{path} is no library of this kernel; build it again")
+    dll.yl_layout.restype = ctypes.POINTER(ctypes.c_ulong)
+    count = ctypes.c_int()
+    numbers = dll.yl_layout(ctypes.byref(count))
+    found = numbers[: count.value]
+    if found != _layout():
+        raise OSError(
+            f"{path} lays its structures out as {found}, and this code as {_layout()}; "
+            "build the library from the sources beside it"
+        )
+
+
 @lru_cache(maxsize=8)
 def load(root: Path = BUILT) -> Library:
     """Load the library for this machine; raises NotBuilt, never compiles."""
@@ -140,12 +177,13 @@ def load(root: Path = BUILT) -> Library:
 
 
 class Solver:
-    """One problem, solved for one yield function after the other; for one thread at a time."""
+    """One specimen's mesh, for one sheet after the other; for one thread at a time."""
 
     def __init__(self, library: Library, problem: Problem, path: str | None = None) -> None:
         self._dll, self._handle = library.dll, None
-        patches, outputs = len(problem.part.patch_weights), int(problem.is_output.sum())
-        self._shape = (problem.quantities, patches, outputs)
+        self._shape = (problem.quantities, len(problem.part.patch_weights))
+        self._outputs = 0
+        self._unknowns = problem.part.unknowns
         setup, kept = _setup(problem)
         index = PATHS.index(path or library.best_path)
         self._handle = self._dll.yl_open(ctypes.byref(setup), index)
@@ -161,9 +199,24 @@ class Solver:
             self._dll.yl_close(self._handle)
             self._handle = None
 
-    def solve(self, material: YieldFunction, time_limit_s: float) -> Outcome:
-        """Draw the specimen to its end displacement, or as far as it goes in that CPU time."""
-        values, forces = np.full(self._shape, np.nan), np.full(self._shape[-1], np.nan)
+    def load(self, loading: Loading) -> None:
+        """Take a sheet and its loading for the solutions that follow."""
+        sheet, kept = _sheet(loading)
+        if not self._dll.yl_load(self._handle, ctypes.byref(sheet)):
+            raise OSError(f"the native solver has no memory for {sheet.steps} load steps")
+        del kept
+        self._outputs = int(loading.is_output.sum())
+
+    def solve(
+        self, material: YieldFunction, time_limit_s: float, *, displacements: bool = False
+    ) -> Outcome:
+        """Draw the specimen to its end displacement, or as far as it goes in that CPU time.
+
+        displacements: also keep those of the unknowns at the output times; NaN where not reached.
+        """
+        kept = np.full((self._outputs, self._unknowns), np.nan) if displacements else None
+        values = np.full((*self._shape, self._outputs), np.nan)
+        forces = np.full(self._outputs, np.nan)
         report = _Report()
         self._dll.yl_solve(
             self._handle,
@@ -171,10 +224,11 @@ class Solver:
             time_limit_s,
             _pointer(values),
             _pointer(forces),
+            None if kept is None else _pointer(kept),
             ctypes.byref(report),
         )
         facts: dict[str, Any] = {field[0]: getattr(report, field[0]) for field in _Report._fields_}
-        return Outcome(values=values, forces=forces, **facts)
+        return Outcome(values=values, forces=forces, displacements=kept, **facts)
 
 
 def _pointer(array: NDArray[Any]) -> Any:
@@ -183,17 +237,13 @@ def _pointer(array: NDArray[Any]) -> Any:
 
 def _setup(problem: Problem) -> tuple[_Setup, list[NDArray[Any]]]:
     """Describe the problem in C; the arrays must live as long as the description is used."""
-    part, twice = problem.part, 2 * np.deg2rad(problem.angle_deg)
+    part = problem.part
     arrays: dict[str, NDArray[Any]] = {
         "gradients": np.ascontiguousarray(part.gradients, dtype=np.float64),
         "volumes": np.ascontiguousarray(part.volumes, dtype=np.float64),
         "dofs": np.ascontiguousarray(part.dofs, dtype=np.intc),
         "signs": np.ascontiguousarray(part.signs, dtype=np.float64),
         "patch_weights": np.ascontiguousarray(part.patch_weights, dtype=np.float64),
-        "hardening": np.ascontiguousarray(problem.hardening, dtype=np.float64),
-        "isotropic": np.ascontiguousarray(problem.isotropic, dtype=np.float64),
-        "times": np.ascontiguousarray(problem.times, dtype=np.float64),
-        "is_output": np.ascontiguousarray(problem.is_output, dtype=np.ubyte),
     }
     setup = _Setup(
         elements=len(part.volumes),
@@ -202,17 +252,32 @@ def _setup(problem: Problem) -> tuple[_Setup, list[NDArray[Any]]]:
         force_factor=part.force_factor,
         patches=len(part.patch_weights),
         quantities=problem.quantities,
-        young=problem.youngs_modulus_mpa,
         poisson=problem.poisson_ratio,
-        cos2=np.cos(twice),
-        sin2=np.sin(twice) if problem.angle_deg % 90 else 0.0,
-        hardening_values=len(problem.hardening),
-        end_displacement=problem.end_displacement_mm,
-        steps=len(problem.times),
         tolerance=problem.tolerance,
         point_tolerance=problem.point_tolerance,
         cut_back=problem.cut_back,
-        warm=problem.warm,
         **{name: _pointer(array) for name, array in arrays.items()},
     )
     return setup, list(arrays.values())
+
+
+def _sheet(loading: Loading) -> tuple[_Sheet, list[NDArray[Any]]]:
+    """Describe a sheet in C; as above."""
+    twice = 2 * np.deg2rad(loading.angle_deg)
+    arrays: dict[str, NDArray[Any]] = {
+        "hardening": np.ascontiguousarray(loading.hardening, dtype=np.float64),
+        "times": np.ascontiguousarray(loading.times, dtype=np.float64),
+        "is_output": np.ascontiguousarray(loading.is_output, dtype=np.ubyte),
+    }
+    if loading.isotropic is not None:
+        arrays["isotropic"] = np.ascontiguousarray(loading.isotropic, dtype=np.float64)
+    sheet = _Sheet(
+        young=loading.youngs_modulus_mpa,
+        cos2=np.cos(twice),
+        sin2=np.sin(twice) if loading.angle_deg % 90 else 0.0,
+        hardening_values=len(loading.hardening),
+        end_displacement=loading.end_displacement_mm,
+        steps=len(loading.times),
+        **{name: _pointer(array) for name, array in arrays.items()},
+    )
+    return sheet, list(arrays.values())

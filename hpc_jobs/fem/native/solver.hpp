@@ -15,6 +15,7 @@ constexpr int BUDGET = 4000;              // iterations of one specimen, beside
 constexpr int BUDGET_OF_STEP = 10;        // those of each step that was asked for
 constexpr double SMALLEST_STEP = 1e-5;    // of the end displacement
 constexpr double PEAK_PASSED = 1e-6;      // relative loss of force that counts as passing the peak
+constexpr double FALL_FOR_GOOD = 0.03;    // relative loss of force after which it is not expected to rise again
 constexpr double CHORD_CONTRACTION = 0.2; // a slower fall of the residual asks for a new stiffness
 
 // Processor time of this thread: a busy or suspended machine costs no record its result.
@@ -43,9 +44,11 @@ struct Solver {
     yl_report *report;
 
     bool open(const yl_setup &s);
-    void solve(const double *coefficients, double time_limit_s, double *values, double *forces, yl_report *out);
+    bool load(const yl_sheet &s);
+    void solve(const double *coefficients, double time_limit_s, double *values, double *forces, double *displacements, yl_report *out);
 
   private:
+    void set_elasticity(double young);
     void set_yield_function(const double *coefficients);
     bool elastic_direction();
     void record_reference();
@@ -59,31 +62,50 @@ struct Solver {
     void accept(double time, int step);
     double largest_plastic_strain() const;
     double axial_force() const { return force_factor * specimen.force[specimen.drawn]; }
-    int pull(double *values, double *forces);
+    int necked(const struct Fall &fall);
+    int pull(double *values, double *forces, double *displacements);
 };
 
 inline bool Solver::open(const yl_setup &s) {
     if (!specimen.build(s)) return false;
-    steps = s.steps, end_displacement = s.end_displacement;
+    steps = 0;
     tolerance = s.tolerance, force_factor = s.force_factor, cut_back = s.cut_back != 0;
     const size_t n = s.unknowns;
-    if (!(times.allocate(steps) && hardening.allocate(s.hardening_values) && is_output.allocate(steps) && direction.allocate(n) && trial.allocate(n) &&
-          reference.allocate(n * steps)))
-        return false;
+    if (!(direction.allocate(n) && trial.allocate(n))) return false;
     for (auto &row : past.displacement)
         if (!row.allocate(n)) return false;
-    memcpy(times.data, s.times, steps * sizeof(double));
-    memcpy(is_output.data, s.is_output, steps);
-    material.young = s.young, material.poisson = s.poisson, material.tolerance = s.point_tolerance;
-    material.stiff_m = s.young / (2 * (1 - s.poisson)), material.stiff_d = s.young / (2 * (1 + s.poisson));
-    material.soft_m = 1 / material.stiff_m, material.soft_d = 1 / material.stiff_d;
-    memcpy(hardening.data, s.hardening, s.hardening_values * sizeof(double));
-    material.hardening = hardening_law(hardening.data);
-    set_yield_function(s.isotropic);
+    material.poisson = s.poisson, material.tolerance = s.point_tolerance;
     has_reference = recording = false;
     has_direction = elastic_direction();
-    if (s.warm) record_reference();
     return true;
+}
+
+inline bool Solver::load(const yl_sheet &s) {
+    const size_t n = specimen.unknowns;
+    has_reference = false;
+    steps = 0;
+    if (!(times.allocate(s.steps) && is_output.allocate(s.steps) && hardening.allocate(s.hardening_values))) return false;
+    if (s.isotropic && !reference.allocate(n * s.steps)) return false;
+    steps = s.steps, end_displacement = s.end_displacement;
+    memcpy(times.data, s.times, steps * sizeof(double));
+    memcpy(is_output.data, s.is_output, steps);
+    specimen.outputs = 0;
+    for (int i = 0; i < steps; ++i) specimen.outputs += is_output[i] != 0;
+    specimen.rotation = {s.cos2, s.sin2};
+    set_elasticity(s.young);
+    memcpy(hardening.data, s.hardening, s.hardening_values * sizeof(double));
+    material.hardening = hardening_law(hardening.data);
+    if (s.isotropic) {
+        set_yield_function(s.isotropic);
+        record_reference();
+    }
+    return true;
+}
+
+inline void Solver::set_elasticity(double young) {
+    material.young = young;
+    material.stiff_m = young / (2 * (1 - material.poisson)), material.stiff_d = young / (2 * (1 + material.poisson));
+    material.soft_m = 1 / material.stiff_m, material.soft_d = 1 / material.stiff_d;
 }
 
 inline void Solver::set_yield_function(const double *coefficients) {
@@ -97,17 +119,21 @@ inline void Solver::set_yield_function(const double *coefficients) {
     material.unit = 1 / (equivalent_stress(material.yield, Triple<double>{0.5, 0.5, 0}) * material.young);
 }
 
-// Response of the free unknowns to a unit end displacement, linear elastic: the first guess.
+// Response of the free unknowns to a unit end displacement, linear elastic: the first guess. Young's modulus and
+// the angle do not change it, so that any sheet that does not yield serves.
 inline bool Solver::elastic_direction() {
     const double tiny = 1e-7;
-    const double full = end_displacement;
+    const double rigid[] = {VOCE, 1, 0, 1};
+    const double root_2 = __builtin_sqrt(0.5), von_mises[] = {2, 1, -1, __builtin_sqrt(6.0), root_2, 0, 0, root_2, 0};
+    material.hardening = hardening_law(rigid);
+    set_elasticity(1);
+    set_yield_function(von_mises);
     yl_report ignored = {};
     report = &ignored;
     reset();
     end_displacement = tiny;
     memset(specimen.displacement.data, 0, specimen.slots * sizeof(double));
     prescribe(1);
-    end_displacement = full;
     if (evaluate<true>() || !factorise(specimen.band, specimen.over, specimen.blocks, specimen.vectors)) return false;
     if (correct()) return false;
     for (int i = 0; i < specimen.unknowns; ++i) direction[i] = specimen.displacement[i] / tiny;
@@ -121,7 +147,7 @@ inline void Solver::record_reference() {
     report = &ignored;
     deadline = now_s() + 60;
     recording = true;
-    has_reference = pull(nullptr, nullptr) == YL_OK;
+    has_reference = pull(nullptr, nullptr, nullptr) == YL_OK;
     recording = false;
 }
 
@@ -264,11 +290,25 @@ inline void Solver::accept(double time, int step) {
     past.time[past.known - 1] = time, past.step[past.known - 1] = step;
 }
 
-inline int Solver::pull(double *values, double *forces) {
+// Where a fall of force began: a record that ends in it is told to have necked there.
+struct Fall {
+    bool on = false;
+    double time, force, largest_plastic_strain;
+    int steps;
+};
+
+inline int Solver::necked(const Fall &fall) {
+    report->time = fall.time, report->force = fall.force, report->steps = fall.steps;
+    report->largest_plastic_strain = fall.largest_plastic_strain;
+    return YL_NECKED;
+}
+
+inline int Solver::pull(double *values, double *forces, double *displacements) {
     if (!has_direction) return YL_NONFINITE;
     reset();
-    double time = 0, peak = 0;
+    double time = 0, peak = 0, before = 0;
     int output = 0;
+    Fall fall;
     for (int step = 0; step < steps; ++step) {
         const double goal = times[step];
         double length = goal - time;
@@ -281,34 +321,39 @@ inline int Solver::pull(double *values, double *forces) {
                 length = 0.5 * (next - time);
                 if (!cut_back || status == YL_TIME_LIMIT) return status;
                 if (report->stiffnesses + report->residuals > BUDGET + BUDGET_OF_STEP * steps) return YL_NEWTON;
-                if (length < SMALLEST_STEP) return status == YL_NEWTON ? YL_MIN_STEP : status;
+                if (length < SMALLEST_STEP) return fall.on ? necked(fall) : status == YL_NEWTON ? YL_MIN_STEP : status;
                 continue;
             }
             const double force = axial_force();
             report->force = force;
-            if (force < peak * (1 - PEAK_PASSED)) {
-                report->largest_plastic_strain = largest_plastic_strain();
-                return YL_NECKED;
-            }
-            peak = max(peak, force);
+            // A fall after which the force rises again is none: a plateau steel yields like that.
+            if (fall.on && force > before) fall.on = false, peak = force;
+            if (!fall.on && force < peak * (1 - PEAK_PASSED))
+                fall.on = true, fall.time = report->time, fall.steps = report->steps, fall.force = force,
+                fall.largest_plastic_strain = largest_plastic_strain();
+            if (force < peak * (1 - FALL_FOR_GOOD)) return necked(fall);
+            peak = max(peak, force), before = force;
             accept(next, last ? step : -1);
             time = next;
         }
         if (is_output[step] && values) {
             specimen.measure(material.poisson / material.young, values, output);
             forces[output] = report->force;
+            if (displacements)
+                memcpy(displacements + static_cast<size_t>(output) * specimen.unknowns, specimen.displacement.data, specimen.unknowns * sizeof(double));
             ++output;
         }
     }
-    return YL_OK;
+    return fall.on ? necked(fall) : YL_OK;
 }
 
-inline void Solver::solve(const double *coefficients, double time_limit_s, double *values, double *forces, yl_report *out) {
+inline void Solver::solve(const double *coefficients, double time_limit_s, double *values, double *forces, double *displacements,
+                          yl_report *out) {
     *out = yl_report{};
     report = out;
     deadline = now_s() + time_limit_s;
     set_yield_function(coefficients);
-    out->status = pull(values, forces);
+    out->status = pull(values, forces, displacements);
 }
 
 }  // namespace YL_ARCH

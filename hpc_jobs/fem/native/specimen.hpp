@@ -15,6 +15,7 @@ struct Array {
     T *data = nullptr;
     bool allocate(size_t count) {
         const size_t bytes = (count * sizeof(T) + 63) / 64 * 64;
+        free(data);
         data = static_cast<T *>(aligned_alloc(64, bytes ? bytes : 64));
         if (data) memset(static_cast<void *>(data), 0, bytes);
         return data != nullptr;
@@ -94,9 +95,8 @@ inline bool Specimen::build(const yl_setup &s) {
     blocks = (unknowns + LANES - 1) / LANES;
     vectors = vectors_of(half_band);
     fixed = unknowns, drawn = unknowns + 1, drawn_back = unknowns + 2, slots = unknowns + 3;
-    rotation = {s.cos2, s.sin2};
+    rotation = {1, 0};
     outputs = 0;
-    for (int i = 0; i < s.steps; ++i) outputs += s.is_output[i] != 0;
     const size_t before = static_cast<size_t>(vectors - 1) * LANES;  // rows of zeros
     if (!(group.allocate(groups) && weights.allocate(static_cast<size_t>(patches) * groups * 4) &&
           state.allocate(groups * 4) && iterate.allocate(groups * 4) &&

@@ -45,6 +45,9 @@ class Part:
     half_band: int
     force_factor: float
     patch_weights: FloatArray  # (patches, elements * 4)
+    symmetry: Symmetry
+    node_dofs: NDArray[np.int64]  # (nodes of the whole mesh, 2): unknowns, or the codes above
+    node_signs: FloatArray  # (nodes,)
 
 
 def symmetry_at(angle_deg: float) -> Symmetry:
@@ -81,6 +84,9 @@ def solved_part(geometry: Geometry, grid: Mesh, patches: Patches, symmetry: Symm
         half_band=int((free.max(axis=1) - spread).max()),
         force_factor=2.0 if symmetry == "mirrors" else 1.0,
         patch_weights=np.ascontiguousarray(folded[:, kept].reshape(len(weights), -1)),
+        symmetry=symmetry,
+        node_dofs=node_dofs,
+        node_signs=node_signs,
     )
 
 

@@ -32,6 +32,11 @@ class Parts:
         self.columns: dict[str, NDArray[Any]] = {
             ShardFields.STRAINS: np.full((rows, specimens.strain_values), np.nan, np.float32),
             ShardFields.FORCES: np.full((rows, specimens.force_values), np.nan, np.float32),
+            **(
+                {ShardFields.DISPLACEMENTS: np.full((rows, specimens.force_values), np.nan)}
+                if specimens.timing
+                else {}
+            ),
             ShardFields.STATUS: np.zeros(rows, np.uint8),
             ShardFields.REASON: np.zeros(rows, f"S{REASON_BYTES}"),
             ShardFields.PLASTIC_STRAIN: np.zeros(rows, np.float32),
@@ -69,10 +74,11 @@ class Parts:
             ShardFields.REASON: record.reason.encode()[:REASON_BYTES],
             ShardFields.PLASTIC_STRAIN: record.largest_plastic_strain,
             ShardFields.ITERATIONS: record.iterations,
+            ShardFields.DISPLACEMENTS: record.displacements,
             **record.outputs,
         }
-        for name, value in values.items():
-            self.columns[name][row] = value
+        for name, column in self.columns.items():
+            column[row] = values[name]
         self.solved[row] = True
         self._unsaved.append(row)
         if time.monotonic() - self._saved > self._interval:

@@ -71,7 +71,6 @@ def _forces(figure: Figure, cell: SubplotSpec, shard: ShardFile) -> None:
     """Median force of the good records, and the bands of all and of nine tenths of them."""
     tests = shard.specimens.tests
     inner = cell.subgridspec(1, len(tests), wspace=0.08)
-    displacement = np.asarray(shard.attributes["end_displacement_mm"])
     first: Axes | None = None
     for i, test in enumerate(tests):
         axes = figure.add_subplot(inner[i], sharey=first)
@@ -84,6 +83,7 @@ def _forces(figure: Figure, cell: SubplotSpec, shard: ShardFile) -> None:
         first = first or axes
         if not len(forces):
             continue
+        displacement = np.median(shard.displacements[:, i], axis=0)
         for low, high, opacity in BANDS:
             edges = np.percentile(forces, [low, high], axis=0)
             axes.fill_between(displacement, *edges, color=colour, alpha=opacity, lw=0)
@@ -93,7 +93,7 @@ def _forces(figure: Figure, cell: SubplotSpec, shard: ShardFile) -> None:
 def _parameters(axes: Axes, shard: ShardFile) -> None:
     """Each parameter's range as a line of records: the good ones grey, the failed ones coloured."""
     title(axes, "Failures in parameter space")
-    values = shard.columns[ShardFields.PARAMETERS]
+    values, labels = shard.varied
     low, high = values.min(axis=0), values.max(axis=0)
     places = (values - low) / np.where(high > low, high - low, 1.0)
     jitter = np.random.default_rng(0).uniform(0.06, 0.34, len(values))
@@ -105,7 +105,6 @@ def _parameters(axes: Axes, shard: ShardFile) -> None:
             _records(axes, places[:, row], -row - jitter, shard.ended(name), colour)
         for x, value, side in ((0.0, low[row], "left"), (1.0, high[row], "right")):
             axes.text(x, -row + 0.38, f"{value:.3g}", size=7, color=FAINT, ha=side, va="bottom")
-    labels = [f"{target}\n{parameter}" for target, parameter in shard.targets.items()]
     axes.set(xticks=[], yticks=-np.arange(len(labels)), yticklabels=labels, xlim=(-0.02, 1.02))
     axes.tick_params(length=0)
     axes.spines["left"].set_visible(False)

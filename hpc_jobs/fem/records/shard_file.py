@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.family import Coordinate
 from hpc_jobs.contract.layout import manifest_of
-from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.records import FileEntry, Manifest, ShardFields, read_model, sha256_of
+from hpc_jobs.contract.sheet import SheetForm
 from hpc_jobs.contract.specimen import Mesh, Specimens
 from hpc_jobs.fem.records.shards import KIND
 
@@ -34,7 +35,7 @@ ONE_PER_RECORD = (
 )
 ATTRIBUTES = (
     "round", "shard", "run_id", "campaign", "campaign_fingerprint", "code_sha256", "solver",
-    "strain_measure", "strain_axes", "end_displacement_mm",
+    "strain_measure", "strain_axes",
 )  # fmt: skip
 
 Value = TypeVar("Value")
@@ -56,7 +57,8 @@ class ShardFile:
     columns: Mapping[str, NDArray[Any]]
     specimens: Specimens
     meshes: tuple[Mesh, ...]  # what MESH_LEVEL counts
-    material: Material
+    material: SheetForm  # numbers, or the ranges of a family
+    coordinates: tuple[Coordinate, ...]  # of ShardFields.SHEET; none where all is fixed
     targets: Mapping[str, str]  # neutral name -> parameter
     status_names: tuple[str, ...]
 
@@ -70,6 +72,26 @@ class ShardFile:
         """Of the good records: [record, component, specimen, patch, time]."""
         good = self.columns[ShardFields.STRAINS][self.ended("ok")]
         return np.asarray(good.reshape(-1, *self.specimens.strain_shape))
+
+    @property
+    def varied(self) -> tuple[NDArray[np.float64], list[str]]:
+        """What differs from record to record: [record, value], and the values' names."""
+        names = [f"{target}\n{parameter}" for target, parameter in self.targets.items()]
+        values = self.columns[ShardFields.PARAMETERS]
+        if self.coordinates:
+            values = np.hstack((values, self.columns[ShardFields.SHEET]))
+            names += [one.name for one in self.coordinates]
+        return values, names
+
+    @property
+    def displacements(self) -> NDArray[np.float64]:
+        """Of the good records, mm as the machine counts: [record, specimen, time]."""
+        good = self.ended("ok")
+        shape = (-1, *self.specimens.force_shape)
+        if ShardFields.DISPLACEMENTS in self.columns:
+            return np.asarray(self.columns[ShardFields.DISPLACEMENTS][good].reshape(shape))
+        even = np.array(self.specimens.displacements_mm)
+        return np.broadcast_to(even, (int(good.sum()), *even.shape))
 
     @property
     def forces(self) -> NDArray[np.float32]:
@@ -106,7 +128,8 @@ def read_shard(path: Path) -> ShardFile:
             columns=columns,
             specimens=_value(path, attributes, "specimens", Specimens),
             meshes=_value(path, attributes, "meshes", tuple[Mesh, ...]),
-            material=_value(path, attributes, "material", Material),
+            material=_value(path, attributes, "material", SheetForm),
+            coordinates=_value(path, attributes, "coordinates", tuple[Coordinate, ...]),
             targets=_value(path, attributes, "targets", dict[str, str]),
             status_names=_value(path, attributes, "status_names", tuple[str, ...]),
         )
@@ -217,6 +240,12 @@ def _checked(shard: ShardFile) -> ShardFile:
         ShardFields.PARAMETERS: (records, len(shard.targets)),
         **{name: (records, specimens.output_values) for name in specimens.outputs},
         **{name: (records,) for name in ONE_PER_RECORD},
+        **({ShardFields.SHEET: (records, len(shard.coordinates))} if shard.coordinates else {}),
+        **(
+            {ShardFields.DISPLACEMENTS: (records, specimens.force_values)}
+            if specimens.timing
+            else {}
+        ),
     }
     for name, shape in shapes.items():
         if name not in columns:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.records import ShardFields
+from hpc_jobs.contract.sheet import Ranged
 from hpc_jobs.fem.records.shard_file import ShardFile
 
 LABEL_WIDTH = 12
@@ -41,7 +42,6 @@ def _virtual_tests(shard: ShardFile) -> Iterator[str]:
     specimens, material = shard.specimens, shard.material
     levels = np.bincount(shard.columns[ShardFields.MESH_LEVEL], minlength=len(shard.meshes))
     angles = ", ".join(f"{angle:g}" for angle in specimens.angles_deg)
-    law = material.hardening.model_dump()
     yield _line("specimens", f"at {angles} degrees to the rolling direction")
     for geometry in specimens.geometries:
         yield _line(
@@ -56,17 +56,25 @@ def _virtual_tests(shard: ShardFile) -> Iterator[str]:
             f"{mesh.level}: {mesh.along} x {mesh.across} = {mesh.elements} elements, grading "
             f"{mesh.grading:g}; {records} records",
         )
+    end = f"{specimens.end_displacement_mm:g} mm{' at most' if specimens.timing else ''}"
     yield _line(
         "measured",
-        f"{specimens.patches.count} patches, {specimens.output_times} times up to "
-        f"{specimens.end_displacement_mm:g} mm; {shard.attributes['strain_measure']}",
+        f"{specimens.patches.count} patches, {specimens.output_times} times up to {end}; "
+        f"{shard.attributes['strain_measure']}",
     )
     yield _line(
         "material",
-        f"{material.yield_function}, exponent {material.exponent:g}, E "
-        f"{material.youngs_modulus_mpa:g} MPa, nu {material.poisson_ratio:g}",
+        f"{material.yield_function}, exponent {_scalar(material.exponent)}, E "
+        f"{_scalar(material.youngs_modulus_mpa)} MPa, nu {material.poisson_ratio:g}",
     )
+    law = material.hardening.model_dump()
     yield _line("hardening", ", ".join(f"{k} {_short(v)}" for k, v in law.items()))
+
+
+def _scalar(value: float | Ranged) -> str:
+    if isinstance(value, Ranged):
+        return f"{value.range[0]:g} to {value.range[1]:g} ({value.role})"
+    return f"{value:g}"
 
 
 def _records(shard: ShardFile) -> Iterator[str]:
@@ -98,9 +106,9 @@ def _reasons(shard: ShardFile, chosen: NDArray[np.bool_]) -> Iterator[str]:
 
 def _parameters(shard: ShardFile) -> Iterator[str]:
     yield _line("parameters", f"{'':18}{'smallest':>12}{'median':>12}{'largest':>12}")
-    values = shard.columns[ShardFields.PARAMETERS]
-    for column, (target, parameter) in enumerate(shard.targets.items()):
-        yield _ranges(f"{target} {parameter}", values[:, column])
+    values, names = shard.varied
+    for column, name in enumerate(names):
+        yield _ranges(name.replace("\n", " "), values[:, column])
 
 
 def _measured(shard: ShardFile) -> Iterator[str]:

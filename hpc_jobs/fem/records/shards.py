@@ -5,7 +5,7 @@ import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,9 @@ from hpc_jobs.contract.records import (
     read_manifest,
 )
 from hpc_jobs.fem.backends import backend_of
+from hpc_jobs.fem.record import failed
 from hpc_jobs.fem.records.parts import Parts
+from hpc_jobs.fem.scout import with_output_times
 
 log = logging.getLogger(__name__)
 KIND = "shard"
@@ -34,6 +36,11 @@ UNITS = {
     ShardFields.STRAINS: ("1", "[component x y, specimen, patch, output time], time fastest"),
     ShardFields.FORCES: ("N", "[specimen, output time], axial force"),
     ShardFields.PARAMETERS: ("1", "in the order of the file's attribute `targets`"),
+    ShardFields.SHEET: ("see coordinates", "in the order of the file's attribute `coordinates`"),
+    ShardFields.DISPLACEMENTS: (
+        "mm",
+        "[specimen, output time], end displacement as the machine counts it",
+    ),
     ShardFields.STATUS: ("1", "index into the file's attribute `status_names`"),
     ShardFields.POINT: ("1", "row of the round's design"),
     ShardFields.MESH_LEVEL: ("1", "index into the file's attribute `meshes`"),
@@ -56,6 +63,7 @@ class Assignment:
     round: int
     index: int
     parameters: NDArray[np.float64]  # (n, targets), in the order of Campaign.targets
+    sheet: NDArray[np.float64]  # (n, coordinates), in the order of Campaign.family
     is_test: NDArray[np.bool_]
     point: NDArray[np.int64]
     level: NDArray[np.uint8]  # index into Campaign.levels: the mesh
@@ -79,16 +87,23 @@ def solve_shard(
         return published
     campaign = frozen.campaign
     solver, backend = backend_of(campaign.solver)
-    points = (work.parameters.tobytes() + work.level.tobytes()).hex()
+    points = (work.parameters.tobytes() + work.sheet.tobytes() + work.level.tobytes()).hex()
     identity = f"{campaign.fingerprint} {frozen.code_sha256} {solver} {points}"
     total = len(work.point)
     parts = Parts(run.parts(work.round, work.index), identity, total, campaign.specimens)
     parts.load()
     progress(int(parts.solved.sum()), total)
+    family, levels = campaign.family, campaign.levels
     for row in np.flatnonzero(~parts.solved):
         parameters = work.parameters[row, list(campaign.columns)]
-        specimens = campaign.levels[work.level[row]]
-        record = backend.simulate(parameters, campaign.material, specimens)
+        values = work.sheet[row].tolist()
+        material = family.material_of(values)
+        specimens = family.specimens_of(values, levels[work.level[row]])
+        timed, reason = with_output_times(parameters, material, specimens)
+        if reason:
+            record = failed("no_output_times", reason, specimens)
+        else:
+            record = backend.simulate(parameters, material, timed)
         parts.add(int(row), record)
         progress(int(parts.solved.sum()), total)
     with publish(path) as temporary:
@@ -130,6 +145,8 @@ def _write(path: Path, attributes: dict[str, Any], work: Assignment, parts: Part
             ShardFields.MESH_LEVEL: work.level,
             **parts.columns,
         }
+        if work.sheet.shape[1]:
+            columns[ShardFields.SHEET] = work.sheet
         for name, column in columns.items():
             dataset = file.create_dataset(name, data=column, track_times=False)
             dataset.attrs["unit"], dataset.attrs["layout"] = UNITS[name]
@@ -137,7 +154,6 @@ def _write(path: Path, attributes: dict[str, Any], work: Assignment, parts: Part
 
 def _attributes(frozen: FrozenCampaign, work: Assignment, solver: str) -> dict[str, Any]:
     campaign, specimens = frozen.campaign, frozen.campaign.specimens
-    times = np.arange(1, specimens.output_times + 1) / specimens.output_times
     return {
         "schema_version": 1,
         "kind": KIND,
@@ -153,10 +169,11 @@ def _attributes(frozen: FrozenCampaign, work: Assignment, solver: str) -> dict[s
         "strain_shape": specimens.strain_shape,
         "angles_deg": [test.angle_deg for test in specimens.tests],
         "geometries": [test.geometry.name for test in specimens.tests],
-        "end_displacement_mm": specimens.end_displacement_mm * times,
+        "output_displacements_mm": specimens.displacements_mm if specimens.is_timed else [],
         "meshes": json.dumps([level.mesh.model_dump() for level in campaign.levels]),
         "specimens": specimens.model_dump_json(),
-        "material": campaign.material.model_dump_json(),
+        "material": campaign.sheet.model_dump_json(),
+        "coordinates": json.dumps([asdict(one) for one in campaign.family.coordinates]),
         "targets": json.dumps(campaign.targets),
         "status_names": json.dumps(RecordStatus.NAMES),
     }

@@ -1,13 +1,14 @@
 """One record: parameters in, what all virtual tests of it measure out."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.records import RecordStatus
-from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.contract.specimen import Specimens, TensileTest
 from hpc_jobs.fem.materials import MATERIALS
 from hpc_jobs.fem.materials.admissible import defect
 from hpc_jobs.fem.materials.hardening import hardening_array
@@ -15,7 +16,9 @@ from hpc_jobs.fem.materials.yield_function import YieldFunction
 from hpc_jobs.fem.record import Record, failed, finished, quantities, stopped
 from hpc_jobs.fem.reference.solver import QUICK, TOLERANCE, cpu_seconds, pull
 from hpc_jobs.fem.specimen.discretised import discretise
+from hpc_jobs.fem.specimen.load_steps import output_fractions
 from hpc_jobs.fem.specimen.mesh import FloatArray
+from hpc_jobs.fem.specimen.patches import unfit_specimen
 
 __all__ = ["Record", "simulate", "simulate_table"]
 
@@ -40,6 +43,9 @@ def simulate(
     reason = defect(yield_function)
     if reason:
         return failed("rejected_material", reason, specimens)
+    reason = unfit_specimen(specimens)
+    if reason:
+        return failed("rejected_specimen", reason, specimens)
     return _run_all(yield_function, material, specimens, tolerance, quick)
 
 
@@ -51,6 +57,32 @@ def simulate_table(
         yield simulate(parameters, material, specimens)
 
 
+def force_curves(
+    parameters: FloatArray, material: Material, specimens: Specimens
+) -> list[FloatArray]:
+    """Force (times,) of each test, N, as far as it goes; NaN beyond."""
+    sheet = MATERIALS[material.yield_function].of(parameters, material)
+    deadline = cpu_seconds() + specimens.time_limit_s
+    return [
+        _pulled(sheet, material, specimens, test, deadline, TOLERANCE, QUICK).forces
+        for test in specimens.tests
+    ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Pulled:
+    """How one test ended."""
+
+    values: FloatArray  # (quantities, patches, times)
+    forces: FloatArray  # (times,), N; NaN beyond its end
+    status: int
+    time: float
+    force: float
+    plastic_strain: float
+    steps: int
+    iterations: int
+
+
 def _run_all(
     yield_function: YieldFunction,
     material: Material,
@@ -58,43 +90,64 @@ def _run_all(
     tolerance: float,
     quick: int,
 ) -> Record:
-    law = hardening_array(material.hardening)
     deadline = cpu_seconds() + specimens.time_limit_s
     values = np.empty((quantities(specimens), *specimens.strain_shape[1:]))
-    measured = np.empty((len(values), *specimens.strain_shape[2:]))
     forces = np.empty(specimens.force_shape)
     largest, steps, iterations = 0.0, 0, 0
     for i, test in enumerate(specimens.tests):
-        model = discretise(test.geometry, specimens.mesh, specimens.patches)
-        code, time, force, plastic, stepped, iterated = pull(
-            yield_function.coefficients,
-            law,
-            _elastic(material, test.angle_deg),
-            model.gradients,
-            model.volumes,
-            model.dofs,
-            model.ends,
-            model.first,
-            model.free,
-            model.band_width,
-            specimens.steps_per_output,
-            specimens.end_displacement_mm,
-            model.patch_weights,
-            measured,
-            forces[i],
-            tolerance,
-            quick,
-            deadline,
-        )
-        largest, steps, iterations = max(largest, plastic), steps + stepped, iterations + iterated
-        if code:
-            name = RecordStatus.NAMES[code]
+        ended = _pulled(yield_function, material, specimens, test, deadline, tolerance, quick)
+        largest = max(largest, ended.plastic_strain)
+        steps, iterations = steps + ended.steps, iterations + ended.iterations
+        if ended.status:
+            name = RecordStatus.NAMES[ended.status]
             reason = stopped(
-                specimens, test, name, steps=stepped, time=time, force=force, largest=plastic
+                specimens,
+                test,
+                name,
+                steps=ended.steps,
+                time=ended.time,
+                force=ended.force,
+                largest=ended.plastic_strain,
             )
             return failed(name, reason, specimens, largest, steps, iterations)
-        values[:, i] = measured
+        values[:, i], forces[i] = ended.values, ended.forces
     return finished(specimens, values, forces, largest=largest, steps=steps, iterations=iterations)
+
+
+def _pulled(
+    yield_function: YieldFunction,
+    material: Material,
+    specimens: Specimens,
+    test: TensileTest,
+    deadline: float,
+    tolerance: float,
+    quick: int,
+) -> _Pulled:
+    model = discretise(test.geometry, specimens.mesh, test.patches(specimens.patches))
+    values = np.full((quantities(specimens), *specimens.strain_shape[2:]), np.nan)
+    forces = np.full(specimens.output_times, np.nan)
+    status, *facts = pull(
+        yield_function.coefficients,
+        hardening_array(material.hardening),
+        _elastic(material, test.angle_deg),
+        model.gradients,
+        model.volumes,
+        model.dofs,
+        model.ends,
+        model.first,
+        model.free,
+        model.band_width,
+        specimens.steps_per_output,
+        output_fractions(test),
+        test.drawn_mm[-1],
+        model.patch_weights,
+        values,
+        forces,
+        tolerance,
+        quick,
+        deadline,
+    )
+    return _Pulled(values, forces, status, *facts)
 
 
 def _elastic(material: Material, angle_deg: float) -> FloatArray:

@@ -16,6 +16,7 @@ from hpc_jobs.fem.reference.banded import factorise, substitute
 from hpc_jobs.fem.reference.element import assemble
 from hpc_jobs.fem.reference.point import INVERTED, STATE
 from hpc_jobs.fem.reference.return_map import FAILED
+from hpc_jobs.fem.specimen.load_steps import FIRST_STEP
 
 OK, RETURN_MAP, NEWTON, MIN_STEP, INVERTED_ELEMENT, NECKED, NONFINITE = range(7)
 TIME_LIMIT = 8
@@ -26,9 +27,9 @@ ITERATIONS = 12  # of one step
 QUICK = 5  # iterations after which the step may grow
 BUDGET = 2000  # iterations of one specimen, beside
 BUDGET_OF_STEP = 10  # those of each step that was asked for
-FIRST_STEP = 0.01  # of the end displacement; a larger one yields everywhere at once and cuts back
 SMALLEST_STEP = 1e-5
 PEAK_PASSED = 1e-6  # relative loss of force that counts as passing the peak
+FALL_FOR_GOOD = 0.03  # relative loss of force after which it is not expected to rise again
 
 _MODEL = (
     VECTOR, VECTOR, VECTOR, float64[:, :, :, ::1], float64[:, ::1], int64[:, ::1],
@@ -164,18 +165,19 @@ def measure(elastic, state, strains, patch_weights, values):
 
 @kernel(
     types.Tuple((int64, float64, float64, float64, int64, int64))(
-        *_MODEL, VECTOR, int64, int64, int64, int64, float64, float64[:, ::1],
+        *_MODEL, VECTOR, int64, int64, int64, int64, VECTOR, float64, float64[:, ::1],
         float64[:, :, ::1], VECTOR, float64, int64, float64,
     )
 )  # fmt: skip
 def pull(
     c, law, elastic, gradients, volumes, dofs, ends, first, free, width,
-    steps_per_output, end_displacement, patch_weights, patch_values, end_forces, tolerance, quick,
-    deadline,
+    steps_per_output, targets, end_displacement, patch_weights, patch_values, end_forces,
+    tolerance, quick, deadline,
 ):  # fmt: skip
     """Draw one specimen to its end displacement (mm).
 
-    ends (all,) holds the prescribed unknowns per unit of end displacement, patch_weights
+    targets (times,) are the output times, as fractions of the end, increasing to 1; ends (all,)
+    holds the prescribed unknowns per unit of end displacement, patch_weights
     (patches, points) averages. Writes patch_values (2 or 4, patches, times), see measure, and
     end_forces (times,), N. A step may grow if the last one took no more than `quick`
     iterations; none begins after `deadline`, on the clock of cpu_seconds. Returns status, time
@@ -194,9 +196,10 @@ def pull(
     nominal = 1.0 / (outputs * steps_per_output)
     step, time, output = min(FIRST_STEP, nominal), 0.0, 0
     known, steps, iterations = 1, 0, 0
-    force, peak, largest = 0.0, 0.0, 0.0
+    force, peak, largest, before = 0.0, 0.0, 0.0, 0.0
+    fall = (False, 0.0, 0.0, 0.0, 0)  # its time, force, largest plastic strain and step
     while output < outputs:
-        target = (output + 1) / outputs
+        target = targets[output]
         pieces = max(1.0, np.ceil((target - time) / step - 1e-6))
         new_time = target if pieces == 1.0 else time + (target - time) / pieces
         if known == 1:
@@ -215,6 +218,8 @@ def pull(
             if iterations > BUDGET + BUDGET_OF_STEP * outputs * steps_per_output:
                 return NEWTON, time, force, largest, steps, iterations
             if step < SMALLEST_STEP:
+                if fall[0]:
+                    return NECKED, fall[1], fall[2], fall[3], fall[4], iterations
                 cause = MIN_STEP if status == NEWTON else status
                 return cause, time, force, largest, steps, iterations
             continue
@@ -225,10 +230,15 @@ def pull(
             force += forces[i]
         if not abs(force) < 1e300:
             return NONFINITE, time, force, largest, steps, iterations
-        if force < peak * (1 - PEAK_PASSED):
-            return NECKED, time, force, largest, steps, iterations
+        # A fall after which the force rises again is none: a plateau steel yields like that
+        if fall[0] and force > before:
+            fall, peak = (False, 0.0, 0.0, 0.0, 0), force
+        if not fall[0] and force < peak * (1 - PEAK_PASSED):
+            fall = (True, time, force, largest, steps)
+        if force < peak * (1 - FALL_FOR_GOOD):
+            return NECKED, fall[1], fall[2], fall[3], fall[4], iterations
         steps += 1
-        peak = max(peak, force)
+        peak, before = max(peak, force), force
         if known == 3:
             history[0], history[1] = history[1].copy(), history[2].copy()
             times[0], times[1] = times[1], times[2]
@@ -243,4 +253,6 @@ def pull(
             measure(elastic, state, strains, patch_weights, patch_values[:, :, output])
             end_forces[output] = force
             output += 1
+    if fall[0]:
+        return NECKED, fall[1], fall[2], fall[3], fall[4], iterations
     return OK, time, force, largest, steps, iterations

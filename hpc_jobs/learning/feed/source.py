@@ -27,7 +27,7 @@ class Batch:
     """A rank's part of a global batch, on the device that trains."""
 
     step: int
-    components: Tensor  # (n, k) float32, noise-free: of the strains, then of the forces if wanted
+    components: Tensor  # (n, k) float32, noise-free: strains, forces if wanted, given values
     targets: Tensor  # (n, targets) float32, min-max units
 
     def __len__(self) -> int:
@@ -76,12 +76,14 @@ class Records:
     device: torch.device
     components: int  # of the strains, the strongest of those that are stored
     forces: bool = False  # whether those of the forces follow them
+    given: tuple[int, ...] = ()  # columns of the family's coordinates that follow these
 
     @property
     def names(self) -> tuple[str, ...]:
         """Columns that are read."""
         forces = (PackedFields.FORCE_COMPONENTS,) if self.forces else ()
-        return (PackedFields.PARAMETERS, PackedFields.COMPONENTS, *forces)
+        sheet = (PackedFields.SHEET,) if self.given else ()
+        return (PackedFields.PARAMETERS, PackedFields.COMPONENTS, *forces, *sheet)
 
 
 class BatchSource(ABC):
@@ -119,10 +121,12 @@ class BatchSource(ABC):
         """Physical targets in min-max units, rounded once, as `dataset.scale` does."""
         return ((parameters.double() - self._low) / self._span).float()
 
-    def _wanted(self, components: Tensor, *forces: Tensor) -> Tensor:
-        """(n, K) stored components of the strains, and those of the forces: (n, k) wanted ones."""
+    def _wanted(self, components: Tensor, *others: Tensor) -> Tensor:
+        """(n, K) stored components of the strains, those of the forces, and sheets: (n, k)."""
         strongest = components[:, : self.records.components]
-        return torch.cat([strongest, *forces], dim=1) if forces else strongest
+        if given := self.records.given:
+            others = (*others[:-1], others[-1][:, list(given)])
+        return torch.cat([strongest, *others], dim=1) if others else strongest
 
     def _arranged(self, *columns: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
         """Components (n, k) and scaled targets of columns in the order of `Records.names`."""

@@ -47,14 +47,19 @@ def withhold(
     return Answers(kept[0], kept[1], kept[2], novelty, reasons)
 
 
-def answered(model: TrainedModel, strains: ArrayLike, forces: ArrayLike | None = None) -> Answers:
-    """Ask a network about strains (B, strain_values) and forces (B, force_values) in N.
+def answered(
+    model: TrainedModel,
+    strains: ArrayLike,
+    forces: ArrayLike | None = None,
+    known: ArrayLike | None = None,
+) -> Answers:
+    """Ask a network about strains (B, strain_values), forces (B, force_values) in N, what is known.
 
-    Raises BadInput.
+    known: (B, 2 given) as TrainedModel takes it. Raises BadInput.
     """
-    low, high = model.intervals(strains, forces)
-    values, novelty = model.predict(strains, forces), model.novelty(strains)
-    return withhold(values, low, high, novelty, model.novelty_limit)
+    inputs = strains, forces, known
+    (low, high), values = model.intervals(*inputs), model.predict(*inputs)
+    return withhold(values, low, high, model.novelty(strains), model.novelty_limit)
 
 
 def _reason(novelty: float, limit: float) -> str:

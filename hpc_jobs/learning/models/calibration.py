@@ -45,6 +45,15 @@ class Calibration(Frozen):
         half = np.array(self.factors) * deviations
         return answers - half, answers + half
 
+    def widest(self, other: "Calibration") -> "Calibration":
+        """Take each target's wider interval of two calibrations: what holds under either."""
+        return self.model_copy(
+            update={
+                "factors": tuple(map(max, self.factors, other.factors)),
+                "residuals": tuple(map(max, self.residuals, other.residuals)),
+            }
+        )
+
     def covariances(self, deviations: FloatArray) -> FloatArray:
         """Covariances (B, targets, targets) of normal laws that have these very intervals.
 

@@ -1,8 +1,10 @@
 """A trained network as a file that other programs can run: torch.export and ONNX.
 
 Both take raw strains (records, strain_values) float32, and forces (records, force_values) in N if
-the network does, and answer physical targets (records, targets): the scaling is inside. ONNX holds
-no code; torch.export.load may unpickle what it is given, so load a .pt2 only if it is vouched for.
+the network does; one of a family also what is known of given values (records, 2 given), the values
+and then their standard deviations. They answer physical targets (records, targets): the scaling is
+inside. ONNX holds no code; torch.export.load may unpickle what it is given, so load a .pt2 only if
+it is vouched for.
 """
 
 import logging
@@ -16,7 +18,7 @@ from torch.export import Dim, ExportedProgram
 from hpc_jobs.contract.records import publish
 from hpc_jobs.learning.models.inverse_model import InverseModel
 
-INPUT, FORCES, OUTPUT = "strains", "forces", "parameters"
+INPUT, FORCES, KNOWN, OUTPUT = "strains", "forces", "known", "parameters"
 EXAMPLES = 4  # records of the example input; any number may follow
 
 
@@ -57,8 +59,11 @@ def _example(model: InverseModel) -> tuple[dict[str, torch.Tensor], dict[str, An
     """Give inputs by name, and say that each may have any number of records."""
     network, records = model.network, Dim("records", min=1)
     example = {INPUT: torch.zeros(EXAMPLES, len(network.inputs.mean))}
-    shapes: dict[str, Any] = {INPUT: {0: records}, FORCES: None}
+    shapes: dict[str, Any] = {INPUT: {0: records}, FORCES: None, KNOWN: None}
     if network.force_inputs:
         example[FORCES] = torch.ones(EXAMPLES, len(network.force_inputs.mean))
         shapes[FORCES] = {0: records}
+    if network.knowledge:
+        example[KNOWN] = torch.zeros(EXAMPLES, 2 * network.given)
+        shapes[KNOWN] = {0: records}
     return example, {name: shapes[name] for name in example}

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hpc_jobs.contract.frozen import Frozen, Positive
 from hpc_jobs.contract.training import Network as NetworkSpec
-from hpc_jobs.dataset.facts import TargetScaler
+from hpc_jobs.dataset.facts import GivenValues, TargetScaler
 from hpc_jobs.learning.models.calibration import Calibration
 from hpc_jobs.learning.models.novelty import Novelty
 from hpc_jobs.learning.networks.committee import network_of
@@ -31,6 +31,7 @@ class ModelCard(Frozen):
     scaler: TargetScaler
     noise_strain: Annotated[Positive, Field(description="noise that it was trained with")]
     noise_force_relative: Annotated[Positive, Field(description="looked at if network.forces")]
+    given: GivenValues = GivenValues()
     novelty_components: NonNegativeInt
     campaign_fingerprint: str
     dataset_sha256: str
@@ -38,6 +39,9 @@ class ModelCard(Frozen):
     best_epoch: Annotated[int | None, Field(description="none of a committee")]
     validation_loss: float
     calibration: Annotated[Calibration, Field(description="of its intervals")]
+    calibration_unknown: Annotated[
+        Calibration | None, Field(description="where none of the given values is known")
+    ] = None
     parameters: Annotated[int, Field(description="trained weights")]
 
     @property
@@ -49,37 +53,53 @@ class ModelCard(Frozen):
 class InverseModel(nn.Module):
     """Raw measurements (B, ...) -> physical targets (B, targets); all scaling inside.
 
-    Strains (B, strain_values), and if the network takes them forces (B, force_values) in N.
+    Strains (B, strain_values); if the network takes them forces (B, force_values) in N, and what is
+    known of g given values (B, 2 g), the values and then their standard deviations.
     """
 
     low: Tensor
     span: Tensor
 
     def __init__(
-        self, spec: NetworkSpec, shape: StrainShape, scaler: TargetScaler, novelty_components: int
+        self,
+        spec: NetworkSpec,
+        shape: StrainShape,
+        scaler: TargetScaler,
+        novelty_components: int,
+        given: int = 0,
     ) -> None:
         super().__init__()
-        self.network: Network = network_of(spec, shape, scaler.targets)
+        self.network: Network = network_of(spec, shape, scaler.targets, given)
         self.novelty = Novelty(shape, novelty_components)
         low, high = torch.tensor(scaler.low), torch.tensor(scaler.high)
         self.register_buffer("low", low)
         self.register_buffer("span", high - low)
 
-    def forward(self, strains: Tensor, forces: Tensor | None = None) -> Tensor:
+    def forward(
+        self, strains: Tensor, forces: Tensor | None = None, known: Tensor | None = None
+    ) -> Tensor:
         """Raw measurements -> (B, targets), physical."""
-        components = self.network.observe(strains, forces)
+        components = self.network.observe(strains, forces, known)
         physical: Tensor = self.low + self.span * self.network(components)
         return physical
 
-    def deviations(self, strains: Tensor, forces: Tensor | None = None) -> Tensor:
+    def deviations(
+        self, strains: Tensor, forces: Tensor | None = None, known: Tensor | None = None
+    ) -> Tensor:
         """Raw measurements -> (B, targets): standard deviations of a Gaussian network."""
-        components = self.network.observe(strains, forces)
+        components = self.network.observe(strains, forces, known)
         return self.span * torch.exp(0.5 * self.network.moments(components)[1])
 
 
 def model_of(card: ModelCard) -> InverseModel:
     """Build the architecture that a card describes, its weights still to be loaded."""
-    return InverseModel(card.network, card.strain_shape, card.scaler, card.novelty_components)
+    return InverseModel(
+        card.network,
+        card.strain_shape,
+        card.scaler,
+        card.novelty_components,
+        len(card.given.names),
+    )
 
 
 def trainable(modules: Sequence[nn.Module]) -> int:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class YieldParameters(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defined]
     """Raw strains (B, strain_values) -> physical targets (B, targets).
 
-    A network that takes forces is asked with both by name: {"strains": ..., "forces": ...}.
+    A network that takes forces is asked by name, {"strains": ..., "forces": ...}; one of a family
+    may be told what is known of given values: "known" (B, 2 given), values and then deviations.
     """
 
     model: TrainedModel
@@ -48,7 +49,8 @@ class YieldParameters(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defi
         from hpc_jobs.learning.models.answers import answered
 
         fields = model_input if isinstance(model_input, dict) else {"strains": model_input}
-        answers = answered(self.model, fields["strains"], fields.get("forces"))
+        inputs = fields["strains"], fields.get("forces"), fields.get("known")
+        answers = answered(self.model, *inputs)
         if params and params.get("intervals"):
             return _table(self.model.targets, answers)
         if any(answers.reasons):

@@ -203,9 +203,10 @@ def check_agreement(
 
 
 def widths(model: InverseModel) -> list[int]:
-    """Values of one record in each input: strains, and forces if it takes them."""
+    """Values of one record in each input: strains, forces and given values if it takes them."""
     inputs = (model.network.inputs, model.network.force_inputs)
-    return [len(one.mean) for one in inputs if one is not None]
+    known = [2 * model.network.given] if model.network.knowledge else []
+    return [*(len(one.mean) for one in inputs if one is not None), *known]
 
 
 def _placed(model: InverseModel, device: torch.device) -> InverseModel:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hpc_jobs.contract.errors import BadInput, CorruptFile
 from hpc_jobs.contract.records import read_manifest, read_model, sha256_of
+from hpc_jobs.learning.models.calibration import Calibration
 from hpc_jobs.learning.models.inverse_model import CARD, WEIGHTS, InverseModel, ModelCard, model_of
 from hpc_jobs.learning.models.novelty import LIMIT
 from hpc_jobs.learning.tensor_file import UnreadableTensors, safe_load
@@ -18,6 +19,8 @@ from hpc_jobs.learning.tensor_file import UnreadableTensors, safe_load
 CHUNK = 4096
 UNIT_RATIO = 20.0
 """In root mean square: below it another specimen or material, beyond it another unit."""
+SURE = 0.05
+"""Deviation of a given value, in spreads of its box, up to which it counts as exactly known."""
 UNITS = {
     "in per cent": 1e2,
     "in per mille": 1e3,
@@ -64,12 +67,20 @@ class TrainedModel:
         """Whether it must be given the forces, too; otherwise it does not look at them."""
         return self.card.network.forces
 
-    def predict(self, strains: ArrayLike, forces: ArrayLike | None = None) -> NDArray[np.float64]:
+    @property
+    def given(self) -> tuple[str, ...]:
+        """Names of the values that a measurement may know; see `inputs`."""
+        return self.card.given.names
+
+    def predict(
+        self, strains: ArrayLike, forces: ArrayLike | None = None, known: ArrayLike | None = None
+    ) -> NDArray[np.float64]:
         """Identify (B, strain_values) strains, (B, force_values) N: (B, targets), physical.
 
-        Raises BadInput.
+        known (B, 2 g): the given values, then their standard deviations, infinite where nothing is
+        known; none: nothing is. Raises BadInput.
         """
-        return self._ask(self._model, *self.inputs(strains, forces))
+        return self._ask(self._model, *self.inputs(strains, forces, known))
 
     @property
     def gaussian(self) -> bool:
@@ -77,35 +88,46 @@ class TrainedModel:
         return self._model.network.gaussian
 
     def deviations(
-        self, strains: ArrayLike, forces: ArrayLike | None = None
+        self, strains: ArrayLike, forces: ArrayLike | None = None, known: ArrayLike | None = None
     ) -> NDArray[np.float64]:
         """Give standard deviations (B, targets), physical; raises BadInput.
 
         Its own where it is Gaussian, else the rms errors of its calibration, alike for all records.
         """
-        inputs = self.inputs(strains, forces)
+        inputs = self.inputs(strains, forces, known)
         if self.gaussian:
             return self._ask(self._model.deviations, *inputs)
         return np.tile(self.card.calibration.residuals, (len(inputs[0]), 1))
 
     def intervals(
-        self, strains: ArrayLike, forces: ArrayLike | None = None
+        self, strains: ArrayLike, forces: ArrayLike | None = None, known: ArrayLike | None = None
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Lower and upper ends (B, targets), physical, of intervals of the calibration's level.
 
         Raises BadInput. They hold for materials like those trained on: heed the novelty.
         """
-        deviations = self.deviations(strains, forces)
-        return self.card.calibration.intervals(self.predict(strains, forces), deviations)
+        deviations = self.deviations(strains, forces, known)
+        answers = self.predict(strains, forces, known)
+        return self.calibration(known).intervals(answers, deviations)
+
+    def calibration(self, known: ArrayLike | None = None) -> Calibration:
+        """Return the calibration for what is known: for all given values exactly, or for less."""
+        if not self.given or self.card.calibration_unknown is None:
+            return self.card.calibration
+        told = _numbers(np.zeros((1, 0)) if known is None else known, "known values")
+        sure = told[:, len(self.given) :] <= SURE * np.array(self.card.given.spread)
+        if told.shape[1] and sure.all():
+            return self.card.calibration
+        return self.card.calibration.widest(self.card.calibration_unknown)
 
     def covariances(
-        self, strains: ArrayLike, forces: ArrayLike | None = None
+        self, strains: ArrayLike, forces: ArrayLike | None = None, known: ArrayLike | None = None
     ) -> NDArray[np.float64]:
         """Covariances (B, targets, targets) of normal laws with these intervals; raises BadInput.
 
         How the errors of the targets hang together is known on average over all materials only.
         """
-        return self.card.calibration.covariances(self.deviations(strains, forces))
+        return self.calibration(known).covariances(self.deviations(strains, forces, known))
 
     def novelty(self, strains: ArrayLike) -> NDArray[np.float64]:
         """Score (B,) how unlike the training records; above novelty_limit, do not answer."""
@@ -119,13 +141,35 @@ class TrainedModel:
         return torch.cat([part(*chunk) for chunk in chunks]).numpy().astype(np.float64)
 
     def inputs(
-        self, strains: ArrayLike, forces: ArrayLike | None
+        self, strains: ArrayLike, forces: ArrayLike | None, known: ArrayLike | None = None
     ) -> tuple[NDArray[np.float32], ...]:
         """Check raw measurements and return what the network takes of them; raises BadInput."""
-        checked = self._checked(strains)
-        if not self.forces:
-            return (checked,)
-        return checked, self._checked_forces(forces, len(checked))
+        checked = [self._checked(strains)]
+        if self.forces:
+            checked.append(self._checked_forces(forces, len(checked[0])))
+        if self.given:
+            checked.append(self._checked_knowledge(known, len(checked[0])))
+        return tuple(checked)
+
+    def _checked_knowledge(self, known: ArrayLike | None, records: int) -> NDArray[np.float32]:
+        """Fill in the box where nothing is known; refuse what is no value with its deviation."""
+        given, box = len(self.given), self.card.given
+        if known is None:
+            unknown = np.array([*box.centre, *[np.inf] * given], np.float32)
+            return np.tile(unknown, (records, 1))
+        values = _numbers(known, "known values")
+        if values.shape != (records, 2 * given):
+            raise BadInput(
+                f"known values have shape {values.shape}; {self.name} takes ({records}, "
+                f"{2 * given}): {', '.join(self.given)}, then their standard deviations"
+            )
+        finite, deviations = np.isfinite(values[:, :given]).all(), values[:, given:]
+        if not finite or not (deviations >= 0).all():
+            raise BadInput(
+                f"known values of {', '.join(self.given)} must be finite and their standard "
+                "deviations 0 or more, infinite where nothing is known"
+            )
+        return values
 
     def _checked_forces(self, forces: ArrayLike | None, records: int) -> NDArray[np.float32]:
         shape = (records, self.card.force_values)

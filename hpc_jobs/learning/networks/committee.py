@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from hpc_jobs.contract.training import Network as NetworkSpec
 from hpc_jobs.contract.training import members_of
+from hpc_jobs.dataset.facts import GivenValues
 from hpc_jobs.dataset.spectrum import Spectra
 from hpc_jobs.learning.networks import NETWORKS
-from hpc_jobs.learning.networks.inputs import PrincipalInputs
+from hpc_jobs.learning.networks.inputs import Knowledge, PrincipalInputs
 from hpc_jobs.learning.networks.network import LOG_VARIANCE, Network, StrainShape
 
 SMALLEST_VARIANCE = 1e-12
@@ -38,10 +39,20 @@ class Committee(Network):
         """Alike for all members."""
         return cast(Network, self.members[0]).force_inputs
 
-    def fit(self, spectra: Spectra) -> None:
+    @property
+    def knowledge(self) -> Knowledge | None:  # type: ignore[override]
+        """Alike for all members."""
+        return cast(Network, self.members[0]).knowledge
+
+    def fit(
+        self,
+        spectra: Spectra,
+        given: GivenValues | None = None,
+        span: Sequence[float] | None = None,
+    ) -> None:
         """Take over the components of a training set; raises ConfigurationError."""
         for member in self.members:
-            cast(Network, member).fit(spectra)
+            cast(Network, member).fit(spectra, given, span)
 
     def outputs(self, components: Tensor) -> Tensor:
         """(B, k) components -> (B, targets, 2): means, log variances of the mixture."""
@@ -54,7 +65,9 @@ class Committee(Network):
         return torch.stack([means.mean(0), log_variance], dim=-1)
 
 
-def network_of(spec: NetworkSpec, shape: StrainShape, targets: Sequence[str]) -> Network:
+def network_of(
+    spec: NetworkSpec, shape: StrainShape, targets: Sequence[str], given: int = 0
+) -> Network:
     """Build what a campaign describes, with fresh weights: a network, or a committee of them."""
-    members = [NETWORKS[member.kind](member, shape, targets) for member in members_of(spec)]
+    members = [NETWORKS[member.kind](member, shape, targets, given) for member in members_of(spec)]
     return members[0] if len(members) == 1 else Committee(members)

@@ -10,12 +10,14 @@ from hpc_jobs.learning.networks.network import Network, StrainShape
 
 
 class Mlp(Network):
-    """Components of strains, and of forces beside them -> hidden layers -> all targets at once."""
+    """Components of strains, forces and given values -> hidden layers -> all targets at once."""
 
-    def __init__(self, spec: MlpSpec, shape: StrainShape, targets: Sequence[str]) -> None:
-        super().__init__(shape, spec.components, forces=spec.forces)
+    def __init__(
+        self, spec: MlpSpec, shape: StrainShape, targets: Sequence[str], given: int = 0
+    ) -> None:
+        super().__init__(shape, spec.components, targets, forces=spec.forces, given=given)
         layers: list[nn.Module] = []
-        width = self.components
+        width = self.inputs.components + self.beside
         for hidden in spec.hidden:
             layers += [nn.Linear(width, hidden), nn.SiLU(), nn.Dropout(spec.dropout)]
             width = hidden
@@ -25,9 +27,9 @@ class Mlp(Network):
 
     def outputs(self, components: Tensor) -> Tensor:
         """(B, k) components -> (B, targets, 1 or 2): means, log variances."""
-        strains, forces = self.parts(components)
+        strains, beside = self.parts(components)
         inputs = self.inputs(strains)
-        if forces is not None:
-            inputs = torch.cat([inputs, forces], dim=1)
+        if beside is not None:
+            inputs = torch.cat([inputs, beside], dim=1)
         scaled: Tensor = self.layers(inputs)
         return scaled.reshape(components.shape[0], self.targets, -1)

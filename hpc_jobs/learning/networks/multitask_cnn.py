@@ -2,8 +2,8 @@
 
 Shapes: B batch, C channels, L patches x times (time fastest), G heads of equal depth, H hidden.
 Heads of equal depth run side by side as grouped convolutions and batched matrix products: the
-same arithmetic as G separate heads, in a fraction of the calls. Forces, where they are an input,
-have a fully connected branch of their own, whose features join those of each head.
+same arithmetic as G separate heads, in a fraction of the calls. Forces and given values, where
+they are an input, have a fully connected branch of their own, whose features join each head's.
 """
 
 import math
@@ -13,25 +13,33 @@ import torch
 from torch import Tensor, nn
 
 from hpc_jobs.contract.training import MultitaskCnn as MultitaskCnnSpec
-from hpc_jobs.learning.networks.inputs import PrincipalInputs
 from hpc_jobs.learning.networks.network import Network, StrainShape
 
 WHITENING = 0.7
 """Between the measured field and one in which all components weigh the same: best of both."""
 SIMPLE_CONVOLUTIONS = 1
 DEEP_CONVOLUTIONS = 3
-FORCE_FEATURES = 32
+FEATURES = 32  # of what comes beside the strains
 ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "silu": nn.SiLU}
 
 
 class MultitaskCnn(Network):
     """Trunk: 2 x [Conv1d, BatchNorm, MaxPool, activation] on rows of the encoding's choice."""
 
-    def __init__(self, spec: MultitaskCnnSpec, shape: StrainShape, targets: Sequence[str]) -> None:
-        super().__init__(shape, spec.components, forces=spec.forces, whitening=WHITENING)
+    def __init__(
+        self, spec: MultitaskCnnSpec, shape: StrainShape, targets: Sequence[str], given: int = 0
+    ) -> None:
+        super().__init__(
+            shape,
+            spec.components,
+            targets,
+            forces=spec.forces,
+            given=given,
+            whitening=WHITENING,
+        )
         width, activation = spec.channels, ACTIVATIONS[spec.activation]
         self.gaussian = spec.gaussian
-        self.force_branch = _force_branch(self.force_inputs, activation)
+        self.branch = _branch(self.beside, activation)
         self.rows, first, length = _encode(spec, shape, activation)
         self.trunk = nn.Sequential(
             *first, *_block(width, width, activation, kernel=5, length=length)
@@ -48,7 +56,7 @@ class MultitaskCnn(Network):
                 spec.dropout,
                 activation,
                 answers=2 if spec.gaussian else 1,
-                beside=FORCE_FEATURES if spec.forces else 0,
+                beside=FEATURES if self.beside else 0,
             )
             for group, depth in depths
             if group
@@ -58,22 +66,20 @@ class MultitaskCnn(Network):
 
     def outputs(self, components: Tensor) -> Tensor:
         """(B, k) components -> (B, targets, 1 or 2): means, log variances."""
-        strains, forces = self.parts(components)
+        strains, others = self.parts(components)
         field = self.inputs.field(strains).reshape(components.shape[0], self.rows, -1)
         shared = self.trunk(field)  # (B, C, L)
-        beside = None if self.force_branch is None else self.force_branch(forces)
+        beside = None if self.branch is None else self.branch(others)
         answers = torch.cat([heads(shared, beside) for heads in self.heads], dim=1)
         assert isinstance(self.order, Tensor)
         return answers[:, self.order]
 
 
-def _force_branch(
-    inputs: PrincipalInputs | None, activation: type[nn.Module]
-) -> nn.Sequential | None:
-    if inputs is None:
+def _branch(inputs: int, activation: type[nn.Module]) -> nn.Sequential | None:
+    if not inputs:
         return None
-    first = nn.Linear(inputs.components, FORCE_FEATURES)
-    second = nn.Linear(FORCE_FEATURES, FORCE_FEATURES)
+    first = nn.Linear(inputs, FEATURES)
+    second = nn.Linear(FEATURES, FEATURES)
     return nn.Sequential(first, activation(), second, activation())
 
 

@@ -16,9 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from hpc_jobs.contract.answers import is_log_stress
 from hpc_jobs.contract.errors import BadInput
+from hpc_jobs.dataset.facts import GivenValues
 from hpc_jobs.dataset.spectrum import Spectra
-from hpc_jobs.learning.networks.inputs import PrincipalInputs
+from hpc_jobs.learning.networks.inputs import ForceInputs, Knowledge, PrincipalInputs
 
 LOG_VARIANCE = (-18.0, 4.0)
 """From 1e-4 to 7 times the training range: beyond, only rounding or divergence leads."""
@@ -29,32 +31,84 @@ StrainShape = tuple[int, int, int, int]
 class Network(nn.Module):
     """Base of the networks; `fit` comes before the first batch.
 
-    Components (B, k) are those of the strains, then those of the forces if it takes forces.
+    Components (B, k) are those of the strains, then those of the forces if it takes forces, then
+    the inputs that come from what a measurement knows of its sheet.
     """
 
     inputs: PrincipalInputs
     force_inputs: PrincipalInputs | None
+    knowledge: Knowledge | None
     gaussian: bool
 
     def __init__(
-        self, shape: StrainShape, components: int, *, forces: bool, whitening: float = 1.0
+        self,
+        shape: StrainShape,
+        components: int,
+        targets: Sequence[str],
+        *,
+        forces: bool,
+        given: int = 0,
+        whitening: float = 1.0,
     ) -> None:
         super().__init__()
         self.inputs = PrincipalInputs(math.prod(shape), components, whitening)
-        values = force_values(shape)
-        self.force_inputs = PrincipalInputs(values, values) if forces else None
+        values, relative = force_values(shape), [is_log_stress(target) for target in targets]
+        self.force_inputs = None
+        if forces and any(relative):
+            self.force_inputs = ForceInputs(values, shape[-1], relative)
+        elif forces:
+            self.force_inputs = PrincipalInputs(values, values)
+        self.knowledge = Knowledge(given) if given else None
 
     @property
-    def components(self) -> int:
-        """Components k of a record, those of the forces included."""
+    def measured(self) -> int:
+        """Components of a record that are measured: those of the forces included."""
         forces = self.force_inputs.components if self.force_inputs else 0
         return self.inputs.components + forces
 
-    def fit(self, spectra: Spectra) -> None:
-        """Take over the components of a training set; raises ConfigurationError."""
+    @property
+    def given(self) -> int:
+        """Values that a measurement may know of its sheet."""
+        return self.knowledge.count if self.knowledge else 0
+
+    @property
+    def noise_values(self) -> int:
+        """Normal numbers that `noisy` takes for a record."""
+        return self.measured + 2 * self.given
+
+    @property
+    def beside(self) -> int:
+        """Inputs that come beside those from the strains."""
+        return self.measured - self.inputs.components + 2 * self.given
+
+    def fit(
+        self,
+        spectra: Spectra,
+        given: GivenValues | None = None,
+        span: Sequence[float] | None = None,
+    ) -> None:
+        """Take over the components of a training set; raises ConfigurationError.
+
+        given: the box of what measurements may know; span: of each target, its min-max unit.
+        """
         self.inputs.fit(spectra.strains)
         if self.force_inputs:
             self.force_inputs.fit(spectra.forces)
+        if self.knowledge and given:
+            self.knowledge.fit(given)
+        if span is not None and isinstance(self.force_inputs, ForceInputs):
+            self.force_inputs.scale(span)
+
+    def noisy(self, stored: Tensor, noise: Tensor) -> Tensor:
+        """Noise-free components and given values (B, measured + g) -> (B, k) as of a measurement.
+
+        Independent noise on every value is, along the components, noise of variance one.
+        """
+        measured = stored[:, : self.measured] + noise[:, : self.measured]
+        if self.knowledge is None:
+            return measured
+        told = self.knowledge.drawn(stored[:, self.measured :], noise[:, self.measured :])
+        return torch.cat([measured, told], dim=1)
 
     def settle(self) -> None:
         """Freeze the batch statistics: small batches make them noisy, and it shows at the end."""
@@ -62,24 +116,46 @@ class Network(nn.Module):
             if isinstance(module, _BatchNorm):  # on one GPU or over several
                 module.eval()
 
-    def observe(self, strains: Tensor, forces: Tensor | None = None) -> Tensor:
+    def observe(
+        self, strains: Tensor, forces: Tensor | None = None, known: Tensor | None = None
+    ) -> Tensor:
         """Strains (B, strain_values), forces (B, force_values) N -> components (B, k).
 
-        Centred, in units of the noise. Raises BadInput if the forces that it takes are missing.
+        Centred, in units of the noise. known (B, 2 g): given values, then their deviations.
+        Raises BadInput if the forces or the given values that it takes are missing.
         """
-        seen = self.inputs.observe(strains)
-        if self.force_inputs is None:
-            return seen
-        if forces is None:
-            raise BadInput("a network that takes forces was given none; measure them too")
-        return torch.cat([seen, self.force_inputs.observe(torch.log(forces))], dim=1)
+        seen = [self.inputs.observe(strains)]
+        if self.force_inputs is not None:
+            if forces is None:
+                raise BadInput("a network that takes forces was given none; measure them too")
+            seen.append(self.force_inputs.observe(torch.log(forces)))
+        if self.knowledge is not None:
+            if known is None:
+                raise BadInput(
+                    "a network that takes given values was given none; give them with their "
+                    "standard deviations, infinite where nothing is known"
+                )
+            seen.append(self.knowledge(known))
+        return torch.cat(seen, dim=1) if len(seen) > 1 else seen[0]
 
     def parts(self, components: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Components (B, k) of the strains, and scaled inputs from the forces if it takes any."""
-        if self.force_inputs is None:
+        """Components (B, k) of the strains, and the scaled inputs beside them, if there are any."""
+        kept, measured = self.inputs.components, self.measured
+        beside = []
+        if self.force_inputs is not None:
+            beside.append(self.force_inputs(components[:, kept:measured]))
+        if self.knowledge is not None:
+            beside.append(components[:, measured:])
+        if not beside:
             return components, None
-        kept = self.inputs.components
-        return components[:, :kept], self.force_inputs(components[:, kept:])
+        return components[:, :kept], torch.cat(beside, dim=1) if len(beside) > 1 else beside[0]
+
+    def _moved(self, components: Tensor, answers: Tensor) -> Tensor:
+        """Add the forces' level to the answers (B, targets) that are stresses."""
+        if not isinstance(self.force_inputs, ForceInputs):
+            return answers
+        forces = components[:, self.inputs.components : self.measured]
+        return answers + self.force_inputs.shift(forces)
 
     def outputs(self, components: Tensor) -> Tensor:
         """(B, k) components -> (B, targets, 1), or 2: means, and logarithms of variances."""
@@ -87,12 +163,12 @@ class Network(nn.Module):
 
     def forward(self, components: Tensor) -> Tensor:
         """(B, k) components -> (B, targets), 0 to 1 over the training range."""
-        return self.outputs(components)[..., 0]
+        return self._moved(components, self.outputs(components)[..., 0])
 
     def moments(self, components: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and logarithm of the variance, (B, targets) each; of a Gaussian network only."""
         mean, log_variance = self.outputs(components).unbind(-1)
-        return mean, log_variance.clamp(*LOG_VARIANCE)
+        return self._moved(components, mean), log_variance.clamp(*LOG_VARIANCE)
 
 
 def force_values(shape: StrainShape) -> int:
@@ -104,6 +180,11 @@ def force_values(shape: StrainShape) -> int:
 class NetworkType(Protocol):
     """How a network is built from its description in the campaign."""
 
-    def __call__(self, spec: Any, shape: StrainShape, targets: Sequence[str]) -> Network:
-        """Build it with fresh weights from torch's random generator."""
+    def __call__(
+        self, spec: Any, shape: StrainShape, targets: Sequence[str], given: int = 0
+    ) -> Network:
+        """Build it with fresh weights from torch's random generator.
+
+        given: how many values a measurement may know of its sheet.
+        """
         ...

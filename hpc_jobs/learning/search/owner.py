@@ -20,7 +20,7 @@ VISIBLE_S = 120.0  # a lock is seen from every node after so long
 LATE_S = 300.0  # clocks of nodes differ, and a scheduler kills with some delay
 
 
-class Process(Frozen):
+class NodeProcess(Frozen):
     """One process of one machine; a number that is used again is another process."""
 
     host: str
@@ -29,7 +29,7 @@ class Process(Frozen):
     started: int
 
     @classmethod
-    def current(cls) -> "Process":
+    def current(cls) -> "NodeProcess":
         """Describe this process."""
         pid = os.getpid()
         return cls(
@@ -52,7 +52,7 @@ class Owner(Frozen):
     token: str | None  # of the array job; by hand there is none
     element: int
     job_id: str
-    process: Process
+    process: NodeProcess
     begun: float  # Unix time by the node's clock, s
     ends: float | None = None  # the same, of the walltime's end
 

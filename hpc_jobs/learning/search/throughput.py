@@ -20,10 +20,12 @@ def samples_per_s(
     """
     model.to(device).eval()
     rows = torch.arange(batch) % len(examples.strains)
-    strains, forces = (
-        torch.from_numpy(values)[rows].to(device) for values in (examples.strains, examples.forces)
-    )
-    inputs = (strains, forces) if model.network.force_inputs else (strains,)
+    values = [examples.strains]
+    if model.network.force_inputs:
+        values.append(examples.forces)
+    if model.network.knowledge and examples.known is not None:
+        values.append(examples.known)
+    inputs = tuple(torch.from_numpy(one)[rows].to(device) for one in values)
     for _ in range(WARM_UP):
         model(*inputs)
     return batch / min(_burst(model, inputs, device) for _ in range(REPEATS))

@@ -52,7 +52,9 @@ def committee_of(
     for member, wanted in zip(members, members_of(spec), strict=True):
         _check(member, first, wanted, dataset_sha256)
     card = first.card
-    model = InverseModel(spec, card.strain_shape, card.scaler, card.novelty_components)
+    model = InverseModel(
+        spec, card.strain_shape, card.scaler, card.novelty_components, len(card.given.names)
+    )
     model.novelty.load_state_dict(first.module.novelty.state_dict())
     assert isinstance(model.network, Committee)
     for place, member in zip(model.network.members, members, strict=True):

@@ -16,6 +16,7 @@ from hpc_jobs.dataset.dataset import (
     Examples,
     calibration_examples,
     test_examples,
+    with_nothing_known,
 )
 from hpc_jobs.learning.evaluation.baselines import Rival
 from hpc_jobs.learning.evaluation.figures import draw_all
@@ -63,7 +64,10 @@ def complete(
     """Calibrate, look at the test set, this once, and publish whatever it says."""
     model = made.model.to(device).eval()
     calibration = _calibrated(model, calibration_examples(dataset), device)
-    card = _card(campaign, made, dataset, calibration)
+    unknown = None
+    if model.network.given:
+        unknown = _calibrated(model, with_nothing_known(calibration_examples(dataset)), device)
+    card = _card(campaign, made, dataset, calibration, unknown)
     test, scaler = test_examples(dataset), dataset.facts.scaler
     answers = _answers(model, calibration, test, device)
     forces = made.network.forces
@@ -77,7 +81,7 @@ def complete(
 
 def identified(model: InverseModel, examples: Examples, device: torch.device) -> FloatArray:
     """Physical targets (n, targets) that a model finds behind noisy records."""
-    return _ask(model, device, examples.strains, examples.forces)
+    return _ask(model, device, *_inputs(model, examples))
 
 
 def _calibrated(model: InverseModel, examples: Examples, device: torch.device) -> Calibration:
@@ -88,7 +92,14 @@ def _calibrated(model: InverseModel, examples: Examples, device: torch.device) -
 def _deviations(model: InverseModel, examples: Examples, device: torch.device) -> FloatArray | None:
     if not model.network.gaussian:
         return None
-    return _ask(model.deviations, device, examples.strains, examples.forces)
+    return _ask(model.deviations, device, *_inputs(model, examples))
+
+
+def _inputs(model: InverseModel, examples: Examples) -> tuple[NDArray[np.float32], ...]:
+    """Return what is measured, and what is known where the network asks for it."""
+    if model.network.knowledge is None or examples.known is None:
+        return examples.strains, examples.forces
+    return examples.strains, examples.forces, examples.known
 
 
 def _answers(
@@ -114,7 +125,13 @@ def _ask(
     return torch.cat(answers).double().numpy()
 
 
-def _card(campaign: Campaign, made: Made, dataset: Dataset, calibration: Calibration) -> ModelCard:
+def _card(
+    campaign: Campaign,
+    made: Made,
+    dataset: Dataset,
+    calibration: Calibration,
+    unknown: Calibration | None,
+) -> ModelCard:
     facts = dataset.facts
     return ModelCard(
         name=made.name,
@@ -123,6 +140,7 @@ def _card(campaign: Campaign, made: Made, dataset: Dataset, calibration: Calibra
         scaler=facts.scaler,
         noise_strain=facts.noise_strain,
         noise_force_relative=facts.noise_force_relative,
+        given=facts.given,
         novelty_components=made.model.novelty.vectors.shape[1],
         campaign_fingerprint=campaign.fingerprint,
         dataset_sha256=dataset.sha256,
@@ -130,5 +148,6 @@ def _card(campaign: Campaign, made: Made, dataset: Dataset, calibration: Calibra
         best_epoch=made.best_epoch,
         validation_loss=sum(made.validation_mse),
         calibration=calibration,
+        calibration_unknown=unknown,
         parameters=trainable([made.model.network]),
     )

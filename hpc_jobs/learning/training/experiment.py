@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from hpc_jobs.contract.answers import derived_names
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.layout import RunFolder
@@ -127,13 +128,14 @@ def _records(
 ) -> Records:
     order = Order(records=len(dataset.fit_rows), batch_size=settings.batch_size, seed=settings.seed)
     scaler = dataset.facts.scaler
-    return Records(dataset.train, order, scaler, device, spec.components, spec.forces)
+    given = dataset.facts.given.columns
+    return Records(dataset.train, order, scaler, device, spec.components, spec.forces, given)
 
 
 def _check_same_kind(facts: DatasetFacts, campaign: Campaign) -> None:
     """Refuse a dataset of other targets or another layout than the campaign's."""
     pairs = (
-        ("targets", facts.scaler.targets, tuple(campaign.targets)),
+        ("targets", facts.scaler.targets, (*campaign.targets, *derived_names(campaign))),
         ("strains laid out", facts.strain_shape, campaign.specimens.strain_shape),
     )
     for what, held, expected in pairs:
@@ -162,8 +164,10 @@ def _fresh_model(spec: NetworkSpec, dataset: Dataset) -> InverseModel:
     facts = dataset.facts
     spectrum = dataset.spectra.strains
     components = min(NOVELTY_COMPONENTS, spectrum.vectors.shape[1])
-    model = InverseModel(spec, facts.strain_shape, facts.scaler, components)
-    model.network.fit(dataset.spectra)
+    scaler, given = facts.scaler, facts.given
+    model = InverseModel(spec, facts.strain_shape, scaler, components, len(given.names))
+    span = [high - low for low, high in zip(scaler.low, scaler.high, strict=True)]
+    model.network.fit(dataset.spectra, given, span)
     rows = dataset.fit_rows[:NOVELTY_RECORDS]
     strains, _ = dataset.train.take(rows)
     seeds = [facts.noise_seed, _NOVELTY_NOISE]

@@ -40,7 +40,7 @@ def publish_network(
     with publish(folder / WEIGHTS) as temporary:
         torch.save({key: value.cpu() for key, value in model.state_dict().items()}, temporary)
     with publish(folder / EXAMPLE) as temporary:
-        temporary.write_text(json.dumps(_example(validation, forces=card.network.forces)))
+        temporary.write_text(json.dumps(_example(validation, card)))
     publish_model(folder / CARD, card)
     publish_model(folder / METRICS, verdict)
     files = [folder / name for name in (WEIGHTS, CARD, METRICS, EXAMPLE)] + others
@@ -54,11 +54,13 @@ def publish_network(
     )
 
 
-def _example(examples: Examples, *, forces: bool) -> Any:
-    """Two records as a served model takes them under `inputs`: by name if there are forces."""
-    names = ("strains", "forces") if forces else ("strains",)
+def _example(examples: Examples, card: ModelCard) -> Any:
+    """Two records as a served model takes them under `inputs`: by name if there are several."""
+    names = ["strains"]
+    names += ["forces"] if card.network.forces else []
+    names += ["known"] if card.given.names else []
     named = {name: getattr(examples, name)[:2].astype(np.float64).tolist() for name in names}
-    return named if forces else named["strains"]
+    return named if names[1:] else named["strains"]
 
 
 def facts_of(

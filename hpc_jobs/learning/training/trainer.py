@@ -39,9 +39,11 @@ Report = Callable[[int, Evaluation | None], None]
 @torch.no_grad()
 def observed(network: Network, examples: Examples, device: torch.device) -> Tensor:
     """Raw noisy records as the network sees them: (n, components), on the device."""
-    strains, forces = torch.from_numpy(examples.strains), torch.from_numpy(examples.forces)
-    pairs = zip(torch.split(strains, CHUNK), torch.split(forces, CHUNK), strict=True)
-    return torch.cat([network.observe(one.to(device), two.to(device)) for one, two in pairs])
+    values = [torch.from_numpy(one) for one in (examples.strains, examples.forces)]
+    if network.knowledge is not None and examples.known is not None:
+        values.append(torch.from_numpy(examples.known))
+    chunks = zip(*(torch.split(one, CHUNK) for one in values), strict=True)
+    return torch.cat([network.observe(*(one.to(device) for one in chunk)) for chunk in chunks])
 
 
 class Objective(nn.Module):
@@ -175,7 +177,9 @@ class Trainer:
         with torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"
         ):
-            loss, squared = self._objective(batch.components + noise, batch.targets)
+            loss, squared = self._objective(
+                self.network.noisy(batch.components, noise), batch.targets
+            )
         # Ranks average their gradients; parts of a batch may differ by one record.
         weighted = loss * (len(batch) * share.world / (stop - start))
         self.optimiser.zero_grad(set_to_none=True)
@@ -186,12 +190,9 @@ class Trainer:
             self._check_loss()
 
     def _noise(self, step: int, size: int) -> Tensor:
-        """(n, components): this rank's rows of what all ranks draw for the global batch.
-
-        Independent noise on every value is, along the components, noise of variance one.
-        """
+        """(n, noise_values): this rank's rows of what all ranks draw for the global batch."""
         generator = torch.Generator(self.device).manual_seed(self._seed(step, _NOISE))
-        shape = (size, self.network.components)
+        shape = (size, self.network.noise_values)
         whole = torch.randn(shape, generator=generator, device=self.device)
         first, last = self.team.share.of(0, size)
         return whole[first:last]

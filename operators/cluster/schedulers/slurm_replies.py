@@ -42,7 +42,6 @@ REMEDIES: Mapping[str, str] = {
 LIMITS = {"Assoc": "account", "QOS": "quality of service"}
 """Beginnings of reasons such as AssocGrpCPUMinutesLimit, and whose limit they speak of."""
 
-INDEX = re.compile(r"[0-9]{1,7}")
 LONG = re.compile(r"[0-9]{8}")
 NUMBER = re.compile(r"[0-9]{1,18}")
 WORD = re.compile(r"[^,\s(]+")
@@ -65,6 +64,9 @@ def queue_of(
         state = known.get(native)
         if state is None:
             state = known[native] = translate(native)
+        if indices.isascii() and indices.isdecimal() and len(indices) < 8:
+            elements[int(indices)] = state
+            continue
         try:
             elements.update(dict.fromkeys(_indices(indices), state))
         except ValueError:
@@ -84,7 +86,7 @@ def records(text: str, count: int) -> tuple[list[list[str]], str]:
         pending = f"{pending}\n{line}" if pending else line
         if pending.endswith("|."):
             fields = pending[:-2].split("|", count - 1)
-            if len(fields) != count or not re.fullmatch(r"[0-9]+", fields[0]):
+            if len(fields) != count or not (fields[0].isascii() and fields[0].isdecimal()):
                 return found, pending
             found.append(fields)
             pending = ""
@@ -110,8 +112,6 @@ def _indices(text: str) -> Iterable[int]:
     """Read indices: "3-9%2", "[1,5-7]", "0-198:2%2" or "N/A", a job that is no array."""
     if text == "N/A":
         return (0,)
-    if INDEX.fullmatch(text):
-        return (int(text),)
     ranges = text.strip("[]").partition("%")[0]
     if not ranges or LONG.search(ranges):
         raise ValueError(text)

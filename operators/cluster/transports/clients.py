@@ -67,7 +67,7 @@ def connect(login: Login, refusals: Refusals | None = None) -> paramiko.SSHClien
             banner_timeout=login.connect_timeout_s,
             auth_timeout=login.connect_timeout_s,
             disabled_algorithms={k: list(v) for k, v in login.disabled_algorithms.items()},
-            transport_factory=lambda *args, **more: _preferring(login, *args, **more),
+            transport_factory=lambda sock, **more: _preferring(login, sock, **more),
         )
         transport = client.get_transport()
         if transport is not None:
@@ -131,14 +131,14 @@ def _through(client: JumpClient, login: Login, refusals: Refusals | None) -> Any
     return transport.open_channel("direct-tcpip", target, ("127.0.0.1", 0), timeout=20)
 
 
-def _preferring(login: Login, *args: Any, **more: Any) -> paramiko.Transport:
+def _preferring(login: Login, sock: Any, **more: Any) -> paramiko.Transport:
     """Make paramiko's transport with the ciphers of the login, before anything is agreed on."""
-    transport = paramiko.Transport(*args, **more)
+    transport = paramiko.Transport(sock, **more)
     if login.ciphers:
         try:
             transport.get_security_options().ciphers = login.ciphers
         except ValueError as error:
-            transport.close()
+            sock.close()
             raise ClusterError(f"{login}: ciphers {', '.join(login.ciphers)}: {error}") from error
     return transport
 

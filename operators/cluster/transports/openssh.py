@@ -41,11 +41,14 @@ class Master:
 
     @property
     def command_to_type(self) -> str:
-        """Open the master: every host on the way must show its pinned key."""
+        """Open the master: every host on the way must show its pinned key.
+
+        Without ControlPersist, which -N makes needless: it would hide what a hop says.
+        """
         return shlex.join(
             [
                 *("ssh", "-fNM", "-S", self.socket),
-                *("-o", "ControlPersist=yes", "-o", "ServerAliveInterval=15"),
+                *("-o", "ServerAliveInterval=15"),
                 *_pinned(self.login),
                 *("-p", str(self.login.port), f"{self.login.user}@{self.login.host}"),
             ]

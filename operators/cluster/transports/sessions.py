@@ -13,8 +13,8 @@ from operators.cluster.errors import SessionsTaken
 MOST_SESSIONS = 8
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 2.0
-PATIENCE_S = 60.0
-"""With a server that refuses even a single session: others use the account's connection, too."""
+PATIENCE_S = 20.0
+"""With a server that has room for nothing: commands that hang, or a person's own on a master."""
 
 
 class Sessions:
@@ -43,10 +43,10 @@ class Sessions:
         self.most = max(1, min(self.most, self.open - 1))
 
 
-def pauses(doing: str, patience_s: float = PATIENCE_S) -> Iterator[float]:
+def pauses(doing: str) -> Iterator[float]:
     """Seconds to wait before each next try; raises SessionsTaken when patience has run out."""
     pause_s, waited_s = FIRST_PAUSE_S, 0.0
-    while waited_s < patience_s:
+    while waited_s < PATIENCE_S:
         yield pause_s
         waited_s += pause_s
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

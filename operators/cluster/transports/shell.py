@@ -97,7 +97,8 @@ class Conversation:
         if exit_code is None and not self.frame.ended(out):
             raise TransportError(f"running '{self.name}': the connection was lost")
         try:
-            return RawReply(*self.frame.content(-1 if exit_code is None else exit_code, out, err))
+            content = self.frame.content(-1 if exit_code is None else exit_code, out, err)
+            return RawReply(*content, noise=out.partition(self.frame.begin.encode())[0])
         except TransportError as error:
             if PASSWORD_WANTED.search((out + err).decode(errors="replace")):
                 raise NeedsLogin(
@@ -117,6 +118,8 @@ class RawReply:
     exit_code: int
     stdout: bytes
     stderr: bytes
+    noise: bytes = b""
+    """What the login shell printed on stdout before the command's own output."""
 
     @property
     def text(self) -> Reply:
@@ -174,4 +177,6 @@ class ShellTransport(Transport):
         return raw.stdout
 
     def _exchange(self, argv: Sequence[str], timeout_s: float, stdin: bytes) -> RawReply:
-        return self.exchange(Conversation.begin(argv, stdin, self.umask), timeout_s)
+        raw = self.exchange(Conversation.begin(argv, stdin, self.umask), timeout_s)
+        self.noise = raw.noise.decode(errors="replace").strip()
+        return raw

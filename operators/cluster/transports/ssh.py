@@ -24,7 +24,7 @@ from operators.cluster.errors import (
 from operators.cluster.reply import Reply
 from operators.cluster.transports.clients import connect_async
 from operators.cluster.transports.login import CONNECT_TIMEOUT_S, Login
-from operators.cluster.transports.sessions import Sessions, pauses
+from operators.cluster.transports.sessions import MOST_SESSIONS, Sessions, pauses
 from operators.cluster.transports.shell import Conversation, RawReply, ShellTransport
 from operators.cluster.transports.transport import COMMAND_TIMEOUT_S, AsyncTransport
 
@@ -33,13 +33,16 @@ CLOSED_WITHIN_S = 2.0
 NO_HOST = "the Connection's host can be no host's name; mend it"
 PINNED = "the host key pinned in the Connection is another one; ask the site before changing it"
 
-# Both tell every channel at INFO: a task's log would hold little else.
-for _name in ("asyncssh", "paramiko"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
+# Both tell every channel, and paramiko every refusal: what matters is raised as well.
+logging.getLogger("asyncssh").setLevel(logging.WARNING)
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
 class SshTransport(ShellTransport):
     """One paramiko client, made when first needed and again after a loss."""
+
+    patience_s = 0.0
+    """A slow site's commands are waited for at least so long."""
 
     def __init__(
         self, connect: Callable[[], paramiko.SSHClient], *, umask: str | None = None
@@ -56,9 +59,21 @@ class SshTransport(ShellTransport):
             channel = self._session(doing)
             try:
                 channel.exec_command(conversation.line)
-                return _converse(channel, conversation, timeout_s)
+                return _converse(channel, conversation, max(timeout_s, self.patience_s))
             finally:
                 channel.close()
+
+    def room(self) -> int:
+        """Open sessions that do nothing, as many as the triggerer would use."""
+        with self._failures("opening sessions"), contextlib.ExitStack() as opened:
+            transport = self._connected().get_transport()
+            for number in range(MOST_SESSIONS):
+                try:
+                    channel = transport.open_session(timeout=CONNECT_TIMEOUT_S)
+                except paramiko.ChannelException:
+                    return number
+                opened.callback(channel.close)
+        return MOST_SESSIONS
 
     def close(self) -> None:
         """Let the connection go."""
@@ -91,8 +106,6 @@ class SshTransport(ShellTransport):
         """Say what paramiko's failures mean, and drop a connection that is no good any more."""
         try:
             yield
-        except SessionsTaken:
-            raise
         except ClusterError:
             self.close()
             raise
@@ -103,6 +116,8 @@ class SshTransport(ShellTransport):
 
 class AsyncSshTransport(AsyncTransport):
     """One asyncssh connection for everything that one triggerer asks of one cluster."""
+
+    patience_s = 0.0
 
     def __init__(
         self,
@@ -128,11 +143,12 @@ class AsyncSshTransport(AsyncTransport):
         """Run a command."""
         conversation = Conversation.begin(argv, umask=self.umask)
         doing = f"running '{argv[0]}'"
-        for pause_s in pauses(doing):
+        for pause_s in self._pauses(doing):
             connection = await self._connected()
             async with self._sessions.one():
                 try:
-                    return await self._talk(connection, conversation, timeout_s)
+                    at_least_s = max(timeout_s, self.patience_s)
+                    return await self._talk(connection, conversation, at_least_s)
                 except asyncssh.ChannelOpenError:
                     if not connection.is_closed():
                         self._sessions.refused()
@@ -143,8 +159,19 @@ class AsyncSshTransport(AsyncTransport):
             await asyncio.sleep(pause_s)
         raise AssertionError("unreachable: pauses() ends in an error")
 
+    def _pauses(self, doing: str) -> Iterator[float]:
+        """Between tries for a session; at their end, a connection that serves nobody is left."""
+        try:
+            yield from pauses(doing)
+        except SessionsTaken:
+            if not self._sessions.open:  # the server's sessions hang: the next call begins anew
+                for hop in reversed(self._hops):
+                    hop.close()
+            raise
+
     async def close(self) -> None:
         """Let the connection go."""
+        self._sessions.most = MOST_SESSIONS
         hops, self._hops = self._hops, []
         for hop in reversed(hops):
             hop.close()

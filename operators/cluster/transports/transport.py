@@ -19,6 +19,16 @@ class Transport(ABC):
     credentials are refused. A lost connection is made anew at the next call.
     """
 
+    noise: str = ""
+    """What the login shell printed around the latest answer; it was cut away."""
+
+    def room(self) -> int | None:
+        """How many commands the server lets run at once on one connection, of those that are tried.
+
+        None where that cannot be tried.
+        """
+        return None
+
     @abstractmethod
     def run(
         self, argv: Sequence[str], timeout_s: float = COMMAND_TIMEOUT_S, stdin: bytes = b""

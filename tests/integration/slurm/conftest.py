@@ -2,6 +2,7 @@
 
 import base64
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,12 @@ def site() -> Iterator[Site]:
         raise
     with Site() as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def refusals_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A login that one test has refused is kept back; the next test's is not."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
 
 @pytest.fixture

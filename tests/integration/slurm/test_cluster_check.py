@@ -89,7 +89,8 @@ def test_a_cluster_that_is_ready(alpha: SlurmCluster, beta: SlurmCluster, contro
     )
     lines = done.stdout.splitlines()
     assert done.returncode == 0, done.stdout + done.stderr
-    assert [line.split(":")[0].split(maxsplit=1) for line in lines[:-1]] == [
+    told = [line for line in lines[:-1] if not line.startswith(("note", " "))]
+    assert [line.split(":")[0].split(maxsplit=1) for line in told] == [
         ["ok", name]
         for name in (
             *("connection", "network", "login", "shell", "description", "scheduler"),
@@ -230,3 +231,82 @@ def test_the_wrong_scheduler(alpha: SlurmCluster, control: Control) -> None:
     control.describe(alpha, scheduler="pbs")
     words = failed(control.check(alpha))
     assert "PBS's commands are not found" in words and "correct `scheduler`" in words
+
+
+def notes(steps: list[Any]) -> str:
+    return "\n".join(str(step) for step in steps if step.outcome == "note")
+
+
+def check(cluster: SlurmCluster, **options: Any) -> list[Any]:
+    """All steps; several may have one name."""
+    from operators.checks.cluster import check_cluster
+
+    return check_cluster(cluster.name, **options).steps
+
+
+def trouble(steps: list[Any]) -> list[str]:
+    return [str(step) for step in steps if step.outcome in ("FAILED", "skipped")]
+
+
+@pytest.mark.slow
+def test_what_may_surprise_a_campaign_is_said_with_a_remedy(
+    beta: SlurmCluster, control: Control
+) -> None:
+    """No sacct, variables of the login, a hidden partition: it copes, and says so."""
+    with beta.hidden("gpu"), beta.login.played(SQUEUE_PARTITION="nosuch"):
+        steps = check(beta)
+    said = notes(steps)
+    assert trouble(steps) == []
+    assert "no accounting (sacct: Slurm accounting storage is disabled)" in said
+    assert "hidden partitions: gpu; jobs in them are seen all the same" in said
+    assert "SQUEUE_PARTITION=nosuch" in said and "belongs into the cluster's file" in said
+    assert all(step.remedy for step in steps if step.outcome == "note")
+    assert left_behind(beta, control) == []
+
+
+@pytest.mark.slow
+def test_a_login_shell_that_prints(alpha: SlurmCluster, control: Control) -> None:
+    with alpha.login.played(banner="Welcome to cluster7"):
+        steps = check(alpha)
+    assert trouble(steps) == []
+    [shell] = [step for step in steps if step.name == "shell"]
+    assert "Welcome to cluster7" in str(shell), "it is cut away, and said"
+
+
+@pytest.mark.slow
+def test_a_chatty_sbatch_leaves_no_job_behind(alpha: SlurmCluster, control: Control) -> None:
+    """Its answer is no job id: the job is found by its name, as a task finds it."""
+    with alpha.login.command("sbatch", 'echo "Submitting for you"; exec "$REAL" "$@"'):
+        steps = check(alpha)
+    assert trouble(steps) == []
+    assert left_behind(alpha, control) == []
+
+
+@pytest.mark.slow
+def test_memory_that_a_site_wants_by_the_cpu(alpha: SlurmCluster, control: Control) -> None:
+    refuse = "echo 'sbatch: error: Batch job submission failed: --mem is not allowed here' >&2"
+    script = f'case "$*" in *--mem=*) {refuse}; exit 1;; esac; exec "$REAL" "$@"'
+    with alpha.login.command("sbatch", script):
+        words = failed(control.check(alpha))
+        assert "--mem is not allowed here" in words and "memory: per_cpu" in words
+        control.describe(alpha, memory="per_cpu")
+        assert trouble(check(alpha)) == []
+    assert left_behind(alpha, control) == []
+
+
+@pytest.mark.slow
+def test_a_quota_that_is_used_up(alpha: SlurmCluster, control: Control, tmp_path: Path) -> None:
+    """Played by a filesystem of a megabyte that is full."""
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(small)]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("no filesystem can be mounted here")
+    try:
+        with pytest.raises(OSError, match="No space left"):
+            (small / "ballast").write_bytes(bytes(2 << 20))
+        control.describe(alpha, workspaces={"kind": "directory", "root": str(small)})
+        words = failed(control.check(alpha))
+        assert "No space left" in words and "the quota is used up" in words
+    finally:
+        subprocess.run(["umount", str(small)], check=True)

@@ -1,5 +1,6 @@
 """What goes wrong around sbatch: no record lost, no element solved twice, no job left behind."""
 
+import asyncio
 import json
 import os
 import shlex
@@ -18,7 +19,7 @@ from hpc_jobs.contract.run import RunHandle
 from operators.housekeeping.sweeps import cancel_orphans
 from tests.clusters.hpc_site import Site
 from tests.harness.waiting import wait_until
-from tests.integration.slurm.control_host import ControlHost, TaskState
+from tests.integration.slurm.control_host import ControlHost, TaskState, event_of
 
 TIMED_OUT = """
 echo 'sbatch: error: Batch job submission failed: Socket timed out on send/recv operation' >&2
@@ -31,6 +32,21 @@ def test_sbatch_queues_the_job_and_reports_a_time_out(control: ControlHost) -> N
         report = control.finish(control.operator(3), control.context())
     assert report["done"] == 3 and len(report["job_ids"]) == 1
     assert control.solved() == [0, 1, 2]
+    assert control.nothing_is_left_behind()
+
+
+@pytest.mark.slow
+def test_a_limit_on_jobs_is_waited_for_and_the_rest_follows(control: ControlHost) -> None:
+    """The task defers, says how many wait, and comes back whenever there may be room."""
+    task, context = control.operator(10), control.context()
+    with control.cluster.jobs_limited_to(4):
+        trigger = control.defer(task, context)
+        assert trigger.held_back
+        event = asyncio.run(event_of(trigger))
+        assert event["status"] == "room"
+        report = control.finish(task, context, event)
+    assert report["done"] == 10 and report["failed"] == 0
+    assert control.solved() == list(range(10))
     assert control.nothing_is_left_behind()
 
 

@@ -47,6 +47,7 @@ def array_job(
     name: str = "trial",
     module: str = "hpc_jobs.jobs.solve_shard",
     launch: Launch | None = None,
+    largest_array: int | None = None,
 ) -> ArrayJob:
     """A job of the shipped code; any other module, with its libraries, is of the checkout."""
     remote = RunFolder(PurePosixPath(run.root))
@@ -67,7 +68,7 @@ def array_job(
         elements=elements,
         resources=resources,
         script=script,
-        max_array_size=LARGEST_ARRAY[cluster.name],
+        max_array_size=largest_array or LARGEST_ARRAY[cluster.name],
         grace_s=8,
     )
     return ArrayJob(transport, Slurm(), folder, plan)
@@ -108,6 +109,6 @@ def in_queue(job: ArrayJob) -> dict[str, str]:
 
 
 def history(job: ArrayJob) -> Queue:
-    command = job.scheduler.history_command(job.job_ids)
+    command = job.scheduler.history_command(job.job_ids, 3600.0)
     assert command is not None
     return job.scheduler.parse_history(job.transport.run(command))

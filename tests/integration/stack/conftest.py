@@ -33,9 +33,11 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, f
     wanted = Ports(airflow=base, mlflow=base + 20, login_cpu=base + 40, login_ai=base + 60)
     stack.layout.ports.write_text(json.dumps(asdict(wanted)))
     began = time.monotonic()
-    stack.up()
-    yield stack, time.monotonic() - began
-    stack.down()
+    try:
+        stack.up()
+        yield stack, time.monotonic() - began
+    finally:
+        stack.down()
 
 
 @pytest.fixture(scope="module")

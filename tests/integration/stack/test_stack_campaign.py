@@ -14,6 +14,7 @@ import pytest
 
 from hpc_jobs.job_folder.folder import JobFolder
 from quickstart.batchq.store import Store
+from quickstart.stack import mlflow_settings
 from quickstart.stack.components import mlflow_url
 from quickstart.stack.supervisor import Stack
 from tests.harness.waiting import wait_until
@@ -125,7 +126,8 @@ def test_progress_was_shown_and_the_result_printed(survivor: Survivor) -> None:
 
 def test_mlflow_has_the_campaign_with_its_children(stack: Stack, survivor: Survivor) -> None:
     base = f"{mlflow_url(stack.ports)}/api/2.0/mlflow"
-    with httpx.Client(trust_env=False) as client:
+    login = (mlflow_settings.USER, mlflow_settings.password(stack.layout))
+    with httpx.Client(trust_env=False, auth=login) as client:
         found = client.post(f"{base}/experiments/search", json={"max_results": 100})
         ids = [e["experiment_id"] for e in found.raise_for_status().json()["experiments"]]
         query = {"experiment_ids": ids, "max_results": 100}

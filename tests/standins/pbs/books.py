@@ -20,6 +20,7 @@ DEFAULTS: dict[str, Any] = {
     "cores": 4,  # of the only node
     "lost_replies": 0,  # qsubs that take the job and do not say so
     "ends_after_qselect": [],  # jobs that end between two commands
+    "hides": [],  # live jobs that qstat and qselect call unknown; qdel knows them
     "output_delay_s": 0.0,  # from an element's end to its output in its folder
 }
 

@@ -76,7 +76,7 @@ def qsub(books: Books, arguments: list[str]) -> int:
         books.save(job)
     elif not (never or job["held"]):
         subprocess.Popen(
-            [sys.executable, "-m", "tests.standins.pbs.mom", str(job["number"])],
+            [sys.executable, "-S", "-m", "tests.standins.pbs.mom", str(job["number"])],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=(books.folder / "mom.log").open("a"),
@@ -103,7 +103,7 @@ def qstat(books: Books, arguments: list[str]) -> int:
     known = {job_id(job): job for job in books.jobs()}
     for each in ids or [name for name, job in known.items() if "-x" in given or not is_over(job)]:
         job = known.get(each)
-        if job is None or (is_over(job) and not settings["history"]):
+        if job is None or each in settings["hides"] or (is_over(job) and not settings["history"]):
             print(f"qstat: Unknown Job Id {each}", file=sys.stderr)
             code = UNKNOWN
         elif is_over(job) and "-x" not in given:
@@ -133,7 +133,7 @@ def qselect(books: Books, arguments: list[str]) -> int:
         print(f"qselect: {NO_HISTORY}", file=sys.stderr)
         return 0
     for job in books.jobs():
-        if is_over(job) and "-x" not in given:
+        if job_id(job) in settings["hides"] or (is_over(job) and "-x" not in given):
             continue
         if job["name"] == given.get("-N", job["name"]) and job["user"] == given.get(
             "-u", job["user"]
@@ -184,7 +184,7 @@ def install(folder: Path, python_path: Path) -> None:
         path = folder / name
         path.write_text(
             f"#!/bin/sh\nPYTHONPATH='{python_path}' "
-            f"exec '{sys.executable}' -m tests.standins.pbs.commands {name} \"$@\"\n"
+            f"exec '{sys.executable}' -S -m tests.standins.pbs.commands {name} \"$@\"\n"
         )
         path.chmod(0o755)
 

@@ -21,6 +21,7 @@ def main() -> None:
                     del running[index]
             waiting = [i for i, e in enumerate(job["elements"]) if e["state"] == "Q"]
             if not waiting and not running:
+                books.save(job)
                 return
             for index in waiting[: books.settings["slots"] - len(running)]:
                 running[index] = _start(books, job, index)

@@ -167,18 +167,18 @@ def test_a_campaign_of_another_yield_function_runs(
     frozen = FrozenCampaign(run_id="run", campaign=campaign, code_sha256="0" * 64)
     work = Assignment(
         round=0, index=0, parameters=chosen.parameters[:3], is_test=chosen.is_test[:3],
-        point=chosen.point[:3], level=chosen.level[:3],
+        sheet=chosen.sheet[:3], point=chosen.point[:3], level=chosen.level[:3],
     )  # fmt: skip
     assert solve_shard(run, frozen, work, lambda *_: None).facts["by_status"] == {"ok": 3}
 
 
 def test_a_derived_stress_ratio_outside_the_box_is_passed_over(campaign: Campaign) -> None:
     """Hill's r_b is r0/r90: a box that excludes it excludes the sheet, and says so."""
-    material = campaign.material.model_copy(update={"yield_function": "hill48", "exponent": 2.0})
+    sheet = campaign.sheet.model_copy(update={"yield_function": "hill48", "exponent": 2.0})
     targets = {"MP1": "r0", "MP2": "r45", "MP3": "r90"}
     box = campaign.design.box.model_copy(update={"r_value_biaxial": (0.9, 1.1)})
     design = campaign.design.model_copy(update={"box": box})
-    hill = campaign.model_copy(update={"material": material, "targets": targets, "design": design})
+    hill = campaign.model_copy(update={"sheet": sheet, "targets": targets, "design": design})
     drawn = draw(hill, TRAIN, 0, 20)
     assert drawn.rejected["outside_box"] > 0
     assert np.all(np.abs(drawn.parameters[:, 0] / drawn.parameters[:, 2] - 1) < 0.1 + 1e-9)

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy.interpolate import PchipInterpolator
 
-from hpc_jobs.contract.material import Hardening, HockettSherby, Mixed, Swift, Tabulated, Voce
+from hpc_jobs.contract.material import (
+    Hardening,
+    HockettSherby,
+    Mixed,
+    Nodes,
+    Swift,
+    Tabulated,
+    Voce,
+)
 from hpc_jobs.fem.materials.flow_stress import FLOOR, flow_stress
 from hpc_jobs.fem.materials.hardening import hardening_array, monotone_slopes
 
@@ -25,6 +33,10 @@ TABLE = Tabulated(
     plastic_strains=(0.0, 0.01, 0.03, 0.1, 0.2, 0.5),
     stresses_mpa=(300.0, 340.0, 380.0, 450.0, 450.0, 520.0),
 )
+NODES = Nodes(
+    plastic_strains=(0.0, 0.003, 0.01, 0.03, 0.1, 0.16),
+    stresses_mpa=(300.0, 340.0, 380.0, 450.0, 530.0, 560.0),
+)
 
 
 @pytest.mark.parametrize(
@@ -35,13 +47,14 @@ TABLE = Tabulated(
         (DP780, 1125.76 - (1125.76 - 317.907) * np.exp(-4.9711 * 0.1**0.45262)),
         (MIXED, 0.3 * 646 * 0.125**0.227 + 0.7 * (200 + 150 * (1 - np.exp(-1.2)))),
         (TABLE, 450.0),
+        (NODES, 530.0),
     ],
 )
 def test_values_at_a_tenth(law: Hardening, expected: float) -> None:
     assert flow_stress(hardening_array(law), 0.1)[0] == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("law", [SWIFT, VOCE, DP780, MIXED, TABLE])
+@pytest.mark.parametrize("law", [SWIFT, VOCE, DP780, MIXED, TABLE, NODES])
 @pytest.mark.parametrize("p", [1e-9, 1e-4, 0.02, 0.7])
 def test_slope_is_the_derivative(law: Hardening, p: float) -> None:
     array, step = hardening_array(law), 1e-4 * p
@@ -84,3 +97,26 @@ def test_two_points_are_a_straight_line() -> None:
     line = Tabulated(plastic_strains=(0.0, 0.5), stresses_mpa=(200.0, 300.0))
     assert flow_stress(hardening_array(line), 0.1) == pytest.approx((220.0, 200.0))
     assert flow_stress(hardening_array(line), 1.0) == pytest.approx((400.0, 200.0))
+
+
+def test_nodes_are_scipys_monotone_cubic_of_logarithms_and_go_on_as_a_power_law() -> None:
+    x = np.log1p(np.array(NODES.plastic_strains) / NODES.prestrain)
+    curve = PchipInterpolator(x, np.log(NODES.stresses_mpa))
+    law, p = hardening_array(NODES), np.linspace(0, 0.16, 301)[1:-1]
+    found = np.array([flow_stress(law, value) for value in p])
+    assert found[:, 0] == pytest.approx(np.exp(curve(np.log1p(p / 0.002))), rel=1e-13)
+    assert np.all(np.diff(found[:, 0]) > 0)
+    exponent = float(curve.derivative()(x[-1]))
+    beyond = 560 * ((0.002 + 0.5) / (0.002 + 0.16)) ** exponent
+    assert flow_stress(law, 0.5)[0] == pytest.approx(beyond, rel=1e-12)
+
+
+def test_seven_nodes_hold_a_swift_and_a_hockett_sherby_curve() -> None:
+    """Between .01 and .16 to .15 %: half of what the nodes themselves are identified to."""
+    strains = (0.0, 0.003, 0.01, 0.03, 0.05, 0.08, 0.16)
+    for truth in (SWIFT, DP780, VOCE):
+        curve = hardening_array(truth)
+        stresses = tuple(flow_stress(curve, p)[0] for p in strains)
+        nodes = hardening_array(Nodes(plastic_strains=strains, stresses_mpa=stresses))
+        for p in np.linspace(0.01, 0.16, 40):
+            assert flow_stress(nodes, p)[0] == pytest.approx(flow_stress(curve, p)[0], rel=1.5e-3)

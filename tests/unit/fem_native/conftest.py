@@ -10,6 +10,7 @@ from hpc_jobs.contract.material import (
     HockettSherby,
     Material,
     Mixed,
+    Nodes,
     Swift,
     Tabulated,
     Voce,
@@ -41,6 +42,10 @@ LAWS: dict[str, Hardening] = {
             420.9,
             427.8,
         ),
+    ),
+    "nodes": Nodes(
+        plastic_strains=(0.0, 0.003, 0.01, 0.03, 0.05, 0.08, 0.16),
+        stresses_mpa=(150.0, 171.0, 196.0, 233.0, 254.0, 275.0, 311.0),
     ),
     "hockett_sherby": HockettSherby(
         law="hockett_sherby",

@@ -66,6 +66,7 @@ def test_strains_and_forces_at_equal_steps(
         ("yld2000_2d", 3, "tabulated"),
         ("yld2000_2d", 5.3, "hockett_sherby"),
         ("yld2000_2d", 14, "voce"),
+        ("yld2000_2d", 6, "nodes"),
     ],
 )
 def test_every_family_and_law_on_every_path(

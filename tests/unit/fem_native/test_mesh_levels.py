@@ -38,6 +38,7 @@ def test_each_record_is_solved_on_its_own_mesh(tmp_path: Path, library: Library)
         round=0,
         index=0,
         parameters=points.parameters,
+        sheet=points.sheet,
         is_test=points.is_test,
         point=points.point,
         level=points.level,

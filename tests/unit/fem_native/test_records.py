@@ -12,6 +12,7 @@ from hpc_jobs.contract.material import (
     HockettSherby,
     Material,
     Mixed,
+    Nodes,
     Swift,
     Tabulated,
     Voce,
@@ -20,7 +21,8 @@ from hpc_jobs.contract.records import RecordStatus
 from hpc_jobs.contract.specimen import Mesh, Specimens
 from hpc_jobs.fem.errors import UnsupportedMaterial
 from hpc_jobs.fem.native.library import Library
-from hpc_jobs.fem.native.simulation import Control, NativeSimulation, load_steps, simulate
+from hpc_jobs.fem.native.simulation import Control, NativeSimulation, simulate
+from hpc_jobs.fem.specimen.load_steps import load_steps
 from tests.unit.fem_native.conftest import ALPHA, LAWS, sheet
 
 
@@ -71,6 +73,10 @@ def scaled(law: Hardening, c: float) -> Hardening:
             values |= {"rate": c**law.exponent * law.rate}
         case Mixed():
             values |= {"swift": scaled(law.swift, c), "voce": scaled(law.voce, c)}
+        case Nodes():
+            values |= {"prestrain": law.prestrain / c}
+            values |= {"plastic_strains": tuple(p / c for p in law.plastic_strains)}
+            values |= {"stresses_mpa": tuple(c * k for k in law.stresses_mpa)}
         case Tabulated():
             values |= {"plastic_strains": tuple(p / c for p in law.plastic_strains)}
             values |= {"stresses_mpa": tuple(c * k for k in law.stresses_mpa)}
@@ -143,7 +149,7 @@ def test_extreme_parameters_end_with_a_status(
 
 
 def test_steps_hit_the_output_times() -> None:
-    times, is_output = load_steps(Specimens(output_times=4, steps_per_output=3))
+    times, is_output = load_steps((0.25, 0.5, 0.75, 1.0), 3)
     assert times[is_output] == pytest.approx([0.25, 0.5, 0.75, 1.0])
     assert np.all(np.diff(times) > 0)
     assert times[0] <= 0.01

@@ -1,5 +1,6 @@
 """Refinement with real simulations: nearer to the truth than its start, and honest about it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,10 +60,13 @@ def identifier(small: Campaign) -> Identifier:
 @pytest.fixture(scope="module")
 def measured(small: Campaign, truths: dict[str, dict[str, float]]) -> Measurement:
     """DP780 on the campaign's mesh, with the campaign's noise."""
-    parameters = truths["dp780"]
+    return measure(small, truths["dp780"], seed=2)
+
+
+def measure(small: Campaign, parameters: dict[str, float], seed: int) -> Measurement:
     values = np.array([parameters[name] for name in small.material.parameters])
     record = backend_of(small.solver)[1].simulate(values, small.material, small.specimens)
-    rng, noise = np.random.default_rng(2), small.noise
+    rng, noise = np.random.default_rng(seed), small.noise
     sheet = Sheet.of(parameters, small.material)
     header = MeasurementHeader(
         name="dp780",
@@ -95,15 +99,25 @@ def test_the_truth_lies_within_the_uncertainty(
     assert refined.novelty == pytest.approx(1, abs=0.1)
 
 
+MEASURED_AGAIN = 8
+
+
 def test_the_seven_values_have_intervals_that_hold_them(
-    small: Campaign, refined: Estimate, truths: dict[str, dict[str, float]]
+    small: Campaign, identifier: Identifier, truths: dict[str, dict[str, float]]
 ) -> None:
-    intervals = quantity_intervals(draw_sheets(small, refined))
+    """Nine of ten, over measurements of one sheet; intervals of half the width hold six."""
     true = Sheet.of(truths["dp780"], small.material).quantities()
-    held = [low <= true[name] <= high for name, (low, high) in intervals.items()]
-    assert len(held) == 7 and sum(held) >= 4  # of 90 % intervals
-    widths = {name: high - low for name, (low, high) in intervals.items()}
-    assert widths["r_value_0"] < widths["r_value_biaxial"] < 1.0
+    held = dict.fromkeys(true, 0)
+    for seed in range(MEASURED_AGAIN):
+        refined = identifier.refine(measure(small, truths["dp780"], seed))
+        intervals = quantity_intervals(draw_sheets(small, refined))
+        assert intervals.keys() == true.keys() and len(true) == 7
+        for name, (low, high) in intervals.items():
+            held[name] += low <= true[name] <= high
+        widths = {name: high - low for name, (low, high) in intervals.items()}
+        assert widths["r_value_0"] < widths["r_value_biaxial"] < 1.0
+    assert sum(held.values()) >= 0.82 * 7 * MEASURED_AGAIN, held
+    assert min(held.values()) >= MEASURED_AGAIN / 2, held
 
 
 def test_a_refined_case_is_scored_and_drawn_with_its_intervals(
@@ -137,6 +151,22 @@ def test_forces_narrow_the_intervals(
     blind = identifier.identify(measured.strains)
     variances = [np.diag(np.array(one.covariance)) for one in (blind, refined)]
     assert np.all(variances[1] < 1.1 * variances[0]) and np.sum(variances[1]) < np.sum(variances[0])
+
+
+def test_patches_that_were_not_seen_are_left_out(
+    identifier: Identifier, measured: Measurement, refined: Estimate
+) -> None:
+    """An answer near that of the whole, a little less sure."""
+    shape = measured.header.specimens.strain_shape
+    strains = measured.strains.reshape(shape).copy()
+    strains[:, 0, :2] = np.nan
+    answer = identifier.refine(replace(measured, strains=strains.ravel()))
+    assert answer.parameters is not None
+    assert refined.parameters is not None
+    before, after = (np.sqrt(np.diagonal(np.array(one.covariance))) for one in (refined, answer))
+    assert after.sum() > before.sum()
+    moved = np.array(list(answer.parameters.values())) - list(refined.parameters.values())
+    assert (np.abs(moved) < 4 * after).all()
 
 
 def test_what_no_simulated_sheet_explains_is_outside(

@@ -20,8 +20,8 @@ from hpc_jobs.measurement.virtual_experiment import virtual_experiment
 ROOT = Path(__file__).parents[3]
 
 SMALL = {
-    "specimens": {"mesh": {"along": 8, "across": 4}, "output_times": 4, "end_displacement_mm": 0.4},
-    "design": {"train_records": 60, "test_records": 8, "records_per_shard": 68},
+    "specimens": {"mesh": {"along": 8, "across": 4}, "output_times": 6, "end_displacement_mm": 0.8},
+    "design": {"train_records": 120, "test_records": 8, "records_per_shard": 128},
     "training": {
         "networks": [{"kind": "mlp", "components": 8, "hidden": [32]}],
         "epochs": 20,
@@ -64,7 +64,8 @@ def _check(run: RunFolder[Path]) -> None:
     said = read_model(Estimates, run.estimates("first"))
     estimates = {estimate.measurement: estimate for estimate in said.estimates}
     verdict = read_model(Verdict, run.verdict("first"))
-    assert said.lookups and said.lookups.network_s < 1 and said.lookups.refinement_s
+    assert said.lookups and said.lookups.refinement_s
+    assert said.lookups.network_s < said.lookups.refinement_s
     assert verdict.updating and verdict.updating.simulations > 8
     assert verdict.model == "small-mlp"
     assert estimates["aa2090"].parameters is None
@@ -81,7 +82,8 @@ def _check(run: RunFolder[Path]) -> None:
     refined = {e.measurement: e for e in read_model(Estimates, run.estimates("first")).refined}
     assert refined["aa2090"].parameters is None
     assert verdict.refined["aa2090"].verdict == "outside"
-    # whether so few records of so coarse a mesh suffice to answer for dp780 is not asked here
-    answered = refined["dp780"].parameters is not None
-    assert (refined["dp780"].covariance is not None) is answered
-    assert bool(verdict.refined["dp780"].intervals) is answered
+    # So few records of so coarse a mesh need not suffice for the network to be asked; the
+    # refinement answers, so that everything behind an answer has been tried.
+    assert refined["dp780"].parameters is not None, refined["dp780"].outside
+    assert refined["dp780"].covariance is not None
+    assert verdict.refined["dp780"].intervals and verdict.refined["dp780"].errors["strain_rms"] > 0

@@ -30,6 +30,7 @@ def solve(root: Path, log: Path) -> None:
         round=0,
         index=0,
         parameters=points.parameters,
+        sheet=points.sheet,
         is_test=points.is_test,
         point=points.point,
         level=points.level,

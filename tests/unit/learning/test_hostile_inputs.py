@@ -367,7 +367,7 @@ def nan_where_good(values):
 OF_THE_SHARD = r"shard-00000\.h5: '{}' {}"
 SHARDS = {
     "cut short": (cut, r"shard-00000\.h5: \d+ bytes, its manifest says"),
-    "cut short, vouched for": (cut_and_vouched_for, "damaged or no HDF5"),
+    "cut short, vouched for": (cut_and_vouched_for, "damaged"),
     "a column in another file": (
         column("strains", elsewhere),
         OF_THE_SHARD.format("strains", "is a link to elsewhere"),

@@ -21,7 +21,7 @@ from hpc_jobs.jobs import choose_network, search, train_finalist
 from hpc_jobs.learning.errors import Interrupted
 from hpc_jobs.learning.search import worker
 from hpc_jobs.learning.search.journal import open_storage
-from hpc_jobs.learning.search.owner import LATE_S, VISIBLE_S, Owner, Process
+from hpc_jobs.learning.search.owner import LATE_S, VISIBLE_S, NodeProcess, Owner
 from hpc_jobs.learning.search.places import Cause, Note
 from hpc_jobs.learning.search.space import suggest
 from hpc_jobs.learning.search.study import open_study
@@ -70,7 +70,7 @@ def study_of(run, campaign):
 
 
 def an_owner(**changes):
-    known = {"token": "t", "element": 0, "job_id": "7", "process": Process.current()}
+    known = {"token": "t", "element": 0, "job_id": "7", "process": NodeProcess.current()}
     return Owner(**known | {"begun": time.time()} | changes)
 
 
@@ -221,7 +221,7 @@ def test_a_worker_is_gone_when_the_job_folder_says_so(run):
 
 
 def test_a_worker_is_gone_with_its_process_or_its_walltime(run):
-    here = Process.current()
+    here = NodeProcess.current()
     assert not here.is_gone
     reused = here.model_copy(update={"started": here.started - 1})
     assert reused.is_gone

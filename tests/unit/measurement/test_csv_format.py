@@ -150,3 +150,26 @@ def test_a_refused_import_writes_nothing(csv_file: Path, tmp_path: Path, demo: P
     with pytest.raises(SystemExit, match="time is 33"):
         import_measurement.main([str(csv_file), str(out), "--campaign", str(demo), "--source", "x"])
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "decimal"), [(";", ","), (";", "."), ("\t", ","), (",", ".")]
+)
+def test_csv_is_read_as_people_write_it(
+    csv_file: Path, header: MeasurementHeader, delimiter: str, decimal: str
+) -> None:
+    plain = read_csv(csv_file, header)
+    lines = [line.split(",") for line in csv_file.read_text().splitlines()]
+    lines[0] = ['"specimen"', ' "patch"', ' "time"', ' "exx [1]"', ' "eyy"', ' "force [N]"']
+    rows = [["" if i == 0 else str(i), *row] for i, row in enumerate(lines)]
+    text = "\n".join(delimiter.join(row).replace(".", decimal) for row in rows)
+    csv_file.write_bytes(text.encode("utf-8-sig"))
+    np.testing.assert_array_equal(read_csv(csv_file, header).strains, plain.strains)
+
+
+def test_a_lost_patch_is_missing(csv_file: Path, header: MeasurementHeader) -> None:
+    lines = csv_file.read_text().splitlines()
+    cells = lines[1].split(",")
+    lines[1] = ",".join([*cells[:3], "nan", "nan", *cells[5:]])
+    csv_file.write_text("\n".join(lines))
+    assert int((~read_csv(csv_file, header).mask).sum()) == 2

@@ -8,12 +8,15 @@ import yaml
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.specimen import Mesh
+from hpc_jobs.design.mechanical import places_of
 from hpc_jobs.identification.mesh_bias import mesh_bias, refined
 from hpc_jobs.identification.validity import position
-from hpc_jobs.measurement.file import read_for, read_measurement
+from hpc_jobs.measurement.alloys import ALLOYS
+from hpc_jobs.measurement.file import foreign_fields, read_for, read_measurement
 from hpc_jobs.measurement.virtual_experiment import ImpossibleExperiment, virtual_experiment
 from hpc_jobs.tools import import_measurement
 from hpc_jobs.tools import virtual_experiment as script
+from tests.harness.families import small_family
 
 FINE = Mesh(along=24, across=12)
 MEASUREMENTS = Path(__file__).parents[3] / "dags" / "measurements"
@@ -54,8 +57,8 @@ def test_an_experiment_on_the_campaigns_mesh_is_refused(small: Campaign) -> None
 
 
 def test_an_alloy_of_another_family_is_refused(small: Campaign) -> None:
-    material = small.material.model_copy(update={"yield_function": "barlat89"})
-    other = small.model_copy(update={"material": material})
+    sheet = small.sheet.model_copy(update={"yield_function": "barlat89"})
+    other = small.model_copy(update={"sheet": sheet})
     with pytest.raises(ImpossibleExperiment, match=r"dp780: published as .* identifies barlat89"):
         virtual_experiment(other, "dp780", "dp780", mesh=FINE)
 
@@ -142,3 +145,32 @@ def test_what_ships_is_what_the_script_writes(tmp_path: Path, demo: Path, name: 
     shipped = read_measurement(MEASUREMENTS / f"{name}.h5")
     np.testing.assert_allclose(new.strains, shipped.strains, atol=2e-5)  # .04 noise
     np.testing.assert_allclose(new.forces, shipped.forces, rtol=2e-4)
+
+
+@pytest.mark.parametrize("alloy", ["dp780", "dc04"])
+def test_a_family_tests_a_sheet_with_a_curve_of_its_own(alloy: str) -> None:
+    campaign = small_family()
+    family, mesh = campaign.family, Mesh(along=24, across=12)
+    found = virtual_experiment(campaign, alloy, alloy, mesh=mesh, nuisances=True)
+    header, truth = found.header, found.header.truth
+    assert truth is not None
+    assert header.material is None
+    assert truth.material is not None
+    assert truth.material.hardening == ALLOYS[alloy].hardening
+    assert header.knowledge == {
+        "exponent": (6.0, 0.0),
+        "youngs_modulus_mpa": (ALLOYS[alloy].youngs_modulus_mpa, 0.0),
+    }
+    # What the test house tells is the drawing; the truth knows better
+    assert all(piece.angle_deg == 0 for piece in header.specimens.pieces)
+    assert list(truth.coordinates) == list(family.names)
+    nuisances = [truth.coordinates[family.names[i]] for i in family.columns("nuisance")]
+    assert all(nuisances)
+    # The sheet lies in the family, and its output times are its own
+    assert truth.parameters is not None
+    parameters = [[truth.parameters[name] for name in campaign.targets.values()]]
+    places = places_of(campaign, np.array(parameters), np.array([list(truth.coordinates.values())]))
+    assert np.all((places > 0) & (places < 1))
+    last = [piece.displacements_mm[-1] for piece in header.specimens.pieces]
+    assert (0.6 < min(last) < max(last) < 0.9) if alloy == "dp780" else min(last) > 1.2
+    assert not foreign_fields(header, campaign)

@@ -1,5 +1,11 @@
 """Ranks from the environment of each launcher, as recorded or as their manuals state it."""
 
+import json
+import os
+import socket
+import subprocess
+import sys
+
 import pytest
 
 from hpc_jobs.contract.errors import ConfigurationError
@@ -51,6 +57,47 @@ def test_mpiexec_under_pbs_meets_at_the_first_node_of_the_job(tmp_path):
     assert found == Rank(0, 4, 0, "r12c3n4", PORT + 711)
     mpich = {"PMI_RANK": "2", "PMI_SIZE": "4", "MPI_LOCALRANKID": "0", "PBS_JOBID": "12[3].pbs"}
     assert rank_of(mpich) == Rank(2, 4, 0, "127.0.0.1", PORT + 123)
+
+
+def test_they_meet_under_a_name_that_the_script_has_drawn():
+    assert rank_of(SRUN | {"HPC_MEETING": "ab" * 16, "MASTER_PORT": "23456"}) == Rank(
+        5, 8, 1, "10.0.0.7", 23456, "ab" * 16
+    )
+
+
+MEET = """
+import json, os, sys
+import torch, torch.distributed as dist
+from hpc_jobs.runtime.ranks import joined, rank_of
+rank = rank_of(os.environ)
+with joined(rank):
+    total = torch.ones(1) * (rank.rank + 1)
+    dist.all_reduce(total)
+    stranger = dist.TCPStore(rank.address, rank.port, is_master=False)
+    print(json.dumps([float(total), sorted(stranger.list_keys())]))
+    dist.barrier()
+"""
+
+
+def test_no_key_of_the_meeting_can_be_named_without_its_name():
+    """Two real processes; a stranger who reaches the port asks as anybody can."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    known = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "HPC_MEETING": "cd" * 16}
+    known |= {"WORLD_SIZE": "2", "CUDA_VISIBLE_DEVICES": ""}
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", MEET],
+            env=os.environ | known | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stdout=subprocess.PIPE,
+        )
+        for rank in range(2)
+    ]
+    for process in both:
+        total, keys = json.loads(process.communicate(timeout=120)[0].splitlines()[-1])
+        assert total == 3.0
+        assert keys and all("cd" * 16 in key for key in keys)
 
 
 def test_torchrun_inside_a_batch_job_counts_first():

@@ -49,6 +49,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
         round=0,
         index=7,
         parameters=parameters,
+        sheet=np.empty((ROWS, 0)),
         is_test=np.arange(ROWS) >= ROWS - 2,
         point=np.arange(84, 84 + ROWS),
         level=np.zeros(ROWS, np.uint8),

@@ -123,7 +123,7 @@ def cut(path):
 
 
 FILES = {
-    "no HDF5": ("x.h5", write(b"no HDF5"), r"x\.h5: damaged or no HDF5"),
+    "no HDF5": ("x.h5", write(b"no HDF5"), r"x\.h5: no HDF5 file"),
     "no dataset": ("x.h5", hdf5(None), r"x\.h5: no dataset 'strains'"),
     "a link": ("x.h5", hdf5(h5py.ExternalLink("/etc/passwd", "x")), "is a link to /etc/passwd"),
     "text": ("x.h5", hdf5("0.05"), "'strains' holds object, expected"),

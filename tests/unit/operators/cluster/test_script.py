@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from operators.cluster.errors import SubmissionRefused
 from operators.cluster.launchers import LAUNCHERS, Launch
 from operators.cluster.script import JobScript, login_command
 
@@ -59,13 +60,18 @@ def test_golden() -> None:
 EXPORTED = (
     "-x TASK_INDEX -x HPC_TOKEN -x HPC_JOB_ID -x OMP_NUM_THREADS -x OPENBLAS_NUM_THREADS "
     "-x MKL_NUM_THREADS -x NUMBA_NUM_THREADS -x PYTHONUNBUFFERED -x PYTHONPATH "
-    "-x NUMBA_CACHE_DIR -x LICENSE -x MASTER_ADDR -x MASTER_PORT -x PATH -x LD_LIBRARY_PATH"
+    "-x NUMBA_CACHE_DIR -x LICENSE -x MASTER_ADDR -x MASTER_PORT -x HPC_MEETING "
+    "-x PATH -x LD_LIBRARY_PATH"
 )
-MEETING = 'export MASTER_ADDR="$(hostname)" MASTER_PORT="$((29400 + RANDOM % 1000))"\n'
+NAMED = (
+    'export MASTER_PORT="$((20000 + $(od -An -N2 -tu2 /dev/urandom) % 12000))"\n'
+    """export HPC_MEETING="$(od -An -N16 -tx1 /dev/urandom | tr -d ' \\n')"\n"""
+)
+MEETING = f'export MASTER_ADDR="$(hostname)"\n{NAMED}'
 LAUNCHED = {
     "srun": (
-        "exec srun --nodes=3 --ntasks=12 --ntasks-per-node=4 --cpus-per-task=2 "
-        "--kill-on-bad-exit=1 --wait=0 '--own option' "
+        f"{NAMED}exec srun --nodes=3 --ntasks=12 --ntasks-per-node=4 --cpus-per-task=2 "
+        "--kill-on-bad-exit=1 --wait=0 --export=ALL '--own option' "
     ),
     "openmpi": (
         f"{MEETING}exec mpiexec -n 12 --map-by ppr:4:node --bind-to none {EXPORTED} '--own option' "
@@ -154,7 +160,8 @@ def test_every_process_of_mpiexec_is_told_who_it_is_and_where_they_meet(tmp_path
         'for rank in 0 1; do env -i "${kept[@]}" RANK=$rank "$@"; done\n'
     )
     mpiexec.chmod(0o755)
-    names = "TASK_INDEX", "HPC_TOKEN", "HPC_JOB_ID", "UGLY", "MASTER_ADDR", "MASTER_PORT"
+    names = ("TASK_INDEX", "HPC_TOKEN", "HPC_JOB_ID", "UGLY")
+    names += ("MASTER_ADDR", "MASTER_PORT", "HPC_MEETING")
     tell = f"import os; print([os.environ[name] for name in ('RANK', *{names})])"
     ugly = "it's $(touch canary)"
     script = JobScript(
@@ -172,7 +179,8 @@ def test_every_process_of_mpiexec_is_told_who_it_is_and_where_they_meet(tmp_path
     ranks = [ast.literal_eval(line) for line in done.stdout.splitlines()]
     assert [rank[:5] for rank in ranks] == [[str(n), "5", "t", "33_0", ugly] for n in range(2)]
     assert ranks[0][5:] == ranks[1][5:] and ranks[0][5] == socket.gethostname()
-    assert 29400 <= int(ranks[0][6]) < 30400
+    assert 20000 <= int(ranks[0][6]) < 32000
+    assert len(ranks[0][7]) == 32 and int(ranks[0][7], 16) > 2**64, "drawn, not counted"
     assert not list(tmp_path.rglob("canary"))
 
 
@@ -221,3 +229,13 @@ def test_a_module_that_is_not_there_ends_the_job_and_is_named(tmp_path: Path) ->
     assert (done.returncode, done.stdout) == (65, "")
     assert done.stderr == "module nosuch; touch canary cannot be loaded\n"
     assert not list(tmp_path.rglob("canary"))
+
+
+def test_a_colon_in_the_path_of_the_code_is_refused() -> None:
+    """PYTHONPATH would be split there, and another hpc_jobs run silently."""
+    code = PurePosixPath("/ws/a:b/code/abc")
+    script = JobScript(token="t", argv=("true",), folder=PurePosixPath("/ws/t"), code=code)
+    with pytest.raises(SubmissionRefused, match=r"holds a colon.*name another workspace"):
+        script.render(PurePosixPath("/ws/elements"), "${J}", "${I}")
+    with pytest.raises(SubmissionRefused, match="holds a colon"):
+        login_command(("true",), code=code)

@@ -1,12 +1,14 @@
 """Sessions of clusters by their Connections, the test of one, and the connection type."""
 
+import grp
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hpc_jobs.contract.errors import ConfigurationError
-from operators.cluster.errors import ClusterError, HostKeyRefused, NeedsLogin
+from operators.cluster.errors import ClusterError, HostKeyRefused, NeedsLogin, WorkspaceRefused
 from operators.cluster.session import ClusterSession
 from operators.hooks.hpc import HpcHook, open_session
 from operators.hooks.login_check import check_login
@@ -36,8 +38,8 @@ def test_the_connection_test_tells_what_it_tried(
     good, words = HpcHook("cpu").test_connection()
     assert good, words
     assert [line.split(":")[0].split() for line in words.splitlines()] == [
-        *(["ok", name] for name in ("connection", "network", "login", "shell", "description")),
-        *(["ok", name] for name in ("scheduler", "workspaces")),
+        *(["ok", name] for name in ("connection", "network", "login", "shell", "sessions")),
+        *(["ok", name] for name in ("description", "scheduler", "workspaces")),
     ]
     assert (
         f"researcher@127.0.0.1:{cluster.login.port} by a key; host key ssh-ed25519 SHA256:" in words
@@ -149,3 +151,22 @@ def test_airflow_accepts_the_connection_type() -> None:
     [connection] = info["connection-types"]
     assert connection["connection-type"] == HpcHook.conn_type
     assert connection["conn-fields"]["private_key"]["schema"]["format"] == "password"
+
+
+def test_a_group_shares_what_is_made_in_its_workspaces(cluster: Cluster) -> None:
+    file = cluster.dags / "clusters" / "cpu.yaml"
+    described = file.read_text()
+    group = grp.getgrgid(os.getgid()).gr_name
+    file.write_text(described + f"group: {group}\n")
+    with open_session("cpu") as session:
+        path = Path(session.workspaces.allocate("shared", 30))
+        session.write(f"{path}/run/file", b"content")
+    assert path.stat().st_mode & 0o7750 == 0o2750, "the folder hands its group on"
+    assert path.joinpath("run").stat().st_mode & 0o7777 == 0o2750
+    assert path.joinpath("run", "file").stat().st_mode & 0o777 == 0o640
+    file.write_text(described + "group: no-such-group\n")
+    with (
+        open_session("cpu") as session,
+        pytest.raises(WorkspaceRefused, match=r"shared with group 'no-such-group'.*`id -Gn`"),
+    ):
+        session.workspaces.allocate("shared", 30)

@@ -170,16 +170,31 @@ def test_one_table_of_everything_names_what_needs_a_person() -> None:
 
 
 def test_a_lease_that_cannot_be_extended_is_said_and_the_next_one_is(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    cluster: Cluster, tmp_path: Path
 ) -> None:
     """The workspace tools are stand-ins that answer as the recorded ones do."""
-    lease = "id: {0}\n  workspace directory : /ws/{0}\n  remaining time : 1 days 2 hours\n"
-    listing = "".join(lease.format(name) + "  available extensions : 0\n" for name in "ab")
+    lease = "id: {0}\n  workspace directory : {1}/{0}\n  remaining time : {2} days 2 hours\n"
+    folders = cluster.login.home / "ws"
+    for name in "ab":
+        (folders / name).mkdir(parents=True)
+    before, after = (
+        "".join(
+            lease.format(name, folders, days) + "  available extensions : 1\n"
+            for name, days in zip("ab", ("1", later), strict=True)
+        )
+        for later in ("1", "29")
+    )
     tools = tmp_path / "tools"
     tools.mkdir()
-    (tools / "ws_list").write_text(f"#!/bin/sh\nprintf '%s' '{listing}'\n")
+    (tmp_path / "before").write_text(before)
+    (tmp_path / "after").write_text(after)
+    (tools / "ws_list").write_text(
+        f"#!/bin/sh\n[ -e {tmp_path}/extended ] && cat {tmp_path}/after || cat {tmp_path}/before\n"
+    )
     refusal = "echo 'Error: no more extensions.' >&2; exit 255"
-    (tools / "ws_extend").write_text(f"#!/bin/sh\n[ $1 = b ] || {{ {refusal}; }}\n")
+    (tools / "ws_extend").write_text(
+        f"#!/bin/sh\n[ $1 = b ] || {{ {refusal}; }}\ntouch {tmp_path}/extended\n"
+    )
     for tool in tools.iterdir():
         tool.chmod(0o755)
     file = cluster.dags / "clusters" / "cpu.yaml"
@@ -188,15 +203,16 @@ def test_a_lease_that_cannot_be_extended_is_said_and_the_next_one_is(
     )
     file.write_text(text)
     cluster.login.stop()
-    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    path = cluster.login.environment["PATH"]
+    cluster.login.environment = {**cluster.login.environment, "PATH": f"{tools}:{path}"}
     cluster.login.start()
-    sites = [{"cpu": {"cluster": "cpu", "workspace": f"/ws/{name}"}} for name in "ab"]
+    sites = [{"cpu": {"cluster": "cpu", "workspace": f"{folders}/{name}"}} for name in "ab"]
     runs = [RunHandle.model_validate(cluster.handle(sites=site)) for site in sites]
     rows = extend_leases(runs)
     assert [row["remaining"] for row in rows] == ["1.1 days"] * 2
     assert rows[0]["action"].startswith("FAILED: the workspace tools refused: Error: no more ext")
     assert "before it expires" in rows[0]["action"]
-    assert rows[1]["action"] == "extended to 30 days"
+    assert rows[1]["action"] == "extended to 29.1 days"
 
 
 def test_a_cluster_that_nobody_describes_any_more_stops_nothing(

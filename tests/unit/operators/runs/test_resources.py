@@ -37,6 +37,8 @@ def test_the_campaign_comes_before_the_site() -> None:
     )
     assert resources_on(SITE, asked, {"walltime_s": 60}).walltime_s == 60
     assert resources_on(SITE, None).partition == "normal"
+    by_the_cpu = SITE.model_copy(update={"memory": "per_cpu"})
+    assert resources_on(by_the_cpu, asked).memory == "per_cpu"
 
 
 def test_what_a_cluster_lacks_is_said_once_with_the_jobs_and_a_remedy() -> None:

@@ -71,6 +71,10 @@ def test_another_campaign_under_the_same_id_is_refused(bench):
             {"execution": {"resources": {"train": {"gpus": 1}}}},
             "of train on cluster 'ai': gpus is 1, which batchq cannot express; .*another cluster",
         ),
+        (
+            {"solver": "os.path:join"},
+            r"solver is 'os\.path:join' by the trigger's overrides, but only the campaign's file",
+        ),
         ({"validation": {"measurements": ["unheard"]}}, "there are: aa2090, dp780, tr1180"),
     ],
 )
@@ -78,6 +82,15 @@ def test_a_mistake_is_said_before_anything_happens(bench, overrides, message):
     with pytest.raises(ConfigurationError, match=message):
         bench.open(overrides=overrides)
     assert bench.connected == [] and list(bench.home.iterdir()) == []
+
+
+def test_the_campaigns_file_may_name_code(bench):
+    bench.edit("campaigns/demo.yaml", lambda file: file.update(solver="their.package:SOLVER"))
+    run = bench.open(overrides={"design": {"seed": 7}, "solver": "their.package:SOLVER"})
+    frozen = read_model(FrozenCampaign, folder(run).campaign)
+    assert frozen.campaign.solver == "their.package:SOLVER"
+    with pytest.raises(ConfigurationError, match=r"other\.package:SOLVER.*only the campaign's"):
+        bench.open(overrides={"solver": "other.package:SOLVER"})
 
 
 def test_a_cluster_file_with_a_mistake_is_named(bench):

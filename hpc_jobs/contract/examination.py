@@ -1,0 +1,94 @@
+"""What an examination of an answer starts from and finds: nuisances, suspects, goodness of fit."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, FiniteFloat
+
+from hpc_jobs.contract.frozen import Frozen
+from hpc_jobs.contract.measurement import Quantity
+
+Deviation = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""One standard deviation; 0: known exactly."""
+
+
+class NuisancePriors(Frozen):
+    """How far a careful test house's measurement may be from what its description says.
+
+    One standard deviation each, per specimen unless said. What a measurement knows better
+    (MeasurementHeader.knowledge) or the campaign's section `nuisance` says goes before these.
+    """
+
+    notch_width_mm: Deviation = 0.02
+    thickness_mm: Deviation = 0.005
+    angle_deg: Deviation = 0.5
+    patch_along_mm: Deviation = 0.05
+    patch_across_mm: Deviation = 0.05
+    scale: Annotated[Deviation, Field(description="of all lengths in the pictures; shared")] = 0.003
+    window_mm2: Annotated[
+        Deviation, Field(description="square of the strains' own window, beyond the patch")
+    ] = 0.1
+    compliance: Annotated[
+        Deviation, Field(description="share of the end displacement that the machine takes; shared")
+    ] = 0.003
+    start_mm: Annotated[Deviation, Field(description="displacement when all begins")] = 0.002
+    force_offset_n: Deviation = 20.0
+    force_gain: Annotated[Deviation, Field(description="relative; shared")] = 0.005
+    hardening_level: Annotated[
+        Deviation, Field(description="relative, of a curve that is given; shared")
+    ] = 0.003
+    hardening_exponent: Annotated[
+        Deviation, Field(description="d ln k/d ln(.002 + p) of such a curve; shared")
+    ] = 0.001
+    youngs_modulus: Annotated[Deviation, Field(description="relative, if given; shared")] = 0.02
+    model_strain: Annotated[
+        Deviation, Field(description="of strains, by mesh and model: added to the noise")
+    ] = 1e-4
+    model_force: Annotated[Deviation, Field(description="likewise of forces, relative")] = 0.002
+    strain_measure: Annotated[
+        Deviation,
+        Field(description="0 is ln U, .5 engineering strain, 1 Green-Lagrange's; shared"),
+    ] = 0.01
+
+
+class Suspect(Frozen):
+    """What may be wrong with a measurement, by the residual's own account."""
+
+    name: str  # of a nuisance, @ specimen where it is one specimen's
+    words: Annotated[str, Field(description="what the measurement looks like, in one clause")]
+    sigmas: Annotated[float, Field(ge=0, description="root of the fall of chi-square")]
+    probability: Annotated[float, Field(ge=0, le=1)]
+    value: FiniteFloat
+    deviation: FiniteFloat
+    unit: str
+
+
+class Examination(Frozen):
+    """An answer with everything that was not measured exactly fitted beside the sheet."""
+
+    finding: Annotated[
+        Literal["fits", "misfit", "too_good"],
+        Field(description="misfit: more is left than noise; too_good: far less"),
+    ]
+    rms: Annotated[float, Field(description="what is left, in units of the noise")]
+    rms_limits: Annotated[
+        tuple[float, float], Field(description="within which chance explains what is left")
+    ]
+    values: int
+    widened: Annotated[float, Field(ge=1, description="factor on deviations, by the misfit")]
+    undone: Annotated[
+        tuple[str, ...], Field(description="what was recognised, and taken out of the answer")
+    ] = ()
+    suspects: tuple[Suspect, ...] = ()
+    nuisances: Annotated[
+        dict[str, tuple[FiniteFloat, FiniteFloat]], Field(description="value and deviation")
+    ] = {}
+    quantities: Annotated[
+        dict[Quantity, tuple[FiniteFloat, FiniteFloat]], Field(description="value and deviation")
+    ] = {}
+    residuals: Annotated[
+        tuple[FiniteFloat | None, ...],
+        Field(description="[specimen, patch, time] rms of both strains in noise; null: missing"),
+    ] = ()
+    reservations: Annotated[
+        tuple[str, ...], Field(description="why the answer is not one without reservations")
+    ] = ()

@@ -1,0 +1,173 @@
+"""Outside the box: the answer of the engine itself, with its price in simulations.
+
+What was simulated on the way is kept with the answer: `adopt` makes a round of it, so that the next
+dataset, and every network and surrogate after it, knows that corner.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
+from hpc_jobs.contract.layout import RunFolder
+from hpc_jobs.contract.records import read_model
+from hpc_jobs.contract.validation import Estimate, Estimates, OutsideAnswer
+from hpc_jobs.design.rounds import adopt_points, read_round
+from hpc_jobs.fem.records.shards import Assignment, solve_shard
+from hpc_jobs.forward.natural import QUANTITIES
+from hpc_jobs.identification.by_family import SheetPosterior, reported
+from hpc_jobs.identification.engine import Engine, NoSheet
+from hpc_jobs.identification.mesh_bias import MeshBias
+from hpc_jobs.identification.outside import MOST_SIMULATIONS, Answer, Descent
+from hpc_jobs.identification.posterior import NormalPrior
+from hpc_jobs.measurement.file import Measurement
+
+WIDE = 3.0
+"""Standard deviations of the box that a sheet may lie away from its middle."""
+SURE = 1e-3  # of the box: known exactly
+DRAWS = 1000
+SEED = 29
+STEP = 1e-4  # of u, for the slopes of the yield function's parameters
+
+FloatArray = NDArray[np.float64]
+Start = tuple[FloatArray, FloatArray | None]
+"""u (coordinates,), and slopes (values, coordinates) there."""
+
+
+def answer_by_fem(
+    campaign: Campaign,
+    measurement: Measurement,
+    bias: MeshBias,
+    start: Start | None = None,
+    most: int = MOST_SIMULATIONS,
+) -> OutsideAnswer:
+    """Identify by Gauss-Newton on the engine, in so many simulations at most.
+
+    start: the surrogate's nearest sheet, with its slopes; else the middle of what is known. Never
+    fails: where no sheet is found, the estimate says so.
+    """
+    header, specimens = measurement.header, campaign.specimens
+    if specimens.timing and header.specimens.pieces:
+        specimens = specimens.model_copy(update={"pieces": header.specimens.pieces})
+    engine = Engine(campaign, specimens, header.noise)
+    mean, deviation = engine.natural.told(dict(header.knowledge))
+    prior = NormalPrior(mean, np.clip(deviation, SURE, WIDE))
+    strains = measurement.strains + bias.strains
+    forces = np.full(specimens.force_values, np.nan)
+    if measurement.forces is not None:
+        forces = measurement.forces * (1 + bias.forces)
+    try:
+        descent = Descent(engine, engine.observed(strains, forces), prior, most)
+        found = descent.run(*(start or (mean, None)))
+        estimate = _estimate(engine, measurement, found)
+    except NoSheet as error:
+        estimate = _withheld(engine, measurement, float("inf"), f"the FEM found no sheet: {error}")
+    points = [[*one.parameters.tolist(), *one.sheet.tolist()] for one in engine.done]
+    return OutsideAnswer(estimate=estimate, points=tuple(tuple(point) for point in points))
+
+
+def _estimate(engine: Engine, measurement: Measurement, found: Answer) -> Estimate:
+    campaign, limit = engine.campaign, engine.campaign.validation.strain_rms_tolerance
+    if not found.converged:
+        reason = f"Gauss-Newton on the FEM did not settle in {found.simulations} simulations"
+        return _withheld(engine, measurement, found.rms, reason)
+    if not found.rms <= limit:
+        reason = f"the nearest sheet misses the measurement by {found.rms:.3g} noise"
+        return _withheld(engine, measurement, found.rms, reason)
+    # What the sheet does not explain counts as if all noise were larger by so much
+    wider = max(1.0, found.rms)
+    covariance = wider**2 * found.covariance
+    random = np.random.default_rng(SEED)
+    natural = engine.natural
+    u = random.multivariate_normal(found.u, covariance, DRAWS)
+    posterior = SheetPosterior(
+        names=natural.names,
+        values=natural.physical(natural.centre + natural.spread * u),
+        weights=np.full(DRAWS, 1 / DRAWS),
+        u=found.u,
+        covariance=covariance,
+        rms=found.rms,
+        explained=True,
+    )
+    parameters, sheet = engine.sheet(found.u)
+    slopes = _parameter_slopes(engine, found.u, parameters)
+    order = np.argsort(list(campaign.columns))
+    spread = (slopes @ covariance @ slopes.T)[np.ix_(order, order)]
+    return Estimate(
+        measurement=measurement.name,
+        parameters=dict(zip(campaign.targets, parameters[order].tolist(), strict=True)),
+        novelty=found.rms,
+        novelty_limit=limit,
+        covariance=tuple(tuple(row) for row in spread.tolist()),
+        found=reported(campaign, posterior, measurement, {}),
+        coordinates=dict(zip(natural.names[len(QUANTITIES) :], sheet.tolist(), strict=True)),
+        method="fem",
+        simulations=engine.simulations,
+    )
+
+
+def _parameter_slopes(engine: Engine, u: FloatArray, parameters: FloatArray) -> FloatArray:
+    """Return derivatives (parameters, coordinates); 0 where a step leads to no sheet."""
+    slopes = np.zeros((len(parameters), len(u)))
+    for column in range(len(u)):
+        step = np.zeros(len(u))
+        step[column] = STEP
+        try:
+            slopes[:, column] = (engine.sheet(u + step)[0] - parameters) / STEP
+        except NoSheet:
+            slopes[:, column] = (parameters - engine.sheet(u - step)[0]) / STEP
+    return slopes
+
+
+def _withheld(engine: Engine, measurement: Measurement, rms: float, reason: str) -> Estimate:
+    return Estimate(
+        measurement=measurement.name,
+        parameters=None,
+        outside=(reason,),
+        novelty=rms,
+        novelty_limit=engine.campaign.validation.strain_rms_tolerance,
+        method="fem",
+        simulations=engine.simulations,
+    )
+
+
+def answered(run: RunFolder[Path], estimates: Estimates) -> tuple[Estimate, ...]:
+    """Return the refinement's estimates, the engine's in place of those that it withheld."""
+    found = []
+    for one in estimates.refined:
+        path = run.outside(estimates.validation, one.measurement)
+        there = one.outside and path.exists()
+        found.append(read_model(OutsideAnswer, path).estimate if there else one)
+    return tuple(found)
+
+
+def adopt(run: RunFolder[Path], frozen: FrozenCampaign) -> int | None:
+    """Solve what was simulated outside the box as a round of its own; its number, if there is one.
+
+    They are solved again, at output times of their own: records of a dataset obey one rule. Points
+    that an earlier round has already are left out.
+    """
+    rows = [
+        point
+        for path in sorted((run.root / "validation").glob("*/outside/*.json"))
+        for point in read_model(OutsideAnswer, path).points
+    ]
+    campaign = frozen.campaign
+    number = adopt_points(run, campaign, np.array(rows)) if rows else None
+    if number is None:
+        return None
+    chosen, size = read_round(run, number), campaign.design.records_per_shard
+    for index in range(campaign.design.shards(len(chosen.point))):
+        rows_of = slice(index * size, (index + 1) * size)
+        work = Assignment(
+            round=number,
+            index=index,
+            parameters=chosen.parameters[rows_of],
+            sheet=chosen.sheet[rows_of],
+            is_test=chosen.is_test[rows_of],
+            point=chosen.point[rows_of],
+            level=chosen.level[rows_of],
+        )
+        solve_shard(run, frozen, work, lambda done, total: None)
+    return number

@@ -1,0 +1,276 @@
+"""What the engine says of a sheet and of everything that may be wrong with its test.
+
+The unknowns are the sheet's mechanical values, then the nuisances. What is predicted is what a
+measurement holds: strains, then logarithms of forces.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hpc_jobs.contract.material import Material, Tabulated
+from hpc_jobs.contract.measurement import Quantity
+from hpc_jobs.contract.specimen import Piece, Specimens
+from hpc_jobs.design.mechanical import solve_tests
+from hpc_jobs.fem.backends import Backend
+from hpc_jobs.fem.materials.flow_stress import flow_stress
+from hpc_jobs.fem.materials.hardening import hardening_array
+from hpc_jobs.identification.nuisances.kinds import Column
+
+STEPS = {
+    "notch_width_mm": 0.05,
+    "angle_deg": 1.0,
+    "patch_along_mm": 0.2,
+    "patch_across_mm": 0.2,
+    "scale": 0.02,
+    "displacement": 0.01,
+    "hardening_level": 0.02,
+    "hardening_exponent": 0.01,
+    "youngs_modulus": 0.03,
+}
+"""Of the finite differences."""
+STEP_R, STEP_STRESS = 0.03, 0.004
+BY_ENGINE = ("notch_width_mm", "angle_deg", "patch_along_mm", "patch_across_mm")
+CURVE_STRAINS = np.concatenate([[0.0], np.geomspace(5e-4, 1.5, 79)])
+PRESTRAIN = 0.002
+SMALLEST_DRAWN_MM = 1e-6
+
+FloatArray = NDArray[np.float64]
+
+
+class Unsimulated(Exception):
+    """The engine cannot pull a specimen of such a sheet; says why."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """One specimen: strains (2, patches, times) and forces (times,), N."""
+
+    strains: FloatArray
+    forces: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """Predictions for one measurement."""
+
+    backend: Backend
+    material: Material
+    specimens: Specimens
+    axes: tuple[Quantity, ...]
+    columns: tuple[Column, ...]
+    force_shares: (
+        FloatArray  # (specimens, times) of the last force: what a machine's springs follow
+    )
+    forces_seen: bool
+    _kept: dict[tuple[object, ...], Answer] = field(default_factory=dict)
+
+    @property
+    def simulations(self) -> int:
+        """How many of one specimen were made so far."""
+        return len(self._kept)
+
+    def predict(self, sheet: FloatArray, off: FloatArray) -> FloatArray:
+        """Strains and logarithms of forces (values,) at mechanical values and nuisances."""
+        answers = [self._answer(i, sheet, off) for i in range(len(self.specimens.tests))]
+        return self._flat([self._as_measured(i, one, off) for i, one in enumerate(answers)])
+
+    def jacobian(self, sheet: FloatArray, off: FloatArray) -> FloatArray:
+        """Return derivatives (values, unknowns) of `predict`, by finite differences."""
+        base = [self._answer(i, sheet, off) for i in range(len(self.specimens.tests))]
+        slopes = [self._by_sheet(axis, sheet, off, base) for axis in range(len(self.axes))]
+        slopes += [self._by_nuisance(number, sheet, off, base) for number in range(len(off))]
+        return np.stack(slopes, axis=1)
+
+    def value(self, off: FloatArray, name: str, specimen: int) -> float:
+        """Return a nuisance as one specimen has it."""
+        for column, value in zip(self.columns, off, strict=True):
+            if column.kind.name == name and column.specimen in (None, specimen):
+                return float(value)
+        return 0.0
+
+    def _by_sheet(
+        self, axis: int, sheet: FloatArray, off: FloatArray, base: list[Answer]
+    ) -> FloatArray:
+        step = STEP_STRESS if self.axes[axis].startswith("stress") else STEP_R
+        moved = sheet.copy()
+        moved[axis] += step
+        try:
+            beside = [self._answer(i, moved, off) for i in range(len(base))]
+        except Unsimulated:  # at an edge of what can be: on its other side
+            step = -step
+            moved[axis] = sheet[axis] + step
+            beside = [self._answer(i, moved, off) for i in range(len(base))]
+        rows = [self._difference(i, beside[i], one, off) / step for i, one in enumerate(base)]
+        return np.concatenate([row.ravel() for row in self._split(rows)])
+
+    def _by_nuisance(
+        self, number: int, sheet: FloatArray, off: FloatArray, base: list[Answer]
+    ) -> FloatArray:
+        column = self.columns[number]
+        if not column.deviation:  # known exactly
+            return np.zeros(
+                self._flat([self._as_measured(i, a, off) for i, a in enumerate(base)]).size
+            )
+        rows = []
+        for i, one in enumerate(base):
+            if column.specimen in (None, i):
+                rows.append(self._slope(i, column.kind.name, sheet, off, one))
+            else:
+                rows.append(np.zeros(one.strains.size + one.forces.size))
+        return np.concatenate([row.ravel() for row in self._split(rows)])
+
+    def _slope(
+        self, i: int, name: str, sheet: FloatArray, off: FloatArray, base: Answer
+    ) -> FloatArray:
+        """Return how one specimen's values (values,) change with one nuisance."""
+        strains, forces = np.zeros_like(base.strains), np.zeros_like(base.forces)
+        test = self.specimens.tests[i]
+        if name in ("compliance", "start_mm"):
+            u = np.array(test.displacements_mm)
+            by_u = self._difference(
+                i, self._answer(i, sheet, off, {"displacement": STEPS["displacement"]}), base, off
+            ).reshape(-1, len(u)) / (STEPS["displacement"] * u)
+            lost = u[-1] * base.forces / base.forces[-1] if name == "compliance" else 0 * u + 1
+            return np.asarray(-(by_u * lost).ravel())
+        if name == "window_mm2":
+            bent = sum(
+                self._answer(i, sheet, off, {where: sign * STEPS[where]}).strains
+                for where in ("patch_along_mm", "patch_across_mm")
+                for sign in (-1, 1)
+            )
+            strains = (bent - 4 * base.strains) / STEPS["patch_along_mm"] ** 2 / 24
+        elif name == "strain_measure":
+            strains = base.strains**2
+        elif name == "force_gain":
+            forces += 1.0
+        elif name == "thickness_mm":
+            forces += 1 / test.geometry.thickness_mm
+        elif name == "force_offset_n":
+            forces = 1 / (base.forces + self.value(off, name, i))
+        else:
+            sides = (-1, 1) if name.startswith("patch") else (0, 1)
+            both = [
+                self._answer(i, sheet, off, {name: side * STEPS[name]}) if side else base
+                for side in sides
+            ]
+            return np.asarray(
+                self._difference(i, both[1], both[0], off) / ((sides[1] - sides[0]) * STEPS[name])
+            )
+        return np.concatenate([strains.ravel(), forces])
+
+    def _difference(self, i: int, one: Answer, other: Answer, off: FloatArray) -> FloatArray:
+        return self._as_measured(i, one, off) - self._as_measured(i, other, off)
+
+    def _as_measured(self, i: int, answer: Answer, off: FloatArray) -> FloatArray:
+        """Strains in their measure, then logarithms of what a load cell reads."""
+        exponent = self.value(off, "strain_measure", i)
+        strains = answer.strains
+        if exponent:
+            strains = np.expm1(2 * exponent * strains) / (2 * exponent)
+        thickness = self.specimens.tests[i].geometry.thickness_mm
+        read = answer.forces * (1 + self.value(off, "thickness_mm", i) / thickness)
+        read = read + self.value(off, "force_offset_n", i)
+        logarithms = np.log(np.maximum(read, 1.0)) + self.value(off, "force_gain", i)
+        return np.concatenate([strains.ravel(), logarithms])
+
+    def _flat(self, rows: list[FloatArray]) -> FloatArray:
+        return np.concatenate([row.ravel() for row in self._split(rows)])
+
+    def _split(self, rows: list[FloatArray]) -> list[FloatArray]:
+        """Rows by specimen to strains [component, specimen, patch, time], forces if measured."""
+        shape = (2, self.specimens.patches.count, self.specimens.output_times)
+        size = int(np.prod(shape))
+        strains = np.stack([row[:size].reshape(shape) for row in rows], axis=1)
+        forces = np.stack([row[size:] for row in rows])
+        return [strains, forces] if self.forces_seen else [strains]
+
+    def _answer(
+        self,
+        i: int,
+        sheet: FloatArray,
+        off: FloatArray,
+        more: Mapping[str, float] | None = None,
+    ) -> Answer:
+        """Pull specimen i, with `more` beside the nuisances; raises Unsimulated."""
+        extra = dict(more or {})
+        key = (i, sheet.tobytes(), self._by_engine(i, off).tobytes(), *sorted(extra.items()))
+        if key not in self._kept:
+            self._kept[key] = self._pull(i, sheet, off, extra)
+        return self._kept[key]
+
+    def _by_engine(self, i: int, off: FloatArray) -> FloatArray:
+        names = (
+            *BY_ENGINE,
+            "scale",
+            "compliance",
+            "start_mm",
+            "hardening_level",
+            "hardening_exponent",
+            "youngs_modulus",
+        )
+        return np.array([self.value(off, name, i) for name in names])
+
+    def _pull(self, i: int, sheet: FloatArray, off: FloatArray, more: dict[str, float]) -> Answer:
+        material = self._material(off, more)
+        parameters, solved = solve_tests(material, sheet[None])
+        if not solved[0]:
+            raise Unsimulated("no sheet has the mechanical values that the fit arrived at")
+        record = self.backend.simulate(parameters[0], material, self._one_test(i, off, more))
+        if record.status != "ok":
+            raise Unsimulated(f"the simulation ended with '{record.status}': {record.reason}")
+        shape = (2, self.specimens.patches.count, self.specimens.output_times)
+        return Answer(record.strains.reshape(shape), record.forces)
+
+    def _one_test(self, i: int, off: FloatArray, more: dict[str, float]) -> Specimens:
+        """Specimen i alone, as it would be with its nuisances."""
+        before = self.specimens.pieces[i] if self.specimens.pieces else Piece()
+        test, patches = self.specimens.tests[i], self.specimens.patches
+        moved = {name: self.value(off, name, i) + more.get(name, 0.0) for name in BY_ENGINE}
+        u = np.array(test.displacements_mm) * (1 + more.get("displacement", 0.0))
+        u = u - self.value(off, "compliance", i) * u[-1] * self.force_shares[i]
+        u = np.maximum(
+            u - self.value(off, "start_mm", i), SMALLEST_DRAWN_MM * np.arange(1, 1 + len(u))
+        )
+        scale = 1 + self.value(off, "scale", i) + more.get("scale", 0.0)
+        piece = before.model_copy(
+            update={
+                **{name: getattr(before, name) + value for name, value in moved.items()},
+                "displacements_mm": tuple(u.tolist()),
+            }
+        )
+        angles, geometries = len(self.specimens.angles_deg), self.specimens.geometries
+        return self.specimens.model_copy(
+            update={
+                "angles_deg": (self.specimens.angles_deg[i % angles],),
+                "geometries": (geometries[i // angles],),
+                "pieces": (piece,),
+                "patches": patches.model_copy(
+                    update={
+                        "region_length_mm": patches.region_length_mm * scale,
+                        "region_width_mm": patches.region_width_mm * scale,
+                    }
+                ),
+            }
+        )
+
+    def _material(self, off: FloatArray, more: dict[str, float]) -> Material:
+        level = self.value(off, "hardening_level", 0) + more.get("hardening_level", 0.0)
+        exponent = self.value(off, "hardening_exponent", 0) + more.get("hardening_exponent", 0.0)
+        modulus = 1 + self.value(off, "youngs_modulus", 0) + more.get("youngs_modulus", 0.0)
+        law = hardening_array(self.material.hardening)
+        stresses = np.array([flow_stress(law, p)[0] for p in CURVE_STRAINS])
+        turned = (1 + level) * (1 + CURVE_STRAINS / PRESTRAIN) ** exponent
+        turned = turned * (PRESTRAIN / (PRESTRAIN + 0.05)) ** exponent
+        curve = np.maximum.accumulate(stresses * turned)
+        return self.material.model_copy(
+            update={
+                "youngs_modulus_mpa": self.material.youngs_modulus_mpa * modulus,
+                "hardening": Tabulated(
+                    plastic_strains=tuple(CURVE_STRAINS.tolist()),
+                    stresses_mpa=tuple(curve.tolist()),
+                ),
+            }
+        )

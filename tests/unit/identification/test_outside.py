@@ -1,0 +1,63 @@
+"""Gauss-Newton on the engine finds a sheet outside the box, and says what it cost."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
+from hpc_jobs.contract.layout import RunFolder
+from hpc_jobs.contract.loading import load
+from hpc_jobs.contract.records import publish_model, read_manifest
+from hpc_jobs.design.rounds import adopt_points, choose_round, read_round
+from hpc_jobs.identification.by_fem import answer_by_fem
+from hpc_jobs.identification.mesh_bias import MeshBias
+from hpc_jobs.measurement.file import Measurement
+from tests.unit.bench import DAGS
+
+
+def test_a_sheet_outside_the_box_is_answered_with_its_price(
+    campaign: Campaign, experiments: dict[str, Measurement], no_bias: MeshBias
+) -> None:
+    aa2090 = experiments["aa2090"]
+    answer = answer_by_fem(campaign, aa2090, no_bias)
+    estimate = answer.estimate
+    assert estimate.outside == () and estimate.method == "fem"
+    assert 8 < estimate.simulations <= 60
+    assert len(answer.points) <= estimate.simulations
+    truth = aa2090.header.truth
+    assert truth is not None
+    low, high = campaign.design.box.r_value_0
+    assert not low <= truth.quantities["r_value_0"] <= high
+    for name, true in truth.quantities.items():
+        found = estimate.found[name]
+        assert found.low < true < found.high, name
+        assert found.value == pytest.approx(true, abs=0.5 * (found.high - found.low))
+
+
+def test_too_few_simulations_are_said_to_be_too_few(
+    campaign: Campaign, experiments: dict[str, Measurement], no_bias: MeshBias
+) -> None:
+    estimate = answer_by_fem(campaign, experiments["aa2090"], no_bias, most=9).estimate
+    assert estimate.parameters is None and estimate.simulations <= 20
+    assert "did not settle in" in estimate.outside[0] or "misses" in estimate.outside[0]
+
+
+def test_points_are_adopted_once_as_the_next_round(tmp_path: Path) -> None:
+    sizes = {"design": {"train_records": 8, "test_records": 8}}
+    campaign = load(Campaign, DAGS / "campaigns" / "demo.yaml", sizes)
+    run = RunFolder(tmp_path)
+    publish_model(run.campaign, FrozenCampaign(run_id="r", campaign=campaign, code_sha256="0" * 64))
+    choose_round(run, campaign, 0, None)
+    width = len(campaign.targets) + len(campaign.family.coordinates)
+    points = 1 + 0.01 * np.random.default_rng(1).standard_normal((5, width))
+    assert adopt_points(run, campaign, points) == 1
+    adopted = read_round(run, 1)
+    assert sorted(map(tuple, adopted.parameters)) == sorted(
+        map(tuple, points[:, : len(campaign.targets)])
+    )
+    assert not adopted.is_test.any()
+    assert adopted.sobol_stop == read_round(run, 0).sobol_stop
+    facts = read_manifest(run.design(1).with_suffix(".json"), "design").facts
+    assert facts["adopted"] and facts["records"] == 5
+    assert adopt_points(run, campaign, points) is None

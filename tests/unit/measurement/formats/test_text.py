@@ -1,0 +1,116 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hpc_jobs.contract.errors import BadInput
+from hpc_jobs.measurement.formats.machine import MachineColumns, read_machine
+from hpc_jobs.measurement.formats.text import layout_of, number, read_columns
+
+ROWS = ((0.0, 1.5, -2.25), (0.1, 1.6, -2.5), (0.2, 1.75, -3.0))
+
+
+def _text(delimiter: str, decimal: str, head: str = "", units: str = "") -> str:
+    lines = [f"{row[0]}{delimiter}{row[1]}{delimiter}{row[2]}" for row in ROWS]
+    body = "\n".join(line.replace(".", decimal) for line in lines)
+    names = delimiter.join(("Zeit", "Kraft", "Weg"))
+    return f"{head}{names}\n{units}{body}\n"
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "decimal"), [(",", "."), (";", "."), (";", ","), ("\t", ","), ("  ", ".")]
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_delimiter_decimal_sign_and_encoding_are_found(
+    tmp_path: Path, delimiter: str, decimal: str, encoding: str
+) -> None:
+    path = tmp_path / "table.txt"
+    head = f"Prüfer{delimiter}x\n" if encoding == "cp1252" else ""
+    path.write_bytes(_text(delimiter, decimal, head).encode(encoding))
+    layout = layout_of(path)
+    assert [column.name for column in layout.columns] == ["Zeit", "Kraft", "Weg"]
+    np.testing.assert_allclose(read_columns(path, layout, [0, 1, 2]), ROWS)
+
+
+@pytest.mark.parametrize(
+    ("header", "name", "unit", "remark"),
+    [
+        (' "X",  "exx",  "sigma"', "exx", "", ""),
+        ('"X [mm]", "exx [1] - Lagrange", "sigma"', "exx", "1", "Lagrange"),
+        ("# x_undef [mm], epsx [%], epsxy [1]", "epsx", "%", ""),
+        (",exx,eyy", "exx", "", ""),
+    ],
+)
+def test_names_units_and_remarks_are_taken_apart(
+    tmp_path: Path, header: str, name: str, unit: str, remark: str
+) -> None:
+    path = tmp_path / "frame.csv"
+    path.write_text(f"{header}\n1,2.5,3\n2,3.5,4\n")
+    column = layout_of(path).columns[1]
+    assert (column.name, column.unit, column.remark) == (name, unit, remark)
+
+
+def test_lost_points_are_rows_of_the_table(tmp_path: Path) -> None:
+    path = tmp_path / "stage.csv"
+    path.write_text("id;x [mm];y [mm];u [mm]\n1;-8,5;2,5;nan\n2;-8,25;2,5;0,125\n")
+    table = read_columns(path, layout_of(path), [1, 3])
+    np.testing.assert_allclose(table, [[-8.5, np.nan], [-8.25, 0.125]])
+
+
+def test_what_is_no_number_is_named_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "frame.csv"
+    path.write_text("x,exx\n1,2.5\n2,1_4545.6\n3,4\n")
+    with pytest.raises(BadInput, match=r"frame\.csv: line 3: exx is '1_4545\.6'; give a number"):
+        read_columns(path, layout_of(path), [0, 1])
+    with pytest.raises(ValueError, match="1_4545"):
+        number("1_4545.6")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "is empty"), (b"nothing but text\n" * 5, "no rows of at least two numbers")],
+)
+def test_a_file_without_a_table_is_named(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "x.csv").write_bytes(content)
+    with pytest.raises(BadInput, match=words):
+        layout_of(tmp_path / "x.csv")
+    with pytest.raises(BadInput, match="a folder, not a file"):
+        layout_of(tmp_path)
+    with pytest.raises(BadInput, match="no such file"):
+        layout_of(tmp_path / "absent.csv")
+
+
+def test_a_zwick_file_has_its_channels_in_newtons_and_seconds(tmp_path: Path) -> None:
+    path = tmp_path / "zwick.tra"
+    path.write_bytes(
+        '"Probenbreite b0"\t10,5\t"mm"\n"Prüfzeit"\t"Standardweg"\t"Standardkraft"\t"Dehnung"\n'
+        '"s"\t"mm"\t"kN"\t"%"\n0,5\t0,1\t1,25\t0,5\n1\t0,2\t2,5\t1\n'.encode("cp1252")
+    )
+    machine = read_machine(path)
+    np.testing.assert_allclose(machine.channels["force"], [1250, 2500])
+    np.testing.assert_allclose(machine.channels["strain"], [0.005, 0.01])
+    np.testing.assert_allclose(machine.channels["time"], [0.5, 1])
+    assert machine.head["Probenbreite b0"] == (10.5, "mm")
+
+
+def test_a_set_value_is_not_the_force_and_dead_channels_are_none(tmp_path: Path) -> None:
+    path = tmp_path / "mts.txt"
+    path.write_text(
+        "Laufzeit\tCh 1 Kraft Sollwert\tCh 1 Kraft\tCh 1 Weg\n"
+        "s\tkN\tkN\tmm\n0,5\t9\t1,5\t0\n1,0\t9\t2,5\t0\n\nDatenerfassung\n1,5\t9\t3,5\t0\n"
+    )
+    machine = read_machine(path)
+    np.testing.assert_allclose(machine.channels["force"], [1500, 2500, 3500])
+    assert "travel" not in machine.channels
+    assert "Ch 1 Kraft Sollwert" in machine.unknown
+    with pytest.raises(BadInput, match=r"no column for travel; it has time, force"):
+        machine.need("travel")
+
+
+def test_a_voltage_asks_what_a_volt_stands_for(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("Count, Time_0_0, Dev1/ai0\n0, 0, 0.5\n1, 95.5, 1.5\n")
+    with pytest.raises(BadInput, match="newtons_per_volt"):
+        read_machine(path)
+    given = MachineColumns(force="Dev1/ai0", time="Time_0_0", force_unit="V", newtons_per_volt=1000)
+    np.testing.assert_allclose(read_machine(path, given).channels["force"], [500, 1500])

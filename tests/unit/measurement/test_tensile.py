@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hpc_jobs.contract.errors import BadInput
+from hpc_jobs.contract.material import Swift
+from hpc_jobs.measurement.hardening_fits import fit_laws, stress_of
+from hpc_jobs.measurement.tensile import read_tensile
+from hpc_jobs.tools import tensile
+
+LAW = Swift(strength_mpa=900, prestrain=0.004, exponent=0.18)
+E_MPA, WIDTH_R = 205_000.0, 1.4
+
+
+def _curve() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Engineering strain, stress in MPa and engineering width strain of a known sheet."""
+    p = np.concatenate((np.zeros(60), np.linspace(0, 0.3, 600)))
+    true = stress_of(LAW, p)
+    true[:60] *= np.linspace(0, 1, 60)
+    along = p + true / E_MPA
+    across = -WIDTH_R / (1 + WIDTH_R) * p - 0.3 * true / E_MPA
+    return np.expm1(along), true * np.exp(-along), np.expm1(across)
+
+
+def _write(path: Path, stress_scale: float, header: str) -> Path:
+    strain, stress, width = _curve()
+    rows = np.column_stack((100 * strain, stress_scale * stress, 100 * width))
+    path.write_text(header + "".join(f"{a:.8f}\t{b:.6f}\t{c:.8f}\n" for a, b, c in rows))
+    return path
+
+
+def test_a_known_sheet_is_found_again(tmp_path: Path) -> None:
+    header = "Dehnung\tSpannung\tQuerdehnung\n%\tMPa\t%\n"
+    found = read_tensile(_write(tmp_path / "a.txt", 1, header))
+    assert found.youngs_modulus_mpa == pytest.approx(E_MPA, rel=3e-3)
+    assert found.proof_stress_mpa == pytest.approx(stress_of(LAW, np.array([0.002]))[0], rel=0.01)
+    assert found.uniform_strain == pytest.approx(np.expm1(0.18 - 0.004), rel=0.03)
+    assert found.r_value is not None and found.r_value[0] == pytest.approx(WIDTH_R, rel=0.02)
+    fits = {fit.law.law: fit for fit in fit_laws(found.plastic_strain, found.true_stress)}
+    swift = fits["swift"].law
+    assert isinstance(swift, Swift)
+    assert swift.exponent == pytest.approx(0.18, rel=0.02)
+    assert fits["swift"].rms_mpa < 1 < fits["voce"].rms_mpa
+
+
+def test_a_stress_without_unit_that_is_no_metals_is_refused(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.txt", 1 / 6.894757, "strain\tstress\tx\n")
+    with pytest.raises(BadInput, match=r"names no unit of stress.*a metal's in ksi"):
+        read_tensile(path, strain_percent=True)
+    given = read_tensile(path, strain_percent=True, stress_unit="ksi")
+    assert given.youngs_modulus_mpa == pytest.approx(E_MPA, rel=3e-3)
+
+
+def test_force_asks_for_the_cross_section_and_compression_is_refused(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.txt", 1, "Dehnung\tKraft\tx\n%\tN\t%\n")
+    with pytest.raises(BadInput, match="give --width MM and --thickness MM"):
+        read_tensile(path)
+    path = _write(tmp_path / "b.txt", -1, "Dehnung\tSpannung\tx\n%\tMPa\t%\n")
+    with pytest.raises(BadInput, match="compression test"):
+        read_tensile(path)
+
+
+def test_the_tool_writes_a_law_and_a_picture_but_replaces_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = _write(tmp_path / "a.txt", 1, "Dehnung\tSpannung\tQuerdehnung\n%\tMPa\t%\n")
+    out, picture = tmp_path / "law.yaml", tmp_path / "law.png"
+    options = [str(path), "--law", "swift", "--out", str(out), "--picture", str(picture)]
+    tensile.main(options)
+    assert "Rp0.2" in capsys.readouterr().out
+    assert "law: swift" in out.read_text() and picture.stat().st_size > 10_000
+    with pytest.raises(SystemExit, match="already"):
+        tensile.main(options)
