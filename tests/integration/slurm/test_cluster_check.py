@@ -93,7 +93,7 @@ def test_a_cluster_that_is_ready(alpha: SlurmCluster, beta: SlurmCluster, contro
     assert [line.split(":")[0].split(maxsplit=1) for line in told] == [
         ["ok", name]
         for name in (
-            *("connection", "network", "login", "shell", "description", "scheduler"),
+            *("connection", "network", "login", "shell", "sessions", "description", "scheduler"),
             *("workspaces", "workspace", "files", "code", "doctor", "submit", "poll"),
             *("results", "cancel", "shared view", "clean-up"),
         )
