@@ -72,6 +72,7 @@ def solve(root: Path, parameters: FloatArray, overrides: dict[str, Any]) -> tupl
         round=0,
         index=0,
         parameters=parameters,
+        sheet=np.zeros((rows, 0)),  # one sheet: no coordinates
         is_test=np.zeros(rows, dtype=np.bool_),
         point=np.arange(rows),
         level=np.zeros(rows, dtype=np.uint8),

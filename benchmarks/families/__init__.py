@@ -1,0 +1,1 @@
+"""What benchmarks/family.py is made of."""

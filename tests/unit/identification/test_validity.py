@@ -81,7 +81,7 @@ def test_each_comparison_has_its_limit(name: str, value: float) -> None:
 
 def test_without_truth_only_strains_and_forces_count() -> None:
     fields = {"strain_rms": 1.0, "force": 0.005}
-    assert judged(true=None, errors=fields).verdict == "pass"
+    assert judged(true=None, errors=fields).verdict == "answered"  # nobody knows if it is right
     assert judged(true=None, errors={**fields, "strain_rms": 9.0}).verdict == "fail"
 
 
