@@ -25,7 +25,7 @@ status:             ## what runs, where, and its logs
 	@python -m quickstart status
 
 test: install       ## every test that takes seconds; CI lints, too
-	@for part in tests/clusters tests/integration/calculix; do $$part/install.sh || \
+	@for part in tests/clusters tests/integration/calculix tests/browser; do $$part/install.sh || \
 	  { test -z "$$CI" && echo "the tests that need it are skipped"; } || exit 1; done
 	python -m pytest -m "not docker and not slow" --numprocesses 2 --no-loadscope-reorder
 

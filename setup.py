@@ -61,6 +61,6 @@ setup(
     package_data={
         "hpc_jobs.fem.native": ["*.h", "*.hpp", "*.cpp"],
         "hpc_jobs.fem.backends": ["*.j2"],
-        "operators.pages": ["templates/*.j2"],
+        "operators.pages": ["templates/*.j2", "static/*.js"],
     },
 )

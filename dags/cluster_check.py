@@ -16,6 +16,8 @@ CLUSTERS = sorted(file.stem for file in (Path(__file__).parent / "clusters").glo
 
 
 @dag(
+    dag_display_name="Cluster check",
+    description="Whether a cluster is ready for campaigns.",
     schedule=None,
     params={
         "cluster": Param(

@@ -14,6 +14,8 @@ from yieldloop_dags.stages import DEFAULTS
 
 
 @dag(
+    dag_display_name="Housekeeping",
+    description="Leases, orphaned jobs, metrics, leftovers, accounts; every hour.",
     schedule=CronTriggerTimetable("0 * * * *", timezone="UTC"),
     default_args=DEFAULTS,
     catchup=False,

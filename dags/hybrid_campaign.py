@@ -26,6 +26,8 @@ from yieldloop_dags.stages import (
 
 
 @dag(
+    dag_display_name="Hybrid campaign",
+    description="From a campaign file to a champion: simulate, train, identify, compare.",
     schedule=None,
     params=campaign_form(),
     default_args=DEFAULTS,

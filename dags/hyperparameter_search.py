@@ -15,6 +15,8 @@ from yieldloop_dags.stages import DEFAULTS, close_after_all, continue_run
 
 
 @dag(
+    dag_display_name="Hyper-parameter search",
+    description="Which networks a campaign should train.",
     schedule=None,
     params=search_form(),
     default_args=DEFAULTS,

@@ -19,6 +19,8 @@ from yieldloop_dags.stages import (
 
 
 @dag(
+    dag_display_name="Inverse validation",
+    description="Whether the champion still identifies real sheets.",
     schedule=AssetOrTimeSchedule(
         timetable=CronTriggerTimetable("0 6 * * *", timezone="UTC"), assets=CHAMPION
     ),

@@ -7,13 +7,15 @@ retraining.
 
 from airflow.sdk import CronTriggerTimetable, dag
 
-from yieldloop_dags.forms import campaign_field
+from yieldloop_dags.forms import campaign_field, run_field
 from yieldloop_dags.stages import DEFAULTS, announce_growth, continue_run, next_round, simulate
 
 
 @dag(
+    dag_display_name="Nightly campaign",
+    description="Spend tonight's core-hours on further records.",
     schedule=CronTriggerTimetable("0 22 * * *", timezone="UTC"),
-    params=campaign_field(),
+    params=campaign_field() | run_field(),
     default_args=DEFAULTS,
     catchup=False,
     max_active_runs=1,

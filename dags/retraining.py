@@ -5,7 +5,7 @@ Runs every week, when the dataset has grown, and when the champion fails its val
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag
 
-from yieldloop_dags.forms import campaign_field
+from yieldloop_dags.forms import campaign_field, run_field
 from yieldloop_dags.stages import (
     DATASET,
     DEFAULTS,
@@ -19,11 +19,13 @@ from yieldloop_dags.stages import (
 
 
 @dag(
+    dag_display_name="Retraining",
+    description="A new challenger from all records there are.",
     schedule=AssetOrTimeSchedule(
         timetable=CronTriggerTimetable("0 4 * * 0", timezone="UTC"),
         assets=DATASET | FAILED_VALIDATION,
     ),
-    params=campaign_field(),
+    params=campaign_field() | run_field(),
     default_args=DEFAULTS,
     catchup=False,
     max_active_runs=1,

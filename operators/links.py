@@ -8,6 +8,8 @@ from airflow.sdk.configuration import conf
 
 from hpc_jobs.contract.run import RunHandle
 
+CAMPAIGN = "/hpc/campaign"
+"""Where the plugin serves the Campaign tab, below Airflow's own address."""
 LOGS = "/hpc/logs"
 """Where the plugin serves the output of cluster jobs, below Airflow's own address."""
 

@@ -1,18 +1,23 @@
 """The trigger forms: what a person may change about a campaign without writing a file.
 
-An empty field keeps what the campaign's YAML says. Each field names the key that it overrides; the
-limits here are the contract's, so that the form refuses at once what the contract would refuse.
+An empty field keeps what the campaign's YAML says, which its description tells. Each field names
+the key that it overrides; the limits here are the contract's, but for a number's lower one: the
+browser would raise a smaller number to it in silence, while the contract refuses it in words.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
 from airflow.sdk import Param
 
 from hpc_jobs.contract.loading import merge, nested
 
-CAMPAIGNS = sorted(file.stem for file in (Path(__file__).parents[1] / "campaigns").glob("*.yaml"))
+DAGS = Path(__file__).parents[1]
+CAMPAIGNS = sorted(file.stem for file in (DAGS / "campaigns").glob("*.yaml"))
+CLUSTERS = sorted(file.stem for file in (DAGS / "clusters").glob("*.yaml"))
+NUMBER = r"\d+(\.\d*)?"
 
 _FIELDS: dict[str, tuple[str, Param]] = {
     "train_records": (
@@ -20,7 +25,7 @@ _FIELDS: dict[str, tuple[str, Param]] = {
         Param(
             None,
             type=["null", "integer"],
-            minimum=8,
+            minimum=1,
             maximum=100_000_000,
             title="Training records",
             description_md="Simulated parameter points that networks learn from.",
@@ -32,7 +37,7 @@ _FIELDS: dict[str, tuple[str, Param]] = {
         Param(
             None,
             type=["null", "integer"],
-            minimum=8,
+            minimum=1,
             maximum=10_000_000,
             title="Test records",
             description_md="Off-grid points of an independent sequence; **never** trained on.",
@@ -55,11 +60,10 @@ _FIELDS: dict[str, tuple[str, Param]] = {
         "specimens.angles_deg",
         Param(
             None,
-            type=["null", "array"],
-            items={"type": "number", "minimum": 0, "maximum": 90},
-            maxItems=8,
+            type=["null", "string"],
+            pattern=rf"^\s*{NUMBER}(\s*,\s*{NUMBER}){{0,7}}\s*$",
             title="Specimen angles, degrees",
-            description_md="Between specimen axis and rolling direction, 0 to 90; one per line.",
+            description_md="Between specimen axis and rolling direction: `0, 45, 90`.",
             section="Simulation",
         ),
     ),
@@ -99,7 +103,52 @@ _FIELDS: dict[str, tuple[str, Param]] = {
             section="Gate",
         ),
     ),
+    "cpu_cluster": (
+        "execution.cpu_cluster",
+        Param(
+            None,
+            type=["null", "string"],
+            enum=[None, *CLUSTERS],
+            title="Cluster for simulations",
+            description_md="A file of `dags/clusters/`.",
+            section="Execution",
+        ),
+    ),
+    "gpu_cluster": (
+        "execution.gpu_cluster",
+        Param(
+            None,
+            type=["null", "string"],
+            enum=[None, *CLUSTERS],
+            title="Cluster for training",
+            description_md="A file of `dags/clusters/`; it sees the same workspace.",
+            section="Execution",
+        ),
+    ),
 }
+
+
+def _present(key: str) -> str:
+    """Say what the campaigns' files have under a key."""
+    said = {}
+    for name in CAMPAIGNS:
+        try:
+            value = yaml.safe_load((DAGS / "campaigns" / f"{name}.yaml").read_text())
+            for part in key.split("."):
+                value = value[part]
+        except (OSError, yaml.YAMLError, KeyError, TypeError):
+            continue  # a file that is wrong is refused when it is used
+        said[name] = ", ".join(map(str, value)) if isinstance(value, list) else value
+    return "; ".join(f"{name}: {value}" for name, value in said.items())
+
+
+def _with_hint(key: str, param: Param) -> Param:
+    """Tell in a field's description what its key has in the files."""
+    present = _present(key)
+    schema = dict(param.schema)
+    if present:
+        schema["description_md"] += f" In the files: {present}."
+    return Param(param.value, **schema)
 
 
 def campaign_field(default: str | None = "demo") -> dict[str, Param]:
@@ -111,6 +160,20 @@ def campaign_field(default: str | None = "demo") -> dict[str, Param]:
             enum=CAMPAIGNS,
             title="Campaign",
             description_md="A file of `dags/campaigns/`; the fields below override parts of it.",
+        )
+    }
+
+
+def run_field() -> dict[str, Param]:
+    """Return the field that chooses the run to go on with."""
+    return {
+        "run": Param(
+            None,
+            type=["null", "string"],
+            pattern="^[a-z][a-z0-9_-]{0,47}$",
+            title="Run to go on with",
+            description_md="Its id, as in MLflow; empty: the campaign's latest completed run. "
+            "`await_turn` says which one it is.",
         )
     }
 
@@ -137,7 +200,7 @@ _SEARCH_FIELDS = {
 
 def search_form() -> dict[str, Param]:
     """Return the form of a hyper-parameter search; empty fields keep what the file says."""
-    return campaign_field() | _SEARCH_FIELDS
+    return campaign_field() | run_field() | _SEARCH_FIELDS
 
 
 def search_overrides(params: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,7 +218,7 @@ def campaign_form() -> dict[str, Param]:
         '`{"training": {"learning_rate": 0.002}}`. Unknown keys are refused.',
         section="Advanced",
     )
-    fields = {name: param for name, (_, param) in _FIELDS.items()}
+    fields = {name: _with_hint(key, param) for name, (key, param) in _FIELDS.items()}
     return campaign_field() | fields | {"overrides": advanced}
 
 
@@ -163,6 +226,9 @@ def overrides(params: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the form changes, as a nested mapping in the shape of the campaign."""
     changed: dict[str, Any] = dict(params.get("overrides") or {})
     for name, (key, _) in _FIELDS.items():
-        if params.get(name) is not None:
-            changed = merge(changed, nested(key, params[name]))
+        value = params.get(name)
+        if name == "angles_deg" and isinstance(value, str):
+            value = [float(angle) for angle in value.split(",")]
+        if value is not None:
+            changed = merge(changed, nested(key, value))
     return changed

@@ -62,7 +62,7 @@ def await_turn(
     """
     from operators.runs.turns import take_turn_task
 
-    run_id = take_turn_task(params["campaign"], origin, ti)
+    run_id = take_turn_task(params["campaign"], origin or params.get("run"), ti)
     return PokeReturnValue(is_done=run_id is not None, xcom_value=run_id)
 
 
@@ -285,13 +285,15 @@ def report(
     trained: ArrayReport,
 ) -> CampaignReport:
     """Put the result together, as a page too."""
+    from operators.hooks.mlflow import MlflowHook
     from operators.pages.campaign_report import campaign_report, log_campaign_page
     from operators.pages.speedup import log_speedup
     from operators.runs.accounting import try_to_log_usage
 
     usage = try_to_log_usage(run)
     result = campaign_report(run, dataset, challenger, scored, decision, solved, trained)
-    result = result.model_copy(update={"usage": usage})
+    experiment = MlflowHook().require().get_run(run.mlflow_run_id).info.experiment_id
+    result = result.model_copy(update={"usage": usage, "mlflow_experiment_id": experiment})
     if result.speedup:
         log_speedup(run, result.speedup)
     log_campaign_page(run, result)

@@ -10,6 +10,7 @@
       models/<name>/
       validation/<name>/
       search/<name>/
+      turns/000001.json             whose turn it is to write here
       jobs/<token>/
 
 The control host builds the same paths with PurePosixPath, the jobs with Path.

@@ -171,6 +171,7 @@ class CampaignReport(Frozen):
     run_id: Slug
     campaign: Slug
     mlflow_run_id: str
+    mlflow_experiment_id: Annotated[str, Field(description="for links to the run's files")] = ""
     records_by_status: ByStatus
     networks: Networks
     verdict: Verdict

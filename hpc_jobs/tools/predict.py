@@ -9,8 +9,8 @@ holds a dataset `forces` too; beside a .npy of strains, --forces names one of (r
 force_values) in N. The file is read block by block and may be larger than memory; --out appears
 whole or not at all.
 
-Each target has the ends of its interval beside it. The last column is the novelty: above 1, do not
-believe the row. Throughput is reported on standard error.
+Each target has the ends of its interval beside it; then come the novelty and, where it is above its
+limit, the reason why the row has no answer but nan. Throughput is reported on standard error.
 """
 
 import argparse
@@ -24,10 +24,10 @@ from typing import TextIO
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from hpc_jobs.contract.errors import BadInput, ContractError
 from hpc_jobs.contract.records import publish
+from hpc_jobs.learning.models.answers import Answers, withhold
 from hpc_jobs.learning.models.exported import exported_onnx
 from hpc_jobs.learning.models.runtimes import RUNTIMES, Predict, Subject, open_runtime
 from hpc_jobs.learning.models.trained_model import TrainedModel, load_model
@@ -57,7 +57,8 @@ class Throughput:
         shares = ", ".join(f"{word} {part_s / total_s:.0%}" for word, part_s in parts.items())
         return (
             f"{self.records:,} records in {total_s:.2f} s, {self.records / total_s:,.0f} a second "
-            f"with {self.runtime} ({shares}); {self.strange:,} are unlike the training records"
+            f"with {self.runtime} ({shares}); {self.strange:,} are unlike the training records, "
+            "and not answered"
         )
 
 
@@ -75,10 +76,10 @@ class Answerer:
     def columns(self) -> list[str]:
         """Names of what is answered."""
         ends = [(target, f"{target}_low", f"{target}_high") for target in self.model.targets]
-        return [*(name for three in ends for name in three), "novelty"]
+        return [*(name for three in ends for name in three), "novelty", "reason"]
 
-    def __call__(self, block: Block) -> NDArray[np.float64]:
-        """Answer (n, columns); raises BadInput."""
+    def __call__(self, block: Block) -> Answers:
+        """Answer a block; raises BadInput."""
         model = self.model
         try:
             inputs = model.inputs(block.strains, block.forces)
@@ -89,25 +90,35 @@ class Answerer:
             self._predict = open_runtime(self.runtime, subject, *inputs)
         answers = self._predict(*inputs).astype(np.float64)
         low, high = model.card.calibration.intervals(answers, model.deviations(*inputs))
-        three = np.stack([answers, low, high], axis=2).reshape(len(answers), -1)
-        return np.column_stack([three, model.novelty(inputs[0])])
+        return withhold(answers, low, high, model.novelty(inputs[0]), model.novelty_limit)
 
 
 def write(blocks: Iterable[Block], answer: Answerer, out: TextIO) -> Throughput:
     """Write the header and a row per record, block by block."""
-    report, lap, limit = Throughput(answer.runtime), _clock(), answer.model.novelty_limit
+    report, lap = Throughput(answer.runtime), _clock()
     out.write(",".join(["record", *answer.columns]) + "\n")
-    row = "%d" + ",%.7g" * len(answer.columns) + "\n"
+    row = "%d" + ",%.7g" * (len(answer.columns) - 1) + ",%s\n"
     for block in blocks:
         report.reading_s += lap()
         answers = answer(block)
         report.answering_s += lap()
-        for number, values in enumerate(answers.tolist(), block.start):
-            out.write(row % (number, *values))
+        numbers = _in_columns(answers)
+        for number, (values, reason) in enumerate(
+            zip(numbers, answers.reasons, strict=True), block.start
+        ):
+            out.write(row % (number, *values, f'"{reason}"' if reason else ""))
         report.writing_s += lap()
-        report.records += len(answers)
-        report.strange += int((answers[:, -1] > limit).sum())
+        report.records += len(numbers)
+        report.strange += sum(map(bool, answers.reasons))
     return report
+
+
+def _in_columns(answers: Answers) -> list[list[float]]:
+    three = np.stack([answers.values, answers.low, answers.high], axis=2)
+    rows: list[list[float]] = np.column_stack(
+        [three.reshape(len(three), -1), answers.novelty]
+    ).tolist()
+    return rows
 
 
 def _clock() -> Callable[[], float]:

@@ -6,7 +6,7 @@ worker, the triggerer or the whole control host may die at any moment: whoever c
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, get_args
 
@@ -20,7 +20,7 @@ from hpc_jobs.contract.run import RunHandle, Site
 from operators.array.job_request import JobRequest
 from operators.array.lease import require_lease
 from operators.array.patience import PATIENCE_S, patiently
-from operators.array.report import array_report, few
+from operators.array.report import array_report, by_cause, few, is_mistake
 from operators.array.task_memory import Context, TaskMemory, first_unfinished, generation
 from operators.cluster.client import ArrayJob
 from operators.cluster.errors import ArrayFailed
@@ -209,7 +209,11 @@ class HpcArrayJobOperator(BaseOperator):
     ) -> Mapping[int, ElementState]:
         failed = {e: cause for e, cause in snapshot.failed.items() if e not in given_up}
         most = self._request.handle.tries_per_element
-        return worth_another_try(failed, job.records, most)
+        again = worth_another_try(failed, job.records, most)
+        if ElementState.FAILED in again.values():
+            mistaken = {e for e, words in _words(job.results()).items() if is_mistake(words)}
+            again = {e: cause for e, cause in again.items() if e not in mistaken}
+        return again
 
     def _conclude(self, memory: TaskMemory, job: ArrayJob, snapshot: Snapshot) -> ArrayReport:
         documents = job.results()
@@ -224,7 +228,8 @@ class HpcArrayJobOperator(BaseOperator):
             memory.forget()
             error = ArrayFailed(
                 f"{len(failed)} of {job.plan.elements} elements of {self.job} failed for good, "
-                f"{allowed} may be lost (execution.allowed_loss): {few(failed)}",
+                f"{allowed} may be lost (execution.allowed_loss):\n"
+                f"{by_cause(failed, _words(documents))}",
                 failed,
             )
             raise AirflowFailException(str(error)) from error
@@ -318,3 +323,8 @@ class HpcArrayJobOperator(BaseOperator):
 
     def _too_late(self, job: ArrayJob) -> str:
         return f"{self.job}: not done {self.deadline_s:g} s after its submission; cancelled"
+
+
+def _words(documents: Iterable[Mapping[str, Any]]) -> dict[int, str]:
+    """Element -> what it said of its failure."""
+    return {each["element"]: each["message"] for each in documents if each["outcome"] == "failed"}

@@ -8,6 +8,9 @@ from hpc_jobs.contract.records import ElementResult
 from hpc_jobs.contract.report import ArrayReport, UsageReport
 
 NAMED_FAILURES = 20
+SHOWN_CAUSES, SHOWN_CHARACTERS = 5, 600
+MISTAKE = "ConfigurationError: "
+"""How an element begins that was asked for what cannot be: another try would say the same."""
 FACTS = 200
 
 
@@ -65,6 +68,41 @@ def _add(sums: dict[str, Any], facts: Mapping[str, Any]) -> None:
             before = sums.get(key, 0)
             if not isinstance(before, dict):
                 sums[key] = before + value
+
+
+def is_mistake(words: str) -> bool:
+    """Whether an element failed by how it was configured."""
+    return words.startswith(MISTAKE)
+
+
+def by_cause(failed: Mapping[int, str], words: Mapping[int, str]) -> str:
+    """Say why elements failed, the most frequent cause first, each cause once, a line each.
+
+    words: of elements that said something themselves; of others the scheduler's word counts.
+    """
+    groups: dict[str, list[int]] = {}
+    for element, cause in sorted(failed.items()):
+        groups.setdefault(words.get(element) or str(cause), []).append(element)
+    ordered = sorted(groups.items(), key=lambda group: -len(group[1]))
+    lines = [
+        f"{said[:SHOWN_CHARACTERS]} (element{'s' * (len(which) > 1)} {ranges(which)})"
+        for said, which in ordered[:SHOWN_CAUSES]
+    ]
+    return "\n".join(
+        lines + [f"and {len(ordered) - SHOWN_CAUSES} other causes"] * (len(ordered) > SHOWN_CAUSES)
+    )
+
+
+def ranges(elements: list[int]) -> str:
+    """Write ascending elements as 0-3, 7; the first few ranges of many."""
+    runs: list[list[int]] = []
+    for element in elements:
+        if runs and element == runs[-1][1] + 1:
+            runs[-1][1] = element
+        else:
+            runs.append([element, element])
+    said = [f"{low}" if low == high else f"{low}-{high}" for low, high in runs[:NAMED_FAILURES]]
+    return ", ".join(said) + (" ..." if len(runs) > NAMED_FAILURES else "")
 
 
 def few(failed: Mapping[int, str]) -> str:

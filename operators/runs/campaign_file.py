@@ -12,6 +12,7 @@ from airflow.sdk.configuration import conf
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ConfigurationError
+from hpc_jobs.contract.feasible import hopeless
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.solver import SOLVERS
 from operators.hooks.hpc import describe
@@ -35,7 +36,11 @@ def read_campaign(name: str, overrides: Mapping[str, Any] | None = None) -> Camp
     dags = Path(conf.get("core", "dags_folder"))
     source = dags / "campaigns" / f"{name}.yaml"
     campaign = load(Campaign, source, overrides)
-    mistakes = [*_foreign_code(campaign, source), *_cluster_mistakes(campaign)]
+    mistakes = [
+        *hopeless(campaign),
+        *_foreign_code(campaign, source),
+        *_cluster_mistakes(campaign),
+    ]
     if campaign.name != name:
         mistakes.append(f"name is '{campaign.name}', but the file is {name}.yaml; name both alike")
     folder = dags / "measurements"

@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import Any
 
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.run import RunHandle
@@ -65,9 +65,13 @@ def take_turn(
 def take_turn_task(campaign: str, run_id: str | None, ti: Any) -> str | None:
     """Take the current DAG run's turn on a run, or on the latest; returns its id, None if not yet.
 
-    Skips where the campaign has no such run yet.
+    Skips where the campaign has no completed run yet; fails for an id that it does not have.
     """
     known = find_handle(run_id, campaign) if run_id else latest_handle(campaign)
+    if known is None and run_id:
+        raise AirflowFailException(
+            f"campaign '{campaign}' has no run '{run_id}'; take an id from MLflow, or none"
+        )
     if known is None:
         raise AirflowSkipException(
             f"campaign '{campaign}' has no completed run; trigger hybrid_campaign first"

@@ -11,7 +11,8 @@ takes {"strains": ..., "forces": (n, force_values) in N}. The signature has no i
 type there is enforced to the bit, so that shards, which hold float32, would be refused, and no
 words of ours could say why. What is asked for stands in the metadata, `inputs`. With
 params={"intervals": True} it answers a table: of each target the answer and the ends of its
-interval, the novelty, and whether the record is too novel to be believed.
+interval, the novelty, and a reason where the record is unlike all training records. Such a
+record's answer is NaN in either form.
 """
 
 import json

@@ -64,7 +64,8 @@ def conf(campaign: str, settings: Iterable[str], form: Collection[str]) -> dict[
         except yaml.YAMLError:
             raise WrongSetting(f"--set {setting}: '{text}' is not a value in YAML") from None
         if key in form:
-            chosen[key] = value
+            # a form's text field holds several values as people write them
+            chosen[key] = ", ".join(map(str, value)) if isinstance(value, list) else value
         elif key.split(".")[0] in Campaign.model_fields:
             overrides = merge(overrides, nested(key, value))
         else:

@@ -30,10 +30,12 @@ def test_every_field_overrides_a_key_that_the_contract_knows(forms):
         "train_records": 64,
         "test_records": 16,
         "seed": 5,
-        "angles_deg": [0, 30],
+        "angles_deg": "0, 30",
         "end_displacement_mm": 0.8,
         "epochs": 3,
         "minimum_improvement": 0.1,
+        "cpu_cluster": "hawk",
+        "gpu_cluster": "vulcan",
         "overrides": {"training": {"batch_size": 16}},
     }
     assert set(filled) == set(forms.campaign_form()) - {"campaign"}
@@ -46,6 +48,31 @@ def test_every_field_overrides_a_key_that_the_contract_knows(forms):
     assert campaign.training.epochs == 3
     assert campaign.training.batch_size == 16
     assert campaign.gate.minimum_improvement == 0.1
+    assert (campaign.execution.cpu_cluster, campaign.execution.gpu_cluster) == ("hawk", "vulcan")
+
+
+@pytest.mark.parametrize("angles", ["0, 45, 90", "0,45,90", " 0 ,45.0, 90 "])
+def test_angles_are_written_as_people_write_them(forms, angles):
+    form = forms.campaign_form()
+    value = form["angles_deg"].resolve(value=angles)
+    assert forms.overrides({"angles_deg": value}) == {"specimens": {"angles_deg": [0, 45, 90]}}
+
+
+def test_a_field_tells_what_the_files_say(forms):
+    form = forms.campaign_form()
+    assert "demo: 10000" in form["train_records"].schema["description_md"]
+    assert "demo: 0, 45, 90" in form["angles_deg"].schema["description_md"]
+
+
+def test_a_number_that_is_too_small_reaches_the_contract_which_refuses_it(forms):
+    """A browser raises a number below a field's minimum to it, and says nothing."""
+    from hpc_jobs.contract.campaign import Campaign
+    from hpc_jobs.contract.errors import ConfigurationError
+    from hpc_jobs.contract.loading import load
+
+    changed = forms.overrides({"train_records": forms.campaign_form()["train_records"].resolve(2)})
+    with pytest.raises(ConfigurationError, match="train_records"):
+        load(Campaign, CHECKOUT / "dags/campaigns/demo.yaml", changed)
 
 
 def test_the_form_of_a_search_overrides_its_section(forms):
@@ -55,7 +82,7 @@ def test_the_form_of_a_search_overrides_its_section(forms):
     untouched = {name: param.value for name, param in forms.search_form().items()}
     assert forms.search_overrides(untouched) == {}
     filled = forms.search_overrides({"campaign": "demo", "trials": 7, "workers": 3})
-    assert set(filled) == set(forms.search_form()) - {"campaign"}
+    assert set(filled) == set(forms.search_form()) - {"campaign", "run"}
     campaign = load(Campaign, CHECKOUT / "dags/campaigns/demo.yaml", {"search": filled})
     assert (campaign.search.trials, campaign.search.workers) == (7, 3)
 
@@ -64,7 +91,8 @@ def test_the_form_of_a_search_overrides_its_section(forms):
     ("field", "value"),
     [
         ("train_records", 0),
-        ("angles_deg", [0, 400]),
+        ("angles_deg", "0 45 90"),
+        ("cpu_cluster", "unheard-of"),
         ("end_displacement_mm", -1),
         ("epochs", 1.5),
         ("campaign", "unheard-of"),

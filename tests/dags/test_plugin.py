@@ -47,3 +47,66 @@ print(json.dumps({
     found = json.loads(names.splitlines()[-1])
     assert found["errors"] == {}
     assert ["Job log", ["HpcArrayJobOperator"]] in found["links"]
+
+
+PAGE = """
+import json, os, time
+os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"] = "admin:admin,nobody:viewer"
+os.environ["AIRFLOW__API_AUTH__JWT_SECRET"] = "s" * 64
+from airflow.api_fastapi.app import create_app, get_auth_manager
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.models.dagrun import DagRun
+from airflow.utils.session import create_session
+from airflow.utils.state import DagRunState
+from airflow.utils.types import DagRunType
+from airflow._shared.timezones import timezone
+from fastapi.testclient import TestClient
+
+client = TestClient(create_app())
+manager = get_auth_manager()
+def bearer(name):
+    token = manager.generate_jwt(SimpleAuthManagerUser(username=name, role=name))
+    return {"Authorization": f"Bearer {token}"}
+with create_session() as session:
+    session.add(DagRun(
+        dag_id="housekeeping", run_id="r", run_type=DagRunType.MANUAL, state=DagRunState.SUCCESS,
+        run_after=timezone.utcnow(), start_date=timezone.utcnow(),
+    ))
+page = "/hpc/campaign/data?dag_id=housekeeping&run_id=r"
+known = bearer("admin")
+first = client.get(page, headers=known)
+again = client.get(page, headers=known | {"If-None-Match": first.headers.get("etag", "")})
+script = client.get("/hpc/campaign/campaign.js")
+answers = {
+    "stranger": client.get(page).status_code,
+    "known": [first.status_code, first.text],
+    "unchanged": [again.status_code, again.text],
+    "unheard": client.get(page.replace("run_id=r", "run_id=x"), headers=known).status_code,
+    "written": client.post(page, headers=known).status_code,
+    "script": [script.status_code, script.headers["content-type"], script.text[-60:]],
+    "apps": client.get("/api/v2/plugins", headers=known).json()["plugins"],
+}
+allowed = manager.is_authorized_dag
+def own_dags_only(*, method, user, access_entity=None, details=None, **more):
+    return details is None or details.id != "housekeeping"
+manager.is_authorized_dag = own_dags_only
+answers["another's"] = client.get(page, headers=known).status_code
+print(json.dumps(answers))
+"""
+
+
+def test_the_campaign_tab_shows_a_dag_run_to_those_who_may_read_it(in_airflow):
+    answers = json.loads(in_airflow(PAGE).splitlines()[-1])
+    assert answers["stranger"] == 401
+    assert answers["another's"] == 403
+    status, text = answers["known"]
+    assert status == 200, text
+    assert json.loads(text) == {"campaign": False, "failed": [], "state": "success"}
+    assert answers["unchanged"] == [304, ""]
+    assert answers["unheard"] == 404 and answers["written"] == 405
+    status, kind, text = answers["script"]
+    assert status == 200 and kind.startswith("text/javascript")
+    [app] = [app for plugin in answers["apps"] for app in plugin["react_apps"]]
+    assert (app["destination"], app["url_route"]) == ("dag_run", "campaign")
+    assert app["bundle_url"] == "hpc/campaign/campaign.js"
+    assert f"globalThis.{app['name']} =" in text

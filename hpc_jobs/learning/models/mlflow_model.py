@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pandas import DataFrame
 
+    from hpc_jobs.learning.models.answers import Answers
     from hpc_jobs.learning.models.trained_model import TrainedModel
 
 
@@ -46,27 +47,33 @@ class YieldParameters(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defi
     ) -> NDArray[np.float64] | DataFrame:
         """Identify; an unknown name, a wrong shape or a value that is not finite raises BadInput.
 
-        With params {"intervals": True} a table: of each target MP its answer MP and its interval
-        MP_low to MP_high; then the novelty, and whether the record is too novel to be believed.
+        A record unlike all training records is not answered: its row is NaN, with a warning. With
+        params {"intervals": True} a table: of each target MP its answer MP and its interval MP_low
+        to MP_high; then the novelty, and the reason where the row is NaN.
         """
+        from hpc_jobs.learning.models.answers import answered
+
         fields = _by_name(model_input)
         inputs = fields["strains"], fields.get("forces"), fields.get("known")
+        answers = answered(self.model, *inputs)
         if params and params.get("intervals"):
-            return self._table(*inputs)
-        return self.model.predict(*inputs)
+            return _answer_table(self.model.targets, answers)
+        if any(answers.reasons):
+            import warnings
 
-    def _table(self, strains: Any, forces: Any, known: Any) -> DataFrame:
-        from pandas import DataFrame
+            warnings.warn(answers.warning, stacklevel=2)
+        return answers.values
 
-        model = self.model
-        inputs = strains, forces, known
-        answers, (low, high) = model.predict(*inputs), model.intervals(*inputs)
-        columns = {}
-        for k, target in enumerate(model.targets):
-            columns[target] = answers[:, k]
-            columns[f"{target}_low"], columns[f"{target}_high"] = low[:, k], high[:, k]
-        novelty = model.novelty(strains)
-        return DataFrame(columns | {"novelty": novelty, "novel": novelty > model.novelty_limit})
+
+def _answer_table(targets: tuple[str, ...], answers: Answers) -> DataFrame:
+    from pandas import DataFrame
+
+    columns = {}
+    for k, target in enumerate(targets):
+        columns[target] = answers.values[:, k]
+        columns[f"{target}_low"] = answers.low[:, k]
+        columns[f"{target}_high"] = answers.high[:, k]
+    return DataFrame(columns | {"novelty": answers.novelty, "reason": answers.reasons})
 
 
 def _by_name(given: Any) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import h5py
@@ -46,11 +47,37 @@ def test_saved_without_torch_and_loaded_it_answers_the_same(trained, tmp_path):
     model = mlflow.pyfunc.load_model(str(saved))
     rng = np.random.default_rng(3)
     strains = 0.05 + 0.01 * rng.normal(size=(3, campaign.specimens.strain_values))
-    np.testing.assert_array_equal(model.predict(strains), load_model(folder).predict(strains))
+    known = load_model(folder)
+    expected = np.where(
+        (known.novelty(strains) > known.novelty_limit)[:, None], np.nan, known.predict(strains)
+    )
+    np.testing.assert_array_equal(quietly(model, strains), expected)
     assert model.metadata.metadata["inputs"] == {"strains": [-1, strains.shape[1]]}
     assert model.input_example.shape == (2, strains.shape[1])
     assert model.metadata.metadata["targets"] == list(campaign.targets)
     assert model.metadata.metadata["interval_level"] == 0.9
+
+
+def quietly(model, strains):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return model.predict(strains)
+
+
+def test_what_is_unlike_the_training_is_not_answered_and_not_passed_over(trained, tmp_path):
+    folder, campaign = trained
+    mlflow.pyfunc.save_model(path=str(tmp_path / "saved"), **pyfunc_arguments(folder))
+    served = mlflow.pyfunc.load_model(str(tmp_path / "saved"))
+    own = solve(np.full((1, 8), 1.02), campaign.specimens.strain_values)
+    strains = np.vstack([own, np.zeros_like(own)])
+    with pytest.warns(
+        UserWarning, match=r"1 of 2 records are not answered \(NaN\): record 1 is un"
+    ):
+        answers = served.predict(strains)
+    assert np.isfinite(answers[0]).all() and np.isnan(answers[1]).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert np.isfinite(served.predict(own)).all()
 
 
 def test_asked_for_intervals_it_answers_a_table_that_hides_no_stranger(trained, tmp_path):
@@ -61,13 +88,13 @@ def test_asked_for_intervals_it_answers_a_table_that_hides_no_stranger(trained, 
     strains = np.vstack([own, own + np.sin(np.arange(own.shape[1])) * 0.02])
     table = served.predict(strains, params={"intervals": True})
     ends = [f"{target}{end}" for target in campaign.targets for end in ("", "_low", "_high")]
-    assert list(table) == [*ends, "novelty", "novel"]
+    assert list(table) == [*ends, "novelty", "reason"]
     low, high = known.intervals(strains)
-    np.testing.assert_array_equal(table[list(campaign.targets)], known.predict(strains))
-    np.testing.assert_array_equal(table["MP3_low"], low[:, 2])
-    np.testing.assert_array_equal(table["MP8_high"], high[:, 7])
-    assert table["novel"].tolist() == [False, True] and table["novelty"][1] > 1
-    assert isinstance(served.predict(strains, params={"intervals": False}), np.ndarray)
+    np.testing.assert_array_equal(table[list(campaign.targets)][:1], known.predict(strains)[:1])
+    assert (table["MP3_low"][0], table["MP8_high"][0]) == (low[0, 2], high[0, 7])
+    assert table[ends].iloc[1].isna().all() and table["novelty"][1] > 1
+    assert table["reason"][0] == "" and "unlike all training records" in table["reason"][1]
+    assert isinstance(served.predict(own, params={"intervals": False}), np.ndarray)
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +200,6 @@ def test_a_served_model_answers_a_request(trained, server):
     for row, record in enumerate(reply.json()["predictions"]):
         found = [record["MP1_low"], record["MP1"], record["MP1_high"]]
         np.testing.assert_allclose(found, [low[row, 0], expected[row, 0], high[row, 0]], rtol=1e-6)
-        assert record["novel"] is (record["novelty"] > 1)
+        assert bool(record["reason"]) is (record["novelty"] > 1)
     refused = httpx.post(f"{address}/invocations", json={"inputs": [[0.1, 0.2]]}, timeout=60)
     assert refused.status_code >= 400

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-from hpc_jobs.contract.errors import HandedOver
+from hpc_jobs.contract.errors import ConfigurationError, HandedOver
 from hpc_jobs.contract.facts import ShardFacts
 from hpc_jobs.runtime import element
 
@@ -19,6 +19,7 @@ class TinyFacts(ShardFacts):
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sleep", type=float, default=0.0)
     parser.add_argument("--fail", default="", help="elements that raise")
+    parser.add_argument("--mistake", default="", help="elements that were configured wrongly")
     parser.add_argument("--fail-once", default="", help="elements that raise the first time")
     parser.add_argument("--hand-over", type=int, default=0, help="so often, by every element")
     parser.add_argument("--vanish-once", default="", help="elements that leave without a result")
@@ -34,7 +35,11 @@ def work(one: element.Element) -> TinyFacts:
     one.progress(3, 10, "records")
     time.sleep(one.arguments.sleep)
     options = vars(one.arguments)
-    named = {key: str(options[key]).split(",") for key in ("fail", "fail_once", "vanish_once")}
+    named = {
+        key: str(options[key]).split(",") for key in ("fail", "mistake", "fail_once", "vanish_once")
+    }
+    if str(one.index) in named["mistake"]:
+        raise ConfigurationError("training.networks: no such network")
     if str(one.index) in named["fail"] or (first and str(one.index) in named["fail_once"]):
         raise ValueError(f"element {one.index} was told to fail")
     if len(list(notes.glob(f"{one.index}-*"))) <= one.arguments.hand_over:

@@ -34,7 +34,7 @@ def test_settings_fill_the_form_or_override_the_campaign() -> None:
     assert conf("demo", settings, FORM) == {
         "campaign": "demo",
         "train_records": 200,
-        "angles_deg": [0, 90],
+        "angles_deg": "0, 90",
         "overrides": {
             "training": {"learning_rate": 0.002, "schedule": {"kind": "cosine"}},
             "solver": "reference",

@@ -36,7 +36,23 @@ def ask(*arguments):
 def rows_of(path):
     with path.open() as file:
         head, *rows = csv.reader(file)
-    return head, np.array(rows, dtype=float)
+    return head, np.array([row[:-1] for row in rows], dtype=float)
+
+
+def reasons_of(path):
+    with path.open() as file:
+        return [row["reason"] for row in csv.DictReader(file)]
+
+
+def test_a_stranger_has_a_reason_and_no_answer(trained, strains, tmp_path, capsys):
+    strange = np.vstack([strains[:2], np.zeros((1, strains.shape[1]))])
+    np.save(tmp_path / "x.npy", strange)
+    ask(trained[0], tmp_path / "x.npy", "--out", tmp_path / "o.csv")
+    rows = rows_of(tmp_path / "o.csv")[1]
+    assert np.isfinite(rows[:2]).all() and np.isnan(rows[2, 1:-1]).all() and rows[2, -1] > 1
+    assert reasons_of(tmp_path / "o.csv")[:2] == ["", ""]
+    assert "unlike all training records" in reasons_of(tmp_path / "o.csv")[2]
+    assert "1 are unlike the training records, and not answered" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("runtime", ["eager", "exported"])
@@ -47,7 +63,10 @@ def test_every_record_is_answered_with_its_interval_and_novelty(
     out = tmp_path / "new" / "out.csv"
     ask(trained[0], tmp_path / "strains.npy", "--out", out, "--block", 10, "--runtime", runtime)
     head, rows = rows_of(out)
-    assert head[:5] == ["record", "MP1", "MP1_low", "MP1_high", "MP2"] and head[-1] == "novelty"
+    assert head[:5] == ["record", "MP1", "MP1_low", "MP1_high", "MP2"] and head[-2:] == [
+        "novelty",
+        "reason",
+    ]
     low, high = model.intervals(strains)
     np.testing.assert_array_equal(rows[:, 0], np.arange(37))
     np.testing.assert_allclose(rows[:, 1:-1:3], model.predict(strains), rtol=1e-5)

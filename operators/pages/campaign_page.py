@@ -1,0 +1,248 @@
+"""What the Campaign tab of a DAG run shows, from what Airflow keeps of it: no cluster is asked.
+
+Everything is put together from the XComs and states of the DAG run's tasks, so it costs the same
+for three array elements as for a hundred thousand.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from hpc_jobs.contract.measurement import QUANTITY_LABELS
+from hpc_jobs.contract.report import (
+    ArrayReport,
+    CampaignReport,
+    GateReport,
+    RoundPlan,
+    SearchPlan,
+    SearchReport,
+    UsageReport,
+)
+from hpc_jobs.contract.run import RunHandle
+from hpc_jobs.contract.validation import INTERVAL_LEVEL, Judgement, Verdict
+from operators.hooks.mlflow import MlflowHook, TrackingUnavailable
+
+Model = TypeVar("Model", bound=BaseModel)
+
+STAGES = {
+    "choose_points": "points chosen",
+    "solve_shards": "shards simulated",
+    "publish_dataset": "dataset packed",
+    "train_networks": "networks trained",
+    "assemble_committees": "committees assembled",
+    "identify": "measurements identified",
+    "resimulate": "measurements simulated again",
+    "score": "answers scored",
+    "try_networks": "search workers",
+    "train_finalists": "finalists trained",
+    "choose_network": "network chosen",
+}
+"""Last part of an array task's id -> what its elements are."""
+BAD = ("failed", "upstream_failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task of a DAG run, as Airflow's database has it."""
+
+    task_id: str
+    state: str | None
+    seconds: float | None = None
+    returned: Any = None
+
+
+def campaign_document(
+    tasks: Sequence[Task], dag_state: str, mlflow_url: str = ""
+) -> dict[str, Any]:
+    """Put the page together; {"campaign": False} where no task has opened a campaign's run.
+
+    mlflow_url: MLflow's address in a browser; without it there are no links.
+    """
+    returned = [task.returned for task in tasks]
+    handle = _first(RunHandle, returned)
+    if handle is None:
+        return {"campaign": False, "failed": _failed(tasks)}
+    report, gate = _first(CampaignReport, returned), _first(GateReport, returned)
+    usage = report.usage if report else None
+    return {
+        "campaign": True,
+        "name": handle.campaign,
+        "run_id": handle.run_id,
+        "verdict": _verdict(dag_state, gate, report, _first(SearchReport, returned)),
+        "failed": _failed(tasks),
+        "stages": _stages(tasks, _planned(handle, returned)),
+        "records": dict(report.records_by_status) if report else {},
+        "networks": _networks(report),
+        "materials": _materials(report.verdict) if report else [],
+        "level": f"{INTERVAL_LEVEL:.0%}",
+        "usage": _usage(usage or _added_up(returned), handle.budget_core_hours),
+        "links": _links(handle, report, mlflow_url),
+    }
+
+
+def mlflow_address() -> str:
+    """MLflow's address in a browser; empty where there is none."""
+    try:
+        return MlflowHook().link("").removesuffix("/#/runs/")
+    except TrackingUnavailable:
+        return ""
+
+
+def _first(model: type[Model], returned: Sequence[Any]) -> Model | None:
+    for value in returned:
+        try:
+            return model.model_validate(value)
+        except ValidationError:
+            continue
+    return None
+
+
+def _failed(tasks: Sequence[Task]) -> list[str]:
+    """Tasks that failed themselves."""
+    return [task.task_id for task in tasks if task.state == "failed"]
+
+
+def _verdict(
+    dag_state: str,
+    gate: GateReport | None,
+    report: CampaignReport | None,
+    search: SearchReport | None,
+) -> dict[str, str]:
+    """In words, with a tone: good, bad, or open."""
+    if dag_state == "failed":
+        return {"tone": "bad", "words": "This run failed. What it did before stands below."}
+    if gate is not None:
+        before = f"version {gate.champion_before}" if gate.champion_before else "none"
+        words = f"Version {gate.version} of {gate.registered_model} ({gate.model}): {gate.reason}."
+        words += f" Champion before: {before}."
+        return {"tone": "good" if gate.promoted else "bad", "words": words}
+    if search is not None:
+        return {"tone": "good", "words": search.sentence}
+    done = dag_state == "success"
+    return {"tone": "good" if done else "open", "words": "Finished." if done else "At work."}
+
+
+def _planned(handle: RunHandle, returned: Sequence[Any]) -> dict[str, int]:
+    """Elements that each array will have, known before it is submitted."""
+    planned = dict.fromkeys(STAGES, 1)
+    planned["train_networks"] = handle.networks
+    planned["assemble_committees"] = handle.committees
+    planned["resimulate"] = handle.measurements
+    if (rounds := _first(RoundPlan, returned)) is not None:
+        planned["solve_shards"] = rounds.shards
+    if (search := _first(SearchPlan, returned)) is not None:
+        planned["try_networks"], planned["train_finalists"] = search.workers, search.trainings
+    return planned
+
+
+def _stages(tasks: Sequence[Task], planned: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Array tasks in the order of the experiment; of one under way the whole is what is planned."""
+    by_name = {task.task_id.rpartition(".")[2]: task for task in tasks}
+    rows = []
+    for name, label in STAGES.items():
+        task = by_name.get(name)
+        if task is None or not planned[name]:
+            continue
+        report = _first(ArrayReport, [task.returned])
+        rows.append(
+            {
+                "task_id": task.task_id,
+                "label": label,
+                "state": task.state or "none",
+                "planned": report.elements if report else planned[name],
+                "done": report.done if report else 0,
+                "lost": report.failed if report else 0,
+                "seconds": task.seconds,
+            }
+        )
+    return rows
+
+
+def _networks(report: CampaignReport | None) -> list[dict[str, Any]]:
+    networks = report.networks if report else {}
+    return [
+        {"name": name, "error": f"{errors.sum:.4g}"}
+        for name, errors in sorted(networks.items(), key=lambda item: item[1].sum)
+    ]
+
+
+def _materials(verdict: Verdict) -> list[dict[str, Any]]:
+    """List the network's answer of each measurement, and the refinement's."""
+    answers = [(name, "network", one) for name, one in verdict.measurements.items()]
+    answers += [(name, "refined", one) for name, one in verdict.refined.items()]
+    return [
+        {
+            "name": name,
+            "by": by,
+            "verdict": one.verdict,
+            "reasons": [*one.reasons, *([verdict.notes[name]] if name in verdict.notes else [])],
+            "quantities": _quantities(one),
+        }
+        for name, by, one in sorted(answers)
+    ]
+
+
+def _quantities(one: Judgement) -> list[dict[str, str]]:
+    rows = []
+    for quantity, (found, true) in one.quantities.items():
+        low, high = one.intervals.get(quantity, (None, None))
+        rows.append(
+            {
+                "label": QUANTITY_LABELS[quantity],
+                "found": _number(found),
+                "interval": f"{_number(low)} to {_number(high)}" if low is not None else "–",
+                "true": _number(true),
+            }
+        )
+    return rows
+
+
+def _added_up(returned: Sequence[Any]) -> UsageReport:
+    """Sum what the arrays took that have ended, while there is no account of the whole run."""
+    reports = [report for value in returned if (report := _first(ArrayReport, [value]))]
+    tries = sum(report.usage.tries for report in reports)
+    wait_s = sum(report.usage.queue_wait_s for report in reports)
+    core_hours = sum(report.usage.core_hours for report in reports)
+    used = sum(report.usage.cpu_hours_used for report in reports)
+    return UsageReport(
+        tries=tries,
+        queue_wait_s=wait_s,
+        core_hours=core_hours,
+        gpu_hours=sum(report.usage.gpu_hours for report in reports),
+        cpu_hours_used=used,
+        efficiency=used / core_hours if core_hours else 0.0,
+        mean_queue_wait_s=wait_s / tries if tries else 0.0,
+    )
+
+
+def _usage(usage: UsageReport, budget: float | None) -> list[dict[str, str]]:
+    rows = {
+        "core-hours": f"{usage.core_hours:.4g}",
+        "budget, core-hours": "none set" if budget is None else f"{budget:g}",
+        "GPU-hours": f"{usage.gpu_hours:.4g}",
+        "mean wait in the queue": f"{usage.mean_queue_wait_s:.0f} s",
+        "efficiency": f"{usage.efficiency:.0%}",
+    }
+    return [{"label": label, "value": value} for label, value in rows.items()]
+
+
+def _links(
+    handle: RunHandle, report: CampaignReport | None, mlflow_url: str
+) -> list[dict[str, str]]:
+    if not mlflow_url:
+        return []
+    run = handle.mlflow_run_id
+    links = [{"label": "MLflow run", "href": f"{mlflow_url}/#/runs/{run}"}]
+    if report is not None and report.mlflow_experiment_id:
+        page = f"#/experiments/{report.mlflow_experiment_id}/runs/{run}/artifacts/report.html"
+        links.insert(0, {"label": "Report", "href": f"{mlflow_url}/{page}"})
+    if report is not None:
+        model = f"#/models/{report.gate.registered_model}/versions/{report.gate.version}"
+        links.append({"label": "Model", "href": f"{mlflow_url}/{model}"})
+    return links
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

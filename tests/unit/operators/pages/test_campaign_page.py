@@ -1,0 +1,103 @@
+"""The Campaign tab's document: what a person asks first, at a size that elements do not change."""
+
+import json
+
+import pytest
+
+from hpc_jobs.contract.report import RoundPlan
+from operators.pages.campaign_page import Task, campaign_document
+from tests.harness.reports import GATE, REPORT, array_report
+
+ROUND = RoundPlan(round=0, train_records=10_000, records=10_300, shards=15)
+
+
+@pytest.fixture
+def handle(cluster):
+    return dict(cluster.handle())
+
+
+def tasks(handle, *more) -> list[Task]:
+    return [
+        Task("open_run", "success", 3.0, handle),
+        Task("first_round", "success", 1.0, ROUND.model_dump(mode="json")),
+        Task("simulate.solve_shards", "deferred"),
+        *more,
+    ]
+
+
+def ended(handle, report=REPORT) -> list[Task]:
+    solved = array_report("solve_shard", elements=15, done=14, failed=1)
+    return [
+        *tasks(handle)[:2],
+        Task("simulate.solve_shards", "success", 60.0, solved.model_dump(mode="json")),
+        Task("gate", "success", 1.0, GATE.model_dump(mode="json")),
+        Task("report", "success", 1.0, report.model_dump(mode="json")),
+    ]
+
+
+def test_what_is_under_way_is_counted_against_what_is_planned(handle):
+    page = campaign_document(tasks(handle), "running")
+    [stage] = page["stages"]
+    assert (stage["planned"], stage["done"], stage["state"]) == (15, 0, "deferred")
+    assert page["verdict"] == {"tone": "open", "words": "At work."}
+    assert page["materials"] == [] and page["links"] == []
+
+
+def test_a_refusal_is_said_in_words_with_the_champion_before(handle):
+    page = campaign_document(ended(handle), "success", "http://mlflow")
+    assert page["verdict"]["tone"] == "bad"
+    assert "not promoted: [it] failed" in page["verdict"]["words"]
+    assert "Champion before: none" in page["verdict"]["words"]
+    [stage] = page["stages"]
+    assert (stage["planned"], stage["done"], stage["lost"]) == (15, 14, 1)
+    assert page["records"] == REPORT.records_by_status
+    assert [n["name"] for n in page["networks"]] == ["mlp", "multitask_cnn"]
+
+
+def test_identified_quantities_have_intervals_and_what_was_not_answered_its_reason(handle):
+    materials = campaign_document(ended(handle), "success")["materials"]
+    found = {(one["name"], one["by"]): one for one in materials}
+    [row] = found["dp780", "network"]["quantities"]
+    assert (row["found"], row["interval"], row["true"]) == ("0.781", "0.751 to 0.811", "0.800")
+    outside = found["aa2090", "network"]
+    assert (
+        outside["verdict"] == "outside" and "outside the <trained> range" in outside["reasons"][0]
+    )
+    assert outside["quantities"][0]["found"] == "–"
+
+
+def test_links_lead_to_report_run_and_model(handle):
+    report = REPORT.model_copy(update={"mlflow_experiment_id": "7"})
+    links = campaign_document(ended(handle, report), "success", "http://mlflow")["links"]
+    run = handle["mlflow_run_id"]
+    assert [link["label"] for link in links] == ["Report", "MLflow run", "Model"]
+    assert links[0]["href"] == f"http://mlflow/#/experiments/7/runs/{run}/artifacts/report.html"
+
+
+def test_a_failed_run_names_its_failed_tasks_whatever_came_before(handle):
+    failed = Task("train.train_networks", "failed")
+    after = Task("validate.identify", "upstream_failed")
+    page = campaign_document(tasks(handle, failed, after), "failed")
+    assert page["verdict"]["tone"] == "bad" and page["failed"] == ["train.train_networks"]
+
+
+def test_a_dag_run_without_a_campaign_says_so():
+    page = campaign_document([Task("table", "success", 1.0, "nothing to do")], "success")
+    assert page == {"campaign": False, "failed": []}
+
+
+def test_its_size_does_not_grow_with_the_elements(handle):
+    big = array_report("solve_shard", elements=100_000, done=99_000, failed=1000)
+    documents = [
+        json.dumps(
+            campaign_document(
+                [
+                    *tasks(handle)[:2],
+                    Task("simulate.solve_shards", "success", 1.0, one.model_dump(mode="json")),
+                ],
+                "running",
+            )
+        )
+        for one in (array_report("solve_shard", elements=3, done=3), big)
+    ]
+    assert len(documents[1]) < len(documents[0]) + 100 < 200 * 1024
