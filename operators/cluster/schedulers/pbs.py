@@ -9,12 +9,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
+import operators.cluster.schedulers.pbs_replies as replies
+import operators.cluster.schedulers.pbs_scripts as scripts
 from operators.cluster.answers import Argv, heard
 from operators.cluster.errors import TransportError
 from operators.cluster.job import ArrayRequest, ElementState, Resources, Status
 from operators.cluster.reply import Reply, polluted
-from operators.cluster.schedulers import pbs_replies as replies
-from operators.cluster.schedulers import pbs_scripts as scripts
 from operators.cluster.schedulers.scheduler import Notice, Scheduler
 from operators.cluster.usage import Consumed
 

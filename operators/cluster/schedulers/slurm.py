@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
+import operators.cluster.schedulers.slurm_scripts as scripts
 from operators.cluster.answers import Argv
 from operators.cluster.errors import SubmissionRefused, TransportError
 from operators.cluster.job import ArrayRequest, ElementState, Queue, Resources, Status
 from operators.cluster.reply import Reply, polluted
-from operators.cluster.schedulers import slurm_scripts as scripts
 from operators.cluster.schedulers.scheduler import Notice, Scheduler
 from operators.cluster.schedulers.slurm_replies import (
     consumed,
