@@ -63,7 +63,7 @@ def test_values_arrive_whole_wherever_they_are_meant_to(hostile: ControlHost) ->
 
 def test_a_module_is_a_name(control: ControlHost) -> None:
     control.describe(modules=[WORD])
-    with pytest.raises(AirflowFailException, match=r"0 \(FAILED\)"):
+    with pytest.raises(AirflowFailException, match=r"FAILED \(element 0\)"):
         control.finish(control.operator(1, handle={"tries_per_element": 1}), control.context())
     assert control.nothing_is_left_behind()
 
