@@ -35,6 +35,7 @@ from hpc_jobs.measurement.series import Series, SpecimenFiles
 Values = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]  # specimen's label, frames read, frames in all
 
+LINES_SD = 1.5e-3  # relative, of an end displacement told by the lines of the right sheet
 LEAST_FORCE_NOISE = 1e-3  # relative; the class of a good load cell
 
 
@@ -240,7 +241,8 @@ def _measurement(
             "material": campaign.sheet.fixed and campaign.sheet.fixed.model_dump(),
             "specimens": specimens.model_dump(),
             "noise": _stated(campaign.noise, deviation, imported).model_dump(),
-            "knowledge": {**_together(imported), **sheet},
+            "knowledge": {**_together(imported, campaign), **sheet},
+            "extensometer_mm": _lines(imported, campaign),
             "notes": [*not_told(sheet, campaign), *(n for one in imported for n in one.notes)],
         },
         source=name,
@@ -254,10 +256,20 @@ def _measurement(
     )
 
 
-def _together(imported: list[Imported]) -> dict[str, Known]:
+def _lines(imported: list[Imported], campaign: Campaign) -> dict[str, float]:
+    """Half the distance of each specimen's lines, where the sheet to compare with is known."""
+    if campaign.sheet.fixed is None:
+        return {}
+    return {one.label: one.watched.extensometer.half_length_mm for one in imported}
+
+
+def _together(imported: list[Imported], campaign: Campaign) -> dict[str, Known]:
     """Knowledge of all specimens; of what they share, the least certain one's."""
     known = {name: value for one in imported for name, value in one.knowledge.items()}
-    known["compliance"] = (0.0, max(one.travel_sd for one in imported))
+    travel_sd = max(one.travel_sd for one in imported)
+    if campaign.sheet.fixed is not None:  # an examination draws each sheet by its own lines
+        travel_sd = min(travel_sd, LINES_SD)
+    known["compliance"] = (0.0, travel_sd)
     return known
 
 

@@ -64,7 +64,13 @@ def find_moments(extensions: Values, wanted: Values, displacements: Values, told
 def strains_at(watched: Watched, noise: Noise, moments: Moments) -> tuple[Values, Values]:
     """Strains and their deviations, each (2, patches, times); NaN where a patch is missing."""
     strains = moments.at(watched.strains - noise.offset)
-    single = noise.deviation[None] * moments.gain[:, None, None]
+    # Where points are lost, above all at an edge, a fit is less sure than in the unloaded frames
+    usual = np.nanmean(watched.spread[: noise.frames], axis=0) if noise.measured else None
+    if usual is None:
+        usual = np.nanmedian(watched.spread, axis=0)
+    growth = np.maximum(moments.at(watched.spread) / usual, 1.0)
+    growth = np.where(np.isfinite(growth), growth, 1.0)
+    single = noise.deviation[None] * growth * moments.gain[:, None, None]
     of_mean = noise.deviation[None] / np.sqrt(noise.frames) if noise.measured else 0.0
     if not noise.measured:  # the reference picture's noise is in all frames alike
         of_mean = noise.deviation[None]

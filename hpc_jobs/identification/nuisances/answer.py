@@ -28,22 +28,26 @@ def with_examination(
     """
     if campaign.sheet.fixed is None or estimate.method == "fem":
         return estimate
-    start, on_mesh = None, measurement
-    if bias is not None:
-        forces = measurement.forces
-        on_mesh = replace(
-            measurement,
-            strains=measurement.strains + bias.strains,
-            forces=None if forces is None else forces * (1 + bias.forces),
-        )
+    start = None
+    carried = measurement if bias is None else on_mesh(measurement, bias)
     if estimate.parameters is not None:
         start = np.array([estimate.parameters[target] for target in campaign.targets])
     try:
-        return _answer(campaign, estimate, examine(campaign, on_mesh, start))
+        return _answer(campaign, estimate, examine(campaign, carried, start))
     except Unsimulated as error:
         if estimate.outside:
             return estimate.model_copy(update={"outside": (*estimate.outside, str(error))})
         return estimate
+
+
+def on_mesh(measurement: Measurement, bias: MeshBias) -> Measurement:
+    """Carry a measurement over to the campaign's mesh."""
+    forces = measurement.forces
+    return replace(
+        measurement,
+        strains=measurement.strains + bias.strains,
+        forces=None if forces is None else forces * (1 + bias.forces),
+    )
 
 
 def _answer(campaign: Campaign, estimate: Estimate, examined: Examined) -> Estimate:

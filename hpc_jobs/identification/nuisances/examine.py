@@ -32,6 +32,7 @@ from hpc_jobs.identification.nuisances.models import (
 )
 from hpc_jobs.identification.nuisances.noise import whitening
 from hpc_jobs.identification.nuisances.response import Response, Unsimulated
+from hpc_jobs.identification.nuisances.travel import Travel
 from hpc_jobs.measurement.file import Measurement
 
 CHANCE = 1e-3
@@ -59,6 +60,7 @@ class Examined:
     parameters: FloatArray  # (targets,)
     covariance: FloatArray  # (targets, targets)
     simulations: int  # of one specimen each
+    floors: dict[Quantity, float]  # deviations if nothing is grossly wrong, and the noise as said
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,8 +106,11 @@ class Examiner:
             by_test = forces.reshape(campaign.specimens.force_shape)
             shares = by_test / by_test[:, -1:]
             measured = np.concatenate([measured, np.log(forces)])
+        backend = backend_of(campaign.solver)[1]
+        lines = tuple(header.extensometer_mm.get(test.label) for test in tests)
         response = Response(
-            backend=backend_of(campaign.solver)[1],
+            backend=backend,
+            travel=Travel(backend, header.material or campaign.material, lines),
             material=header.material or campaign.material,
             specimens=own,
             axes=axes,
@@ -306,6 +311,13 @@ def _report(
         parameters=parameters,
         covariance=slopes @ covariance[:sheets, :sheets] @ slopes.T,
         simulations=examiner.response.simulations,
+        floors=dict(
+            zip(
+                examiner.response.axes,
+                np.sqrt(np.diagonal(usual.covariance)).tolist(),
+                strict=False,
+            )
+        ),
     )
 
 

@@ -18,6 +18,7 @@ from hpc_jobs.fem.backends import Backend
 from hpc_jobs.fem.materials.flow_stress import flow_stress
 from hpc_jobs.fem.materials.hardening import hardening_array
 from hpc_jobs.identification.nuisances.kinds import Column
+from hpc_jobs.identification.nuisances.travel import NotPulled, Travel
 
 STEPS = {
     "notch_width_mm": 0.05,
@@ -65,6 +66,7 @@ class Response:
         FloatArray  # (specimens, times) of the last force: what a machine's springs follow
     )
     forces_seen: bool
+    travel: Travel
     _kept: dict[tuple[object, ...], Answer] = field(default_factory=dict)
 
     @property
@@ -218,7 +220,12 @@ class Response:
         parameters, solved = solve_tests(material, sheet[None])
         if not solved[0]:
             raise Unsimulated("no sheet has the mechanical values that the fit arrived at")
-        record = self.backend.simulate(parameters[0], material, self._one_test(i, off, more))
+        one = self._one_test(i, off, more)
+        try:
+            one = self._drawn(i, one, parameters[0], material, off, more)
+        except NotPulled as error:
+            raise Unsimulated(str(error)) from None
+        record = self.backend.simulate(parameters[0], material, one)
         if record.status != "ok":
             raise Unsimulated(f"the simulation ended with '{record.status}': {record.reason}")
         shape = (2, self.specimens.patches.count, self.specimens.output_times)
@@ -227,19 +234,11 @@ class Response:
     def _one_test(self, i: int, off: FloatArray, more: dict[str, float]) -> Specimens:
         """Specimen i alone, as it would be with its nuisances."""
         before = self.specimens.pieces[i] if self.specimens.pieces else Piece()
-        test, patches = self.specimens.tests[i], self.specimens.patches
+        patches = self.specimens.patches
         moved = {name: self.value(off, name, i) + more.get(name, 0.0) for name in BY_ENGINE}
-        u = np.array(test.displacements_mm) * (1 + more.get("displacement", 0.0))
-        u = u - self.value(off, "compliance", i) * u[-1] * self.force_shares[i]
-        u = np.maximum(
-            u - self.value(off, "start_mm", i), SMALLEST_DRAWN_MM * np.arange(1, 1 + len(u))
-        )
         scale = 1 + self.value(off, "scale", i) + more.get("scale", 0.0)
         piece = before.model_copy(
-            update={
-                **{name: getattr(before, name) + value for name, value in moved.items()},
-                "displacements_mm": tuple(u.tolist()),
-            }
+            update={name: getattr(before, name) + value for name, value in moved.items()}
         )
         angles, geometries = len(self.specimens.angles_deg), self.specimens.geometries
         return self.specimens.model_copy(
@@ -255,6 +254,27 @@ class Response:
                 ),
             }
         )
+
+    def _drawn(
+        self,
+        i: int,
+        one: Specimens,
+        parameters: FloatArray,
+        material: Material,
+        off: FloatArray,
+        more: dict[str, float],
+    ) -> Specimens:
+        """Specimen i with its output times: as its lines tell, less what the machine takes."""
+        u = np.array(self.specimens.tests[i].displacements_mm)
+        nominal = self._one_test(i, np.zeros(len(self.columns)), {})
+        u = self.travel.displacements(i, u, nominal, parameters, material, one)
+        u = u * (1 + more.get("displacement", 0.0))
+        u = u - self.value(off, "compliance", i) * u[-1] * self.force_shares[i]
+        u = np.maximum(
+            u - self.value(off, "start_mm", i), SMALLEST_DRAWN_MM * np.arange(1, 1 + len(u))
+        )
+        drawn = {"displacements_mm": tuple(u.tolist())}
+        return one.model_copy(update={"pieces": (one.pieces[0].model_copy(update=drawn),)})
 
     def _material(self, off: FloatArray, more: dict[str, float]) -> Material:
         level = self.value(off, "hardening_level", 0) + more.get("hardening_level", 0.0)
