@@ -155,9 +155,7 @@ def travel(
     return came(case, layout, seed, found, seconds)
 
 
-def came(
-    case: Case, layout: str, seed: int, found: Examined, seconds: tuple[float, float]
-) -> Came:
+def came(case: Case, layout: str, seed: int, found: Examined, seconds: tuple[float, float]) -> Came:
     """Compare an examined answer with the truth."""
     told, true = found.examination, case.true
     misses = {name: value - true[name] for name, (value, _) in told.quantities.items()}

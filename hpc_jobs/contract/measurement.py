@@ -120,6 +120,15 @@ class MeasurementHeader(Frozen):
             "the ends' displacements were told, as an isotropic sheet of the material would have it"
         ),
     ] = {}
+    noise_shared: Annotated[
+        float,
+        Field(
+            ge=0,
+            lt=1,
+            description="share of the variance of strains that all times of a patch have alike: "
+            "the unloaded pictures' own noise",
+        ),
+    ] = 0.0
     notes: Annotated[
         tuple[str, ...], Field(description="what the import found and did, a sentence each")
     ] = ()

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.specimen import Patches, TensileTest
-from hpc_jobs.measurement.exported import Recognised, recognise, to_log
 from hpc_jobs.measurement.centring import centred
+from hpc_jobs.measurement.exported import Recognised, recognise, to_log
 from hpc_jobs.measurement.extensometer import Extensometer, widest
 from hpc_jobs.measurement.formats.fields import open_frames
 from hpc_jobs.measurement.formats.frame import Facts, Frame, Source

@@ -27,6 +27,7 @@ from hpc_jobs.measurement.outputs import (
     check_peak,
     find_moments,
     forces_at,
+    shared_in_time,
     strains_at,
 )
 from hpc_jobs.measurement.scene import compared, output_times
@@ -242,6 +243,7 @@ def _measurement(
             "specimens": specimens.model_dump(),
             "noise": _stated(campaign.noise, deviation, imported).model_dump(),
             "knowledge": {**_together(imported, campaign), **sheet},
+            "noise_shared": max(shared_in_time(one.noise, one.moments) for one in imported),
             "extensometer_mm": _lines(imported, campaign),
             "notes": [*not_told(sheet, campaign), *(n for one in imported for n in one.notes)],
         },

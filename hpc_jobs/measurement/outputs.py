@@ -78,6 +78,12 @@ def strains_at(watched: Watched, noise: Noise, moments: Moments) -> tuple[Values
     return np.moveaxis(strains, 0, -1), np.moveaxis(deviation, 0, -1)
 
 
+def shared_in_time(noise: Noise, moments: Moments) -> float:
+    """Share of a strain's variance that all times have alike: that of the unloaded frames."""
+    of_mean = 1 / noise.frames if noise.measured else 1.0
+    return float(of_mean / (np.median(moments.gain**2) + of_mean))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Forces:
     """Force of one specimen at the output times, N of the nominal thickness."""

@@ -172,9 +172,7 @@ _SLOPES = _slopes(_GRID)
 _AVERAGE_SLOPES = np.einsum("g,gtd->dt", _WEIGHTS, _SLOPES)
 
 
-def _fit(
-    offset: Values, moved: Values, weights: Values
-) -> tuple[Values, float, Values] | None:
+def _fit(offset: Values, moved: Values, weights: Values) -> tuple[Values, float, Values] | None:
     """Coefficients (terms, 2 or 3), robust scatter, mm, and covariance of unit noise.
 
     None if the points do not tell.
