@@ -272,7 +272,7 @@ def row(name: str, truth: Truth, seed: int) -> str:
 def before(truth: Truth, exact: Campaign, measurement: Measurement) -> str:
     """Tell the answer of one who takes all for exact: rms, error, verdict."""
     try:
-        found = examine(exact, measurement, swaps=False)
+        found = examine(exact, measurement, mistakes=False)
     except Unsimulated:
         return "- | - | withheld"
     error, deviation, _ = errors(truth, found)

@@ -25,8 +25,7 @@ from hpc_jobs.contract.errors import ContractError
 from hpc_jobs.contract.loading import load, parse
 from hpc_jobs.contract.measurement import Quantity
 from hpc_jobs.fem.materials.sheet import Sheet
-from hpc_jobs.identification.mesh_bias import MeshBias, mesh_bias_of
-from hpc_jobs.identification.nuisances.answer import on_mesh
+from hpc_jobs.identification.mesh_bias import MeshBias, mesh_bias_of, on_mesh
 from hpc_jobs.identification.nuisances.examine import Examined, examine
 from hpc_jobs.identification.nuisances.response import Unsimulated
 from hpc_jobs.measurement.alloys import ALLOYS

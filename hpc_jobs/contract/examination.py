@@ -35,7 +35,7 @@ class NuisancePriors(Frozen):
     ] = 0.003
     start_mm: Annotated[Deviation, Field(description="displacement when all begins")] = 0.002
     force_late_mm: Annotated[
-        Deviation, Field(description="displacement by which forces are read late; shared")
+        Deviation, Field(description="displacement by which forces are read late")
     ] = 0.001
     force_offset_n: Deviation = 20.0
     force_gain: Annotated[Deviation, Field(description="relative; shared")] = 0.005

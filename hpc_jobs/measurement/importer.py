@@ -36,6 +36,8 @@ from hpc_jobs.measurement.series import Series, SpecimenFiles
 Values = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]  # specimen's label, frames read, frames in all
 
+TRIGGERED_MM = 5e-4  # by which forces are late at most where clocks are one
+KNEE_MM = 3e-3  # by which a sheet yields sooner or later than the isotropic one that sets clocks
 LINES_SD = 1.5e-3  # relative, of an end displacement told by the lines of the right sheet
 LEAST_FORCE_NOISE = 1e-3  # relative; the class of a good load cell
 
@@ -119,6 +121,13 @@ def import_specimen(
     travel_sd = float(np.hypot(expected.spread(scene.half_length_mm), scene.travel_sd))
     knowledge = known_of_specimen(files, travel_sd, watched, campaign)
     forces = _forces(files, watched, moments, record, joined)
+    if record is not None and joined is not None:
+        knowledge |= {
+            f"force_late_mm@{test.label.replace(' ', '-')}": (
+                0.0,
+                _late_sd(joined, moments.at(record.frame_s), displacements),
+            )
+        }
     if joined is not None:
         check_peak(extensions, joined.forces, wanted[-1], joined.scatter_n, curve, told)
     like = expected.strains(displacements)
@@ -181,6 +190,14 @@ def _forces(
         zero=files.zero_force,
         thickness_share=share,
     )
+
+
+def _late_sd(joined: Joined, times_s: Values, displacements: Values) -> float:
+    """Displacement, mm, by which forces may be late: as far as the clocks' shift is not known."""
+    if not joined.shift_sd_s or len(times_s) < 2:
+        return TRIGGERED_MM
+    speed = (displacements[-1] - displacements[0]) / max(times_s[-1] - times_s[0], 1e-9)
+    return float(np.hypot(joined.shift_sd_s * speed, KNEE_MM))
 
 
 def _notes(

@@ -1,13 +1,11 @@
 """A refinement's answer after its examination: as wide as it has to be, or withheld."""
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.validation import Estimate
-from hpc_jobs.identification.mesh_bias import MeshBias
+from hpc_jobs.identification.mesh_bias import MeshBias, on_mesh
 from hpc_jobs.identification.nuisances.examine import Examined, examine
 from hpc_jobs.identification.nuisances.response import Unsimulated
 from hpc_jobs.identification.validity import unphysical
@@ -38,16 +36,6 @@ def with_examination(
         if estimate.outside:
             return estimate.model_copy(update={"outside": (*estimate.outside, str(error))})
         return estimate
-
-
-def on_mesh(measurement: Measurement, bias: MeshBias) -> Measurement:
-    """Carry a measurement over to the campaign's mesh."""
-    forces = measurement.forces
-    return replace(
-        measurement,
-        strains=measurement.strains + bias.strains,
-        forces=None if forces is None else forces * (1 + bias.forces),
-    )
 
 
 def _answer(campaign: Campaign, estimate: Estimate, examined: Examined) -> Estimate:

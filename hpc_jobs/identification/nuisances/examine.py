@@ -71,12 +71,12 @@ def examine(
     measurement: Measurement,
     start: FloatArray | None = None,
     *,
-    swaps: bool = True,
+    mistakes: bool = True,
 ) -> Examined:
     """Examine the answer to a measurement, from parameters `start` (targets,) or the box's middle.
 
-    swaps: also suspect that specimens, patches or times have changed places. Raises Unsimulated
-    where no sheet near can be simulated.
+    mistakes: also suspect that values are wrong by themselves, and that specimens, patches or
+    times have changed places. Raises Unsimulated where no sheet near can be simulated.
     """
     examiner = Examiner.of(campaign, measurement)
     x = examiner.prior_mean.copy()
@@ -85,14 +85,16 @@ def examine(
     first = examiner.line(x)
     as_is, reason = None, ""
     try:
-        as_is = _settled(examiner, x, first)
+        as_is = _settled(examiner, x, first) if mistakes else Settled(examiner, *examiner.fit(x))
     except Unsimulated as error:
         reason = str(error)
-    others = _other_orders(as_is, examiner, x, first) if swaps else []
+    others = _other_orders(as_is, examiner, x, first) if mistakes else []
     found = [*([as_is] if as_is else []), *others]
     if not found:
         raise Unsimulated(reason)
-    told = report(campaign, _explained(found))
+    as_it_is = as_is.problem if as_is else examiner.problem(x, first)
+    plain = as_it_is.explain(frozenset()).chi_square
+    told = report(campaign, _explained(found), plain)
     return _answer(examiner, told)
 
 

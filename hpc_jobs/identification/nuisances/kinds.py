@@ -87,7 +87,7 @@ KINDS: tuple[Kind, ...] = (
         name="force_late_mm",
         unit="mm",
         gross=0.05,
-        shared=True,
+        shared=False,
         words="as if forces were read {value:+.3f} mm of displacement late",
         forces=True,
     ),

@@ -61,8 +61,13 @@ class Told:
         return replace(self, problem=replace(self.problem, noise_factor=factor, _kept={}))
 
 
-def report(campaign: Campaign, orders: list[Told]) -> tuple[Examination, Explanation, FloatArray]:
-    """Sum up all orders: the examination, the usual explanation, and the unknowns' covariance."""
+def report(
+    campaign: Campaign, orders: list[Told], plain: float
+) -> tuple[Examination, Explanation, FloatArray]:
+    """Sum up all orders: the examination, the usual explanation, and the unknowns' covariance.
+
+    plain: chi-square of the measurement as it is, with nothing grossly wrong.
+    """
     everything = [one.explanations() for one in orders]
     first = int(np.argmax([ones[0].log_evidence for ones in everything]))
     rows = len(orders[first].problem.residual)
@@ -76,7 +81,7 @@ def report(campaign: Campaign, orders: list[Told]) -> tuple[Examination, Explana
     main = orders[first]
     together = [*everything[first], *(ones[0] for i, ones in enumerate(everything) if i != first)]
     mean, covariance = mixture(together)
-    suspects = (*main.faults, *_suspects(main, orders, together, usual))[:MOST_SUSPECTS]
+    suspects = (*main.faults, *_suspects(main, orders, together, (plain, usual)))[:MOST_SUSPECTS]
     finding: Finding = (
         "misfit" if rms > highest else "too_good" if rms < TOO_GOOD * lowest else "fits"
     )
@@ -105,7 +110,10 @@ def report(campaign: Campaign, orders: list[Told]) -> tuple[Examination, Explana
 
 
 def _suspects(
-    main: Told, orders: list[Told], explanations: list[Explanation], usual: Explanation
+    main: Told,
+    orders: list[Told],
+    explanations: list[Explanation],
+    usual: tuple[float, Explanation],
 ) -> tuple[Suspect, ...]:
     """Mistakes by probability, then by what they explain."""
     shares = weights(explanations)
@@ -117,7 +125,8 @@ def _suspects(
         best = explanations[min(with_it, key=lambda i: -explanations[i].log_evidence)]
         problem = main.problem
         alone = problem.explain(frozenset({mistake})) if mistake[0] in KIND else best
-        fall = usual.chi_square / problem.noise_factor**2 - alone.chi_square
+        before = usual[1].chi_square if mistake[0] in KIND else usual[0]
+        fall = before / problem.noise_factor**2 - alone.chi_square
         sigmas = float(np.sqrt(max(fall, 0.0)))
         if probability < POSSIBLE and sigmas < NOTICED_SIGMAS:
             continue

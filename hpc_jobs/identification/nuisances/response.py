@@ -78,9 +78,11 @@ class Response:
     def predict(self, sheet: FloatArray, off: FloatArray) -> FloatArray:
         """Strains and logarithms of forces (values,) at mechanical values and nuisances."""
         answers = [self._answer(i, sheet, off) for i in range(len(self.specimens.tests))]
-        late = self.value(off, "force_late_mm", 0)
+        late = [self.value(off, "force_late_mm", i) for i in range(len(answers))]
         read = [
-            self._answer(i, sheet, off, {"force_late_mm": late}).forces if late else one.forces
+            self._answer(i, sheet, off, {"force_late_mm": late[i]}).forces
+            if late[i]
+            else one.forces
             for i, one in enumerate(answers)
         ]
         return self._flat(
