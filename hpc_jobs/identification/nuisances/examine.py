@@ -115,8 +115,11 @@ def _settled(examiner: Examiner, x: FloatArray, line: Line) -> Settled:
         wrong = more
     if not wrong.any:
         return Settled(examiner, x, line)
-    still = come_back(wrong, _left(whole, examiner, x, line), specimens)
-    if still.count != wrong.count:
+    still = wrong
+    for _ in range(FAULT_ROUNDS):
+        wrong, still = still, come_back(still, _left(whole, examiner, x, line), specimens)
+        if still.count == wrong.count:
+            break
         examiner = whole.of_other(still.left_out(whole.measurement)) if still.any else whole
         x, line = examiner.fit(x)
     best = search(examiner.problem(x, line))[0]

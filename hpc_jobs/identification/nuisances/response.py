@@ -79,12 +79,9 @@ class Response:
         """Strains and logarithms of forces (values,) at mechanical values and nuisances."""
         answers = [self._answer(i, sheet, off) for i in range(len(self.specimens.tests))]
         late = [self.value(off, "force_late_mm", i) for i in range(len(answers))]
-        read = [
-            self._answer(i, sheet, off, {"force_late_mm": late[i]}).forces
-            if late[i]
-            else one.forces
-            for i, one in enumerate(answers)
-        ]
+        read = [one.forces for one in answers]
+        for i in np.flatnonzero(late):
+            read[i] = self._answer(int(i), sheet, off, {"force_late_mm": late[i]}).forces
         return self._flat(
             [self._as_measured(i, one, off, read[i]) for i, one in enumerate(answers)]
         )
