@@ -38,7 +38,7 @@ PIECES = 50  # along the virtual extensometer
 STRIP_MM = 0.8  # width of the strip along the axis whose strains are added up
 SHORTER = 0.96  # of the end displacement, where the isotropic sheet necks before it
 TRIES = 20
-R_VALUES = (0.8, 1.25)  # sheets one standard deviation to either side, roughly
+R_VALUES = (0.65, 1.7)  # sheets one standard deviation to either side, roughly
 LEAST_SPREAD = 1e-3  # direction-dependent yield stress, which these do not have
 NEAR_PEAK = FromYield(peak_share=0.998)  # how far a sheet of unknown hardening is pulled
 
