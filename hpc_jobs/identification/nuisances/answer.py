@@ -32,7 +32,7 @@ def with_examination(
         start = np.array([estimate.parameters[target] for target in campaign.targets])
     try:
         return _answer(campaign, estimate, examine(campaign, carried, start))
-    except Unsimulated as error:
+    except (Unsimulated, np.linalg.LinAlgError) as error:
         if estimate.outside:
             return estimate.model_copy(update={"outside": (*estimate.outside, str(error))})
         return estimate
