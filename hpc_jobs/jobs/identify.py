@@ -55,7 +55,8 @@ def work(job: element.Element) -> IdentifiedFacts:
         sound = [pair for pair, one in zip(pairs, refined, strict=True) if one.parameters]
         lookups = time_refinement(lookups, identifier, *sound[0]) if sound else lookups
         if campaign.validation.examine:
-    XX
+            both = zip(measurements, refined, strict=True)
+            refined = tuple(with_examination(campaign, one, answer, bias) for one, answer in both)
     estimates = Estimates(
         validation=name,
         model=job.arguments.model,
