@@ -12,6 +12,7 @@ from hpc_jobs.contract.execution import Execution, Job
 from hpc_jobs.contract.family import Family
 from hpc_jobs.contract.frozen import Frozen, Slug
 from hpc_jobs.contract.material import Material
+from hpc_jobs.contract.packing import Packing
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.sheet import LARGEST_YIELD_STRAIN, SheetForm, largest_yield_strain
 from hpc_jobs.contract.solver import Solver, limitation
@@ -64,6 +65,7 @@ class Campaign(Frozen):
     solver: Solver = "auto"
     design: Design
     noise: Noise = Noise()
+    packing: Packing = Packing()
     training: Training
     validation: Validation
     gate: Gate = Gate()

@@ -10,6 +10,8 @@ Job = Literal[
     "warm_kernels",
     "choose_points",
     "solve_shard",
+    "deal_records",
+    "pack_records",
     "publish_dataset",
     "train",
     "assemble",
