@@ -8,11 +8,10 @@ from pydantic import ConfigDict, Field, model_validator
 
 from hpc_jobs.contract.design import Design
 from hpc_jobs.contract.errors import ConfigurationError
-from hpc_jobs.contract.execution import Execution, Job
+from hpc_jobs.contract.execution import Execution, Job, Packing
 from hpc_jobs.contract.family import Family
 from hpc_jobs.contract.frozen import Frozen, Slug
 from hpc_jobs.contract.material import Material
-from hpc_jobs.contract.packing import Packing
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.sheet import LARGEST_YIELD_STRAIN, SheetForm, largest_yield_strain
 from hpc_jobs.contract.solver import Solver, limitation

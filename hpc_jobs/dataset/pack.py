@@ -19,6 +19,7 @@ from math import sqrt
 from pathlib import Path
 
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.packing import packing_memory_mib
 from hpc_jobs.contract.records import (
@@ -122,7 +123,7 @@ def _opened(
     campaign: Campaign,
     derived: Derived | None,
     memory_mib: int | None,
-    job: str,
+    job: Job,
 ) -> tuple[Standing, Dealer | None]:
     derived = derived or Derived()
     standing = stand(run, campaign, derived)
