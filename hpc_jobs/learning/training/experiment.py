@@ -106,7 +106,7 @@ def fit_network(
     team, settings = team or Team(), Settings.of(campaign.training, spec)
     checkpoints = Checkpoints(folder / "checkpoints", _identity(campaign, spec, settings, dataset))
     torch.manual_seed(settings.seed)
-    model, validation = _fresh_model(spec, dataset), validation_examples(dataset)
+    model, validation = fresh_model(spec, dataset), validation_examples(dataset)
     with open_source(
         campaign.training.source, _records(dataset, spec, settings, team.device)
     ) as source:
@@ -164,7 +164,7 @@ def _made(name: str, spec: NetworkSpec, fitted: Fitted) -> Made:
     )
 
 
-def _fresh_model(spec: NetworkSpec, dataset: Dataset) -> InverseModel:
+def fresh_model(spec: NetworkSpec, dataset: Dataset) -> InverseModel:
     """Make new weights, with inputs and novelty fitted to the training records."""
     facts = dataset.facts
     spectrum = dataset.spectra.strains
