@@ -149,6 +149,7 @@ def _first(
         )
     low, high = census.limits()
     return DatasetFacts(
+        provenance=campaign.provenance,
         generation=1,
         rounds=inventory.rounds,
         train=census.train,

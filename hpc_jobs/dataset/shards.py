@@ -155,6 +155,7 @@ def _read(path: Path, number: int, source: Source, campaign: Campaign, derived: 
         layout[ShardFields.SHEET] = ("f", (records, len(coordinates)))
     with opened(path, AGAIN) as file:
         data = {name: _column(file, name, *kind) for name, kind in layout.items()}
+        _require_provenance(file, campaign)
     status = data[ShardFields.STATUS]
     if (unknown := status[(status < 0) | (status >= len(RecordStatus.NAMES))]).size:
         raise CorruptFile(f"{path}: a record has the status {unknown[0]}; {AGAIN}")
@@ -187,6 +188,16 @@ def _read(path: Path, number: int, source: Source, campaign: Campaign, derived: 
         is_test=data[ShardFields.IS_TEST][good].astype(bool),
         by_status=Counter(RecordStatus.NAMES[code] for code in status),
     )
+
+
+def _require_provenance(file: h5py.File, campaign: Campaign) -> None:
+    """Refuse simulations among a rehearsal's records, and the other way round."""
+    found = str(file.attrs.get("provenance", "simulation"))  # rehearsals always say what they are
+    if found != campaign.provenance:
+        raise CorruptFile(
+            f"{file.filename}: its records are of a {found}, the campaign's solver "
+            f"'{campaign.solver}' makes those of a {campaign.provenance}; {AGAIN}"
+        )
 
 
 def _column(file: h5py.File, name: str, kinds: str, shape: tuple[int, ...]) -> NDArray[Any]:
