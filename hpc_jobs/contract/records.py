@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.frozen import Frozen
+from hpc_jobs.contract.phases import Phases
 from hpc_jobs.job_folder.writer import publish as publish  # as the elements do: one way
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -89,6 +90,7 @@ class ElementResult(Frozen):
     wall_s: float
     cpu_s: float
     message: str = ""
+    phases: Phases | None = None
     facts: dict[str, Any] = {}
 
 

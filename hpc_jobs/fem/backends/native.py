@@ -2,6 +2,7 @@
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.material import Material
+from hpc_jobs.contract.phases import COMPILE, WATCH
 from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.native.build import NotBuilt, build
 from hpc_jobs.fem.native.library import load
@@ -24,7 +25,8 @@ def missing() -> str:
 
 def prepare(campaign: Campaign) -> str:
     """Compile the library for this type of machine, unless it is there; raises NotBuilt."""
-    return f"library {build()}"
+    with WATCH.spending(COMPILE):
+        return f"library {build()}"
 
 
 def simulate(parameters: FloatArray, material: Material, specimens: Specimens) -> Record:
