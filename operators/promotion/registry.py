@@ -232,7 +232,7 @@ def _score(version: "ModelVersion") -> Score:
         error=float(tags.get(TEST_ERROR, "nan")),
         mean_baseline=float(tags.get(MEAN_BASELINE, "nan")),
         test_set=tags.get(TEST_SET, f"unknown to version {version.version}"),
-        provenance=tags.get(PROVENANCE, "simulation"),  # rehearsals always say what they are
+        provenance="rehearsal" if tags.get(PROVENANCE) == "rehearsal" else "simulation",
     )
 
 
