@@ -1,5 +1,7 @@
 """The C++ kernel: production."""
 
+from importlib import import_module
+
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.phases import COMPILE, WATCH
@@ -24,7 +26,12 @@ def missing() -> str:
 
 
 def prepare(campaign: Campaign) -> str:
-    """Compile the library for this type of machine, unless it is there; raises NotBuilt."""
+    """Compile the library for this type of machine, unless it is there; raises NotBuilt.
+
+    So is the flow curve, which later jobs ask for; what choosing points needs compiles meanwhile.
+    """
+    import_module("hpc_jobs.fem.materials.flow_stress")  # which compiles it and keeps it on disk
+
     with WATCH.spending(COMPILE):
         return f"library {build()}"
 
