@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from hpc_jobs.contract.design import Design
 from hpc_jobs.contract.errors import ConfigurationError
-from hpc_jobs.contract.execution import Execution, Job
+from hpc_jobs.contract.execution import Execution, Job, Packing
 from hpc_jobs.contract.family import Family
 from hpc_jobs.contract.frozen import Frozen, Slug
 from hpc_jobs.contract.material import Material
@@ -64,6 +64,7 @@ class Campaign(Frozen):
     solver: Solver = "auto"
     design: Design
     noise: Noise = Noise()
+    packing: Packing = Packing()
     training: Training
     validation: Validation
     gate: Gate = Gate()

@@ -93,6 +93,10 @@ class RunFolder(Generic[P]):
         """Manifest of the packed dataset, rewritten whenever it grows."""
         return self.dataset / "manifest.json"
 
+    def packing(self, generation: int) -> P:
+        """Folder of what a generation of the dataset is made from; removed once it is published."""
+        return self.dataset / "packing" / f"g{generation:04d}"
+
     def model(self, name: str) -> P:
         """Folder of one trained network."""
         return self.root / "models" / name

@@ -11,7 +11,7 @@ from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.contract.training import SourceName
 from hpc_jobs.dataset.facts import PackedFields, TargetScaler
-from hpc_jobs.dataset.packed import PackedWriter
+from hpc_jobs.dataset.packed import write_split
 from hpc_jobs.dataset.split import Split
 from hpc_jobs.learning.feed import SOURCES
 from hpc_jobs.learning.feed.choice import available_bytes, choose, open_source, record_bytes
@@ -29,7 +29,7 @@ CPU = torch.device("cpu")
 def values():
     rng = np.random.default_rng(0)
     specimens = Specimens(output_times=2)
-    return specimens, {
+    return {
         PackedFields.STRAINS: rng.normal(size=(RECORDS, specimens.strain_values)),
         PackedFields.FORCES: rng.uniform(1, 2, (RECORDS, specimens.force_values)),
         PackedFields.PARAMETERS: rng.uniform(0.9, 1.1, (RECORDS, 2)),
@@ -42,15 +42,9 @@ def values():
 @pytest.fixture(scope="module")
 def split(values, tmp_path_factory):
     """Several small files, so that blocks and batches cross their ends."""
-    specimens, columns = values
-    folder = tmp_path_factory.mktemp("it's packed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hpc_jobs.dataset.packed.FILE_BYTES", 60_000)
-        writer = PackedWriter(folder, "train", np.arange(RECORDS), specimens, 2, STORED)
-    with writer:
-        writer.scatter(columns)
-    assert len(writer.paths) > 5
-    return Split(writer.paths)
+    paths = write_split(tmp_path_factory.mktemp("it's packed"), "train", values, 60_000)
+    assert len(paths) > 5
+    return Split(paths)
 
 
 def records(split, **changes):
@@ -80,7 +74,7 @@ def test_every_name_of_the_contract_is_registered():
 
 @pytest.mark.parametrize("share", [Share(), Share(1, 3)], ids=["alone", "second-of-three"])
 def test_batches_hold_the_records_of_the_order(source, values, share):
-    _, columns = values
+    columns = values
     epoch = source.order.epoch(3)
     low, span = np.array(SCALER.low), np.array(SCALER.high) - SCALER.low
     seen = 0

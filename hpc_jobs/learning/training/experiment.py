@@ -126,7 +126,12 @@ def fit_network(
 def _records(
     dataset: Dataset, spec: NetworkSpec, settings: Settings, device: torch.device
 ) -> Records:
-    order = Order(records=len(dataset.fit_rows), batch_size=settings.batch_size, seed=settings.seed)
+    order = Order(
+        records=len(dataset.fit_rows),
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        parts=dataset.fit_parts,
+    )
     scaler = dataset.facts.scaler
     given = dataset.facts.given.columns
     return Records(dataset.train, order, scaler, device, spec.components, spec.forces, given)
@@ -168,8 +173,7 @@ def _fresh_model(spec: NetworkSpec, dataset: Dataset) -> InverseModel:
     model = InverseModel(spec, facts.strain_shape, scaler, components, len(given.names))
     span = [high - low for low, high in zip(scaler.low, scaler.high, strict=True)]
     model.network.fit(dataset.spectra, given, span)
-    rows = dataset.fit_rows[:NOVELTY_RECORDS]
-    strains, _ = dataset.train.take(rows)
+    strains, _ = dataset.train.take(dataset.fit_sample(NOVELTY_RECORDS))
     seeds = [facts.noise_seed, _NOVELTY_NOISE]
     model.novelty.fit(spectrum, with_noise(strains, facts.noise_strain, seeds))
     return model
