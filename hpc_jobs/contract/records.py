@@ -97,6 +97,7 @@ class ElementResult(Frozen):
     cpu_s: float
     message: str = ""
     phases: Phases | None = None
+    peak_mib: Annotated[float, Field(ge=0, description="of resident memory; 0: not said")] = 0.0
     facts: dict[str, Any] = {}
 
 

@@ -12,7 +12,7 @@ from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.loading import load
 from hpc_jobs.dataset.dataset import open_dataset
 from hpc_jobs.dataset.pack import publish_dataset
-from hpc_jobs.dataset.shards import Derived, read_shards, take_inventory
+from hpc_jobs.dataset.shards import Derived
 from hpc_jobs.design.mechanical import draw
 from hpc_jobs.design.rounds import choose_round, read_round
 from hpc_jobs.fem.backends import rehearsal
@@ -106,4 +106,4 @@ def test_a_rehearsal_and_simulations_are_never_mixed(tmp_path: Path) -> None:
     run = solve(tmp_path, campaign)
     real = campaign.model_copy(update={"solver": "native"})
     with pytest.raises(CorruptFile, match="of a rehearsal, the campaign's solver 'native'"):
-        list(read_shards(run, take_inventory(run, 0.0), real, Derived()))
+        publish_dataset(run, real, Derived())
