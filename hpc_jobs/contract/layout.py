@@ -2,6 +2,7 @@
 
     <workspace>/code/<sha256>/             hpc_jobs as it ran
     <workspace>/code/kernels/              compiled kernels, keyed by their sources
+    <workspace>/code/native/               the native library, keyed by its sources and machine
     <workspace>/<run_id>/
       campaign.json
       design/round-000.npz, .json
