@@ -127,6 +127,7 @@ def simulate(run: Any, planned: Any) -> Any:
         run=run,
         elements=planned["shards"],
         arguments=number,
+        work=planned["records"],
     )
     dataset = HpcArrayJobOperator(task_id="publish_dataset", job="publish_dataset", run=run)
     [warm, points] >> solved >> dataset

@@ -156,6 +156,18 @@ class Scan:
     locked: frozenset[int] = frozenset()
     progress: tuple[int, int, str] | None = field(default=None)
     """done, total, unit: over the elements that said something"""
+    speakers: int = 0
+    """how many elements those are"""
+
+    def work(self, elements: int) -> tuple[int, int, str] | None:
+        """Return done, total, unit of all elements; None while nobody said anything.
+
+        One that has not spoken yet has as much to do as the others on average.
+        """
+        if self.progress is None:
+            return None
+        done, total, unit = self.progress
+        return done, round(total * max(1.0, elements / self.speakers)), unit
 
 
 def scan_command(folders: Sequence[PurePosixPath]) -> tuple[str, ...]:
@@ -324,6 +336,7 @@ def _scan(lines: Iterable[str]) -> Scan:
         handed_over=frozenset(found["h"]),
         locked=frozenset(found["l"]),
         progress=_progress(**said),
+        speakers=len(said["total"]),
     )
 
 
