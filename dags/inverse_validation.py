@@ -8,6 +8,7 @@ retraining.
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag
 
 from yieldloop_dags.forms import campaign_field
+from yieldloop_dags.handles import unwired
 from yieldloop_dags.stages import (
     CHAMPION,
     DEFAULTS,
@@ -35,7 +36,7 @@ def inverse_validation():
     """Validate the champion in the run that it came from."""
     champion = find_champion()
     run = continue_run(champion["run_id"])
-    verdict = validate(run, champion["model"])
+    verdict = validate(run, unwired(champion["model"]), after=run)
     announce_failure(run, verdict)
 
 

@@ -25,7 +25,9 @@ from yieldloop_dags.stages import DEFAULTS, announce_growth, continue_run, next_
 def nightly_campaign():
     """Add one round to the campaign's latest run."""
     run = continue_run()
-    dataset, _ = simulate(run, next_round(run))
+    planned = next_round(run)
+    run >> planned
+    dataset, _ = simulate(run, planned)
     announce_growth(run, dataset)
 
 

@@ -10,6 +10,10 @@ from hpc_jobs.contract.run import RunHandle
 
 CAMPAIGN = "/hpc/campaign"
 """Where the plugin serves the Campaign tab, below Airflow's own address."""
+ELEMENTS = "/hpc/elements"
+"""Where the plugin serves the Elements tab."""
+CLUSTERS = "/hpc/clusters"
+"""Where the plugin serves the HPC page."""
 LOGS = "/hpc/logs"
 """Where the plugin serves the output of cluster jobs, below Airflow's own address."""
 

@@ -25,6 +25,7 @@ from hpc_jobs.contract.run import RunHandle
 from operators.array.operator import HpcArrayJobOperator
 from operators.sensors.visible_files import WorkspaceSensor
 from operators.tracking.replay_sensor import ReplaySensor
+from yieldloop_dags.handles import unwired
 from yieldloop_dags.models import takes_models
 
 DATASET = Asset(name="grown-dataset", uri="yieldloop://dataset/grown")
@@ -77,7 +78,7 @@ def reopen_run(known: str, params: dict[str, Any]) -> RunHandle:
 
 def continue_run(origin: Any = None) -> Any:
     """Go on with the run of that id, or the campaign's latest, once it is this DAG run's turn."""
-    return reopen_run(await_turn(origin))
+    return unwired(reopen_run(await_turn(origin)))
 
 
 @task(multiple_outputs=True)
@@ -113,25 +114,26 @@ def simulate(run: Any, planned: Any) -> Any:
 
     Returns what `publish_dataset` and `solve_shard` returned.
     """
-    number = ["--round", planned["round"]]
+    plan = unwired(planned)
+    number = ["--round", plan["round"]]
     warm = HpcArrayJobOperator(task_id="warm_kernels", job="warm_kernels", run=run)
     points = HpcArrayJobOperator(
         task_id="choose_points",
         job="choose_points",
         run=run,
-        arguments=[*number, "--records", planned["train_records"]],
+        arguments=[*number, "--records", plan["train_records"]],
     )
     solved = HpcArrayJobOperator(
         task_id="solve_shards",
         job="solve_shard",
         run=run,
-        elements=planned["shards"],
+        elements=plan["shards"],
         arguments=number,
-        work=planned["records"],
+        work=plan["records"],
     )
     dataset = HpcArrayJobOperator(task_id="publish_dataset", job="publish_dataset", run=run)
-    [warm, points] >> solved >> dataset
-    log_round(run, planned, solved.output)
+    plan >> [warm, points] >> solved >> dataset
+    log_round(run, plan, solved.output)
     return dataset.output, solved.output
 
 
@@ -162,8 +164,7 @@ def train(run: Any, dataset: Any = None) -> Any:
         arguments=["--name", TRAINING],
     )
     followed = ReplaySensor(task_id="follow_training", run=run, of=trained, poke_interval=REPLAY_S)
-    if dataset is not None:
-        dataset >> visible
+    (run if dataset is None else dataset) >> visible
     visible >> [trained, followed]
     return assemble(run, trained), trained.output
 
@@ -197,8 +198,11 @@ def choose_challenger(run: RunHandle, training: str) -> Challenger:
 
 
 @task_group
-def validate(run: Any, model: Any) -> Any:
-    """Identify the measured alloys, simulate them again with the answer, compare."""
+def validate(run: Any, model: Any, after: Any = None) -> Any:
+    """Identify the measured alloys, simulate them again with the answer, compare.
+
+    after: what must have ended first, where that is not what names the model.
+    """
     identified = HpcArrayJobOperator(
         task_id="identify",
         job="identify",
@@ -224,13 +228,15 @@ def validate(run: Any, model: Any) -> Any:
         task_id="score", job="score", run=run, arguments=["--validation", VALIDATION]
     )
     followed = ReplaySensor(task_id="follow_score", run=run, of=scored, poke_interval=REPLAY_S)
+    if after is not None:
+        after >> identified
     identified >> outside >> simulated >> [scored, followed]
     return scored.output
 
 
 def gate(run: Any, challenger: Any, scored: Any) -> Any:
     """Register the challenger; move the alias `champion` to it, or say why not."""
-    decision = pass_gate(run, challenger["model"], VALIDATION)
+    decision = pass_gate(run, unwired(challenger["model"]), VALIDATION)
     scored >> decision
     return decision
 

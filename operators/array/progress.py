@@ -94,7 +94,7 @@ class Throttle:
         """Whether to publish this one; it then counts as published."""
         said = progress.model_dump(exclude={"as_of"})
         age_s = progress.as_of - self._at_s
-        if said == self._said and age_s < STALE_S or (age_s < EVERY_S and not last):
+        if (said == self._said and age_s < STALE_S) or (age_s < EVERY_S and not last):
             return False
         self._at_s, self._said = progress.as_of, said
         return True
