@@ -23,6 +23,7 @@ from hpc_jobs.contract.report import (
 )
 from hpc_jobs.contract.run import RunHandle
 from operators.array.operator import HpcArrayJobOperator
+from operators.runs.closing import tell_cause
 from operators.sensors.visible_files import WorkspaceSensor
 from operators.tracking.replay_sensor import ReplaySensor
 from yieldloop_dags.handles import unwired
@@ -35,7 +36,11 @@ FAILED_VALIDATION = Asset(name="failed-validation", uri="yieldloop://validation/
 CHAMPION_NEWS = AssetAlias("champion-news")
 VALIDATION_NEWS = AssetAlias("validation-news")
 
-DEFAULTS: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=10)}
+DEFAULTS: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay": timedelta(seconds=10),
+    "on_failure_callback": tell_cause,
+}
 STAMP = "{{ dag_run.run_after.strftime('%Y%m%d-%H%M%S') }}"
 TRAINING, VALIDATION = f"t{STAMP}", f"v{STAMP}"
 """Names of what a DAG run adds to its campaign's run; a retry finds the same."""

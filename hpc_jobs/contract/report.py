@@ -72,6 +72,7 @@ class ArrayProgress(Frozen):
     """
 
     as_of: Annotated[float, Field(description="Unix time of the control host, s")]
+    cluster: Annotated[str, Field(max_length=48)] = ""
     elements: int
     done: int = 0
     failed: int = 0

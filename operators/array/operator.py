@@ -140,7 +140,7 @@ class HpcArrayJobOperator(BaseOperator):
     ) -> ArrayReport:
         """Attach, wait, try again, conclude; may be repeated from the start at any time."""
         memory, cluster = TaskMemory(context), self._request.cluster
-        self._teller = _Teller(context["ti"], Meter(int(self.work or 0)))
+        self._teller = _Teller(context["ti"], Meter(int(self.work or 0), cluster))
         job = self._open(memory, session)
         if job.plan.elements == 0:
             return self._report(job, {}, [])

@@ -33,10 +33,12 @@ class Meter:
     work
         What all elements together have to do, in the unit in which they report it; 0 where that
         is known by their reports alone.
+    cluster
+        Where it runs.
     """
 
-    def __init__(self, work: int = 0) -> None:
-        self._work = work
+    def __init__(self, work: int = 0, cluster: str = "") -> None:
+        self._work, self._cluster = work, cluster
         self._readings: deque[tuple[float, int]] = deque(maxlen=LATELY)
         self._last: ArrayProgress | None = None
 
@@ -52,6 +54,7 @@ class Meter:
         left = planned - done if planned else snapshot.elements - snapshot.done
         self._last = ArrayProgress(
             as_of=round(now_s, 1),
+            cluster=self._cluster,
             elements=snapshot.elements,
             done=snapshot.done,
             failed=len(snapshot.failed),

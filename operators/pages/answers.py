@@ -1,4 +1,4 @@
-"""How the plugin's pages answer: JSON with an ETag, scripts, and what Airflow keeps of a DAG run.
+"""How the plugin's pages answer: JSON with an ETag, and what Airflow keeps of a DAG run.
 
 Imported by the API server only.
 """
@@ -12,17 +12,12 @@ from typing import Any
 from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.models.xcom import XComModel
 from fastapi import Request
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 from sqlalchemy import select
 
 STATIC = Path(__file__).parent / "static"
 SAFE = {"X-Content-Type-Options": "nosniff", "Cache-Control": "private, no-cache"}
 RETURNED = "return_value"
-
-
-def script(name: str) -> FileResponse:
-    """Return a tab's script, which holds no data: the browser loads it before it asks for any."""
-    return FileResponse(STATIC / name, media_type="text/javascript", headers=SAFE)
 
 
 def answer(document: Any, request: Request, age_s: float = 0.0) -> Response:

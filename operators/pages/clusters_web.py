@@ -12,13 +12,15 @@ from airflow.api_fastapi.core_api.security import ReadableDagsFilterDep, require
 from airflow.models.dagrun import DagRun
 from airflow.models.taskinstance import TaskInstance
 from fastapi import Depends, FastAPI, Request
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
+from pydantic import ValidationError
 from sqlalchemy import select
 
+from hpc_jobs.contract.report import ArrayProgress
 from hpc_jobs.contract.run import RunHandle
 from operators.array.progress import PROGRESS
 from operators.array.task_memory import job_token
-from operators.pages.answers import RETURNED, answer, script, xcoms
+from operators.pages.answers import RETURNED, answer, xcoms
 from operators.pages.cache import Cache
 from operators.pages.clusters_page import Memory, Seen, cluster_names, clusters_document, look
 from operators.pages.job_log import find_handle
@@ -31,12 +33,6 @@ CHECK = "cluster_check"
 app = FastAPI(title="HPC", docs_url=None, redoc_url=None, openapi_url=None)
 _looks: Cache[Seen] = Cache(KEEP_S)
 _memory = Memory()
-
-
-@app.get("/clusters.js")
-def clusters_script() -> FileResponse:
-    """Return the page's script."""
-    return script("clusters.js")
 
 
 @app.get("/data", dependencies=[Depends(requires_access_view(AccessView.CLUSTER_ACTIVITY))])
@@ -56,9 +52,7 @@ def _seen(cluster: str) -> tuple[Seen, Seen]:
     return last, _memory.keep(cluster, last)
 
 
-def _under_way(
-    session: SessionDep, dags: set[str]
-) -> tuple[dict[str, str], list[dict[str, Any]]]:
+def _under_way(session: SessionDep, dags: set[str]) -> tuple[dict[str, str], list[dict[str, Any]]]:
     """Find the live DAG runs of campaigns, and their arrays with the progress they left."""
     campaigns: dict[str, str] = {}
     arrays: list[dict[str, Any]] = []
@@ -81,32 +75,27 @@ def _under_way(
             )
         ):
             campaigns[job_token(dag_id, run_id, task_id)] = handle.run_id
-            if str(state) in UNDER_WAY and task_id in left[PROGRESS]:
-                arrays.append(_array(handle, dag_id, run_id, task_id, left[PROGRESS][task_id]))
+            told = left[PROGRESS].get(task_id) if str(state) in UNDER_WAY else None
+            if array := _array(handle, dag_id, run_id, task_id, told):
+                arrays.append(array)
     return campaigns, arrays
 
 
 def _array(
-    handle: RunHandle, dag_id: str, run_id: str, task_id: str, progress: Any
-) -> dict[str, Any]:
-    gpu = task_id.rpartition(".")[2] in GPU_TASKS
+    handle: RunHandle, dag_id: str, run_id: str, task_id: str, left: Any
+) -> dict[str, Any] | None:
+    try:
+        progress = ArrayProgress.model_validate(left)
+    except ValidationError:
+        return None
     return {
-        "cluster": handle.sites["gpu" if gpu and "gpu" in handle.sites else "cpu"].cluster,
+        "cluster": progress.cluster,
         "campaign": handle.run_id,
         "dag_id": dag_id,
         "run_id": run_id,
         "task_id": task_id,
-        "progress": progress,
+        "progress": progress.model_dump(mode="json"),
     }
-
-
-GPU_TASKS = frozenset(
-    {
-        *("train_networks", "assemble_committees", "identify"),
-        *("try_networks", "train_finalists", "choose_network"),
-    }
-)
-"""Names of tasks whose arrays run on the AI cluster; tests/dags holds them against the DAGs."""
 
 
 def _checks(session: SessionDep) -> dict[str, dict[str, Any]]:

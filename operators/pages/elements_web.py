@@ -12,7 +12,7 @@ from airflow.api_fastapi.common.db.common import SessionDep
 from airflow.api_fastapi.core_api.security import requires_access_dag
 from airflow.models.taskinstance import TaskInstance
 from fastapi import Depends, FastAPI, HTTPException, Query, Request
-from fastapi.responses import FileResponse, Response
+from fastapi.responses import Response
 from pydantic import ValidationError
 from sqlalchemy import select
 
@@ -22,7 +22,7 @@ from hpc_jobs.contract.run import RunHandle
 from operators.array.progress import PROGRESS
 from operators.array.task_memory import job_token
 from operators.cluster.errors import ClusterError
-from operators.pages.answers import RETURNED, answer, script, xcoms
+from operators.pages.answers import RETURNED, answer, xcoms
 from operators.pages.array_view import ArrayView, read_array, read_element
 from operators.pages.cache import Cache
 from operators.pages.elements_page import elements_document
@@ -40,12 +40,6 @@ NOT_YET = {"array": True, "elements": 0}
 app = FastAPI(title="Elements", docs_url=None, redoc_url=None, openapi_url=None)
 _arrays: Cache[ArrayView] = Cache(KEEP_S)
 _elements: Cache[dict[str, Any]] = Cache(KEEP_S)
-
-
-@app.get("/elements.js")
-def elements_script() -> FileResponse:
-    """Return the tab's script."""
-    return script("elements.js")
 
 
 @app.get("/data", dependencies=GUARDS)
@@ -123,7 +117,7 @@ def _find(
 def _count(returned: Any, progress: Any) -> int:
     for model, value in ((ArrayReport, returned), (ArrayProgress, progress)):
         try:
-            return int(model.model_validate(value).elements)  # type: ignore[attr-defined]
+            return int(model.model_validate(value).elements)
         except ValidationError:
             continue
     return 0

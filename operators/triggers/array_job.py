@@ -82,7 +82,7 @@ class ArrayJobTrigger(BaseTrigger):
             not_before_s=time.monotonic() + self.first_poll_s,
         )
         said, live_at_first = "", -1
-        meter, throttle = Meter(self.work), Throttle()
+        meter, throttle = Meter(self.work, str(self.site["name"])), Throttle()
         try:
             async with (
                 asyncio.timeout(max(0.0, self.deadline - time.time())),
