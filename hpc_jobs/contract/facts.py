@@ -108,6 +108,15 @@ class ScoreFacts(Facts):
     lookups: Lookups | None = None
 
 
+class CompareFacts(Facts):
+    """compare: that both answered, on which test set."""
+
+    comparable: bool
+    reason: Annotated[str, Field(description="why the two cannot be compared; empty if they can")]
+    test_set: Annotated[str, Field(description="sha256 of the sealed test set")]
+    records: int
+
+
 class SearchFacts(Facts):
     """search: trials that this worker has completed, and those of the whole study."""
 
