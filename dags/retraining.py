@@ -33,7 +33,7 @@ from yieldloop_dags.stages import (
     tags=["yieldloop"],
 )
 def retraining():
-    """Train, validate and judge on the campaign's latest run."""
+    """Train, validate and judge on the champion's run, or another."""
     run = continue_run()
     challenger, _ = train(run)
     verdict = validate(run, challenger["model"])

@@ -13,16 +13,21 @@ from typing import Any
 from airflow.sdk import Asset, AssetAlias, PokeReturnValue, task, task_group
 
 from hpc_jobs.contract.facts import PackedFacts, ScoreFacts
+from hpc_jobs.contract.gate import PersonsWord
 from hpc_jobs.contract.report import (
     ArrayReport,
     CampaignReport,
     Challenger,
     Champion,
     GateReport,
+    Proposal,
+    Rival,
     RoundPlan,
+    RunOrigin,
 )
 from hpc_jobs.contract.run import RunHandle
 from operators.array.operator import HpcArrayJobOperator
+from operators.promotion.approval import AskPerson
 from operators.runs.closing import tell_cause
 from operators.sensors.visible_files import WorkspaceSensor
 from operators.tracking.replay_sensor import ReplaySensor
@@ -62,27 +67,31 @@ def open_run(params: dict[str, Any]) -> RunHandle:
 def await_turn(
     origin: str | None = None, params: dict[str, Any] | None = None, ti: Any = None
 ) -> PokeReturnValue:
-    """Wait until no other DAG run works on that run, or on the campaign's latest; returns its id.
+    """Wait until no other DAG run works on that run, or on the champion's; returns its id and why.
 
-    Skips where the campaign has no run yet.
+    Skips where none is named and the campaign has no champion yet.
     """
-    from operators.runs.turns import take_turn_task
+    from airflow.sdk import get_current_context
 
-    run_id = take_turn_task(params["campaign"], origin or params.get("run"), ti)
-    return PokeReturnValue(is_done=run_id is not None, xcom_value=run_id)
+    from operators.promotion.origin import announced_run, take_turn_task
+
+    campaign = params["campaign"]
+    told = announced_run(campaign, get_current_context().get("triggering_asset_events"))
+    found = take_turn_task(campaign, origin or params.get("run") or told, ti)
+    return PokeReturnValue(is_done=found is not None, xcom_value=found and found.model_dump())
 
 
 @task(multiple_outputs=True)
 @takes_models
-def reopen_run(known: str, params: dict[str, Any]) -> RunHandle:
+def reopen_run(origin: RunOrigin, params: dict[str, Any]) -> RunHandle:
     """Go on with the run of that id, with the code as it is now."""
     from operators.runs.run import continue_run_task
 
-    return continue_run_task(params["campaign"], known)
+    return continue_run_task(params["campaign"], origin.run_id)
 
 
 def continue_run(origin: Any = None) -> Any:
-    """Go on with the run of that id, or the campaign's latest, once it is this DAG run's turn."""
+    """Go on with the run of that id, or the champion's, once it is this DAG run's turn."""
     return unwired(reopen_run(await_turn(origin)))
 
 
@@ -240,19 +249,52 @@ def validate(run: Any, model: Any, after: Any = None) -> Any:
 
 
 def gate(run: Any, challenger: Any, scored: Any) -> Any:
-    """Register the challenger; move the alias `champion` to it, or say why not."""
-    decision = pass_gate(run, unwired(challenger["model"]), VALIDATION)
-    scored >> decision
-    return decision
+    """Ask challenger and champion the same sealed records, weigh, ask a person where one is wanted.
+
+    Moves the alias `champion`, or says why not.
+    """
+    rival = find_rival(run)
+    compared = HpcArrayJobOperator(
+        task_id="compare",
+        job="compare",
+        site="gpu",
+        run=run,
+        arguments=[
+            *("--model", unwired(challenger["model"]), "--validation", VALIDATION),
+            *("--champion-run", rival["run_id"], "--champion", rival["model"]),
+        ],
+    )
+    proposal = weigh(run, unwired(challenger["model"]), VALIDATION)
+    word = AskPerson(task_id="ask_person", proposal=proposal)
+    scored >> rival >> compared >> proposal
+    return pass_gate(run, unwired(challenger["model"]), VALIDATION, word.output)
+
+
+@task(multiple_outputs=True)
+@takes_models
+def find_rival(run: RunHandle) -> Rival:
+    """Look up the champion that the challenger stands against."""
+    from operators.promotion.registry import find_rival
+
+    return find_rival(run.campaign)
+
+
+@task
+@takes_models
+def weigh(run: RunHandle, model: str, validation: str) -> Proposal:
+    """Say what the gate's rules decide, and whether a person is to be asked."""
+    from operators.promotion.registry import propose
+
+    return propose(run, model, validation)
 
 
 @task(multiple_outputs=True, task_id="gate")
 @takes_models
-def pass_gate(run: RunHandle, model: str, validation: str) -> GateReport:
-    """Compare challenger and champion, and read the verdict of the inverse validation."""
+def pass_gate(run: RunHandle, model: str, validation: str, word: PersonsWord | None) -> GateReport:
+    """Decide by the evidence and, where one was asked for, a person's word; write it all down."""
     from operators.promotion.registry import promote
 
-    return promote(run, model, validation)
+    return promote(run, model, validation, word)
 
 
 @task(outlets=[CHAMPION_NEWS])
@@ -270,7 +312,8 @@ def announce_champion(run: RunHandle, decision: GateReport, outlet_events: Any =
 def announce_growth(run: RunHandle, dataset: ArrayReport, outlet_events: Any = None) -> None:
     """Tell whoever waits for more records."""
     generation = dataset.read(PackedFacts).generation
-    outlet_events[DATASET].extra = {"run_id": run.run_id, "generation": generation}
+    told = {"campaign": run.campaign, "run_id": run.run_id}
+    outlet_events[DATASET].extra = told | {"generation": generation}
 
 
 @task(outlets=[VALIDATION_NEWS])
@@ -280,7 +323,7 @@ def announce_failure(run: RunHandle, scored: ArrayReport, outlet_events: Any = N
     verdict = scored.read(ScoreFacts).verdict
     if verdict.passed:
         return "the champion passes its validation"
-    extra = {"run_id": run.run_id, "notes": verdict.notes}
+    extra = {"campaign": run.campaign, "run_id": run.run_id, "notes": verdict.notes}
     outlet_events[VALIDATION_NEWS].add(FAILED_VALIDATION, extra=extra)
     return "the champion fails its validation"
 

@@ -4,7 +4,7 @@ Each of them travels as an XCom, so none grows with the number of array elements
 the last of them: the page and the terminal render it, and nothing else.
 """
 
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -166,8 +166,36 @@ class GateReport(Frozen):
     registered_model: str
     version: str
     champion_before: Annotated[str | None, Field(description="version")]
-    test_error: float
+    test_error: Annotated[float, Field(description="on the sealed test set")]
     mean_baseline: float
+    champion_error: Annotated[float | None, Field(description="on the same records")] = None
+    test_set: Annotated[str, Field(description="which sealed one")] = ""
+    decided_by: Annotated[str, Field(description="rules, or a person's name")] = "rules"
+    document: Annotated[str, Field(description="of the run's files in MLflow")] = ""
+
+
+class Rival(Frozen):
+    """Against whom a challenger stands; - and - where there is no champion yet."""
+
+    run_id: str = "-"
+    model: str = "-"
+
+
+class Proposal(Frozen):
+    """What the rules say of a challenger, and what a person is shown who is asked."""
+
+    promoted: bool
+    ask: Annotated[bool, Field(description="whether a person's word is needed")]
+    subject: str
+    body: Annotated[str, Field(description="the evidence, Markdown")]
+    approval_days: float
+
+
+class RunOrigin(Frozen):
+    """Which run a DAG run goes on with, and why that one."""
+
+    run_id: Slug
+    why: Literal["champion", "chosen"]
 
 
 class ReplayReport(Frozen):
