@@ -27,6 +27,7 @@ from hpc_jobs.contract.report import (
 )
 from hpc_jobs.contract.run import RunHandle
 from operators.array.operator import HpcArrayJobOperator
+from operators.links import REPORT
 from operators.promotion.approval import AskPerson
 from operators.runs.closing import tell_cause
 from operators.sensors.visible_files import WorkspaceSensor
@@ -83,16 +84,22 @@ def await_turn(
 
 @task(multiple_outputs=True)
 @takes_models
-def reopen_run(origin: RunOrigin, params: dict[str, Any]) -> RunHandle:
-    """Go on with the run of that id, with the code as it is now."""
+def reopen_run(origin: RunOrigin, params: dict[str, Any], own: str = "") -> RunHandle:
+    """Go on with the run of that id, with the code as it is now.
+
+    own: name of a run in MLflow for what is added to it.
+    """
     from operators.runs.run import continue_run_task
 
-    return continue_run_task(params["campaign"], origin.run_id)
+    return continue_run_task(params["campaign"], origin.run_id, own)
 
 
-def continue_run(origin: Any = None) -> Any:
-    """Go on with the run of that id, or the champion's, once it is this DAG run's turn."""
-    return unwired(reopen_run(await_turn(origin)))
+def continue_run(origin: Any = None, own: str = "") -> Any:
+    """Go on with the run of that id, or the champion's, once it is this DAG run's turn.
+
+    own: name of a run in MLflow for what is added, so that nothing there is written over.
+    """
+    return unwired(reopen_run(await_turn(origin), own=own))
 
 
 @task(multiple_outputs=True)
@@ -338,20 +345,33 @@ def report(
     decision: GateReport,
     solved: ArrayReport,
     trained: ArrayReport,
+    ti: Any = None,
 ) -> CampaignReport:
     """Put the result together, as a page too."""
-    from operators.hooks.mlflow import MlflowHook
-    from operators.pages.campaign_report import campaign_report, log_campaign_page
-    from operators.pages.speedup import log_speedup
+    from operators.pages.campaign_report import campaign_report, publish_report
     from operators.runs.accounting import try_to_log_usage
 
     usage = try_to_log_usage(run)
     result = campaign_report(run, dataset, challenger, scored, decision, solved, trained)
-    experiment = MlflowHook().require().get_run(run.mlflow_run_id).info.experiment_id
-    result = result.model_copy(update={"usage": usage, "mlflow_experiment_id": experiment})
-    if result.speedup:
-        log_speedup(run, result.speedup)
-    log_campaign_page(run, result)
+    result, address = publish_report(run, result.model_copy(update={"usage": usage}))
+    ti.xcom_push(REPORT, address)
+    return result
+
+
+@task(task_id="report")
+@takes_models
+def report_retraining(
+    run: RunHandle,
+    challenger: Challenger,
+    scored: ArrayReport,
+    decision: GateReport,
+    ti: Any = None,
+) -> CampaignReport:
+    """Put the result of a retraining together, as a page of its own run in MLflow."""
+    from operators.pages.campaign_report import publish_report, retraining_report
+
+    result, address = publish_report(run, retraining_report(run, challenger, scored, decision))
+    ti.xcom_push(REPORT, address)
     return result
 
 

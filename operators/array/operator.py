@@ -20,7 +20,6 @@ from hpc_jobs.contract.run import RunHandle, Site
 from operators.array.job_request import JobRequest
 from operators.array.lease import require_lease
 from operators.array.patience import PATIENCE_S, patiently
-from operators.array.progress import PROGRESS, Meter, Throttle
 from operators.array.report import array_report, by_cause, few, is_mistake
 from operators.array.task_memory import Context, TaskMemory, first_unfinished, generation
 from operators.cluster.client import ArrayJob
@@ -32,6 +31,7 @@ from operators.hooks.hpc import Session
 from operators.links import MlflowRunLink
 from operators.runs.accounting import require_budget
 from operators.triggers.array_job import ArrayJobTrigger, causes_of
+from operators.triggers.progress import PROGRESS, Meter, Throttle
 
 INLINE_POLL_S = 1.0
 DEADLINE_S = 7 * 86400.0

@@ -12,10 +12,10 @@ from fastapi import Depends, FastAPI, HTTPException, Request
 from fastapi.responses import Response
 from sqlalchemy import select
 
-from operators.array.progress import PROGRESS
 from operators.pages.answers import RETURNED, answer, xcoms
 from operators.pages.campaign_page import Task, campaign_document, mlflow_address
 from operators.runs.closing import CAUSE
+from operators.triggers.progress import PROGRESS
 
 app = FastAPI(title="Campaigns", docs_url=None, redoc_url=None, openapi_url=None)
 

@@ -18,12 +18,12 @@ from sqlalchemy import select
 
 from hpc_jobs.contract.report import ArrayProgress
 from hpc_jobs.contract.run import RunHandle
-from operators.array.progress import PROGRESS
 from operators.array.task_memory import job_token
 from operators.pages.answers import RETURNED, answer, xcoms
 from operators.pages.cache import Cache
 from operators.pages.clusters_page import Memory, Seen, cluster_names, clusters_document, look
 from operators.pages.job_log import find_handle
+from operators.triggers.progress import PROGRESS
 
 KEEP_S = 30.0
 LIVE_RUNS, CHECKS = 100, 100

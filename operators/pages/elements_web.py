@@ -19,7 +19,6 @@ from sqlalchemy import select
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.report import ArrayProgress, ArrayReport
 from hpc_jobs.contract.run import RunHandle
-from operators.array.progress import PROGRESS
 from operators.array.task_memory import job_token
 from operators.cluster.errors import ClusterError
 from operators.pages.answers import RETURNED, answer, xcoms
@@ -27,6 +26,7 @@ from operators.pages.array_view import ArrayView, read_array, read_element
 from operators.pages.cache import Cache
 from operators.pages.elements_page import elements_document
 from operators.pages.job_log import find_handle
+from operators.triggers.progress import PROGRESS
 
 KEEP_S = 10.0
 OPERATOR = "HpcArrayJobOperator"

@@ -11,12 +11,12 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from hpc_jobs.contract.cluster import Cluster
 from hpc_jobs.job_folder.folder import JobFolder
-from operators.array.progress import Meter, Throttle, publish_from_trigger
 from operators.cluster.errors import ClusterError
 from operators.cluster.job import ElementState, expand, ranges_by_cause
 from operators.cluster.ledger import Snapshot
 from operators.cluster.poller import Report, Watch
 from operators.triggers.polling import poller_of
+from operators.triggers.progress import Meter, Throttle, publish_from_trigger
 
 # What is closed here begins anew at the next execute(): killing a task ends its job's history.
 KILL = """

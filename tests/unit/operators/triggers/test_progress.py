@@ -6,8 +6,8 @@ import pytest
 
 from hpc_jobs.job_folder.probes import Scan
 from operators.array.operator import HpcArrayJobOperator
-from operators.array.progress import PROGRESS, Meter, Throttle
 from operators.cluster.ledger import Snapshot, by_results
+from operators.triggers.progress import PROGRESS, Meter, Throttle
 
 
 def snapshot(done: int, elements: int, work: tuple[int, int, str] | None = None) -> Snapshot:
