@@ -39,7 +39,9 @@ def test_every_field_overrides_a_key_that_the_contract_knows(forms):
         "overrides": {"training": {"batch_size": 16}},
     }
     assert set(filled) == set(forms.campaign_form()) - {"campaign"}
-    campaign = load(Campaign, CHECKOUT / "dags/campaigns/single_sheet.yaml", forms.overrides(filled))
+    campaign = load(
+        Campaign, CHECKOUT / "dags/campaigns/single_sheet.yaml", forms.overrides(filled)
+    )
     assert campaign.design.train_records == 64
     assert campaign.design.test_records == 16
     assert campaign.design.seed == 5

@@ -151,7 +151,11 @@ def test_stresses_in_pascal_are_noticed(campaigns: Path) -> None:
 
 def test_an_end_displacement_in_metres_is_noticed(campaigns: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"is 0.0009, 3e-05 of the length.*millimetres"):
-        load(Campaign, campaigns / "single_sheet.yaml", {"specimens": {"end_displacement_mm": 0.0009}})
+        load(
+            Campaign,
+            campaigns / "single_sheet.yaml",
+            {"specimens": {"end_displacement_mm": 0.0009}},
+        )
 
 
 def test_pieces_are_a_records_not_a_campaigns(campaigns: Path) -> None:
