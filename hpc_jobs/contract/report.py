@@ -71,6 +71,9 @@ class RoundPlan(Frozen):
     train_records: int
     records: int
     shards: int
+    packing_elements: Annotated[
+        int, Field(description="array elements that deal and pack; 0: publish_dataset does it all")
+    ] = 0
 
 
 class ErrorsByTarget(Frozen):

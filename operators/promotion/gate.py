@@ -3,6 +3,7 @@
 import math
 
 from hpc_jobs.contract.frozen import Frozen
+from hpc_jobs.contract.solver import Provenance
 from hpc_jobs.contract.validation import Gate, Verdict
 
 
@@ -15,6 +16,8 @@ class Score(Frozen):
     """the same of a predictor that always answers the mean of the training set"""
     test_set: str
     """identity of the test set and of the target ranges: only equal ones can be compared"""
+    provenance: Provenance = "simulation"
+    """of the records that it learned from"""
 
     @property
     def beats_mean(self) -> bool:
@@ -34,10 +37,15 @@ def decide(
 ) -> Decision:
     """Judge a challenger; deterministic, so that a retry decides the same.
 
+    A network that learned from a rehearsal knows no sheet: it is refused whatever it says.
     It must learn something (beat the mean), pass the inverse validation where the campaign says so,
     and be better than the champion by the campaign's share. Errors on different test sets are not
     compared: then only a validated challenger may take over.
     """
+    if challenger.provenance != "simulation":
+        return _refused(
+            "its records are a rehearsal's, no simulations; run the campaign with a real solver"
+        )
     if not challenger.beats_mean:
         return _refused(
             f"its test error {challenger.error:.4g} is not below that of always answering the "

@@ -4,8 +4,9 @@ import logging
 import re
 from typing import TYPE_CHECKING
 
-from hpc_jobs.contract.design import Design
+from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.facts import ShardFacts
+from hpc_jobs.contract.packing import packing_elements
 from hpc_jobs.contract.report import ArrayReport, RoundPlan
 from hpc_jobs.contract.run import RunHandle
 from operators.hooks.hpc import Connect, open_session
@@ -24,12 +25,14 @@ RATE = "round/records_per_core_hour"
 
 def first_round(run: RunHandle, connect: Connect = open_session) -> RoundPlan:
     """Plan the campaign's own round: all its training and test points."""
-    design = _design(run, connect)
+    campaign = _campaign(run, connect)
+    design = campaign.design
     return RoundPlan(
         round=0,
         train_records=design.train_records,
         records=design.records,
         shards=design.shards(),
+        packing_elements=packing_elements(campaign, design.records),
     )
 
 
@@ -64,6 +67,7 @@ def next_round(
         train_records=records,
         records=records,
         shards=campaign.design.shards(records),
+        packing_elements=packing_elements(campaign, records),
     )
 
 
@@ -125,10 +129,10 @@ def _measured_rate(run: RunHandle, mlflow: MlflowHook) -> float:
     return float(found[0].data.metrics[RATE]) if found else 0.0
 
 
-def _design(run: RunHandle, connect: Connect) -> Design:
+def _campaign(run: RunHandle, connect: Connect) -> Campaign:
     site = run.sites["cpu"]
     with connect(site.cluster) as session:
-        return read_frozen(session, folder_of(run.run_id, site)).campaign.design
+        return read_frozen(session, folder_of(run.run_id, site)).campaign
 
 
 def _child(client: "MlflowClient", run: RunHandle, planned: RoundPlan) -> str:

@@ -28,6 +28,14 @@ def verdict(passed: bool) -> Verdict:
     )
 
 
+def test_a_rehearsal_never_becomes_champion() -> None:
+    best = Score(error=1e-9, mean_baseline=0.5, test_set="a", provenance="rehearsal")
+    for champion, judged in ((None, PASS), (score(0.4), PASS), (None, None)):
+        decision = decide(best, champion, LOOSE, judged)
+        assert not decision.promoted
+        assert "rehearsal" in decision.reason
+
+
 STRICT, LOOSE = Gate(minimum_improvement=0.1), Gate(require_validation=False)
 PASS, FAIL = verdict(True), verdict(False)
 
