@@ -23,7 +23,7 @@ def run(bench):
 
 def test_the_first_round_is_the_campaigns_design(bench, run):
     planned = first_round(run, bench.connect)
-    design = load(Campaign, CHECKOUT / "dags/campaigns/demo.yaml").design
+    design = load(Campaign, CHECKOUT / "dags/campaigns/single_sheet.yaml").design
     assert planned.train_records == design.train_records
     assert planned.records == design.train_records + design.test_records
     assert planned.shards == -(-planned.records // design.records_per_shard)
@@ -46,7 +46,7 @@ def test_the_next_round_buys_what_the_budget_allows(bench, run):
         hook.write(str(folder_of(run.run_id, run.sites["cpu"]).design(0).with_suffix(".json")), b"")
     log_round(run, first_round(run, bench.connect), SOLVED, bench.mlflow)
     planned = next_round(run, bench.mlflow, bench.connect)
-    demo = load(Campaign, CHECKOUT / "dags/campaigns/demo.yaml")
+    demo = load(Campaign, CHECKOUT / "dags/campaigns/single_sheet.yaml")
     assert planned.round == 1
     assert planned.records == int(240_000 * demo.execution.nightly_core_hours)
     assert planned.shards == -(-planned.records // demo.design.records_per_shard)
@@ -56,7 +56,7 @@ def test_without_a_measured_rate_one_shard_is_planned(bench, run):
     with bench.connect("cpu") as hook:
         hook.write(str(folder_of(run.run_id, run.sites["cpu"]).design(2).with_suffix(".json")), b"")
     planned = next_round(run, bench.mlflow, bench.connect)
-    size = load(Campaign, CHECKOUT / "dags/campaigns/demo.yaml").design.records_per_shard
+    size = load(Campaign, CHECKOUT / "dags/campaigns/single_sheet.yaml").design.records_per_shard
     assert planned == RoundPlan(round=3, train_records=size, records=size, shards=1)
 
 
