@@ -1,13 +1,16 @@
 """The result of a campaign: put together from what its tasks handed over, and drawn as a page."""
 
 import base64
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.facts import PackedFacts, ScoreFacts
+from hpc_jobs.contract.identified import Value
 from hpc_jobs.contract.layout import RunFolder
-from hpc_jobs.contract.measurement import QUANTITY_LABELS
+from hpc_jobs.contract.measurement import QUANTITY_LABELS, Quantity
 from hpc_jobs.contract.report import (
     ArrayReport,
     CampaignReport,
@@ -18,12 +21,26 @@ from hpc_jobs.contract.report import (
 )
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.speedup import SpeedupReport
+from hpc_jobs.contract.validation import INTERVAL_LEVEL
 from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import MlflowHook
+from operators.pages.answers_section import Answer, read_answers, without_files
 from operators.pages.page import ARTIFACT, Figure, embedded, template
 from operators.pages.speedup import speedup_report, speedup_svg
-from operators.runs.run import folder_of
+from operators.runs.run import folder_of, read_frozen
 
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+TOLD: tuple[Quantity, ...] = (
+    "r_value_0",
+    "r_value_45",
+    "r_value_90",
+    "stress_ratio_45",
+    "stress_ratio_90",
+    "stress_ratio_biaxial",
+)
+"""Columns of the table of all answers."""
 NETWORK_FIGURES = {
     "loss.png": "loss over the epochs",
     "parity.png": "identified against true, test set",
@@ -60,19 +77,40 @@ def campaign_report(
     )
 
 
+def retraining_report(
+    run: RunHandle, challenger: Challenger, scored: ArrayReport, gate: GateReport
+) -> CampaignReport:
+    """Assemble what a retraining brought: no records, no speedup, else as a campaign's."""
+    return CampaignReport(
+        run_id=run.run_id,
+        campaign=run.campaign,
+        mlflow_run_id=run.mlflow_run_id,
+        records_by_status={},
+        networks=challenger.networks,
+        verdict=scored.read(ScoreFacts).verdict,
+        gate=gate,
+    )
+
+
 def log_campaign_page(
     run: RunHandle,
     report: CampaignReport,
     mlflow: MlflowHook | None = None,
     connect: Connect = open_session,
+    *,
+    artifact: str = ARTIFACT,
 ) -> str:
     """Render a campaign's report and log it with the campaign's run; returns the artifact's path.
 
-    A figure that is missing or too large is left out.
+    The measurements' pages and the sheets' cards go into the same run: measurements/NAME.html and
+    cards/NAME/. What is missing or too large is left out. artifact: `report.html`; a retraining's
+    has a name of its own, so that it overwrites none.
     """
     site = run.sites["cpu"]
+    client = (mlflow or MlflowHook()).require()
     with connect(site.cluster) as session:
         folder = folder_of(run.run_id, site)
+        answers = list(read_answers(session, folder, report.verdict))
         figures = {
             "networks": list(_network_figures(session, folder, report.gate.model)),
             "alloys": {
@@ -80,20 +118,74 @@ def log_campaign_page(
                 for name in report.verdict.measurements
             },
         }
-    client = (mlflow or MlflowHook()).require()
-    client.log_text(run.mlflow_run_id, render(report, figures), ARTIFACT)
-    return ARTIFACT
+        settings = settings_of(read_frozen(session, folder).campaign)
+    linked = [_published(client, run, answer, report.mlflow_experiment_id) for answer in answers]
+    page = render(report, figures, linked, settings)
+    client.log_text(run.mlflow_run_id, page, artifact)
+    return artifact
 
 
-def render(report: CampaignReport, figures: Mapping[str, Any]) -> str:
-    """Return the page; everything that the report says is escaped."""
+def _published(client: "MlflowClient", run: RunHandle, answer: Answer, experiment: str) -> Answer:
+    """Log a measurement's page and cards; returns the answer with its page's address."""
+    for card in answer.cards:
+        client.log_text(run.mlflow_run_id, card["text"], f"cards/{answer.name}/{card['file']}")
+    if not answer.html:
+        return answer
+    client.log_text(run.mlflow_run_id, answer.html, answer.page)
+    if not experiment:
+        return answer
+    base = MlflowHook().link("").removesuffix("/#/runs/")
+    path = f"#/experiments/{experiment}/runs/{run.mlflow_run_id}/artifacts/{answer.page}"
+    return replace(answer, page_link=f"{base}/{path}")
+
+
+def settings_of(campaign: Campaign) -> dict[str, str]:
+    """Say in a line each what decides over the answers."""
+    sheet, specimens = campaign.sheet, campaign.specimens
+    identified = [one.name for one in campaign.family.coordinates if one.role == "identified"]
+    networks = ", ".join(network.name for network in campaign.training.networks)
+    mesh = specimens.mesh
+    return {
+        "yield function": sheet.yield_function,
+        "identified": ", ".join((*campaign.targets.values(), *identified)),
+        "hardening law": sheet.hardening.law,
+        "specimens": ", ".join(f"{test.label}°" for test in specimens.tests),
+        "mesh": f"{mesh.along} x {mesh.across} elements",
+        "records": f"{campaign.design.train_records} to train, {campaign.design.test_records} to "
+        "test, in the first round",
+        "noise": f"{campaign.noise.strain:g} of strains, "
+        f"{100 * campaign.noise.force_relative:g} % of forces",
+        "networks": networks,
+        "clusters": f"{campaign.execution.cpu_cluster}, {campaign.execution.gpu_cluster}",
+    }
+
+
+def render(
+    report: CampaignReport,
+    figures: Mapping[str, Any],
+    answers: Sequence[Answer] = (),
+    settings: Mapping[str, str] | None = None,
+) -> str:
+    """Return the page; everything that the report says is escaped.
+
+    answers: by their verdict alone, if nobody read more of them.
+    """
+    shown = list(answers) or without_files(report.verdict)
+    dates = {answer.sheet.identified_on for answer in shown if answer.sheet}
     return template("campaign.html.j2").render(
         report=report,
+        title="Campaign" if report.records_by_status else "Retraining of",
+        dates=sorted(dates),
+        answers=shown,
+        told=TOLD,
+        level=f"{INTERVAL_LEVEL:.0%}",
+        settings=settings or {},
         figures=figures,
         errors=error_table(report.networks),
         labels=QUANTITY_LABELS,
         number=_number,
         half_width=_half_width,
+        with_interval=_with_interval,
         speedup=report.speedup,
         speedup_figure=_speedup_figure(report.speedup),
     )
@@ -127,6 +219,11 @@ def _alloy_figures(
 
 def _half_width(interval: tuple[float, float] | None) -> str:
     return f"± {_number((interval[1] - interval[0]) / 2)}" if interval else ""
+
+
+def _with_interval(value: Value, digits: int = 3) -> str:
+    half = "" if value.half_width is None else f" ± {value.half_width:.{digits}f}"
+    return f"{value.value:.{digits}f}{half}"
 
 
 def _speedup_figure(report: SpeedupReport | None) -> str:
