@@ -1,5 +1,6 @@
 """From a judged answer to the identified sheet: all that pages and cards need to know of it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import NormalDist
 
@@ -9,7 +10,7 @@ from hpc_jobs.contract.answers import STRESS
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.identified import IdentifiedSheet, Value
 from hpc_jobs.contract.measurement import Truth
-from hpc_jobs.contract.validation import INTERVAL_LEVEL, Estimate, Found
+from hpc_jobs.contract.validation import INTERVAL_LEVEL, Estimate, Found, Judgement
 from hpc_jobs.identification.anisotropy import by_parameter
 from hpc_jobs.identification.family_answer import material_of, strain_reached
 from hpc_jobs.identification.verdict import Case
@@ -23,6 +24,11 @@ def better_of(network: Case, refined: Case | None) -> Case | None:
     """Choose the answer that people get: the refinement's if there is one, else the network's."""
     cases = [refined, network] if refined else [network]
     return next((case for case in cases if case.identified is not None), None)
+
+
+def judged(case: Case, judgement: Judgement) -> Case:
+    """Return the case with the judgement of the verdict, which weighs all answers together."""
+    return replace(case, judgement=judgement)
 
 
 def identified_sheet(

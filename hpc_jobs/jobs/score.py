@@ -6,7 +6,6 @@ Each measurement has a page for people; an identified sheet also its own file an
 import argparse
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from hpc_jobs.cards import publish_cards
@@ -20,13 +19,13 @@ from hpc_jobs.identification.by_fem import answered
 from hpc_jobs.identification.by_surrogate import Identifier
 from hpc_jobs.identification.fem_updating import update, update_family
 from hpc_jobs.identification.figures import draw_case
-from hpc_jobs.identification.identified_sheet import better_of, identified_sheet
 from hpc_jobs.identification.mesh_bias import read_mesh_bias
 from hpc_jobs.identification.resimulated import read_field
 from hpc_jobs.identification.verdict import Case, score, verdict
 from hpc_jobs.measurement.file import read_for
-from hpc_jobs.measurement_page.page import Asked, publish_measurement_page
+from hpc_jobs.measurement_page.page import publish_measurement_page
 from hpc_jobs.runtime import element
+from hpc_jobs.runtime.answers import asked_of
 from hpc_jobs.tracking.spool import Spool
 
 log = logging.getLogger(__name__)
@@ -58,22 +57,13 @@ def _publish_pages(
     published = {}
     second = {case.measurement.name: case for case in refined}
     for case in cases:
-        name, names = case.measurement.name, (result.validation, case.measurement.name)
-        judged = replace(case, judgement=result.measurements[name])
-        better = second.get(name)
-        if better is not None:
-            better = replace(better, judgement=result.refined[name])
-        answered = better_of(judged, better)
-        sheet = None
-        if answered is not None:
-            sheet = identified_sheet(
-                job.campaign, answered, run_id=job.frozen.run_id, validation=result.validation,
-                model=result.model,
-            )  # fmt: skip
-            publish_model(job.run.sheet(*names), sheet)
-        asked = Asked(network=judged, refined=better, sheet=sheet, picture=job.run.picture(name))
+        name = case.measurement.name
+        names = (result.validation, name)
+        asked = asked_of(job.run, job.frozen, result, case, second.get(name))
+        if asked.sheet is not None:
+            publish_model(job.run.sheet(*names), asked.sheet)
         publish_measurement_page(job.run.page(*names), job.campaign, asked)
-        published[name] = [job.run.page(*names), *_publish_cards(job, sheet, names)]
+        published[name] = [job.run.page(*names), *_publish_cards(job, asked.sheet, names)]
     return published
 
 

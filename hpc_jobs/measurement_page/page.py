@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hpc_jobs.cards import CARDS, cards_of
@@ -30,6 +30,10 @@ class Asked:
     refined: Case | None = None
     sheet: IdentifiedSheet | None = None  # of the better answer; none if nobody answered
     picture: Path | None = None  # of the import
+
+    def with_picture(self, picture: Path) -> "Asked":
+        """Return it with another picture of the import."""
+        return replace(self, picture=picture)
 
     @property
     def case(self) -> Case:

@@ -25,7 +25,6 @@ class Answer:
     refined: Judgement | None = None
     sheet: IdentifiedSheet | None = None
     html: str = ""  # its page
-    page_link: str = ""  # of the page in MLflow
     cards: list[dict[str, str]] = field(default_factory=list)  # file and text
 
     @property

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -115,28 +114,28 @@ def log_campaign_page(
             "networks": list(_network_figures(session, folder, report.gate.model)),
             "alloys": {
                 name: list(_alloy_figures(session, folder, report.gate.validation, name))
-                for name in report.verdict.measurements
+                for name in _without_page(answers)
             },
         }
         settings = settings_of(read_frozen(session, folder).campaign)
-    linked = [_published(client, run, answer, report.mlflow_experiment_id) for answer in answers]
-    page = render(report, figures, linked, settings)
+    for answer in answers:
+        _publish(client, run, answer)
+    page = render(report, figures, answers, settings)
     client.log_text(run.mlflow_run_id, page, artifact)
     return artifact
 
 
-def _published(client: "MlflowClient", run: RunHandle, answer: Answer, experiment: str) -> Answer:
-    """Log a measurement's page and cards; returns the answer with its page's address."""
+def _without_page(answers: Sequence[Answer]) -> list[str]:
+    """Measurements whose figures the report has to show itself."""
+    return [answer.name for answer in answers if not answer.html]
+
+
+def _publish(client: "MlflowClient", run: RunHandle, answer: Answer) -> None:
+    """Log a measurement's page and cards with the campaign's run."""
     for card in answer.cards:
         client.log_text(run.mlflow_run_id, card["text"], f"cards/{answer.name}/{card['file']}")
-    if not answer.html:
-        return answer
-    client.log_text(run.mlflow_run_id, answer.html, answer.page)
-    if not experiment:
-        return answer
-    base = MlflowHook().link("").removesuffix("/#/runs/")
-    path = f"#/experiments/{experiment}/runs/{run.mlflow_run_id}/artifacts/{answer.page}"
-    return replace(answer, page_link=f"{base}/{path}")
+    if answer.html:
+        client.log_text(run.mlflow_run_id, answer.html, answer.page)
 
 
 def settings_of(campaign: Campaign) -> dict[str, str]:

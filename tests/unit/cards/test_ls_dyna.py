@@ -74,7 +74,9 @@ def test_curve_is_the_laws_and_says_where_the_test_ended(family_sheet: Identifie
 
 def test_head_says_date_campaign_units_intervals_and_doubts(family_sheet: IdentifiedSheet) -> None:
     text = yld2000(family_sheet, STEEL)
-    head = " ".join(line[1:].strip() for line in text.partition("*MAT_BARLAT_YLD2000_TITLE")[0].splitlines())
+    head = " ".join(
+        line[1:].strip() for line in text.partition("*MAT_BARLAT_YLD2000_TITLE")[0].splitlines()
+    )
     for word in (
         "2026-03-01", "campaign demo", "t, mm, s, N, MPa", "90% intervals", "(MP1 ) ", "+- 0.01000",
         "WITH RESERVATIONS", "notch were 10.10 mm wide", "k(0.05) = 790.0 +- 8.0 MPa",
