@@ -13,6 +13,7 @@ from yieldloop_dags.stages import (
     announce_champion,
     continue_run,
     gate,
+    report_retraining,
     train,
     validate,
 )
@@ -39,6 +40,7 @@ def retraining():
     verdict = validate(run, challenger["model"])
     decision = gate(run, challenger, verdict)
     announce_champion(run, decision)
+    report_retraining(run, challenger, verdict, decision)
 
 
 retraining()

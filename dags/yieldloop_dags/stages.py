@@ -300,6 +300,22 @@ def report(
     return result
 
 
+@task
+@takes_models
+def report_retraining(
+    run: RunHandle, challenger: Challenger, scored: ArrayReport, decision: GateReport
+) -> CampaignReport:
+    """Put a retraining's result together, as a page of its own beside the campaign's."""
+    from operators.hooks.mlflow import MlflowHook
+    from operators.pages.campaign_report import log_campaign_page, retraining_report
+
+    result = retraining_report(run, challenger, scored, decision)
+    experiment = MlflowHook().require().get_run(run.mlflow_run_id).info.experiment_id
+    result = result.model_copy(update={"mlflow_experiment_id": experiment})
+    log_campaign_page(run, result)
+    return result
+
+
 def close_after_all(run: Any) -> None:
     """Close the run in MLflow once everything that the DAG has so far is over, however it ended.
 

@@ -11,6 +11,7 @@ from hpc_jobs.cards.comments import deviations, heading, wrapped
 from hpc_jobs.cards.curve import Curve, equivalent_curve, rolling_curve
 from hpc_jobs.contract.identified import IdentifiedSheet
 from hpc_jobs.contract.material import Material
+from hpc_jobs.contract.measurement import Quantity
 from hpc_jobs.fem.materials.sheet import Sheet
 
 MATERIAL_ID, CURVE_ID = 1, 1001
@@ -18,6 +19,8 @@ FIELD, WIDE = 10, 20
 INTERVALS = 5000
 """LCINT: LS-DYNA resamples curves at equal steps, by default a hundred: too few at first yield."""
 TITLE = 80
+R_VALUES: dict[str, Quantity] = {"r0": "r_value_0", "r45": "r_value_45", "r90": "r_value_90"}
+"""Parameter of Barlat 1989 -> what it is."""
 
 Field = float | int | None
 
@@ -57,7 +60,7 @@ def barlat89(sheet: IdentifiedSheet, density: float) -> str:
     three r-values make of the stress ratios.
     """
     material, elastic = sheet.material, _elastic(sheet, density)
-    r_values = {f"r{angle}": sheet.quantities[f"r_value_{angle}"].value for angle in (0, 45, 90)}
+    r_values = {name: sheet.quantities[quantity].value for name, quantity in R_VALUES.items()}
     title = "LS-DYNA *MAT_3-PARAMETER_BARLAT (*MAT_036), shells"
     rows = [
         *_comments(heading(sheet, title, density)),

@@ -56,7 +56,7 @@ def identified_sheet(
         parameters=_parameters(campaign, estimate, header.truth),
         targets={parameter: target for target, parameter in campaign.targets.items()},
         quantities={
-            quantity: _value(found, *judgement.intervals.get(quantity, (None, None)), true)
+            quantity: _value(found, judgement.intervals.get(quantity), true)
             for quantity, (found, true) in judgement.quantities.items()
             if found is not None
         },
@@ -95,8 +95,8 @@ def _parameters(campaign: Campaign, estimate: Estimate, truth: Truth | None) -> 
     told = {}
     for name in campaign.sheet.parameters:
         value, half = found[name], half_of[name]
-        ends = (None, None) if half is None else (value - half, value + half)
-        told[name] = _value(value, *ends, known.get(name))
+        ends = None if half is None else (value - half, value + half)
+        told[name] = _value(value, ends, known.get(name))
     return told
 
 
@@ -104,5 +104,6 @@ def _told(found: Found) -> Value:
     return Value(value=found.value, low=found.low, high=found.high, true=found.true)
 
 
-def _value(value: float, low: float | None, high: float | None, true: float | None) -> Value:
+def _value(value: float, ends: tuple[float, float] | None, true: float | None) -> Value:
+    low, high = ends or (None, None)
     return Value(value=value, low=low, high=high, true=true)

@@ -51,7 +51,7 @@ def anisotropy(campaign: Campaign, case: Case) -> str:
     """r(theta) and sigma(theta) with bands, and the yield locus with its shear contours."""
     with in_style():
         figure = Figure(figsize=(WIDTH_IN, 3.9), dpi=DPI, layout="constrained")
-        figure.get_layout_engine().set(rect=(0, 0.09, 1, 0.91))  # type: ignore[union-attr]
+        cast(Any, figure.get_layout_engine()).set(rect=(0, 0.09, 1, 0.91))  # the legend's place
         one, other, locus = figure.subplots(1, 3, width_ratios=(1, 1, 0.95))
         draw_curve(one, campaign, case, "r_value")
         draw_curve(other, campaign, case, "stress_ratio")
@@ -71,9 +71,8 @@ def fields(case: Case) -> str:
     simulated = case.field.strains.reshape(shape)[..., -1]
     with in_style():
         figure = Figure(figsize=(WIDTH_IN, 4.3), dpi=DPI, layout="constrained")
-        for component, (part, name) in enumerate(
-            zip(figure.subfigures(1, 2, wspace=0.04), ("axial", "lateral"), strict=True)
-        ):
+        parts = cast(Any, figure.subfigures(1, 2, wspace=0.04))
+        for component, (part, name) in enumerate(zip(parts, ("axial", "lateral"), strict=True)):
             pair = measured[component], simulated[component]
             _draw_component(part, specimens, *pair, noise, name)
         return as_png(figure)
@@ -122,11 +121,18 @@ def _draw_row(
 
 
 def residual_map(case: Case) -> str:
-    """Rms of both strains' residuals in noise, by patch and time; what is missing is grey."""
+    """Rms of both strains' residuals in noise, by patch and time; what is missing is grey.
+
+    Of an examined answer with everything taken out that was fitted beside the sheet.
+    """
     specimens = case.measurement.header.specimens
-    shape = specimens.strain_shape
-    residual = (case.field.strains - case.measurement.strains) / case.measurement.deviation
-    rms = np.sqrt(np.mean(residual.reshape(shape) ** 2, axis=0))
+    examination = case.field.estimate.examination
+    if examination is not None and examination.residuals:
+        left = [np.nan if one is None else one for one in examination.residuals]
+        rms = np.array(left).reshape(specimens.strain_shape[1:])
+    else:
+        residual = (case.field.strains - case.measurement.strains) / case.measurement.deviation
+        rms = np.sqrt(np.mean(residual.reshape(specimens.strain_shape) ** 2, axis=0))
     with in_style():
         figure = Figure(figsize=(WIDTH_IN, 3.1), dpi=DPI, layout="constrained")
         panels = figure.subplots(1, len(specimens.tests), sharey=True, squeeze=False)[0]

@@ -71,6 +71,7 @@ def render_page(campaign: Campaign, asked: Asked) -> str:
         verdict=sentence.verdict_in_words(judgement),
         fit=sentence.fit_in_words(examination) if sheet else "",
         suspects=sentence.suspects_in_words(examination),
+        examined=examination is not None,
         undone=examination.undone if examination else (),
         errors=sentence.ERRORS,
         labels=QUANTITY_LABELS,
@@ -83,7 +84,7 @@ def render_page(campaign: Campaign, asked: Asked) -> str:
         shape=header.specimens.strain_shape,
         missing=int((~case.measurement.mask).sum()) // 2,
         forces=case.measurement.forces is not None,
-        level=f"{sheet.interval_level:.0%}" if sheet else "",
+        level=f"{100 * sheet.interval_level:.0f} %" if sheet else "",
     )
 
 

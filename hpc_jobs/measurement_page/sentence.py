@@ -43,7 +43,11 @@ def answer(sheet: IdentifiedSheet, judgement: Judgement) -> str:
         if q in sheet.quantities
     ]
     values = f"{sheet.measurement} has {', '.join(parts)}"
-    level = f"each with {sheet.interval_level:.0%} confidence" if _sure(sheet.quantities) else ""
+    level = (
+        f"each with {100 * sheet.interval_level:.0f} % confidence"
+        if _sure(sheet.quantities)
+        else ""
+    )
     return f"{values}{', ' + level if level else ''}{_curve(sheet)}; {_explained(judgement)}."
 
 
@@ -84,7 +88,8 @@ def suspects_in_words(examination: Examination | None) -> list[str]:
     if examination is None:
         return []
     return [
-        f"It looks {one.words} ({one.sigmas:.1f} σ; probability {one.probability:.0%})."
+        f"{one.words[:1].upper()}{one.words[1:]} ({one.sigmas:.1f} σ, probability "
+        f"{100 * one.probability:.0f} %)."
         for one in examination.suspects
     ]
 

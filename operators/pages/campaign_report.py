@@ -24,7 +24,7 @@ from hpc_jobs.contract.validation import INTERVAL_LEVEL
 from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import MlflowHook
 from operators.pages.answers_section import Answer, read_answers, without_files
-from operators.pages.page import ARTIFACT, Figure, embedded, template
+from operators.pages.page import Figure, embedded, template
 from operators.pages.speedup import speedup_report, speedup_svg
 from operators.runs.run import folder_of, read_frozen
 
@@ -79,11 +79,15 @@ def campaign_report(
 def retraining_report(
     run: RunHandle, challenger: Challenger, scored: ArrayReport, gate: GateReport
 ) -> CampaignReport:
-    """Assemble what a retraining brought: no records, no speedup, else as a campaign's."""
+    """Assemble what a retraining brought: no records, no speedup, else as a campaign's.
+
+    Its page has a name of its own, so that it overwrites none.
+    """
     return CampaignReport(
         run_id=run.run_id,
         campaign=run.campaign,
         mlflow_run_id=run.mlflow_run_id,
+        page=f"retraining/{gate.validation}.html",
         records_by_status={},
         networks=challenger.networks,
         verdict=scored.read(ScoreFacts).verdict,
@@ -96,14 +100,11 @@ def log_campaign_page(
     report: CampaignReport,
     mlflow: MlflowHook | None = None,
     connect: Connect = open_session,
-    *,
-    artifact: str = ARTIFACT,
 ) -> str:
     """Render a campaign's report and log it with the campaign's run; returns the artifact's path.
 
     The measurements' pages and the sheets' cards go into the same run: measurements/NAME.html and
-    cards/NAME/. What is missing or too large is left out. artifact: `report.html`; a retraining's
-    has a name of its own, so that it overwrites none.
+    cards/NAME/. What is missing or too large is left out.
     """
     site = run.sites["cpu"]
     client = (mlflow or MlflowHook()).require()
@@ -121,8 +122,8 @@ def log_campaign_page(
     for answer in answers:
         _publish(client, run, answer)
     page = render(report, figures, answers, settings)
-    client.log_text(run.mlflow_run_id, page, artifact)
-    return artifact
+    client.log_text(run.mlflow_run_id, page, report.page)
+    return report.page
 
 
 def _without_page(answers: Sequence[Answer]) -> list[str]:
@@ -177,7 +178,7 @@ def render(
         dates=sorted(dates),
         answers=shown,
         told=TOLD,
-        level=f"{INTERVAL_LEVEL:.0%}",
+        level=f"{100 * INTERVAL_LEVEL:.0f} %",
         settings=settings or {},
         figures=figures,
         errors=error_table(report.networks),
