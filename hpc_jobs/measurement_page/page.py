@@ -52,8 +52,11 @@ class Asked:
         return found | {WHO["network"]: self.network.judgement}
 
 
-def render_page(campaign: Campaign, asked: Asked) -> str:
-    """Return the page; everything that people wrote is escaped."""
+def render_page(campaign: Campaign, asked: Asked, drawn: Mapping[str, str] | None = None) -> str:
+    """Return the page; everything that people wrote is escaped.
+
+    drawn: what `draw_figures` returned, if they are drawn already.
+    """
     case, sheet = asked.case, asked.sheet
     header, judgement = case.measurement.header, case.judgement
     examination = case.field.estimate.examination
@@ -65,7 +68,7 @@ def render_page(campaign: Campaign, asked: Asked) -> str:
         judgement=judgement,
         judgements=asked.judgements,
         sheet=sheet,
-        answer=sentence.answer(sheet, judgement)
+        answer=sentence.answer(sheet, judgement, examination)
         if sheet
         else sentence.refusal(case.measurement.name, asked.judgements),
         verdict=sentence.verdict_in_words(judgement),
@@ -77,7 +80,7 @@ def render_page(campaign: Campaign, asked: Asked) -> str:
         labels=QUANTITY_LABELS,
         number=sentence.number,
         with_interval=sentence.with_interval,
-        figures=_figures(campaign, asked),
+        figures=draw_figures(campaign, asked) if drawn is None else drawn,
         picture=_picture(asked.picture),
         cards=cards,
         no_cards=no_cards,
@@ -94,8 +97,8 @@ def publish_measurement_page(path: Path, campaign: Campaign, asked: Asked) -> No
         temporary.write_text(render_page(campaign, asked))
 
 
-def _figures(campaign: Campaign, asked: Asked) -> dict[str, str]:
-    """PNGs by name, in the page's order; what there is nothing to draw of is left out."""
+def draw_figures(campaign: Campaign, asked: Asked) -> dict[str, str]:
+    """Draw PNGs, in base64 by name; what there is nothing to draw of is left out."""
     case, sheet = asked.case, asked.sheet
     drawn = {"forces": figures.forces_and_strains(case)}
     if case.field.status == "ok":

@@ -35,8 +35,13 @@ def with_interval(value: Value, digits: int = 3) -> str:
     return number(value.value, digits) + ("" if half is None else f" ± {number(half, digits)}")
 
 
-def answer(sheet: IdentifiedSheet, judgement: Judgement) -> str:
-    """Say what the sheet is, how surely, and how well it explains the test: one sentence."""
+def answer(
+    sheet: IdentifiedSheet, judgement: Judgement, examination: Examination | None = None
+) -> str:
+    """Say what the sheet is, how surely, and how well it explains the test: one sentence.
+
+    What was taken out of the answer belongs to it: nobody should sign without knowing.
+    """
     parts = [
         f"{QUANTITY_LABELS[q].replace(' ', '')} = {with_interval(sheet.quantities[q])}"
         for q in TOLD
@@ -48,17 +53,16 @@ def answer(sheet: IdentifiedSheet, judgement: Judgement) -> str:
         if _sure(sheet.quantities)
         else ""
     )
-    return f"{values}{', ' + level if level else ''}{_curve(sheet)}; {_explained(judgement)}."
+    undone = examination.undone if examination else ()
+    corrected = f"; the test was taken {' and '.join(undone)}" if undone else ""
+    said = f"{values}{', ' + level if level else ''}{_curve(sheet)}"
+    return f"{said}{corrected}; {_explained(judgement)}."
 
 
 def refusal(name: str, judgements: Mapping[str, Judgement]) -> str:
     """Say that a measurement was not answered, and the first reason of each who was asked."""
-    reasons = [
-        f"{who}: {judgement.reasons[0]}"
-        for who, judgement in judgements.items()
-        if judgement.reasons
-    ]
-    return f"{name} is not answered. {'; '.join(reasons)}."
+    reasons = [judgement.reasons[0] for judgement in judgements.values() if judgement.reasons]
+    return f"{name} is not answered: {'; '.join(reasons)}."
 
 
 def verdict_in_words(judgement: Judgement) -> str:
@@ -89,7 +93,7 @@ def suspects_in_words(examination: Examination | None) -> list[str]:
         return []
     return [
         f"{one.words[:1].upper()}{one.words[1:]} ({one.sigmas:.1f} σ, probability "
-        f"{100 * one.probability:.0f} %)."
+        f"{_percent(one.probability)})."
         for one in examination.suspects
     ]
 
@@ -113,6 +117,10 @@ def fit_in_words(examination: Examination | None) -> str:
             )
         case "too_good":
             return f"{left} Far less is left than noise: the stated noise is not this test's."
+
+
+def _percent(probability: float) -> str:
+    return "below 1 %" if probability < 0.01 else f"{100 * probability:.0f} %"
 
 
 def _sure(quantities: Mapping[Quantity, Value]) -> bool:

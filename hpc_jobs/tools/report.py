@@ -41,7 +41,7 @@ def written(options: argparse.Namespace) -> str:
         asked = asked.with_picture(options.picture)
     publish_measurement_page(out, read_model(FrozenCampaign, run.campaign).campaign, asked)
     said = (
-        answer(asked.sheet, asked.case.judgement)
+        answer(asked.sheet, asked.case.judgement, asked.case.field.estimate.examination)
         if asked.sheet
         else refusal(options.measurement, asked.judgements)
     )

@@ -99,7 +99,13 @@ def _check_pages(run: RunFolder[Path]) -> None:
     assert sheet.method == "surrogate" and sheet.run_id == "run"
     assert all(one.half_width for one in sheet.parameters.values())
     page = run.page("first", "dp780").read_text()
-    assert answer(sheet, read_model(Verdict, run.verdict("first")).refined["dp780"]) in page
+    judgement = read_model(Verdict, run.verdict("first")).refined["dp780"]
+    [found] = [
+        one
+        for one in read_model(Estimates, run.estimates("first")).refined
+        if one.measurement == "dp780"
+    ]
+    assert answer(sheet, judgement, found.examination) in page
     assert "not answered" in run.page("first", "aa2090").read_text()
     assert not run.sheet("first", "aa2090").exists()
     if sheet.verdict != "fail":

@@ -7,6 +7,7 @@ import pytest
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.identified import IdentifiedSheet
+from hpc_jobs.contract.measurement import MeasurementHeader
 from hpc_jobs.contract.validation import Estimate
 from hpc_jobs.fem.reference.simulation import simulate
 from hpc_jobs.identification.identified_sheet import identified_sheet
@@ -16,9 +17,10 @@ from hpc_jobs.identification.verdict import Case, score
 from hpc_jobs.measurement.alloys import ALLOYS
 from hpc_jobs.measurement.file import Measurement
 from hpc_jobs.measurement.virtual_experiment import yield_parameters
-from tests.unit.bench import campaign, demo, header
+from hpc_jobs.measurement_page.page import Asked, draw_figures
+from tests.unit.bench import campaign, demo
 
-__all__ = ["campaign", "demo", "header"]
+__all__ = ["campaign", "demo"]
 
 REFUSED = Estimate(
     measurement="bench",
@@ -37,15 +39,16 @@ class Bench:
     answered: Case
     refused: Case
     sheet: IdentifiedSheet
+    drawn: dict[str, str]  # its figures, once for all tests
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def bias(campaign: Campaign) -> MeshBias:
     return mesh_bias(campaign.material, campaign.specimens, refinement=1)
 
 
-@pytest.fixture
-def measured(campaign: Campaign, header) -> Measurement:  # type: ignore[no-untyped-def]
+@pytest.fixture(scope="session")
+def measured(campaign: Campaign) -> Measurement:
     """A DP780 with noise; some patches were lost, and its source is written by a person."""
     parameters = yield_parameters(ALLOYS["dp780"], campaign.material.exponent)[0]
     values = np.array([parameters[name] for name in campaign.material.parameters])
@@ -53,11 +56,17 @@ def measured(campaign: Campaign, header) -> Measurement:  # type: ignore[no-unty
     noise = np.random.default_rng(1).normal(0, campaign.noise.strain, record.strains.shape)
     strains = (record.strains + noise).reshape(campaign.specimens.strain_shape)
     strains[:, 1, 3, 5:] = np.nan
-    told = header.model_copy(update={"source": "pulled by R&D <Tuesday>"})
+    told = MeasurementHeader(
+        name="bench",
+        source="pulled by R&D <Tuesday>",
+        material=campaign.material,
+        specimens=campaign.specimens,
+        noise=campaign.noise,
+    )
     return Measurement(header=told, strains=strains.ravel(), forces=record.forces)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def answered(campaign: Campaign, measured: Measurement, bias: MeshBias) -> Bench:
     parameters = yield_parameters(ALLOYS["dp780"], campaign.material.exponent)[0]
     estimate = Estimate(
@@ -71,4 +80,5 @@ def answered(campaign: Campaign, measured: Measurement, bias: MeshBias) -> Bench
     case = score(campaign, measured, resimulate(campaign, estimate, bias), refined=True)
     refused = score(campaign, measured, resimulate(campaign, REFUSED, bias))
     sheet = identified_sheet(campaign, case, run_id="r1", validation="v1", model="m1")
-    return Bench(campaign, case, refused, sheet)
+    drawn = draw_figures(campaign, Asked(network=refused, refined=case, sheet=sheet))
+    return Bench(campaign, case, refused, sheet, drawn)
