@@ -222,7 +222,7 @@ def solved_places(run: RunFolder[Path], campaign: Campaign) -> tuple[FloatArray,
 
 
 def _about(aim: str, places: FloatArray, score: FloatArray) -> Cloud:
-    """Return normal laws about the places (n, axes) of highest score, as wide as neighbours are apart."""
+    """Return normal laws about the places (n, axes) of highest score, as wide as their spacing."""
     best = np.argsort(score)[::-1][:CENTRES]
     best = best[score[best] > 0]
     centres, axes = places[best], places.shape[1]

@@ -9,11 +9,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from hpc_jobs.contract.identified import IdentifiedSheet
 from hpc_jobs.contract.report import UsageReport
 from operators.pages.campaign_report import error_table, log_campaign_page, render
 from operators.pages.speedup import log_speedup, speedup_figure, speedup_metrics, speedup_report
 from operators.runs.run import folder_of
 from tests.harness.reports import CNN, GATE, MLP, REPORT, RIDGE, SCORE, VERDICT
+from tests.unit.cards.conftest import campaign, demo, parameters, sheet
+
+__all__ = ["campaign", "demo", "parameters", "sheet"]
 
 PNG = b"\x89PNG\r\n\x1a\n only its first bytes are looked at here"
 NOTHING: dict[str, Any] = {"networks": [], "alloys": {}}
@@ -107,4 +111,36 @@ def test_it_lands_in_mlflow_with_its_figures_inside(bench: Any) -> None:
     assert [file.path for file in figures] == ["figures/speedup.svg"]
     page = Path(client.download_artifacts(run.mlflow_run_id, path)).read_text()
     assert page.count(base64.b64encode(PNG).decode()) == 3
-    assert not re.search(r'(src|href)="(?!data:)', page)  # nothing outside the page is needed
+    assert not re.search(r'(src|href)="(?!data:|#)', page)  # nothing outside the page is needed
+
+
+def test_it_begins_with_the_answers_and_publishes_pages_and_cards(
+    bench: Any, sheet: IdentifiedSheet
+) -> None:
+    run = bench.open()
+    folder = folder_of(run.run_id, run.sites["cpu"])
+    named = sheet.model_copy(update={"measurement": "dp780"})
+    with bench.connect("cpu") as hook:
+        hook.write(str(folder.sheet("v1", "dp780")), named.model_dump_json().encode())
+        hook.write(str(folder.page("v1", "dp780")), b"<p>a 'page' of its own</p>")
+        hook.write(str(folder.cards("v1", "dp780") / "dp780_mat133.k"), b"*MAT_BARLAT_YLD2000")
+    path = log_campaign_page(run, REPORT, bench.mlflow, bench.connect)
+    client = bench.mlflow.require()
+    page = Path(client.download_artifacts(run.mlflow_run_id, path)).read_text()
+    text = text_of(page)
+    r45 = sheet.quantities["r_value_45"].value
+    assert f"{r45:.3f} ± 0.020" in text.partition("Test errors")[0]
+    assert f"α1 MP1 {sheet.parameters['alpha1'].value:.4f} ± 0.0100" in text
+    assert text.index("Answers") < text.index("Settings") < text.index("Records")
+    assert "*MAT_BARLAT_YLD2000" in page and "Hardening: given by the campaign" in text
+    assert 'srcdoc="&lt;p&gt;a &#39;page&#39;' in page
+    logged = {file.path for file in client.list_artifacts(run.mlflow_run_id, "measurements")}
+    assert logged == {"measurements/dp780.html"}
+    cards = {file.path for file in client.list_artifacts(run.mlflow_run_id, "cards/dp780")}
+    assert cards == {"cards/dp780/dp780_mat133.k"}
+
+
+def test_a_retraining_has_a_report_without_records() -> None:
+    report = REPORT.model_copy(update={"records_by_status": {}})
+    text = text_of(render(report, NOTHING))
+    assert "Retraining of demo" in text and "simulated:" not in text
