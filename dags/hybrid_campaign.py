@@ -38,7 +38,7 @@ from yieldloop_dags.stages import (
 def hybrid_campaign():
     """Run the whole loop once, from nothing."""
     run = open_run()
-    dataset, solved = simulate(run, first_round(run))
+    dataset, solved, _ = simulate(run, first_round(run))
     challenger, trained = train(run, dataset)
     verdict = validate(run, challenger["model"])
     decision = gate(run, challenger, verdict)

@@ -38,6 +38,7 @@ FAILED_VALIDATION = Asset(name="failed-validation", uri="yieldloop://validation/
 # A task with an alias for outlet decides itself whether there is anything to tell.
 CHAMPION_NEWS = AssetAlias("champion-news")
 VALIDATION_NEWS = AssetAlias("validation-news")
+GROWTH_NEWS = AssetAlias("growth-news")
 
 DEFAULTS: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=10)}
 STAMP = "{{ dag_run.run_after.strftime('%Y%m%d-%H%M%S') }}"
@@ -49,12 +50,13 @@ TURN_POLL_S, TURN_PATIENCE_S = 30.0, 7 * 86400.0
 
 @task(multiple_outputs=True)
 @takes_models
-def open_run(params: dict[str, Any]) -> RunHandle:
-    """Validate the campaign; then workspace, code, measurements, MLflow run."""
+def open_run(params: dict[str, Any], ti: Any = None) -> RunHandle:
+    """Validate the campaign; then workspace, code, measurements, MLflow run, the first turn."""
+    from operators.promotion.origin import take_first_turn
     from operators.runs.run import open_run_task
     from yieldloop_dags.forms import overrides
 
-    return open_run_task(params["campaign"], overrides(params))
+    return take_first_turn(open_run_task(params["campaign"], overrides(params)), ti)
 
 
 @task.sensor(poke_interval=TURN_POLL_S, timeout=TURN_PATIENCE_S, mode="reschedule")
@@ -120,7 +122,7 @@ def next_round(run: RunHandle) -> RoundPlan:
 def simulate(run: Any, planned: Any) -> Any:
     """Choose points, solve them on the CPU cluster, pack what was solved.
 
-    Returns what `publish_dataset` and `solve_shard` returned.
+    Returns what `publish_dataset`, `solve_shard` and `choose_points` returned.
     """
     number = ["--round", planned["round"]]
     warm = HpcArrayJobOperator(task_id="warm_kernels", job="warm_kernels", run=run)
@@ -134,13 +136,22 @@ def simulate(run: Any, planned: Any) -> Any:
         task_id="solve_shards",
         job="solve_shard",
         run=run,
-        elements=planned["shards"],
+        elements=size_round(planned, points.output),
         arguments=number,
     )
     dataset = HpcArrayJobOperator(task_id="publish_dataset", job="publish_dataset", run=run)
     [warm, points] >> solved >> dataset
     log_round(run, planned, solved.output)
-    return dataset.output, solved.output
+    return dataset.output, solved.output, points.output
+
+
+@task
+@takes_models
+def size_round(planned: RoundPlan, points: ArrayReport) -> int:
+    """Say how many shards the round has: none where it was found not to be worth its price."""
+    from operators.runs.rounds import shards_of
+
+    return shards_of(planned, points)
 
 
 @task
@@ -295,13 +306,47 @@ def announce_champion(run: RunHandle, decision: GateReport, outlet_events: Any =
     return decision.reason
 
 
-@task(outlets=[DATASET])
+@task(outlets=[GROWTH_NEWS])
 @takes_models
-def announce_growth(run: RunHandle, dataset: ArrayReport, outlet_events: Any = None) -> None:
-    """Tell whoever waits for more records."""
+def announce_growth(
+    run: RunHandle, dataset: ArrayReport, solved: ArrayReport, outlet_events: Any = None
+) -> str:
+    """Tell whoever waits for more records, if there are any; returns what was told."""
+    if not solved.elements:
+        return "no simulation tonight"
     generation = dataset.read(PackedFacts).generation
-    told = {"campaign": run.campaign, "run_id": run.run_id}
-    outlet_events[DATASET].extra = told | {"generation": generation}
+    told = {"campaign": run.campaign, "run_id": run.run_id, "generation": generation}
+    outlet_events[GROWTH_NEWS].add(DATASET, extra=told)
+    return f"generation {generation}"
+
+
+def close_night(run: Any, planned: Any, points: Any, solved: Any, dataset: Any) -> None:
+    """Report the night once everything is over, however it ended; a teardown as close_run is."""
+    closing = report_night(run, planned, points, solved, dataset).as_teardown()
+    tasks = closing.operator.dag.tasks
+    last = [each for each in tasks if not each.downstream_task_ids and each != closing.operator]
+    last >> closing
+
+
+@task
+@takes_models
+def report_night(
+    run: RunHandle | None,
+    planned: RoundPlan | None,
+    points: ArrayReport | None,
+    solved: ArrayReport | None,
+    dataset: ArrayReport | None,
+    ti: Any = None,
+) -> str:
+    """Say what was planned, done, spent and left out, and what to do where it failed."""
+    from operators.runs.closing import failed_tasks
+    from operators.runs.night import log_night, night_report
+
+    if run is None or planned is None:
+        return "nothing was planned"
+    report = night_report(run, planned, points, solved, dataset, failed_tasks(ti))
+    log_night(report, run)
+    return report.sentence
 
 
 @task(outlets=[VALIDATION_NEWS])

@@ -31,7 +31,7 @@ AGAIN = "solve the shard again"
 class _DesignFacts(BaseModel):
     """What is needed of a design's manifest."""
 
-    shards: Annotated[int, Field(ge=1, le=1_000_000)]
+    shards: Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class _ShardFacts(BaseModel):

@@ -19,11 +19,11 @@ def work(task: element.Element) -> DesignFacts:
     options, rules = task.arguments, task.campaign.design.later_rounds
 
     def aims() -> Targets:
-        if not rules.shares and not rules.skip_within:
+        if not rules.looks:
             return Targets()
         from hpc_jobs.identification.aims import targets_of
 
-        return targets_of(task.run, task.campaign)
+        return targets_of(task.run, task.campaign, options.records or 0)
 
     manifest = choose_round(task.run, task.campaign, options.round, options.records, aims)
     return DesignFacts.of(manifest)
