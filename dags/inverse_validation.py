@@ -2,7 +2,7 @@
 
 Runs every morning, so that new measurements are met within a day, and on every new champion:
 identifies all measurements, simulates them again with the answer and compares. A failure starts a
-retraining.
+retraining; a drift of production, on control charts over the days, a night around those sheets.
 """
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag
@@ -15,6 +15,7 @@ from yieldloop_dags.stages import (
     continue_run,
     find_champion,
     validate,
+    watch_production,
 )
 
 
@@ -37,6 +38,7 @@ def inverse_validation():
     run = continue_run(champion["run_id"])
     verdict = validate(run, champion["model"])
     announce_failure(run, verdict)
+    watch_production(run, verdict)
 
 
 inverse_validation()

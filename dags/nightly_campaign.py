@@ -3,14 +3,16 @@
 Adds a round to the champion's run, of as many points as the budget
 (`execution.nightly_core_hours`) buys at the rate measured so far; what they aim at stands in
 `design.later_rounds`. A round that an earlier night left unfinished is finished first. The grown
-dataset then starts a retraining; a night that would not be worth its price keeps its budget.
+dataset then starts a retraining; a night that would not be worth its price keeps its budget. An
+alarm of production's control charts starts one too, half of it around the measured sheets.
 """
 
-from airflow.sdk import CronTriggerTimetable, dag
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag
 
 from yieldloop_dags.forms import campaign_field, run_field
 from yieldloop_dags.stages import (
     DEFAULTS,
+    DRIFT,
     announce_growth,
     close_night,
     continue_run,
@@ -22,7 +24,9 @@ from yieldloop_dags.stages import (
 @dag(
     dag_display_name="Nightly campaign",
     description="Spend tonight's core-hours on further records.",
-    schedule=CronTriggerTimetable("0 22 * * *", timezone="UTC"),
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("0 22 * * *", timezone="UTC"), assets=DRIFT
+    ),
     params=campaign_field() | run_field(),
     default_args=DEFAULTS,
     catchup=False,

@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow.sdk import Asset, AssetAlias, PokeReturnValue, task, task_group
 
+from hpc_jobs.contract.drift import DriftReport
 from hpc_jobs.contract.facts import PackedFacts, ScoreFacts
 from hpc_jobs.contract.gate import PersonsWord
 from hpc_jobs.contract.report import (
@@ -34,11 +35,13 @@ from yieldloop_dags.models import takes_models
 
 DATASET = Asset(name="grown-dataset", uri="yieldloop://dataset/grown")
 CHAMPION = Asset(name="champion", uri="yieldloop://model/champion")
+DRIFT = Asset(name="drift", uri="yieldloop://production/drift")
 FAILED_VALIDATION = Asset(name="failed-validation", uri="yieldloop://validation/failed")
 # A task with an alias for outlet decides itself whether there is anything to tell.
 CHAMPION_NEWS = AssetAlias("champion-news")
 VALIDATION_NEWS = AssetAlias("validation-news")
 GROWTH_NEWS = AssetAlias("growth-news")
+DRIFT_NEWS = AssetAlias("drift-news")
 
 DEFAULTS: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=10)}
 STAMP = "{{ dag_run.run_after.strftime('%Y%m%d-%H%M%S') }}"
@@ -112,10 +115,15 @@ def first_round(run: RunHandle) -> RoundPlan:
 @task(multiple_outputs=True)
 @takes_models
 def next_round(run: RunHandle) -> RoundPlan:
-    """Plan what tonight's core-hours buy."""
+    """Plan what tonight's core-hours buy; after an alarm of drift, around the measured sheets."""
+    from airflow.sdk import get_current_context
+
+    from operators.promotion.origin import announced_run
     from operators.runs.rounds import next_round
 
-    return next_round(run)
+    events = get_current_context().get("triggering_asset_events")
+    alarmed = announced_run(run.campaign, events) is not None
+    return next_round(run, aims="drift" if alarmed else "campaign")
 
 
 @task_group
@@ -130,7 +138,10 @@ def simulate(run: Any, planned: Any) -> Any:
         task_id="choose_points",
         job="choose_points",
         run=run,
-        arguments=[*number, "--records", planned["train_records"]],
+        arguments=[
+            *(*number, "--records", planned["train_records"]),
+            *("--aims", planned["aims"]),
+        ],
     )
     solved = HpcArrayJobOperator(
         task_id="solve_shards",
@@ -359,6 +370,19 @@ def announce_failure(run: RunHandle, scored: ArrayReport, outlet_events: Any = N
     extra = {"campaign": run.campaign, "run_id": run.run_id, "notes": verdict.notes}
     outlet_events[VALIDATION_NEWS].add(FAILED_VALIDATION, extra=extra)
     return "the champion fails its validation"
+
+
+@task(outlets=[DRIFT_NEWS])
+@takes_models
+def watch_production(run: RunHandle, scored: ArrayReport, outlet_events: Any = None) -> DriftReport:
+    """Add the measurements to production's control charts; an alarm asks for a targeted night."""
+    from operators.promotion.drift import watch
+
+    found = watch(run.campaign, scored.read(ScoreFacts).verdict)
+    if found.alarms:
+        extra = {"campaign": run.campaign, "run_id": run.run_id, "alarms": list(found.alarms[:20])}
+        outlet_events[DRIFT_NEWS].add(DRIFT, extra=extra)
+    return found
 
 
 @task

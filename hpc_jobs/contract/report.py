@@ -71,6 +71,10 @@ class RoundPlan(Frozen):
     train_records: int
     records: int
     shards: int
+    aims: Annotated[
+        Literal["campaign", "drift"],
+        Field(description="what points aim at: as the campaign says, or at production's drift"),
+    ] = "campaign"
     resumed: Annotated[bool, Field(description="an earlier night left it unfinished")] = False
     budget_core_hours: Annotated[float | None, Field(description="of a night")] = None
     expected_core_hours: Annotated[

@@ -3,7 +3,7 @@
 import logging
 import re
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from hpc_jobs.contract.design import Design
 from hpc_jobs.contract.facts import DesignFacts, ShardFacts
@@ -38,7 +38,10 @@ def first_round(run: RunHandle, connect: Connect = open_session) -> RoundPlan:
 
 
 def next_round(
-    run: RunHandle, mlflow: MlflowHook | None = None, connect: Connect = open_session
+    run: RunHandle,
+    mlflow: MlflowHook | None = None,
+    connect: Connect = open_session,
+    aims: Literal["campaign", "drift"] = "campaign",
 ) -> RoundPlan:
     """Plan as many further records as tonight's core-hours buy, at the rate measured so far.
 
@@ -76,8 +79,8 @@ def next_round(
         budget,
         rate,
     )
-    update = {"budget_core_hours": budget, "expected_core_hours": expected}
-    return plan.model_copy(update=update)
+    told = {"budget_core_hours": budget, "expected_core_hours": expected, "aims": aims}
+    return plan.model_copy(update=told)
 
 
 def shards_of(plan: RoundPlan, points: ArrayReport) -> int:
