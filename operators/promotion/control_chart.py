@@ -82,8 +82,8 @@ def _alarm(
     deviation: float,
 ) -> str:
     low, high = limits
-    if not low <= smoothed <= high:
-        return f"{value} drifts: its mean is {smoothed:.3g}, outside {low:.3g} to {high:.3g}"
     if abs(last - mean) > SUDDEN * deviation:
         return f"{value} jumped to {last:.3g}, {abs(last - mean) / deviation:.1f} deviations away"
+    if not low <= smoothed <= high:
+        return f"{value} drifts: its mean is {smoothed:.3g}, outside {low:.3g} to {high:.3g}"
     return ""

@@ -46,7 +46,8 @@ def make_champion(bench, run) -> None:
     with suppress(Exception):
         client.create_registered_model(name)
     tags = {"handle": run.model_dump_json(), "model": "mlp"}
-    made = client.create_model_version(name, "runs:/x/y", tags=tags)
+    source, made_by = f"runs:/{run.mlflow_run_id}/model", run.mlflow_run_id
+    made = client.create_model_version(name, source, made_by, tags=tags)
     client.set_registered_model_alias(name, "champion", made.version)
 
 
