@@ -130,6 +130,9 @@ def next_round(run: RunHandle) -> RoundPlan:
 def simulate(run: Any, planned: Any) -> Any:
     """Choose points, solve them on the CPU cluster, pack what was solved.
 
+    Records of a large round are dealt and packed by arrays; those of a small one, for which these
+    have no elements, by `publish_dataset` itself.
+
     Returns what `publish_dataset`, `solve_shard` and `choose_points` returned.
     """
     number = ["--round", planned["round"]]
@@ -150,8 +153,16 @@ def simulate(run: Any, planned: Any) -> Any:
         elements=size_round(planned, points.output),
         arguments=number,
     )
+    elements = planned["packing_elements"]
+    among = ["--elements", elements]
+    dealt = HpcArrayJobOperator(
+        task_id="deal_records", job="deal_records", run=run, elements=elements, arguments=among
+    )
+    packed = HpcArrayJobOperator(
+        task_id="pack_records", job="pack_records", run=run, elements=elements, arguments=among
+    )
     dataset = HpcArrayJobOperator(task_id="publish_dataset", job="publish_dataset", run=run)
-    [warm, points] >> solved >> dataset
+    [warm, points] >> solved >> dealt >> packed >> dataset
     log_round(run, planned, solved.output)
     return dataset.output, solved.output, points.output
 

@@ -84,6 +84,20 @@ class ShardFacts(Facts):
     by_status: ByStatus
 
 
+class DealtFacts(Facts):
+    """deal_records: units of shards that this element dealt. Elements add up."""
+
+    units: int
+    records: int
+
+
+class WrittenFacts(Facts):
+    """pack_records: packed files that this element wrote. Elements add up."""
+
+    files: int
+    records: int
+
+
 class PackedFacts(Facts):
     """publish_dataset: what the next tasks need to know of a dataset."""
 
@@ -93,6 +107,10 @@ class PackedFacts(Facts):
     by_status: ByStatus
     missing_shards: int
     sha256: Annotated[str, Field(description="of dataset/manifest.json")]
+    uncarried: Annotated[
+        float, Field(description="variance that the components leave of the new records")
+    ] = 0.0
+    anew: Annotated[str, Field(description="why everything was packed anew; else empty")] = ""
 
 
 class TrainedFacts(Facts):

@@ -2,6 +2,7 @@
 
     <workspace>/code/<sha256>/             hpc_jobs as it ran
     <workspace>/code/kernels/              compiled kernels, keyed by their sources
+    <workspace>/code/native/               the native library, keyed by its sources and machine
     <workspace>/<run_id>/
       campaign.json
       design/round-000.npz, .json
@@ -96,6 +97,10 @@ class RunFolder(Generic[P]):
     def dataset_manifest(self) -> P:
         """Manifest of the packed dataset, rewritten whenever it grows."""
         return self.dataset / "manifest.json"
+
+    def packing(self, generation: int) -> P:
+        """Folder of what a generation of the dataset is made from; removed once it is published."""
+        return self.dataset / "packing" / f"g{generation:04d}"
 
     def model(self, name: str) -> P:
         """Folder of one trained network."""

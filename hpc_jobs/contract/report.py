@@ -80,6 +80,9 @@ class RoundPlan(Frozen):
     expected_core_hours: Annotated[
         float | None, Field(description="at the rate measured so far; none: nothing was yet")
     ] = None
+    packing_elements: Annotated[
+        int, Field(description="array elements that deal and pack; 0: publish_dataset does it all")
+    ] = 0
 
 
 class NightReport(Frozen):

@@ -29,7 +29,9 @@ Model = TypeVar("Model", bound=BaseModel)
 STAGES = {
     "choose_points": "points chosen",
     "solve_shards": "shards simulated",
-    "publish_dataset": "dataset packed",
+    "deal_records": "records dealt",
+    "pack_records": "records packed",
+    "publish_dataset": "dataset published",
     "train_networks": "networks trained",
     "assemble_committees": "committees assembled",
     "identify": "measurements identified",

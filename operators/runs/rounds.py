@@ -5,9 +5,10 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
-from hpc_jobs.contract.design import Design
+from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.facts import DesignFacts, ShardFacts
 from hpc_jobs.contract.layout import RunFolder, manifest_of
+from hpc_jobs.contract.packing import packing_elements
 from hpc_jobs.contract.records import Manifest
 from hpc_jobs.contract.report import ArrayReport, RoundPlan
 from hpc_jobs.contract.run import RunHandle
@@ -28,12 +29,14 @@ COST = "cost/core_hours_per_good_record"
 
 def first_round(run: RunHandle, connect: Connect = open_session) -> RoundPlan:
     """Plan the campaign's own round: all its training and test points."""
-    design = _design(run, connect)
+    campaign = _campaign(run, connect)
+    design = campaign.design
     return RoundPlan(
         round=0,
         train_records=design.train_records,
         records=design.records,
         shards=design.shards(),
+        packing_elements=packing_elements(campaign, design.records),
     )
 
 
@@ -57,30 +60,27 @@ def next_round(
         left = _unfinished(session, folder, number, campaign.execution.allowed_loss)
     rate = _measured_rate(run, mlflow or MlflowHook())
     budget = campaign.execution.nightly_core_hours
+    size = campaign.design.records_per_shard
     if left is not None:
         log.info("round %d: %d of %d shards are missing; it is finished", number, *left)
-        records = left[0] * campaign.design.records_per_shard
-        plan = RoundPlan(
-            round=number, train_records=records, records=records, shards=left[1], resumed=True
-        )
+        records, shards = left[0] * size, left[1]
     else:
-        records = max(_affordable(rate, budget), campaign.design.records_per_shard)
-        plan = RoundPlan(
-            round=number + 1,
-            train_records=records,
-            records=records,
-            shards=campaign.design.shards(records),
+        number, records = number + 1, max(_affordable(rate, budget), size)
+        shards = campaign.design.shards(records)
+        log.info(
+            "round %d: %d records for %g core-hours at %.0f an hour", number, records, budget, rate
         )
-    expected = plan.records / rate if rate > 0 else None
-    log.info(
-        "round %d: %d records for %g core-hours at %.0f records per core-hour",
-        plan.round,
-        records,
-        budget,
-        rate,
+    return RoundPlan(
+        round=number,
+        train_records=records,
+        records=records,
+        shards=shards,
+        packing_elements=packing_elements(campaign, records),
+        resumed=left is not None,
+        aims=aims,
+        budget_core_hours=budget,
+        expected_core_hours=records / rate if rate > 0 else None,
     )
-    told = {"budget_core_hours": budget, "expected_core_hours": expected, "aims": aims}
-    return plan.model_copy(update=told)
 
 
 def shards_of(plan: RoundPlan, points: ArrayReport) -> int:
@@ -181,10 +181,10 @@ def _measured_rate(run: RunHandle, mlflow: MlflowHook) -> float:
     return float(found[0].data.metrics[RATE]) if found else 0.0
 
 
-def _design(run: RunHandle, connect: Connect) -> Design:
+def _campaign(run: RunHandle, connect: Connect) -> Campaign:
     site = run.sites["cpu"]
     with connect(site.cluster) as session:
-        return read_frozen(session, folder_of(run.run_id, site)).campaign.design
+        return read_frozen(session, folder_of(run.run_id, site)).campaign
 
 
 def _child(client: "MlflowClient", run: RunHandle, planned: RoundPlan) -> str:

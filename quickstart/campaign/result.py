@@ -1,14 +1,18 @@
 """Prints what a campaign found: records, errors against baselines, alloys, the gate's decision."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from hpc_jobs.contract.errors import ContractError
+from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.measurement import Quantity
 from hpc_jobs.contract.report import CampaignReport, GateReport, NetworkErrors, error_columns
 from hpc_jobs.contract.speedup import SpeedupReport
+from hpc_jobs.contract.times import read_times, table
 from hpc_jobs.contract.validation import Judgement, Verdict
 
 
@@ -21,6 +25,17 @@ def print_result(report: CampaignReport, console: Console) -> None:
     if report.speedup:
         _print_speedup(report.speedup, console)
     _print_gate(report.gate, console)
+
+
+def print_times(folder: RunFolder[Path] | None, console: Console) -> None:
+    """Print where the time went, where the run's folder can be seen from here."""
+    if folder is None:
+        return
+    try:
+        told = table(read_times(folder))
+    except ContractError as error:
+        told = f"where the time went cannot be said: {error}"
+    console.print(f"\n{told}", markup=False, highlight=False)
 
 
 def _print_records(by_status: Mapping[str, int], console: Console) -> None:

@@ -124,6 +124,11 @@ class CampaignRun:
         """Return what the last task reports."""
         return CampaignReport.model_validate(self._xcom(REPORTING))
 
+    @property
+    def folder(self) -> RunFolder[Path] | None:
+        """The run's folder, where this machine sees it; None before it is opened, or elsewhere."""
+        return self._folder if self._folder and self._folder.root.is_dir() else None
+
     def failures(self, snapshot: RunState) -> str:
         """Return the failed tasks, each with the end of its log."""
         texts = []

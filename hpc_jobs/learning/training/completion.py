@@ -74,7 +74,7 @@ def complete(
     report = report_on_test_set(answers, dataset, validation, test, forces=forces, rivals=rivals)
     files = draw_all(folder / "figures", card.name, made.history, answers, test, scaler, report)
     write_worst_cases(folder / WORST, answers, test, scaler)
-    facts = facts_of(card, made.validation_mse, report, test)
+    facts = facts_of(card, made.validation_mse, report, test, dataset.facts.provenance)
     publish_network(folder, model, card, facts, report, validation, [*files, folder / WORST])
     return Trained(card=card, report=report)
 

@@ -74,7 +74,7 @@ def test_a_coil_that_drifts_is_named_and_one_that_is_unlike_all_too():
     steady = (0.8 + 0.01 * random.standard_normal(LEARNED_FROM + 8)).tolist()
     assert report_on(stream_of(steady)).alarms == ()
     drifted = report_on(stream_of([*steady, 0.85, 0.86, 0.86]))
-    assert any("r_value_0 drifts" in alarm for alarm in drifted.alarms)
+    assert any("coil: r_value_0" in alarm for alarm in drifted.alarms)
     assert "targeted round" in drifted.sentence
     strange = extended(stream_of(steady), verdict(99, 0.8, outside=True), START)
     assert "unlike all" in report_on(strange).sentence
