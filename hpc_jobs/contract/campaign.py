@@ -259,6 +259,7 @@ class Campaign(Frozen):
             "specimens": self.specimens.model_dump_json(),
             "noise": self.noise.model_dump_json(),
             "box": self.design.box.model_dump_json(),
+            "provenance": self.provenance,
         }
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 

@@ -61,7 +61,11 @@ def failures(verdict: Verdict) -> str:
 def _checks(comparison: Comparison, gate: Gate, verdict: Verdict | None) -> Iterator[Check]:
     challenger, champion = comparison.challenger, comparison.champion
     if comparison.provenance != "simulation":
-        yield _rehearsed()
+        # It knows no sheet, whatever it says
+        sentence = (
+            "its records are a rehearsal's, no simulations; run the campaign with a real solver"
+        )
+        yield Check(name="simulated", passed=False, sentence=sentence)
     if comparison.not_comparable:
         sentence = (
             f"it cannot be compared with the champion: {comparison.not_comparable}; bring the "
@@ -78,12 +82,6 @@ def _checks(comparison: Comparison, gate: Gate, verdict: Verdict | None) -> Iter
         yield _quick(challenger, champion, gate)
     yield from _covers(comparison, gate)
     yield _admissible(challenger, champion, gate)
-
-
-def _rehearsed() -> Check:
-    """Refuse a network that learned from a rehearsal: it knows no sheet, whatever it says."""
-    sentence = "its records are a rehearsal's, no simulations; run the campaign with a real solver"
-    return Check(name="simulated", passed=False, sentence=sentence)
 
 
 def _learned(comparison: Comparison, *, first: bool) -> Check:

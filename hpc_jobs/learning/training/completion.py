@@ -93,7 +93,8 @@ def identified(model: InverseModel, examples: Examples, device: torch.device) ->
 
 def _calibrated(model: InverseModel, examples: Examples, device: torch.device) -> Calibration:
     errors = examples.physical - identified(model, examples, device)
-    return calibrate(errors, _deviations(model, examples, device), INTERVAL_LEVEL)
+    deviations = _deviations(model, examples, device)
+    return calibrate(errors, deviations, INTERVAL_LEVEL, examples.weight)
 
 
 def _deviations(model: InverseModel, examples: Examples, device: torch.device) -> FloatArray | None:
