@@ -5,8 +5,8 @@ did, records and training included. It crosses 1 at the break-even:
 
     R = T_seq N_lookup / (T_lookup N_lookup + (T_train + T_learn) N_train)
 
-Beside it the effective speedup of Fox et al., Learning Everywhere, 2019, which counts every training
-record as an answer that somebody wanted, and so is large however few are asked:
+Beside it the effective speedup of Fox et al., Learning Everywhere, 2019, which counts every
+training record as an answer that somebody wanted, and so is large however few are asked:
 
     S = T_seq (N_lookup + N_train) / (T_lookup N_lookup + (T_train + T_learn) N_train)
 

@@ -71,12 +71,16 @@ def comparison(name: str, error: float, baseline: str, other: float) -> str:
 def _less(error: float, other: float) -> str:
     """Say how much lower an error is: as a share where a factor would be 1.0."""
     factor = other / error if error else float("inf")
-    return f"{factor:.1f} times lower" if factor > TOLD_AS_FACTOR else _share(1 - 1 / factor, "lower")
+    if factor > TOLD_AS_FACTOR:
+        return f"{factor:.1f} times lower"
+    return _share(1 - 1 / factor, "lower")
 
 
 def _more(error: float, other: float) -> str:
     factor = error / other if other else float("inf")
-    return f"{factor:.1f} times higher" if factor > TOLD_AS_FACTOR else _share(factor - 1, "higher")
+    if factor > TOLD_AS_FACTOR:
+        return f"{factor:.1f} times higher"
+    return _share(factor - 1, "higher")
 
 
 def _share(part: float, word: str) -> str:

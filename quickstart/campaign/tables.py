@@ -1,4 +1,4 @@
-"""Tables that fit a terminal: columns that find no room beside each other stand below each other."""
+"""Tables that fit a terminal: columns for which a line has no room stand below the others."""
 
 from collections.abc import Iterator, Sequence
 
