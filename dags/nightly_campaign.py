@@ -1,6 +1,6 @@
 """# Nightly campaign: spend tonight's core-hours on further records.
 
-Continues the Sobol sequence of the campaign's latest run by as many points as the budget
+Continues the Sobol sequence of the champion's run by as many points as the budget
 (`execution.nightly_core_hours`) buys at the rate measured so far. The grown dataset then starts a
 retraining.
 """
@@ -23,9 +23,11 @@ from yieldloop_dags.stages import DEFAULTS, announce_growth, continue_run, next_
     tags=["yieldloop"],
 )
 def nightly_campaign():
-    """Add one round to the campaign's latest run."""
+    """Add one round to the champion's run, or another."""
     run = continue_run()
-    dataset, _ = simulate(run, next_round(run))
+    planned = next_round(run)
+    run >> planned
+    dataset, _ = simulate(run, planned)
     announce_growth(run, dataset)
 
 

@@ -43,6 +43,10 @@ class DesignFacts(Facts):
     records: int
     shards: int
     rejected: Annotated[int, Field(description="points outside the mechanical box")]
+    by_aim: Annotated[dict[str, int], Field(description="training points by what they aim at")] = {}
+    skipped: Annotated[int, Field(description="points that the surrogate knows already")] = 0
+    audited: Annotated[int, Field(description="of such points, those simulated anyway")] = 0
+    notes: Annotated[dict[str, str], Field(description="aim -> why nothing was aimed at")] = {}
 
 
 class ShardFacts(Facts):
@@ -106,6 +110,15 @@ class ScoreFacts(Facts):
 
     verdict: Verdict
     lookups: Lookups | None = None
+
+
+class CompareFacts(Facts):
+    """compare: that both answered, on which test set."""
+
+    comparable: bool
+    reason: Annotated[str, Field(description="why the two cannot be compared; empty if they can")]
+    test_set: Annotated[str, Field(description="sha256 of the sealed test set")]
+    records: int
 
 
 class SearchFacts(Facts):

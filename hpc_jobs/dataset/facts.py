@@ -18,6 +18,7 @@ class PackedFields:
     ORIGIN = "origin"  # (n, 2) int64: round, and row of that round's design
     COMPONENTS = "components"  # (n, K) float32, of the strains, in units of the noise; train only
     FORCE_COMPONENTS = "force_components"  # (n, force_values) float32, of log forces; train only
+    WEIGHT = "weight"  # (n, 1) float32, importance weights; train only, absent where all are one
     SHEET = "sheet"  # (n, coordinates) float32, of the campaign's family; absent for one sheet
 
 

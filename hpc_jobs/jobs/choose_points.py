@@ -1,4 +1,4 @@
-"""Choose the parameter points of a round: a scrambled Sobol sequence in the mechanical box."""
+"""Choose a round's points: a Sobol sequence in the box, and what later rounds aim at."""
 
 import argparse
 
@@ -14,10 +14,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def work(task: element.Element) -> DesignFacts:
     """Publish design/round-NNN.npz; facts are its manifest's."""
-    from hpc_jobs.design.rounds import choose_round
+    from hpc_jobs.design.rounds import Targets, choose_round
 
-    options = task.arguments
-    manifest = choose_round(task.run, task.campaign, options.round, options.records)
+    options, rules = task.arguments, task.campaign.design.later_rounds
+
+    def aims() -> Targets:
+        if not rules.shares and not rules.skip_within:
+            return Targets()
+        from hpc_jobs.identification.aims import targets_of
+
+        return targets_of(task.run, task.campaign)
+
+    manifest = choose_round(task.run, task.campaign, options.round, options.records, aims)
     return DesignFacts.of(manifest)
 
 
