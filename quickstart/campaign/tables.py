@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-GAP = 2  # characters between columns
+GAP = 2  # characters between columns: one of padding, one where other boxes draw a line
 
 Cell = str | Text
 
@@ -18,8 +18,6 @@ def print_table(
     title: str,
     heads: Sequence[Cell],
     rows: Sequence[Sequence[Cell]],
-    *,
-    last_is_total: bool = False,
 ) -> None:
     """Print a table whose first column names the rows, in as many parts as the width needs.
 
@@ -31,19 +29,18 @@ def print_table(
         Of the columns, (columns,).
     rows
         Cells, (rows, columns).
-    last_is_total
-        Whether a line stands above the last row.
     """
     console.print()
     console.print(title, style="bold", markup=False, highlight=False)
     for part in parts([heads, *rows], console.width):
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP, 0, 0))
+        table = Table(
+            box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0)
+        )
         for column in part:
             justify = "left" if column == 0 else "right"
-            table.add_column(heads[column], justify=justify, no_wrap=False)
-        for number, row in enumerate(rows, 1):
-            closing = last_is_total and number == len(rows) - 1
-            table.add_row(*(row[column] for column in part), end_section=closing)
+            table.add_column(heads[column], justify=justify)
+        for row in rows:
+            table.add_row(*(row[column] for column in part))
         console.print(table)
 
 

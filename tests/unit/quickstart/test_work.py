@@ -1,5 +1,6 @@
 """`status`: what the queues have to do and which runs go on."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,8 @@ def test_a_queue_tells_its_live_jobs_and_counts_the_rest(tmp_path: Path) -> None
     store = Store(layout.node_queue("cpu"))
     job = store.job(submit(store, "simulate-solve-shards-0123456789", 3))
     assert job is not None
-    assert job.element(1).start(ME)
+    myself = identify(os.getpid())
+    assert myself and job.element(1).start(myself)
     for number in range(SHOWN_JOBS + 1):
         submit(store, f"later-{number}", 1)
     lines = list(queue_lines(layout))
