@@ -16,7 +16,7 @@ from quickstart.stack import airflow_settings
 from quickstart.stack.airflow_api import AirflowApi
 from quickstart.stack.supervisor import Stack
 
-WIDTH_WITHOUT_TERMINAL = 110
+WIDTH_WITHOUT_TERMINAL = 80
 
 
 class WrongSetting(Exception):

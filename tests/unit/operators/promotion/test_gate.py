@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from hpc_jobs.contract.gate import Contestant, Gate, PersonsWord, SheetAnswers
+from hpc_jobs.contract.gate import Gate, PersonsWord, SheetAnswers
 from hpc_jobs.contract.validation import Judgement, Limits, Verdict
 from operators.promotion.bootstrap import improvement
 from operators.promotion.gate import decide, with_word
@@ -34,17 +34,6 @@ STRICT, LOOSE = Gate(minimum_improvement=0.1), Gate(require_validation=False)
 PASS, FAIL = verdict(True), verdict(False)
 OLD = contestant(0.1, seed=2)
 NAN = contestant(losses=(math.nan,) * 300)
-
-
-@pytest.mark.parametrize("champion", [None, OLD])
-@pytest.mark.parametrize("judged", [None, PASS])
-def test_a_rehearsal_never_becomes_champion(
-    champion: Contestant | None, judged: Verdict | None
-) -> None:
-    best = comparison(contestant(1e-9), champion, provenance="rehearsal")
-    decision = decide(best, LOOSE, judged)
-    assert not decision.promoted
-    assert "rehearsal" in decision.reason
 
 
 @pytest.mark.parametrize(
