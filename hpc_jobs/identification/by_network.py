@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from hpc_jobs.contract.answers import derived_names
 from hpc_jobs.contract.campaign import Campaign
@@ -23,7 +23,7 @@ from hpc_jobs.identification.mesh_bias import MeshBias, on_mesh
 from hpc_jobs.identification.validity import unphysical
 from hpc_jobs.measurement.file import Measurement
 
-_SPREAD = float(norm.ppf((1 + INTERVAL_LEVEL) / 2))
+_SPREAD = float(ndtri((1 + INTERVAL_LEVEL) / 2))
 """Half the width of a normal law's interval, in deviations."""
 
 
