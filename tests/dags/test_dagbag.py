@@ -78,7 +78,7 @@ def test_what_people_start_is_not_scheduled_and_all_else_is(in_airflow):
 
 
 def test_parsing_is_quick(in_airflow):
-    """Below a second of computing for the whole bag; the best of three, since machines have moods."""
+    """Below a second of computing for the whole bag; the best of three."""
     assert min(load(in_airflow)["seconds"] for _ in range(3)) < 1.0
 
 
