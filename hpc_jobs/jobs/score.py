@@ -2,6 +2,7 @@
 
 import argparse
 
+from hpc_jobs.contract.answers import reported
 from hpc_jobs.contract.facts import ScoreFacts
 from hpc_jobs.contract.records import publish_model, read_model
 from hpc_jobs.contract.speedup import Updating
@@ -101,9 +102,11 @@ def _judgement_metrics(prefix: str, judgement: Judgement) -> dict[str, float]:
         f"{prefix}/novelty": judgement.novelty / judgement.novelty_limit,
     }
     metrics |= {f"{prefix}/{error}": value for error, value in judgement.errors.items()}
-    for quantity, (found, true) in judgement.quantities.items():
-        if found is not None and true is not None:
-            metrics[f"{prefix}/{quantity}_error"] = found - true
+    for one in reported(judgement):
+        if one.value is not None and one.name not in judgement.quantities:
+            metrics[f"{prefix}/{_metric(one.name)}"] = one.value
+        if one.error is not None:
+            metrics[f"{prefix}/{_metric(one.name)}_error"] = one.error
     return metrics
 
 
