@@ -64,6 +64,11 @@ def _compare(job: element.Element, estimate: Estimate, *, refined: bool = False)
     return case
 
 
+def _metric(name: str) -> str:
+    """As MLflow may have it: k@0.05 is k_0.05."""
+    return name.replace("@", "_")
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Which validation."""
     parser.add_argument("--validation", required=True, help="name of the validation")
