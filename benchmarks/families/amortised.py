@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from benchmarks.families.goals import judged
 from hpc_jobs.contract.answers import is_log_stress, label_of, strain_of
+from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.validation import INTERVAL_LEVEL
 from hpc_jobs.dataset.dataset import Examples
 from hpc_jobs.forward.natural import QUANTITIES
@@ -50,7 +51,13 @@ def floor_of(
     return Floor(variances, rows)
 
 
-def report(model: TrainedModel, examples: Examples, floor: Floor, records: int) -> None:
+def report(
+    model: TrainedModel,
+    campaign: Campaign,
+    examples: Examples,
+    floor: Floor,
+    records: int,
+) -> None:
     """Print each quantity's error over its floor, and how often intervals hold the truth."""
     asked = (examples.strains, examples.forces, examples.known)
     answers, ends = model.predict(*asked), model.intervals(*asked)
@@ -72,19 +79,19 @@ def report(model: TrainedModel, examples: Examples, floor: Floor, records: int) 
         goal = max((size for size in GOAL if size <= records), default=min(GOAL))
         mean = float(np.mean(ratios))
         judged(f"mechanical values over the floor, {records} records", mean, GOAL[goal])
-    _judge_curve(model, examples, errors)
+    _judge_curve(model, campaign, examples, errors)
     shares = [one.share for one in coverage.values()]
     low, high = COVERAGE_GOAL
     outside = sum(not low <= share <= high for share in shares)
     judged(f"quantities of {len(shares)} covered outside {low:.0%} to {high:.0%}", outside, 0)
 
 
-def _judge_curve(model: TrainedModel, examples: Examples, errors: FloatArray) -> None:
+def _judge_curve(
+    model: TrainedModel, campaign: Campaign, examples: Examples, errors: FloatArray
+) -> None:
     """Median errors of k(p), each node where the sheet was strained so far."""
-    specimens_shape, noise = model.card.strain_shape, model.card.noise_strain
-    reached = np.array(
-        [strain_reached(row, specimens_shape, noise) for row in examples.strains]
-    )
+    specimens, noise = campaign.specimens, campaign.noise.strain
+    reached = np.array([strain_reached(row, specimens, noise) for row in examples.strains])
     medians = {}
     for k, name in enumerate(model.targets):
         if is_log_stress(name) and strain_of(name) <= CURVE_STRAIN:

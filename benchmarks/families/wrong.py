@@ -19,8 +19,6 @@ from benchmarks.families.coils import (
 )
 from benchmarks.families.goals import judged
 from hpc_jobs.contract.campaign import Campaign
-from hpc_jobs.contract.material import NODE_PRESTRAIN
-from hpc_jobs.contract.sheet import LEVEL_STRAIN
 from hpc_jobs.forward.natural import QUANTITIES
 from hpc_jobs.identification.engine import Engine, NoSheet
 from hpc_jobs.identification.outside import Descent

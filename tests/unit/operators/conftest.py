@@ -190,7 +190,9 @@ def context() -> dict[str, Any]:
         task_id="simulate.solve_shard",
         map_index=-1,
         max_tries=3,
+        pushed={},
     )
+    ti.xcom_push = ti.pushed.__setitem__
     return {"ti": ti, "task_state_store": StateStore()}
 
 
