@@ -88,11 +88,10 @@ def amortised(options: argparse.Namespace, changes: dict[str, object]) -> Traine
 
 def _speedup(record_s: float, records: int, lookup_s: float) -> None:
     """Print ratios of total costs; training, minutes on one machine, is not among them."""
-    print(
-        f"\na new coil: {1e3 * lookup_s:.1f} ms by the network, {UPDATING * record_s:.1f} s by FEM"
-    )
+    sought_s = UPDATING * record_s
+    print(f"\na new coil: {1e3 * lookup_s:.1f} ms by the network, {sought_s:.1f} s by FEM updating")
     for coils in COILS:
-        ratio = coils * UPDATING * record_s / (records * record_s + coils * lookup_s)
+        ratio = coils * sought_s / (records * record_s + coils * lookup_s)
         print(f"{coils} coils: FEM updating costs {ratio:.2f} times the family's simulations")
 
 

@@ -7,7 +7,7 @@ from benchmarks.families.goals import judged
 from hpc_jobs.contract.answers import is_log_stress, strain_of
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.material import Material
-from hpc_jobs.contract.specimen import Mesh, Piece
+from hpc_jobs.contract.specimen import Mesh
 from hpc_jobs.dataset.pack import given_values
 from hpc_jobs.design.family import coordinates_of
 from hpc_jobs.forward.natural import QUANTITIES
@@ -20,7 +20,7 @@ from hpc_jobs.identification.quantities import log_stresses
 from hpc_jobs.learning.models.trained_model import TrainedModel
 from hpc_jobs.measurement.alloys import ALLOYS
 from hpc_jobs.measurement.file import Measurement
-from hpc_jobs.measurement.virtual_experiment import virtual_experiment
+from hpc_jobs.measurement.virtual_experiment import as_told, virtual_experiment
 
 INSIDE = ("dp780", "tr1180", "dp600", "dc04", "aa6022")
 R_GOAL, STRESS_GOAL, CURVE_GOAL = 0.03, 0.01, 0.01
@@ -74,12 +74,7 @@ def outside(campaign: Campaign) -> None:
     away, most = [], 0
     for seed in range(STARTS):
         seen = coil.noisy(campaign, seed)
-        pieces = tuple(
-            Piece(displacements_mm=piece.displacements_mm) for piece in seen.specimens.pieces
-        )
-        engine = Engine(
-            campaign, campaign.specimens.model_copy(update={"pieces": pieces}), campaign.noise
-        )
+        engine = Engine(campaign, as_told(seen.specimens), campaign.noise)
         natural = engine.natural
         mean, deviation = natural.told(exactly(material))
         prior = NormalPrior(mean, np.clip(deviation, SURE, WIDE))

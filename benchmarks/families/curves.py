@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.families.coils import R_VALUES, asked, columns_of, drawn, exactly, tested
 from benchmarks.families.goals import judged
 from hpc_jobs.contract.campaign import Campaign
-from hpc_jobs.contract.material import Hardening, Nodes, Swift, Voce
+from hpc_jobs.contract.material import Hardening, Material, Nodes, Swift, Voce
 from hpc_jobs.design.family import coordinates_of
 from hpc_jobs.fem.materials.flow_stress import flow_stress
 from hpc_jobs.fem.materials.hardening import hardening_array
@@ -89,7 +89,13 @@ def compare(model: TrainedModel, campaign: Campaign, sheets: int) -> None:
                    float(np.median(found)), GOAL)  # fmt: skip
 
 
-def _moved(model, campaign, parameters, material, hardening) -> float | None:  # type: ignore[no-untyped-def]
+def _moved(
+    model: TrainedModel,
+    campaign: Campaign,
+    parameters: FloatArray,
+    material: Material,
+    hardening: Hardening,
+) -> float | None:
     """Largest difference of an r-value's error between a curve and the family's own next to it."""
     family = campaign.family
     true = material.model_copy(update={"hardening": hardening})

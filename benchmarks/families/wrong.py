@@ -24,6 +24,7 @@ from hpc_jobs.identification.engine import Engine, NoSheet
 from hpc_jobs.identification.outside import Descent
 from hpc_jobs.identification.posterior import NormalPrior
 from hpc_jobs.learning.models.trained_model import TrainedModel
+from hpc_jobs.measurement.virtual_experiment import as_told
 
 SLOPE, LEVEL, MODULUS, ANGLE_DEG, GAIN = 0.02, 0.01, 0.02, 0.7, 0.007
 R_GOAL, STRESS_GOAL, LEAST_COVERED = 0.03, 0.005, 0.87
@@ -87,7 +88,7 @@ def _single_sheet(
     campaign: Campaign, seen: Coil, coil: Coil, assumed: FloatArray
 ) -> FloatArray | None:
     """Fit the seven mechanical values alone; none where no sheet is found."""
-    engine = Engine(campaign, _as_drawn(coil), campaign.noise, keep=False)
+    engine = Engine(campaign, as_told(coil.specimens), campaign.noise, keep=False)
     natural = engine.natural
     x = natural.natural(np.append(coil.truth, assumed)[None])[0]
     mean = (x - natural.centre) / natural.spread
@@ -101,13 +102,6 @@ def _single_sheet(
     except NoSheet:
         return None
     return engine.physical(found.u)[:free]
-
-
-def _as_drawn(coil: Coil):  # type: ignore[no-untyped-def]
-    pieces = tuple(
-        type(piece)(displacements_mm=piece.displacements_mm) for piece in coil.specimens.pieces
-    )
-    return coil.specimens.model_copy(update={"pieces": pieces})
 
 
 def _print(who: str, errors: FloatArray, *, judge: bool) -> None:
