@@ -94,14 +94,17 @@ def reported(judgement: Judgement) -> tuple[Reported, ...]:
     for quantity, (value, true) in judgement.quantities.items():
         low, high = judgement.intervals.get(quantity, (None, None))
         lines.append(Reported(quantity, label_of(quantity), value, low, high, true))
-    others = [name for name in judgement.found if name not in judgement.quantities]
-    for name in sorted(others, key=_order):
-        one = judgement.found[name]
-        lines.append(Reported(name, label_of(name), one.value, one.low, one.high, one.true))
-    return tuple(lines)
+    for name, one in judgement.found.items():
+        if name not in judgement.quantities:
+            lines.append(Reported(name, label_of(name), one.value, one.low, one.high, one.true))
+    return tuple(sorted(lines, key=in_order))
 
 
-def _order(name: str) -> tuple[bool, float, str]:
-    """Scalars first, then stresses by their strain."""
-    stress = name.startswith(STRESS)
-    return (stress, float(name[len(STRESS) :]) if stress else 0.0, name)
+def in_order(line: Reported) -> tuple[int, float, str]:
+    """Sort key: mechanical values in their own order, scalars, stresses by their strain."""
+    if line.is_stress:
+        return (2, float(line.name[len(STRESS) :]), "")
+    mechanical = get_args(Quantity)
+    if line.name in mechanical:
+        return (0, mechanical.index(line.name), "")
+    return (1, 0.0, line.name)
