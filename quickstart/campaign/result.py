@@ -104,10 +104,12 @@ def _share(part: float, word: str) -> str:
 
 def _print_alloys(verdict: Verdict, console: Console) -> None:
     """Print what the network made of each measurement, and what the refinement did."""
-    title = "identified quantities of each alloy, with 90 % intervals (true); k(p) in MPa"
+    title = "identified quantities of each alloy, with 90 % intervals (true)"
     _print_lines(title, verdict.measurements, console)
     if verdict.refined:
-        _print_lines("refined, with 90 % intervals (true)", verdict.refined, console)
+        _print_lines(
+            "refined by the forward surrogate, with 90 % intervals (true)", verdict.refined, console
+        )
     for name, note in verdict.notes.items():
         console.print(f"  {name}: {note}", markup=False)
 
@@ -126,7 +128,7 @@ def _print_lines(title: str, judged: Mapping[str, Judgement], console: Console) 
         [each.name, *(_with_interval(lines.get(each.name)) for lines in told.values())]
         for each in every
     ]
-    print_table(console, title, ["quantity", *heads], rows)
+    print_table(console, title, ["quantity, k in MPa", *heads], rows)
 
 
 def _with_interval(line: Reported | None) -> str:
