@@ -2,6 +2,7 @@
 
     <workspace>/code/<sha256>/             hpc_jobs as it ran
     <workspace>/code/kernels/              compiled kernels, keyed by their sources
+    <workspace>/code/native/               the native library, keyed by its sources and machine
     <workspace>/<run_id>/
       campaign.json
       design/round-000.npz, .json
@@ -12,6 +13,7 @@
       search/<name>/
       turns/000001.json             whose turn it is to write here
       jobs/<token>/
+    <workspace>/sealed/<question>/v0001.json, ...npz    test sets that no network trains on
 
 The control host builds the same paths with PurePosixPath, the jobs with Path.
 """
@@ -44,6 +46,10 @@ class Workspace(Generic[P]):
     def code(self, sha256: str) -> P:
         """Folder of one version of hpc_jobs; goes on PYTHONPATH."""
         return self.root / "code" / sha256
+
+    def sealed(self, question: str) -> P:
+        """Folder of the sealed test sets of all campaigns that ask the same question."""
+        return self.root / "sealed" / question
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,10 @@ class RunFolder(Generic[P]):
     def dataset_manifest(self) -> P:
         """Manifest of the packed dataset, rewritten whenever it grows."""
         return self.dataset / "manifest.json"
+
+    def packing(self, generation: int) -> P:
+        """Folder of what a generation of the dataset is made from; removed once it is published."""
+        return self.dataset / "packing" / f"g{generation:04d}"
 
     def model(self, name: str) -> P:
         """Folder of one trained network."""
@@ -141,6 +151,10 @@ class RunFolder(Generic[P]):
     def verdict(self, validation: str) -> P:
         """Whether an inverse validation passed, and why."""
         return self.validation(validation) / "verdict.json"
+
+    def comparison(self, validation: str) -> P:
+        """Path of what challenger and champion answered: the gate's evidence."""
+        return self.validation(validation) / "comparison.json"
 
     def figure(self, validation: str, measurement: str) -> P:
         """One measurement against its re-simulation, for people."""

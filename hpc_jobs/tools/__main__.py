@@ -17,6 +17,8 @@ TOOLS = {
     "tensile": ("tensile", "evaluate a tensile test: E, Rp0.2, Rm, Ag, r, hardening laws"),
     "virtual-experiment": ("virtual_experiment", "simulate the measurement of a known alloy"),
     "design-report": ("design_report", "say what a campaign's experiment will tell of its sheets"),
+    "plan": ("plan", "say what a campaign will cost, and what to ask a scheduler for"),
+    "times": ("times", "say where a run's time went, task by task"),
     "inspect-shard": ("inspect_shard", "say what a shard of records holds; draw it"),
     "doctor": ("doctor", "say what this machine lacks to run the jobs"),
 }

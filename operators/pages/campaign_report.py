@@ -5,11 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.facts import PackedFacts, ScoreFacts
 from hpc_jobs.contract.identified import Value
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.measurement import QUANTITY_LABELS, Quantity
+from hpc_jobs.contract.records import Manifest
 from hpc_jobs.contract.report import (
     ArrayReport,
     CampaignReport,
@@ -25,8 +29,9 @@ from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import MlflowHook
 from operators.pages.answers_section import Answer, read_answers, without_files
 from operators.pages.page import Figure, embedded, template
-from operators.pages.speedup import speedup_report, speedup_svg
+from operators.pages.speedup import log_speedup, speedup_report, speedup_svg
 from operators.runs.run import folder_of, read_frozen
+from operators.tracking.summary import describe_result
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -77,22 +82,49 @@ def campaign_report(
 
 
 def retraining_report(
-    run: RunHandle, challenger: Challenger, scored: ArrayReport, gate: GateReport
+    run: RunHandle,
+    challenger: Challenger,
+    scored: ArrayReport,
+    gate: GateReport,
+    connect: Connect = open_session,
 ) -> CampaignReport:
-    """Assemble what a retraining brought: no records, no speedup, else as a campaign's.
+    """Assemble the result of a retraining: all records that the dataset has by now; no speedup.
 
-    Its page has a name of its own, so that it overwrites none.
+    Raises CorruptFile where the dataset's manifest or what was scored is not of this version.
     """
+    site = run.sites["cpu"]
+    path = folder_of(run.run_id, site).dataset_manifest
+    with connect(site.cluster) as session:
+        try:
+            manifest = Manifest.model_validate_json(session.read(str(path)))
+        except (FileNotFoundError, ValidationError) as error:
+            raise CorruptFile(f"{session.cluster}:{path}: {error}") from None
     return CampaignReport(
         run_id=run.run_id,
         campaign=run.campaign,
         mlflow_run_id=run.mlflow_run_id,
-        page=f"retraining/{gate.validation}.html",
-        records_by_status={},
+        records_by_status=manifest.facts["by_status"],
         networks=challenger.networks,
         verdict=scored.read(ScoreFacts).verdict,
         gate=gate,
     )
+
+
+def publish_report(
+    run: RunHandle,
+    report: CampaignReport,
+    mlflow: MlflowHook | None = None,
+    connect: Connect = open_session,
+) -> tuple[CampaignReport, str]:
+    """Put a result where people look in MLflow; returns it, and the address of its page."""
+    mlflow = mlflow or MlflowHook()
+    experiment = str(mlflow.require().get_run(run.mlflow_run_id).info.experiment_id)
+    report = report.model_copy(update={"mlflow_experiment_id": experiment})
+    if report.speedup:
+        log_speedup(run, report.speedup, mlflow)
+    page = log_campaign_page(run, report, mlflow, connect)
+    describe_result(run, report, mlflow)
+    return report, mlflow.artifact_link(experiment, run.mlflow_run_id, page)
 
 
 def log_campaign_page(
@@ -174,7 +206,7 @@ def render(
     dates = {answer.sheet.identified_on for answer in shown if answer.sheet}
     return template("campaign.html.j2").render(
         report=report,
-        title="Campaign" if report.records_by_status else "Retraining of",
+        title="Campaign" if report.speedup else "Retraining of",
         dates=sorted(dates),
         answers=shown,
         told=TOLD,

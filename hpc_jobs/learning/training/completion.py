@@ -81,7 +81,7 @@ def complete(
         write_history(folder / HISTORY, made.history)
         files.append(folder / HISTORY)
     write_worst_cases(folder / WORST, answers, test, scaler)
-    facts = facts_of(card, made.validation_mse, report, test)
+    facts = facts_of(card, made.validation_mse, report, test, dataset.facts.provenance)
     publish_network(folder, model, card, facts, report, validation, [*files, folder / WORST])
     return Trained(card=card, report=report)
 
@@ -93,7 +93,8 @@ def identified(model: InverseModel, examples: Examples, device: torch.device) ->
 
 def _calibrated(model: InverseModel, examples: Examples, device: torch.device) -> Calibration:
     errors = examples.physical - identified(model, examples, device)
-    return calibrate(errors, _deviations(model, examples, device), INTERVAL_LEVEL)
+    deviations = _deviations(model, examples, device)
+    return calibrate(errors, deviations, INTERVAL_LEVEL, examples.weight)
 
 
 def _deviations(model: InverseModel, examples: Examples, device: torch.device) -> FloatArray | None:

@@ -6,14 +6,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import pytest
 
 from hpc_jobs.cards import CARDS
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
+from hpc_jobs.contract.facts import DesignFacts
+from hpc_jobs.contract.gate import Comparison
 from hpc_jobs.contract.identified import IdentifiedSheet
-from hpc_jobs.contract.layout import RunFolder
+from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.loading import load
-from hpc_jobs.contract.records import publish_model, read_model
+from hpc_jobs.contract.records import (
+    ShardFields,
+    publish_model,
+    read_manifest,
+    read_model,
+)
 from hpc_jobs.contract.specimen import Mesh
 from hpc_jobs.contract.validation import Estimates, Verdict
 from hpc_jobs.measurement.file import write_measurement
@@ -24,7 +32,15 @@ ROOT = Path(__file__).parents[3]
 
 SMALL = {
     "specimens": {"mesh": {"along": 8, "across": 4}, "output_times": 6, "end_displacement_mm": 0.8},
-    "design": {"train_records": 120, "test_records": 8, "records_per_shard": 128},
+    "design": {
+        "train_records": 120,
+        "test_records": 8,
+        "records_per_shard": 128,
+        "later_rounds": {
+            **{"posteriors": 0.4, "disagreement": 0.1, "calibration": 0.1, "edges": 0.1},
+            **{"skip_within": 2.0, "audit_share": 0.2, "least_gain": 1e-6},
+        },
+    },
     "training": {
         "networks": [{"kind": "mlp", "components": 8, "hidden": [32]}],
         "epochs": 20,
@@ -61,6 +77,44 @@ def test_every_job_from_points_to_verdict(tmp_path: Path, demo: Path) -> None:
         job(run, "resimulate", "--validation", "first", index=index)
     job(run, "score", "--validation", "first")
     _check(run)
+    _compared(run)
+    _aimed(run)
+
+
+def _compared(run: RunFolder[Path]) -> None:
+    """The gate's evidence: alone, against itself, against a champion that is gone."""
+    asked = ("compare", "--model", "small-mlp", "--validation", "first")
+    job(run, *asked)
+    alone = read_model(Comparison, run.comparison("first"))
+    assert alone.champion is None and not alone.not_comparable
+    assert alone.sealed.records == len(alone.challenger.losses) == 8
+    assert (run.root.parent / "sealed" / alone.sealed.question / "v0001.json").is_file()
+    assert {*alone.challenger.sheets, *alone.without_twin} == {"dp780", "aa2090"}
+    job(run, *asked, "--champion-run", "run", "--champion", "small-mlp")
+    both = read_model(Comparison, run.comparison("first"))
+    assert both.champion is not None and both.champion.losses == both.challenger.losses
+    assert both.sealed == alone.sealed and both.challenger.losses == alone.challenger.losses
+    job(run, *asked, "--champion-run", "gone", "--champion", "mlp")
+    lone = read_model(Comparison, run.comparison("first"))
+    assert lone.champion is None and "missing" in lone.not_comparable
+
+
+def _aimed(run: RunFolder[Path]) -> None:
+    """A later round aims at what this run has found out, and its weights reach the dataset."""
+    job(run, "choose_points", "--round", "1", "--records", "30")
+    facts = DesignFacts.of(read_manifest(manifest_of(run.design(1)), "design"))
+    assert sum(facts.by_aim.values()) == 30 and not facts.stopped
+    assert facts.by_aim["posteriors"] == 12, facts
+    assert facts.curve is not None and facts.curve.error[-1] >= 1
+    assert set(facts.by_aim) | set(facts.notes) >= {"disagreement", "calibration", "edges"}
+    job(run, "solve_shard", "--round", "1")
+    with h5py.File(run.shard(1, 0)) as file:
+        weights = file[ShardFields.WEIGHT][...]
+    assert weights.shape == (30,) and weights.min() < 0.9
+    job(run, "publish_dataset")
+    sealed = read_model(Comparison, run.comparison("first")).sealed
+    job(run, "compare", "--model", "small-mlp", "--validation", "first")
+    assert read_model(Comparison, run.comparison("first")).sealed == sealed
 
 
 def _check(run: RunFolder[Path]) -> None:

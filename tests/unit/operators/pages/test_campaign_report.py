@@ -2,6 +2,7 @@
 
 import base64
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -60,24 +61,35 @@ def test_what_learning_was_worth_by_hand() -> None:
     network = found.answers["network"]
     assert found.lookups[0] == 2  # the measurements of this campaign
     assert network.effective_speedup(2) == pytest.approx(10 * 102 / (0.1 * 2 + 150))
+    assert network.cost_ratio(2) == pytest.approx(10 * 2 / (0.1 * 2 + 150))
+    assert network.cost_ratio(15) < 1 <= network.cost_ratio(16), "it crosses 1 at the break-even"
     assert network.limit == pytest.approx(100) and network.break_even == 16
     assert found.answers["surrogate"].sequential_s == pytest.approx(0.05)
-    assert "never" in found.rows[1]  # the refinement is slower than FEM updating
+    [pays] = [row for row in found.rows if row[0].startswith("cheaper from")]
+    assert pays[2] == "never"  # the refinement is slower than FEM updating
+    labels = [row[0] for row in found.rows]
+    assert labels.index("cost ratio at 2") < labels.index("Fox's S at 2")
     metrics = speedup_metrics(found)
-    assert metrics["speedup/network/at_1000"] == pytest.approx(10 * 1100 / 250)
+    assert metrics["speedup/network/fox_s_at_1000"] == pytest.approx(10 * 1100 / 250)
+    assert metrics["speedup/network/cost_ratio_at_1000"] == pytest.approx(10 * 1000 / 250)
     assert metrics["speedup/network/break_even"] == 16
     assert "speedup/refinement/break_even" not in metrics
     page = render(REPORT.model_copy(update={"speedup": found}), NOTHING)
-    assert "network for FEM updating 10 s 0.1 s 6.79 44 99.9 100 16" in text_of(page)
+    text = text_of(page)
+    assert "classical answer 10 s 10 s 0.05 s learned answer 0.1 s 20 s 0.0001 s" in text
+    assert "cost ratio at 2 0.133" in text and "Fox's S at 2 6.79" in unescape(text)
     svg = base64.b64decode(re.findall(r"svg\+xml;base64,([^\"]+)", page)[0]).decode()
     words = [element.text or "" for element in ElementTree.fromstring(svg).iter()]
     assert sum("pays from" in word for word in words) == 2
     [axes] = speedup_figure(found).axes
     curves = {
-        line.get_label(): line.get_ydata() for line in axes.lines if len(line.get_xdata()) > 9
+        line.get_label(): line.get_ydata()
+        for line in axes.lines
+        if len(line.get_xdata()) > 9 and line.get_linestyle() == "-"
     }
     assert len(curves) == 3
     [rising] = [curve for label, curve in curves.items() if label.startswith("network")]
+    assert rising[0] < 1 < rising[-1], "nobody gains by a single answer"
     assert np.all(np.diff(np.asarray(rising)) >= 0), "the more lookups, the faster"
     assert rising[-1] > 10 * rising[0]
 
