@@ -8,7 +8,6 @@ import pytest
 
 from hpc_jobs.cards import cards_of
 from hpc_jobs.contract.campaign import Campaign
-from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.measurement import MeasurementHeader
 from hpc_jobs.contract.validation import Estimate, Found
 from hpc_jobs.identification.identified_sheet import better_of, identified_sheet, judged
@@ -17,7 +16,7 @@ from hpc_jobs.identification.verdict import Case, score
 from hpc_jobs.measurement.alloys import ALLOYS
 from hpc_jobs.measurement.file import Measurement
 from hpc_jobs.measurement.virtual_experiment import yield_parameters
-from tests.harness.families import DEMO
+from tests.harness.families import small_family
 
 VARIANCE = 4e-4
 RUN = {"run_id": "r1", "validation": "v1", "model": "m1"}
@@ -26,11 +25,8 @@ RUN = {"run_id": "r1", "validation": "v1", "model": "m1"}
 @pytest.fixture(scope="module")
 def family() -> Campaign:
     """A family whose exponent and curve are asked for."""
-    material = {
-        "exponent": {"range": [5, 8], "role": "identified"},
-        "hardening": {"law": "nodes", "k05_over_e": [0.0015, 0.006]},
-    }
-    return load(Campaign, DEMO, {"material": material, "validation": {"updating": False}})
+    exponent = {"range": [5, 8], "role": "identified"}
+    return small_family(material={"exponent": exponent, "youngs_modulus_mpa": 200_000})
 
 
 def answered(campaign: Campaign, **changes: object) -> Case:
@@ -70,7 +66,7 @@ def test_a_familys_sheet_tells_its_curve_and_exponent(family: Campaign) -> None:
     level = sheet.material.hardening.stresses_mpa[
         sheet.material.hardening.plastic_strains.index(0.05)
     ]
-    assert level == pytest.approx(exp(np.log(0.0015 * 0.006) / 2) * 200_000)
+    assert level == pytest.approx(exp(np.log(0.00125 * 0.0072) / 2) * 200_000)
     assert 0.1 < sheet.strain_reached < 0.3
     text = cards_of(sheet)["coil_mat133.k"]
     assert "k(0.05) = 790.0 +- 10.0 MPa" in text and "EXTRAPOLATED" in text
