@@ -1,6 +1,6 @@
 """What a mistake in a measurement costs: a sheet that is known, each mistake made in turn.
 
-    python -m benchmarks.measured [--campaign dags/campaigns/demo.yaml] [--only NAME ...]
+    python -m benchmarks.measured [--campaign dags/campaigns/single_sheet.yaml] [--only NAME ...]
 
 For every mistake: the answer that takes all that is written for exact, and the examined one, with
 the largest error of an r-value, its 90 % interval there, and what the examination suspects.
@@ -233,7 +233,7 @@ def measurement_of(truth: Truth, mistake: Mistake, seed: int) -> Measurement:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--campaign", type=Path, default=Path("dags/campaigns/demo.yaml"))
+    parser.add_argument("--campaign", type=Path, default=Path("dags/campaigns/single_sheet.yaml"))
     parser.add_argument("--alloy", default="dp780", choices=sorted(ALLOYS))
     parser.add_argument("--only", nargs="*", default=list(MISTAKES))
     parser.add_argument("--seed", type=int, default=1)

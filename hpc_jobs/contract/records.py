@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.frozen import Frozen
+from hpc_jobs.contract.phases import Phases
 from hpc_jobs.job_folder.writer import publish as publish  # as the elements do: one way
 
 MOST_HASHING_THREADS = 8
@@ -95,6 +96,8 @@ class ElementResult(Frozen):
     wall_s: float
     cpu_s: float
     message: str = ""
+    phases: Phases | None = None
+    peak_mib: Annotated[float, Field(ge=0, description="of resident memory; 0: not said")] = 0.0
     facts: dict[str, Any] = {}
 
 

@@ -1,4 +1,4 @@
-"""When an identified material counts as right, what came out, and when a network takes over."""
+"""When an identified material counts as right, and what came out."""
 
 from typing import Annotated, Literal, Self
 
@@ -91,15 +91,6 @@ class Validation(Limits):
     def limits(self) -> Limits:
         """The tolerances alone."""
         return Limits(**self.model_dump(include=set(Limits.model_fields)))
-
-
-class Gate(Frozen):
-    """The challenger becomes champion if its off-grid error is lower by at least this share."""
-
-    minimum_improvement: Annotated[float, Field(ge=0, lt=1)] = 0.02
-    require_validation: Annotated[
-        bool, Field(description="refuse a challenger that fails the inverse validation")
-    ] = True
 
 
 Covariance = Annotated[

@@ -8,6 +8,7 @@ from pydantic import Field, FiniteFloat, ValidationError, model_validator
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.frozen import Frozen, Positive
 from hpc_jobs.contract.records import Manifest, first_mistake
+from hpc_jobs.contract.solver import Provenance
 
 
 class PackedFields:
@@ -84,6 +85,9 @@ class Part(Frozen):
 class DatasetFacts(Frozen):
     """The facts of a manifest of kind "dataset"."""
 
+    provenance: Annotated[
+        Provenance, Field(description="a rehearsal's networks never become champion")
+    ] = "simulation"
     generation: Annotated[int, Field(ge=1)]
     rounds: tuple[int, ...]
     train: int

@@ -211,6 +211,7 @@ def _first(
     names: list[str],
 ) -> DatasetFacts:
     return DatasetFacts(
+        provenance=campaign.provenance,
         generation=plan.generation,
         rounds=plan.rounds,
         train=settled.train,

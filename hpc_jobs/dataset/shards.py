@@ -38,7 +38,7 @@ COLUMNS = ("strains", "forces", "parameters", "sheet", "origin", "is_test", "wei
 class _DesignFacts(BaseModel):
     """What is needed of a design's manifest."""
 
-    shards: Annotated[int, Field(ge=1, le=1_000_000)]
+    shards: Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class _ShardFacts(BaseModel):
@@ -216,6 +216,7 @@ class _Table:
         if ShardFields.WEIGHT in file.keys():  # noqa: SIM118
             layout[ShardFields.WEIGHT] = ("f", (records,))
         self._columns = {name: _column(file, path, name, *kind) for name, kind in layout.items()}
+        _require_provenance(file, path, campaign)
         self._path, self._source, self._derived = path, source, derived
 
     def read(self, rows: slice) -> Shard:
@@ -264,6 +265,16 @@ class _Table:
         if not len(parameters):
             return np.empty((0, parameters.shape[1] + len(self._derived.names)))
         return np.hstack([parameters, self._derived.of(parameters, sheet)])
+
+
+def _require_provenance(file: h5py.File, path: Path, campaign: Campaign) -> None:
+    """Refuse simulations among a rehearsal's records, and the other way round."""
+    found = str(file.attrs.get("provenance", "simulation"))  # rehearsals always say what they are
+    if found != campaign.provenance:
+        raise CorruptFile(
+            f"{path}: its records are of a {found}, the campaign's solver '{campaign.solver}' "
+            f"makes those of a {campaign.provenance}; {AGAIN}"
+        )
 
 
 def _column(

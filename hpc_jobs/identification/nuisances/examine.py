@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.examination import Examination, Suspect
@@ -264,7 +264,7 @@ def _report(
     swaps: list[Swap],
 ) -> Examined:
     rows = len(problem.residual)
-    lowest, highest = np.sqrt(chi2.ppf([CHANCE, 1 - CHANCE], rows) / rows)
+    lowest, highest = np.sqrt(chdtri(rows, [1 - CHANCE, CHANCE]) / rows)
     rms = float(np.sqrt(explanations[0].chi_square / rows))
     widened = max(1.0, rms) if rms > highest else 1.0
     if widened > 1:
