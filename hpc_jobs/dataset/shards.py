@@ -240,7 +240,7 @@ class _Table:
             origin=np.stack([np.full_like(points, self._source.round), points], axis=1),
             is_test=data[ShardFields.IS_TEST].astype(bool),
             weight=data.get(ShardFields.WEIGHT, np.ones(len(points))).astype(np.float64),
-            by_status=Counter(RecordStatus.NAMES[code] for code in status),
+            by_status=_counted(status),
         )
 
     def _check(self, data: dict[str, NDArray[Any]]) -> None:
@@ -275,6 +275,11 @@ def _require_provenance(file: h5py.File, path: Path, campaign: Campaign) -> None
             f"{path}: its records are of a {found}, the campaign's solver '{campaign.solver}' "
             f"makes those of a {campaign.provenance}; {AGAIN}"
         )
+
+
+def _counted(status: NDArray[np.integer]) -> Counter[str]:
+    codes, counts = np.unique(status, return_counts=True)
+    return Counter({RecordStatus.NAMES[k]: int(n) for k, n in zip(codes, counts, strict=True)})
 
 
 def _column(
