@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from hpc_jobs.dataset.dataset import Dataset, Examples
 from hpc_jobs.dataset.facts import PackedFields
+from hpc_jobs.dataset.spectrum import blocks
 from hpc_jobs.forward.records import LARGEST_FIT, ForwardRecords
 from hpc_jobs.forward.surrogate import fit_surrogate
 from hpc_jobs.identification.posterior import refine
@@ -21,8 +22,12 @@ def surrogate_rival(dataset: Dataset, examples: Examples, forces: bool) -> Float
     records = ForwardRecords(parameters, strains, pulls if forces else None)
     noise = facts.noise_strain, facts.noise_force_relative
     surrogate = fit_surrogate(records, (low, high), noise)
-    found = refine(surrogate, examples.strains, examples.forces if forces else None)
-    return np.asarray((found.parameters - low) / (high - low))
+    found = [
+        refine(surrogate, examples.strains[rows], examples.forces[rows] if forces else None)
+        for rows in blocks(len(examples.strains))
+    ]
+    parameters = np.concatenate([one.parameters for one in found])
+    return np.asarray((parameters - low) / (high - low))
 
 
 RIVALS = {"surrogate": surrogate_rival}
