@@ -1,8 +1,9 @@
 """# Hyper-parameter search: which networks a campaign should train.
 
-Tries networks on the records of the campaign's latest run: error on held-out off-grid records
-against samples/s on the AI cluster. The best of the Pareto front are trained over several seeds
-and compared with the present network; the page says which to put into the campaign's file.
+Tries networks on the records of the champion's run, or of the one named: error on held-out
+off-grid records against samples/s on the AI cluster. The best of the Pareto front are trained over
+several seeds and compared with the present network; the page says which to put into the campaign's
+file.
 
 Trigger it by hand. What is searched stands in the section `search` of the campaign's file.
 """
@@ -10,6 +11,7 @@ Trigger it by hand. What is searched stands in the section `search` of the campa
 from airflow.sdk import dag
 
 from yieldloop_dags.forms import search_form
+from yieldloop_dags.handles import unwired
 from yieldloop_dags.search_stages import SEARCH, compare, open_search, report_search, search
 from yieldloop_dags.stages import DEFAULTS, close_after_all, continue_run
 
@@ -25,13 +27,14 @@ from yieldloop_dags.stages import DEFAULTS, close_after_all, continue_run
     tags=["yieldloop"],
 )
 def hyperparameter_search():
-    """Search on the latest run of a campaign."""
+    """Search on the champion's run of a campaign, or another."""
     run = continue_run()
     planned = open_search(run, SEARCH)
+    run >> planned
     tried = search(planned)
     chosen = compare(planned, tried)
-    report_search(planned, chosen)
-    close_after_all(planned["study"])
+    report_search(unwired(planned), chosen)
+    close_after_all(unwired(planned)["study"])
 
 
 hyperparameter_search()

@@ -194,8 +194,9 @@ def run_field() -> dict[str, Param]:
             type=["null", "string"],
             pattern="^[a-z][a-z0-9_-]{0,47}$",
             title="Run to go on with",
-            description_md="Its id, as in MLflow; empty: the campaign's latest completed run. "
-            "`await_turn` says which one it is.",
+            description_md="Its id, as in MLflow; empty: the run that the **champion** came from, "
+            "however many came later. `await_turn` says which one it is, and where there is no "
+            "champion yet, which ones there are.",
         )
     }
 

@@ -1,6 +1,7 @@
 """A campaign: everything that decides what is simulated, trained and validated."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from typing import Annotated, Literal, Self
 
@@ -11,6 +12,7 @@ from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.execution import Execution, Job, Packing
 from hpc_jobs.contract.family import Family
 from hpc_jobs.contract.frozen import Frozen, Slug
+from hpc_jobs.contract.gate import Gate
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.sheet import LARGEST_YIELD_STRAIN, SheetForm, largest_yield_strain
@@ -24,7 +26,7 @@ from hpc_jobs.contract.training import (
     Noise,
     Training,
 )
-from hpc_jobs.contract.validation import Gate, Validation
+from hpc_jobs.contract.validation import Validation
 
 
 class Nuisance(Frozen):
@@ -243,6 +245,23 @@ class Campaign(Frozen):
         """Where each of material.parameters stands in a row that is in the order of targets."""
         order = list(self.targets.values())
         return tuple(order.index(parameter) for parameter in self.sheet.parameters)
+
+    @property
+    def question(self) -> str:
+        """What a test record asks: equal ones can share a sealed test set; a short SHA-256.
+
+        Sheets, specimens, noise and box; neither how many records there are nor who learns.
+        """
+        parts = {
+            "sheet": self.sheet.model_dump_json(),
+            "targets": list(self.targets.items()),
+            "nuisance": self.nuisance.model_dump_json(),
+            "specimens": self.specimens.model_dump_json(),
+            "noise": self.noise.model_dump_json(),
+            "box": self.design.box.model_dump_json(),
+            "provenance": self.provenance,
+        }
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     @property
     def fingerprint(self) -> str:

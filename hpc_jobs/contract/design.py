@@ -7,6 +7,11 @@ from pydantic import Field, model_validator
 from hpc_jobs.contract.frozen import Fraction, Frozen, Interval
 from hpc_jobs.contract.specimen import mesh_level
 
+AIMS = ("posteriors", "disagreement", "calibration", "edges")
+"""What a later round's points may be aimed at."""
+SPACE_FILLING = 0.2
+"""Share of every round that fills the box, at least."""
+
 
 class MechanicalBox(Frozen):
     """Ranges of what a materials engineer measures; stresses relative to the rolling direction.
@@ -34,6 +39,77 @@ class MechanicalBox(Frozen):
         return self
 
 
+class Targeting(Frozen):
+    """What later rounds are made of: shares of their records; the rest fills the box.
+
+    A share whose reason is missing (nothing measured yet, no record failed) fills the box, too.
+    """
+
+    posteriors: Annotated[
+        Fraction, Field(description="around the sheets found behind measurements")
+    ] = 0.0
+    disagreement: Annotated[
+        Fraction, Field(description="where surrogate and champion contradict each other most")
+    ] = 0.0
+    calibration: Annotated[
+        Fraction, Field(description="where the champion's intervals hold less than they promise")
+    ] = 0.0
+    edges: Annotated[
+        Fraction, Field(description="at the edges of regions whose records failed or necked")
+    ] = 0.0
+    widening: Annotated[
+        float, Field(ge=1, le=10, description="of a posterior's width, around its sheet")
+    ] = 1.5
+    fine_share: Annotated[
+        Fraction,
+        Field(
+            description="of the points around measured sheets, on the last of design.mesh_shares: "
+            "there the mesh's bias counts"
+        ),
+    ] = 0.0
+    least_gain: Annotated[
+        Fraction,
+        Field(
+            description="share by which a round must be expected to lower the error at the "
+            "measured sheets; else it is left out, and its budget kept. 0: never"
+        ),
+    ] = 0.0
+    skip_within: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=10,
+            description="points that fill the box are not simulated where the surrogate misses its "
+            "neighbours by less than so many noise units; 0: none is skipped",
+        ),
+    ] = 0.0
+    audit_share: Annotated[
+        float, Field(gt=0, le=1, description="of what would be skipped, simulated anyway")
+    ] = 0.1
+
+    @model_validator(mode="after")
+    def _fills_space_too(self) -> Self:
+        aimed = sum(self.shares.values())
+        if aimed > 1 - SPACE_FILLING + 1e-9:
+            raise ValueError(
+                f"the shares {self.shares} leave {1 - aimed:.0%} of a round to filling the box; "
+                f"let their sum be {1 - SPACE_FILLING:g} or less, or what nobody aimed at is never "
+                "looked at"
+            )
+        return self
+
+    @property
+    def looks(self) -> bool:
+        """Whether a round asks the run's results for anything."""
+        return bool(self.shares or self.skip_within or self.least_gain)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Share of each aim, by name, those of zero left out."""
+        every = {name: float(getattr(self, name)) for name in AIMS}
+        return {name: share for name, share in every.items() if share > 0}
+
+
 class Design(Frozen):
     """A scrambled Sobol sequence; test points come from a second, independent scramble."""
 
@@ -47,6 +123,16 @@ class Design(Frozen):
         dict[str, Annotated[Fraction, Field(gt=0)]],
         Field(description="mesh level -> share of each round's training points on that mesh"),
     ] = {}
+    later_rounds: Targeting = Targeting()
+
+    @model_validator(mode="after")
+    def _finer_mesh_is_named(self) -> Self:
+        if self.later_rounds.fine_share and not self.mesh_shares:
+            raise ValueError(
+                "later_rounds.fine_share asks for records on a finer mesh, but mesh_shares names "
+                "none; give one, such as mesh_shares: {fine: 0.05}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _shares_of_levels(self) -> Self:

@@ -19,6 +19,7 @@ Job = Literal[
     "identify_outside",
     "resimulate",
     "score",
+    "compare",
     "search",
     "train_finalist",
     "choose_network",
@@ -27,7 +28,7 @@ Job = Literal[
 
 
 ON_GPU_CLUSTER: frozenset[Job] = frozenset(
-    {"train", "assemble", "identify", "search", "train_finalist", "choose_network"}
+    {"train", "assemble", "identify", "compare", "search", "train_finalist", "choose_network"}
 )
 """Jobs that run on execution.gpu_cluster; all others run on execution.cpu_cluster."""
 

@@ -36,6 +36,28 @@ class KernelFacts(Facts):
     done: Annotated[str, Field(description="built, compiled, or nothing to do")]
 
 
+class LearningCurve(Facts):
+    """How a surrogate's error at the measured sheets falls with records, and what more would do.
+
+    Errors are standard errors over those that a perfect surrogate would have.
+    """
+
+    records: tuple[int, ...]
+    error: tuple[float, ...]
+    further: Annotated[int, Field(description="records of the round in question")]
+    gain: Annotated[float, Field(description="share by which it would lower the error")]
+    gain_low: float
+    gain_high: float
+
+    @property
+    def sentence(self) -> str:
+        """Say what a further round would gain."""
+        return (
+            f"{self.further} further records would lower the error at the measured sheets by "
+            f"{self.gain:.1%} ({self.gain_low:.1%} to {self.gain_high:.1%})"
+        )
+
+
 class DesignFacts(Facts):
     """choose_points: the round's design; also what its manifest says."""
 
@@ -43,6 +65,16 @@ class DesignFacts(Facts):
     records: int
     shards: int
     rejected: Annotated[int, Field(description="points outside the mechanical box")]
+    by_aim: Annotated[dict[str, int], Field(description="training points by what they aim at")] = {}
+    skipped: Annotated[int, Field(description="points that the surrogate knows already")] = 0
+    audited: Annotated[int, Field(description="of such points, those simulated anyway")] = 0
+    notes: Annotated[dict[str, str], Field(description="aim -> why nothing was aimed at")] = {}
+    curve: LearningCurve | None = None
+    stopped: Annotated[str, Field(description="why no point was chosen; empty: some were")] = ""
+    audit: Annotated[
+        float | None,
+        Field(description="rms miss, noise units, at points simulated although they were known"),
+    ] = None
 
 
 class ShardFacts(Facts):
@@ -124,6 +156,15 @@ class ScoreFacts(Facts):
 
     verdict: Verdict
     lookups: Lookups | None = None
+
+
+class CompareFacts(Facts):
+    """compare: that both answered, on which test set."""
+
+    comparable: bool
+    reason: Annotated[str, Field(description="why the two cannot be compared; empty if they can")]
+    test_set: Annotated[str, Field(description="sha256 of the sealed test set")]
+    records: int
 
 
 class SearchFacts(Facts):

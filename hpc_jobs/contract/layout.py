@@ -13,6 +13,7 @@
       search/<name>/
       turns/000001.json             whose turn it is to write here
       jobs/<token>/
+    <workspace>/sealed/<question>/v0001.json, ...npz    test sets that no network trains on
 
 The control host builds the same paths with PurePosixPath, the jobs with Path.
 """
@@ -45,6 +46,10 @@ class Workspace(Generic[P]):
     def code(self, sha256: str) -> P:
         """Folder of one version of hpc_jobs; goes on PYTHONPATH."""
         return self.root / "code" / sha256
+
+    def sealed(self, question: str) -> P:
+        """Folder of the sealed test sets of all campaigns that ask the same question."""
+        return self.root / "sealed" / question
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,10 @@ class RunFolder(Generic[P]):
         """One staged measurement."""
         return self.measurements / f"{name}.h5"
 
+    def picture(self, name: str) -> P:
+        """Picture of one measurement's import, where it was imported."""
+        return self.measurements / f"{name}.png"
+
     @property
     def mesh_bias(self) -> P:
         """What the campaign's mesh does to an isotropic sheet's strains and forces."""
@@ -143,9 +152,25 @@ class RunFolder(Generic[P]):
         """Whether an inverse validation passed, and why."""
         return self.validation(validation) / "verdict.json"
 
+    def comparison(self, validation: str) -> P:
+        """Path of what challenger and champion answered: the gate's evidence."""
+        return self.validation(validation) / "comparison.json"
+
     def figure(self, validation: str, measurement: str) -> P:
         """One measurement against its re-simulation, for people."""
         return self.validation(validation) / "figures" / f"{measurement}.png"
+
+    def sheet(self, validation: str, measurement: str) -> P:
+        """Path of what was identified of one measurement, in full; absent if it is not answered."""
+        return self.validation(validation) / "sheets" / f"{measurement}.json"
+
+    def cards(self, validation: str, measurement: str) -> P:
+        """Folder of one identified sheet's material cards."""
+        return self.validation(validation) / "cards" / measurement
+
+    def page(self, validation: str, measurement: str) -> P:
+        """One measurement's page, for people."""
+        return self.validation(validation) / "pages" / f"{measurement}.html"
 
     def search(self, name: str) -> "SearchFolder[P]":
         """Folder of one hyper-parameter search."""

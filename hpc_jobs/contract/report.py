@@ -4,13 +4,13 @@ Each of them travels as an XCom, so none grows with the number of array elements
 the last of them: the page and the terminal render it, and nothing else.
 """
 
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError
 
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.execution import Job
-from hpc_jobs.contract.facts import ByStatus, Facts
+from hpc_jobs.contract.facts import ByStatus, DesignFacts, Facts
 from hpc_jobs.contract.frozen import Frozen, Slug
 from hpc_jobs.contract.model import ModelFacts
 from hpc_jobs.contract.records import first_mistake
@@ -64,6 +64,31 @@ class ArrayReport(Frozen):
             ) from None
 
 
+class ArrayProgress(Frozen):
+    """How far an array job is: rewritten while it runs, the same size for any number of elements.
+
+    The work is that of all elements, in the unit in which they report it; 0 planned where they
+    report none.
+    """
+
+    as_of: Annotated[float, Field(description="Unix time of the control host, s")]
+    cluster: Annotated[str, Field(max_length=48)] = ""
+    elements: int
+    done: int = 0
+    failed: int = 0
+    running: int = 0
+    pending: int = 0
+    held: Annotated[int, Field(description="not submitted: a limit leaves no room")] = 0
+    unknown: int = 0
+    work_done: int = 0
+    work_planned: int = 0
+    unit: Annotated[str, Field(max_length=40)] = ""
+    rate_per_s: Annotated[float | None, Field(description="of the work, lately")] = None
+    left_s: Annotated[float | None, Field(description="for what is left, at that rate")] = None
+    waits: Annotated[str, Field(max_length=200, description="why elements are pending")] = ""
+    trouble: Annotated[str, Field(max_length=200, description="why nothing newer is known")] = ""
+
+
 class RoundPlan(Frozen):
     """A round of simulations, as planned."""
 
@@ -71,9 +96,32 @@ class RoundPlan(Frozen):
     train_records: int
     records: int
     shards: int
+    aims: Annotated[
+        Literal["campaign", "drift"],
+        Field(description="what points aim at: as the campaign says, or at production's drift"),
+    ] = "campaign"
+    resumed: Annotated[bool, Field(description="an earlier night left it unfinished")] = False
+    budget_core_hours: Annotated[float | None, Field(description="of a night")] = None
+    expected_core_hours: Annotated[
+        float | None, Field(description="at the rate measured so far; none: nothing was yet")
+    ] = None
     packing_elements: Annotated[
         int, Field(description="array elements that deal and pack; 0: publish_dataset does it all")
     ] = 0
+
+
+class NightReport(Frozen):
+    """What one night planned, did, spent and left out; written however the night ended."""
+
+    run_id: Slug
+    plan: RoundPlan
+    design: Annotated[DesignFacts | None, Field(description="none: no points were chosen")] = None
+    records_by_status: ByStatus = {}
+    core_hours: float = 0.0
+    core_hours_per_good_record: float | None = None
+    grown: Annotated[bool, Field(description="whether the dataset has records of this round")]
+    failed: Annotated[tuple[str, ...], Field(description="tasks whose work failed")] = ()
+    sentence: Annotated[str, Field(description="how it ended, and what to do")]
 
 
 class ErrorsByTarget(Frozen):
@@ -144,8 +192,36 @@ class GateReport(Frozen):
     registered_model: str
     version: str
     champion_before: Annotated[str | None, Field(description="version")]
-    test_error: float
+    test_error: Annotated[float, Field(description="on the sealed test set")]
     mean_baseline: float
+    champion_error: Annotated[float | None, Field(description="on the same records")] = None
+    test_set: Annotated[str, Field(description="which sealed one")] = ""
+    decided_by: Annotated[str, Field(description="rules, or a person's name")] = "rules"
+    document: Annotated[str, Field(description="of the run's files in MLflow")] = ""
+
+
+class Rival(Frozen):
+    """Against whom a challenger stands; - and - where there is no champion yet."""
+
+    run_id: str = "-"
+    model: str = "-"
+
+
+class Proposal(Frozen):
+    """What the rules say of a challenger, and what a person is shown who is asked."""
+
+    promoted: bool
+    ask: Annotated[bool, Field(description="whether a person's word is needed")]
+    subject: str
+    body: Annotated[str, Field(description="the evidence, Markdown")]
+    approval_days: float
+
+
+class RunOrigin(Frozen):
+    """Which run a DAG run goes on with, and why that one."""
+
+    run_id: Slug
+    why: Literal["champion", "chosen"]
 
 
 class ReplayReport(Frozen):
@@ -175,6 +251,7 @@ class CampaignReport(Frozen):
     campaign: Slug
     mlflow_run_id: str
     mlflow_experiment_id: Annotated[str, Field(description="for links to the run's files")] = ""
+    page: Annotated[str, Field(description="artifact of the run that shows it")] = "report.html"
     records_by_status: ByStatus
     networks: Networks
     verdict: Verdict

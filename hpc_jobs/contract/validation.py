@@ -1,4 +1,4 @@
-"""When an identified material counts as right, what came out, and when a network takes over."""
+"""When an identified material counts as right, and what came out."""
 
 from typing import Annotated, Literal, Self
 
@@ -93,15 +93,6 @@ class Validation(Limits):
         return Limits(**self.model_dump(include=set(Limits.model_fields)))
 
 
-class Gate(Frozen):
-    """The challenger becomes champion if its off-grid error is lower by at least this share."""
-
-    minimum_improvement: Annotated[float, Field(ge=0, lt=1)] = 0.02
-    require_validation: Annotated[
-        bool, Field(description="refuse a challenger that fails the inverse validation")
-    ] = True
-
-
 Covariance = Annotated[
     tuple[tuple[FiniteFloat, ...], ...],
     Field(description="[target, target], physical, of the estimate's errors"),
@@ -152,6 +143,14 @@ class Estimate(Frozen):
         Field(description="fem: outside the box, by the engine itself"),
     ] = "network"
     simulations: Annotated[int, Field(ge=0, description="that this answer cost")] = 0
+    imputed: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="strains that were not measured and that a network was given as draws of "
+            "the law of the simulated records; its answer is as much less sure",
+        ),
+    ] = 0
     examination: Annotated[
         Examination | None, Field(description="of a refinement, by the engine")
     ] = None

@@ -154,6 +154,7 @@ class Examples:
     scaled: NDArray[np.float32]  # (n, targets), min-max units
     physical: NDArray[np.float64]  # (n, targets)
     known: NDArray[np.float32] | None = None  # (n, 2 g) given values, then their deviations
+    weight: NDArray[np.float64] | None = None  # (n,) importance weights; none: all are one
 
 
 VALIDATION_REPEATS = 4
@@ -173,8 +174,14 @@ def validation_examples(dataset: Dataset) -> Examples:
 
 
 def calibration_examples(dataset: Dataset) -> Examples:
-    """Held-out records that chose nothing, each with one draw of noise: a score each."""
-    return _examples(dataset, dataset.train, dataset.calibration_rows, _CALIBRATION)
+    """Held-out records that chose nothing, each with one draw of noise: a score each.
+
+    Their weights say what rounds that aim somewhere have shifted.
+    """
+    rows = dataset.calibration_rows
+    [weight] = dataset.train.gather((PackedFields.WEIGHT,), rows)
+    found = _examples(dataset, dataset.train, rows, _CALIBRATION)
+    return replace(found, weight=weight[:, 0].astype(np.float64))
 
 
 def test_examples(dataset: Dataset) -> Examples:

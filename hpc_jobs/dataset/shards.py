@@ -38,7 +38,7 @@ COLUMNS = ("strains", "forces", "parameters", "sheet", "origin", "is_test", "wei
 class _DesignFacts(BaseModel):
     """What is needed of a design's manifest."""
 
-    shards: Annotated[int, Field(ge=1, le=1_000_000)]
+    shards: Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class _ShardFacts(BaseModel):

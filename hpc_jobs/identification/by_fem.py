@@ -168,6 +168,7 @@ def adopt(run: RunFolder[Path], frozen: FrozenCampaign) -> int | None:
             is_test=chosen.is_test[rows_of],
             point=chosen.point[rows_of],
             level=chosen.level[rows_of],
+            weight=chosen.weight[rows_of],
         )
         solve_shard(run, frozen, work, lambda done, total: None)
     return number

@@ -4,7 +4,9 @@ At some sheets of the campaign's box the engine's slopes give the Cramer-Rao bou
 coordinate, with the box's own covariance as what is known beforehand: no estimator has smaller
 errors on average, and the networks and surrogates of this project come near it. So other
 specimens, times, cameras and assumptions can be compared for the price of some thousand
-simulations.
+simulations. Where the specimens have a timing, every sheet has its own output times, moved ones
+too: that is what records show, and where a sheet necks tells of its hardening beyond the strains
+that are reached.
 """
 
 import multiprocessing
@@ -169,7 +171,6 @@ def _at(campaign: Campaign, u: FloatArray) -> _AtSheet:
     engine = Engine(campaign, campaign.specimens, campaign.noise, keep=False)
     begun, slopes, reason = time.process_time(), None, ""
     try:
-        engine.specimens = engine.timed(u)
         slopes = engine.slopes(u, engine.observe(u))
     except NoSheet as error:
         reason = str(error)

@@ -32,6 +32,7 @@ def work(task: element.Element) -> ShardFacts:
         is_test=points.is_test[rows],
         point=points.point[rows],
         level=points.level[rows],
+        weight=points.weight[rows],
     )
 
     def progress(done: int, total: int) -> None:

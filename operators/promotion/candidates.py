@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import ValidationError
 
 from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.gate import Comparison
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.model import ModelFacts, model_facts
 from hpc_jobs.contract.records import Manifest, first_mistake
@@ -92,6 +93,24 @@ def read_verdict(
     if verdict.model != model:
         raise CorruptFile(f"{path}: judges model '{verdict.model}', not '{model}'")
     return verdict
+
+
+def read_comparison(
+    session: Session, run: RunFolder[PurePosixPath], validation: str, candidate: Candidate
+) -> Comparison:
+    """Read what challenger and champion answered; it must be about that very challenger."""
+    path = run.comparison(validation)
+    try:
+        comparison = Comparison.model_validate_json(_read(session, path))
+    except ValidationError as error:
+        raise CorruptFile(f"{path}: {first_mistake(error)}; clear the task compare") from None
+    if comparison.challenger.sha256 != candidate.sha256:
+        raise CorruptFile(
+            f"{path}: compares model '{comparison.challenger.model}' "
+            f"({comparison.challenger.sha256:.12}), not '{candidate.name}' "
+            f"({candidate.sha256:.12}); clear the task compare"
+        )
+    return comparison
 
 
 def _read_model(session: Session, path: PurePosixPath) -> tuple[bytes, ModelFacts, Manifest]:

@@ -9,19 +9,31 @@ import hashlib
 import json
 import logging
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from hpc_jobs.contract.gate import Comparison, Decision, DecisionDocument, Gate, PersonsWord
 from hpc_jobs.contract.model import ModelFacts
-from hpc_jobs.contract.report import Champion, GateReport
+from hpc_jobs.contract.report import Champion, GateReport, Proposal, Rival
 from hpc_jobs.contract.run import RunHandle
-from hpc_jobs.contract.validation import Gate, Verdict
+from hpc_jobs.contract.validation import Verdict
 from operators.hooks.hpc import Connect, open_session
 from operators.hooks.mlflow import MlflowHook, literal
-from operators.promotion.candidates import Candidate, fetch_model, read_verdict
-from operators.promotion.gate import Decision, Score, decide
+from operators.promotion import bootstrap
+from operators.promotion.candidates import (
+    Candidate,
+    fetch_model,
+    read_comparison,
+    read_verdict,
+)
+from operators.promotion.document import html, markdown
+from operators.promotion.gate import decide, with_word
 from operators.runs.run import HANDLE, folder_of, read_frozen
 from operators.tracking.packaging import package_model
 
@@ -37,29 +49,89 @@ TEST_ERROR, MEAN_BASELINE = "test_error", "mean_baseline"
 PROVENANCE = "provenance"
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A registered challenger and all that speaks for and against it."""
+
+    run: RunHandle
+    version: "ModelVersion"
+    validation: str
+    rules: Gate
+    comparison: Comparison
+    verdict: Verdict | None
+
+    @property
+    def key(self) -> str:
+        """Tag under which the challenger's version remembers the decision."""
+        return f"gate.{self.validation}"
+
+    @property
+    def question(self) -> str:
+        """Identify what the gate is asked: other evidence is another question."""
+        parts = (self.rules, self.comparison, self.verdict)
+        text = "".join(part.model_dump_json() for part in parts if part is not None)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
 def promote(
     run: RunHandle,
     model: str,
     validation: str,
+    word: PersonsWord | None = None,
     *,
     connect: Connect = open_session,
     mlflow: MlflowHook | None = None,
 ) -> GateReport:
     """Register a model as challenger and let the gate decide on it; may be repeated.
 
-    Raises CorruptFile where the model or the verdict is not what its manifest or name says,
-    ClusterError, TrackingUnavailable.
+    word: a person's, where the campaign's gate asks for one; none is no approval then.
+    Raises CorruptFile where the model, the comparison or the verdict is not what its manifest or
+    name says, ClusterError, TrackingUnavailable.
     """
     mlflow = mlflow or MlflowHook()
     client = mlflow.require()
+    with _case(client, run, model, validation, connect) as case:
+        if case.rules.approval and word is None:
+            word = PersonsWord(answer="no answer")
+        return pass_gate(client, case, word if case.rules.approval else None)
+
+
+def propose(
+    run: RunHandle,
+    model: str,
+    validation: str,
+    *,
+    connect: Connect = open_session,
+    mlflow: MlflowHook | None = None,
+) -> Proposal:
+    """Say what the rules decide, and whether a person is to be asked; moves no alias."""
+    client = (mlflow or MlflowHook()).require()
+    with _case(client, run, model, validation, connect) as case:
+        before = _by_alias(client, case.version.name, CHAMPION)
+        decision = _decided(case, before)
+        document = _document(case, decision, str(before.version) if before else None)
+        return Proposal(
+            promoted=decision.promoted,
+            ask=decision.promoted and case.rules.approval,
+            subject=f"Promote {model} to champion of {run.campaign}?",
+            body=markdown(document),
+            approval_days=case.rules.approval_days,
+        )
+
+
+@contextmanager
+def _case(
+    client: "MlflowClient", run: RunHandle, model: str, validation: str, connect: Connect
+) -> Iterator[Case]:
     site = run.sites["cpu"]
     folder = folder_of(run.run_id, site)
     with connect(site.cluster) as session, tempfile.TemporaryDirectory() as scratch:
-        gate = read_frozen(session, folder).campaign.gate
+        rules = read_frozen(session, folder).campaign.gate
         verdict = read_verdict(session, folder, validation, model)
         candidate = fetch_model(session, folder, model, Path(scratch) / "model")
+        comparison = read_comparison(session, folder, validation, candidate)
         version = register(client, run, candidate)
-    return pass_gate(client, run, version, validation, gate, verdict)
+    yield Case(run, version, validation, rules, comparison, verdict)
 
 
 def registered_name(campaign: str) -> str:
@@ -75,6 +147,12 @@ def champion(campaign: str, mlflow: MlflowHook | None = None) -> Champion | None
         return None
     run = RunHandle.model_validate_json(found.tags[HANDLE])
     return Champion(run_id=run.run_id, model=found.tags[MODEL], version=str(found.version))
+
+
+def find_rival(campaign: str, mlflow: MlflowHook | None = None) -> Rival:
+    """Say against whom a challenger stands: the champion, or nobody."""
+    found = champion(campaign, mlflow)
+    return Rival(run_id=found.run_id, model=found.model) if found else Rival()
 
 
 def find_champion_task(campaign: str) -> Champion:
@@ -123,60 +201,94 @@ def register(client: "MlflowClient", run: RunHandle, candidate: Candidate) -> "M
     return client.get_model_version(name, version.version)
 
 
-def pass_gate(
-    client: "MlflowClient",
-    run: RunHandle,
-    version: "ModelVersion",
-    validation: str,
-    gate: Gate,
-    verdict: Verdict | None,
-) -> GateReport:
+def pass_gate(client: "MlflowClient", case: Case, word: PersonsWord | None = None) -> GateReport:
     """Decide, remember the decision, then move the aliases: a retry ends where this would have."""
-    before = _by_alias(client, version.name, CHAMPION)
+    version, name = case.version, case.version.name
+    before = _by_alias(client, name, CHAMPION)
+    known = json.loads(version.tags.get(case.key, "{}"))
+    mine = str(version.version)
     rival = str(before.version) if before else None
-    key = f"gate.{validation}"
-    question = _question(gate, verdict)
-    known = json.loads(version.tags.get(key, "{}"))
-    if known.get("question") == question and rival in (known["champion"], str(version.version)):
-        decision, rival = Decision.model_validate(known["decision"]), known["champion"]
-    elif rival == str(version.version):
-        decision = Decision(promoted=False, reason="not promoted: it is the champion already")
+    if known.get("question") == case.question and rival in (known["champion"], mine):
+        rival = known["champion"]
+        before = client.get_model_version(name, rival) if rival else None
+        remembered = known["word"] and PersonsWord.model_validate(known["word"])
+        decision = with_word(_decided(case, before), remembered)
     else:
-        decision = decide(_score(version), _score(before) if before else None, gate, verdict)
-    remembered = {"question": question, "champion": rival, "decision": decision.model_dump()}
-    client.set_model_version_tag(version.name, version.version, key, json.dumps(remembered))
+        decision = with_word(_decided(case, before), word)
+        said = decision.word.model_dump() if decision.word else None
+        memory = {"question": case.question, "champion": rival, "word": said}
+        client.set_model_version_tag(name, mine, case.key, json.dumps(memory))
     if decision.promoted:
         if rival is not None:
-            client.set_registered_model_alias(version.name, PREVIOUS, rival)
-        client.set_registered_model_alias(version.name, CHAMPION, version.version)
-    report = GateReport(
+            client.set_registered_model_alias(name, PREVIOUS, rival)
+        client.set_registered_model_alias(name, CHAMPION, mine)
+    document = _document(case, decision, rival)
+    client.update_model_version(name, mine, decision.reason)
+    _log_document(client, case.run, document)
+    log.info("%s version %s: %s", name, mine, decision.reason)
+    return _report(case, decision, rival)
+
+
+def _decided(case: Case, before: "ModelVersion | None") -> Decision:
+    """Decide by the rules, unless the evidence is about another champion than there is now."""
+    if before is not None and before.tags[IDENTITY] == case.version.tags[IDENTITY]:
+        return Decision(promoted=False, reason="not promoted: it is the champion already")
+    asked, now = case.comparison.champion, before.tags[IDENTITY] if before else None
+    if (asked.sha256 if asked else None) != now and not case.comparison.not_comparable:
+        return Decision(
+            promoted=False,
+            reason="not promoted: the champion changed since the two were compared; clear the "
+            "task find_rival and all that comes after it",
+        )
+    return decide(case.comparison, case.rules, case.verdict)
+
+
+def _document(case: Case, decision: Decision, rival: str | None) -> DecisionDocument:
+    judged = case.verdict.measurements if case.verdict else {}
+    return DecisionDocument(
+        campaign=case.run.campaign,
+        run_id=case.run.run_id,
+        model=case.version.tags[MODEL],
+        validation=case.validation,
+        registered_model=case.version.name,
+        version=str(case.version.version),
+        champion_before=rival,
+        decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        decision=decision,
+        rules=case.rules,
+        bootstrap_seed=bootstrap.SEED,
+        bootstrap_draws=bootstrap.DRAWS,
+        comparison=case.comparison,
+        verdict={name: one.verdict for name, one in judged.items()},
+    )
+
+
+def _log_document(client: "MlflowClient", run: RunHandle, document: DecisionDocument) -> None:
+    """Keep a decision, refusals and rejections too, as data and as a page."""
+    name = f"gate/{document.validation}"
+    client.log_dict(run.mlflow_run_id, document.model_dump(mode="json"), f"{name}.json")
+    client.log_text(run.mlflow_run_id, html(document), f"{name}.html")
+    client.set_tag(run.mlflow_run_id, "gate", document.decision.reason[:5000])
+    client.set_tag(run.mlflow_run_id, "gate.decided_by", document.decision.decided_by)
+
+
+def _report(case: Case, decision: Decision, rival: str | None) -> GateReport:
+    comparison = case.comparison
+    return GateReport(
         promoted=decision.promoted,
         reason=decision.reason,
-        model=version.tags[MODEL],
-        validation=validation,
-        registered_model=version.name,
-        version=str(version.version),
+        model=case.version.tags[MODEL],
+        validation=case.validation,
+        registered_model=case.version.name,
+        version=str(case.version.version),
         champion_before=rival,
-        test_error=float(version.tags[TEST_ERROR]),
-        mean_baseline=float(version.tags[MEAN_BASELINE]),
+        test_error=comparison.challenger.loss,
+        mean_baseline=comparison.sealed.mean_loss,
+        champion_error=comparison.champion.loss if comparison.champion else None,
+        test_set=f"v{comparison.sealed.version}, {comparison.sealed.records} records",
+        decided_by=decision.decided_by,
+        document=f"gate/{case.validation}.html",
     )
-    client.update_model_version(version.name, version.version, decision.reason)
-    evidence = {
-        "gate": gate.model_dump(),
-        "champion_score": _score(before).model_dump() if before else None,
-        "verdict": verdict.model_dump(mode="json") if verdict else None,
-    }
-    document = report.model_dump() | evidence
-    client.log_dict(run.mlflow_run_id, document, f"gate/{validation}.json")
-    client.set_tag(run.mlflow_run_id, "gate", decision.reason)
-    log.info("%s version %s: %s", version.name, version.version, decision.reason)
-    return report
-
-
-def _question(gate: Gate, verdict: Verdict | None) -> str:
-    """Identify what the gate was asked: another verdict is another question."""
-    text = gate.model_dump_json() + (verdict.model_dump_json() if verdict else "")
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _training_run(client: "MlflowClient", run: RunHandle, model: str) -> str:
@@ -224,16 +336,6 @@ def _tags(run: RunHandle, candidate: Candidate) -> dict[str, str]:
         MEAN_BASELINE: repr(facts.baseline("mean")),
         **{f"{TEST_ERROR}.{target}": repr(error) for target, error in facts.test_errors.items()},
     }
-
-
-def _score(version: "ModelVersion") -> Score:
-    tags = version.tags
-    return Score(
-        error=float(tags.get(TEST_ERROR, "nan")),
-        mean_baseline=float(tags.get(MEAN_BASELINE, "nan")),
-        test_set=tags.get(TEST_SET, f"unknown to version {version.version}"),
-        provenance="rehearsal" if tags.get(PROVENANCE) == "rehearsal" else "simulation",
-    )
 
 
 def _by_alias(client: "MlflowClient", name: str, alias: str) -> "ModelVersion | None":

@@ -7,12 +7,13 @@ measurements are known to be good.
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from airflow.sdk import get_current_context
 from airflow.sdk.configuration import conf
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException
 from pydantic import ValidationError
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
@@ -28,6 +29,8 @@ from operators.runs.code import current_code, ship_code
 log = logging.getLogger(__name__)
 
 HANDLE, CODE, FINGERPRINT, CAMPAIGN = "handle", "code.sha256", "campaign.fingerprint", "campaign"
+ADDED = "added.id"
+"""Tag of the run of a retraining or a validation: <run id>/<its name>."""
 
 
 def open_run(
@@ -94,17 +97,39 @@ def find_handle(run_id: str, campaign: str, mlflow: MlflowHook | None = None) ->
     return RunHandle.model_validate_json(text) if text else None
 
 
-def latest_handle(campaign: str, mlflow: MlflowHook | None = None) -> RunHandle | None:
-    """Look up the last opened run of a campaign that ended well at least once."""
+def completed_runs(
+    campaign: str, mlflow: MlflowHook | None = None, most: int = 20
+) -> list[tuple[RunHandle, datetime]]:
+    """List a campaign's runs that ended well at least once, and when they began, latest first."""
     mlflow = mlflow or MlflowHook()
     client = mlflow.require()
     found = client.search_runs(
         [mlflow.experiment(experiment_name(campaign))],
         f"tags.{HANDLE} != '' and tags.completed = 'true'",
         order_by=["attributes.start_time DESC"],
-        max_results=1,
+        max_results=most,
     )
-    return RunHandle.model_validate_json(found[0].data.tags[HANDLE]) if found else None
+    return [
+        (
+            RunHandle.model_validate_json(one.data.tags[HANDLE]),
+            datetime.fromtimestamp(one.info.start_time / 1000, UTC),
+        )
+        for one in found
+    ]
+
+
+def own_run(run: RunHandle, name: str, mlflow: MlflowHook | None = None) -> RunHandle:
+    """Give what is added to a run later a run of its own in MLflow, below the campaign's.
+
+    So nothing that stands at the campaign's is written over. A retry finds the same by its name.
+    """
+    client = (mlflow or MlflowHook()).require()
+    experiment = client.get_run(run.mlflow_run_id).info.experiment_id
+    mark, below = f"{run.run_id}/{name}", run.mlflow_run_id
+    own = find_or_create_run(client, experiment, ADDED, mark, name=name, parent=below)
+    if own.info.status != "RUNNING":
+        client.update_run(own.info.run_id, "RUNNING")
+    return run.model_copy(update={"mlflow_run_id": str(own.info.run_id)})
 
 
 def finish_run(run: RunHandle, *, ok: bool = True, mlflow: MlflowHook | None = None) -> None:
@@ -129,15 +154,19 @@ def open_run_task(name: str, overrides: Mapping[str, Any] | None = None) -> RunH
         return open_run(name, overrides, run_id=run_id, tags=tags)
 
 
-def continue_run_task(campaign: str, run_id: str | None = None) -> RunHandle:
-    """Go on with a run, or with the latest completed one; skips where there is none yet."""
-    known = find_handle(run_id, campaign) if run_id else latest_handle(campaign)
+def continue_run_task(campaign: str, run_id: str, own: str = "") -> RunHandle:
+    """Go on with the run of that id, whose turn it is.
+
+    own: name of a run in MLflow for what is added, below the campaign's.
+    """
+    known = find_handle(run_id, campaign)
     if known is None:
-        raise AirflowSkipException(
-            f"campaign '{campaign}' has no completed run; trigger hybrid_campaign first"
+        raise AirflowFailException(
+            f"campaign '{campaign}' has no run '{run_id}' any more; its run in MLflow was deleted"
         )
     with mistakes_are_final():
-        return continue_run(known)
+        handle = continue_run(known)
+    return own_run(handle, own) if own else handle
 
 
 @contextmanager
@@ -178,9 +207,15 @@ def read_frozen(session: Session, folder: RunFolder[PurePosixPath]) -> FrozenCam
 def stage_measurements(
     session: Session, folder: RunFolder[PurePosixPath], files: Mapping[str, Path]
 ) -> None:
-    """Copy measurements into the run folder; those already there in this version stay."""
-    for name, file in files.items():
-        target, content = str(folder.measurement(name)), file.read_bytes()
+    """Copy measurements into the run folder; those already there in this version stay.
+
+    The picture of an import, NAME.png beside NAME.h5, goes with it.
+    """
+    pairs = [(folder.measurement(name), file) for name, file in files.items()]
+    pictures = {name: file.with_suffix(".png") for name, file in files.items()}
+    pairs += [(folder.picture(name), file) for name, file in pictures.items() if file.is_file()]
+    for path, file in pairs:
+        target, content = str(path), file.read_bytes()
         if not session.exists(target) or session.read(target) != content:
             session.write(target, content)
 
@@ -257,6 +292,7 @@ def _track(
 
     client = mlflow.client
     experiment = mlflow.experiment(handle.mlflow_experiment)
+    mlflow.name_kind(experiment)
     run = find_or_create_run(client, experiment, RUN_ID, handle.run_id, name=handle.run_id)
     mlflow_run_id = run.info.run_id
     if run.info.status != "RUNNING":

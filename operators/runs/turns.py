@@ -1,6 +1,6 @@
 """Whose turn it is: DAG runs that write one campaign run come one after the other.
 
-Several DAGs go on with a campaign's latest run: a nightly round grows the dataset that a search is
+Several DAGs go on with one run of a campaign: a nightly round grows the dataset that a search is
 reading, a retraining replaces what a validation judges. Each takes a turn first. The turns of a run
 are numbered files in its folder, never rewritten; the one with the highest number is at it until
 its DAG run has ended, which Airflow knows. So nothing has to be given back, and a control host that
@@ -8,22 +8,16 @@ died holds nothing up.
 """
 
 import json
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import PurePosixPath
-from typing import Any
-
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.run import RunHandle
 from operators.cluster.errors import TransportError
 from operators.hooks.hpc import Connect, Session, open_session
-from operators.runs.run import find_handle, folder_of, latest_handle
-
-log = logging.getLogger(__name__)
+from operators.runs.run import folder_of
 
 LIVE = ("queued", "running")
 
@@ -60,28 +54,6 @@ def take_turn(
                 return holder
             if _claim(session, folder, number + 1, who):
                 return None
-
-
-def take_turn_task(campaign: str, run_id: str | None, ti: Any) -> str | None:
-    """Take the current DAG run's turn on a run, or on the latest; returns its id, None if not yet.
-
-    Skips where the campaign has no completed run yet; fails for an id that it does not have.
-    """
-    known = find_handle(run_id, campaign) if run_id else latest_handle(campaign)
-    if known is None and run_id:
-        raise AirflowFailException(
-            f"campaign '{campaign}' has no run '{run_id}'; take an id from MLflow, or none"
-        )
-    if known is None:
-        raise AirflowSkipException(
-            f"campaign '{campaign}' has no completed run; trigger hybrid_campaign first"
-        )
-    holder = take_turn(known, DagRun(ti.dag_id, ti.run_id), live_by_airflow(ti.get_dr_count))
-    if holder is None:
-        log.info("goes on with run %s", known.run_id)
-        return known.run_id
-    log.info("run %s: waits for %s, which is at work on it", known.run_id, holder)
-    return None
 
 
 def live_by_airflow(count: Callable[..., int]) -> IsLive:

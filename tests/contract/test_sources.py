@@ -14,7 +14,8 @@ from hpc_jobs.dataset.facts import PackedFields, TargetScaler
 from hpc_jobs.dataset.packed import write_split
 from hpc_jobs.dataset.split import Split
 from hpc_jobs.learning.feed import SOURCES
-from hpc_jobs.learning.feed.choice import available_bytes, choose, open_source, record_bytes
+from hpc_jobs.learning.feed.choice import choose, open_source, record_bytes
+from hpc_jobs.learning.feed.memory import available_bytes
 from hpc_jobs.learning.feed.meter import InputMeter
 from hpc_jobs.learning.feed.order import Order, Share
 from hpc_jobs.learning.feed.source import Records
@@ -162,12 +163,30 @@ def test_available_memory_is_that_of_the_innermost_limit(tmp_path):
     proc, group = tmp_path / "proc", tmp_path / "cgroup"
     (proc / "self").mkdir(parents=True)
     (proc / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable:    8000 kB\n")
-    assert available_bytes(proc, group) == 8000 * 1024
+    assert available_bytes(proc, group, {}) == 8000 * 1024
     (proc / "self/cgroup").write_text("0::/slurm/job_7/step_0\n")
     (group / "slurm/job_7/step_0").mkdir(parents=True)
     (group / "slurm/job_7/step_0/memory.max").write_text("max\n")
     (group / "slurm/job_7/memory.max").write_text("4096000\n")
-    assert available_bytes(proc, group) == 4096000
+    assert available_bytes(proc, group, {}) == 4096000
+    assert available_bytes(proc, group, {"SLURM_MEM_PER_NODE": "3"}) == 3 << 20
+    per_core = {"SLURM_MEM_PER_CPU": "1", "SLURM_CPUS_ON_NODE": "2"}
+    assert available_bytes(proc, group, per_core) == 2 << 20
+
+
+@pytest.mark.parametrize("told", ["/slurm/uid_1/job_7", "/docker/of-the-host"])
+def test_available_memory_knows_control_groups_of_version_1(tmp_path, told):
+    proc, group = tmp_path / "proc", tmp_path / "cgroup"
+    (proc / "self").mkdir(parents=True)
+    (proc / "meminfo").write_text("MemAvailable:    8000 kB\n")
+    (proc / "self/cgroup").write_text(f"5:devices:/\n4:cpu,memory:{told}\n0::/\n")
+    (group / "memory/slurm/uid_1/job_7").mkdir(parents=True)
+    unlimited, name = "9223372036854771712\n", "memory.limit_in_bytes"
+    (group / "memory/slurm/uid_1/job_7" / name).write_text(unlimited)
+    (group / "memory/slurm/uid_1" / name).write_text("2048000\n")
+    (group / "memory" / name).write_text("3072000\n")
+    expected = 2048000 if told.startswith("/slurm") else 3072000
+    assert available_bytes(proc, group, {}) == expected
 
 
 def test_the_meter_tells_waiting_from_working():

@@ -46,6 +46,7 @@ UNITS = {
     ShardFields.STATUS: ("1", "index into the file's attribute `status_names`"),
     ShardFields.POINT: ("1", "row of the round's design"),
     ShardFields.MESH_LEVEL: ("1", "index into the file's attribute `meshes`"),
+    ShardFields.WEIGHT: ("1", "density of the campaign's own law over that which drew the record"),
     ShardFields.IS_TEST: ("1", "whether the record is kept for tests"),
     ShardFields.REASON: ("1", "UTF-8, empty where the status is ok"),
     ShardFields.PLASTIC_STRAIN: ("1", "largest equivalent plastic strain reached anywhere"),
@@ -69,6 +70,7 @@ class Assignment:
     is_test: NDArray[np.bool_]
     point: NDArray[np.int64]
     level: NDArray[np.uint8]  # index into Campaign.levels: the mesh
+    weight: NDArray[np.float64] | None = None  # importance weights; none: all are one
 
 
 def solve_shard(
@@ -156,6 +158,8 @@ def _write(path: Path, attributes: dict[str, Any], work: Assignment, parts: Part
         }
         if work.sheet.shape[1]:
             columns[ShardFields.SHEET] = work.sheet
+        if work.weight is not None and (work.weight != 1).any():
+            columns[ShardFields.WEIGHT] = work.weight
         for name, column in columns.items():
             dataset = file.create_dataset(name, data=column, track_times=False)
             dataset.attrs["unit"], dataset.attrs["layout"] = UNITS[name]

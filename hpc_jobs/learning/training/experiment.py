@@ -106,7 +106,7 @@ def fit_network(
     team, settings = team or Team(), Settings.of(campaign.training, spec)
     checkpoints = Checkpoints(folder / "checkpoints", _identity(campaign, spec, settings, dataset))
     torch.manual_seed(settings.seed)
-    model, validation = _fresh_model(spec, dataset), validation_examples(dataset)
+    model, validation = fresh_model(spec, dataset), validation_examples(dataset)
     with open_source(
         campaign.training.source, _records(dataset, spec, settings, team.device)
     ) as source:
@@ -164,7 +164,7 @@ def _made(name: str, spec: NetworkSpec, fitted: Fitted) -> Made:
     )
 
 
-def _fresh_model(spec: NetworkSpec, dataset: Dataset) -> InverseModel:
+def fresh_model(spec: NetworkSpec, dataset: Dataset) -> InverseModel:
     """Make new weights, with inputs and novelty fitted to the training records."""
     facts = dataset.facts
     spectrum = dataset.spectra.strains
@@ -214,10 +214,10 @@ def _epoch_metrics(evaluation: Evaluation, speed: EpochSpeed, dataset: Dataset) 
         for target, value in zip(targets, evaluation.val_mse, strict=True)
     }
     return {
-        "train/loss": evaluation.train_loss,
-        "val/loss": evaluation.val_loss,
-        "train/learning_rate": evaluation.rate,
-        "io/samples_per_s": speed.samples_per_s,
-        "io/input_wait": speed.input_wait,
+        "loss/train": evaluation.train_loss,
+        "loss/validation": evaluation.val_loss,
+        "rate/learning": evaluation.rate,
+        "speed/samples_per_s": speed.samples_per_s,
+        "speed/input_wait_share": speed.input_wait,
         **each,
     }

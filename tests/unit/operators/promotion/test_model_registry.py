@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.gate import DecisionDocument, PersonsWord
 from hpc_jobs.contract.layout import RunFolder, Workspace
 from hpc_jobs.contract.model import ModelFacts
-from hpc_jobs.contract.records import publish_manifest, publish_model
-from hpc_jobs.contract.report import Champion, GateReport
+from hpc_jobs.contract.records import publish_manifest, publish_model, sha256_of
+from hpc_jobs.contract.report import Champion, GateReport, Proposal
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.training import Mlp
 from hpc_jobs.contract.validation import Judgement, Limits, Verdict
@@ -21,7 +22,8 @@ from hpc_jobs.dataset.facts import TargetScaler
 from hpc_jobs.learning.models.calibration import calibrate
 from hpc_jobs.learning.models.inverse_model import CARD, EXAMPLE, WEIGHTS, InverseModel, ModelCard
 from hpc_jobs.learning.models.trained_model import load_model
-from operators.promotion.registry import champion, promote, registered_name
+from operators.promotion.registry import champion, promote, propose, registered_name
+from tests.harness.comparisons import comparison, contestant
 
 TARGETS = tuple(f"MP{number}" for number in range(1, 9))
 RNG = np.random.default_rng(0)
@@ -57,12 +59,13 @@ class Registry:
         self.bench, self.campaign = bench, name
         self.run: RunHandle = bench.open().model_copy(update={"campaign": name})
         self.client = bench.mlflow.client
+        self.errors: dict[str, float] = {}
 
     @property
     def folder(self) -> RunFolder[Path]:
         return Workspace(Path(self.run.sites["cpu"].workspace)).run(self.run.run_id)
 
-    def trained(self, name: str, error: float, test_set: str = "a") -> Path:
+    def trained(self, name: str, error: float) -> Path:
         """Publish a network as a training does; its weights are random, its errors made up."""
         folder = self.folder.model(name)
         folder.mkdir(parents=True)
@@ -78,7 +81,7 @@ class Registry:
             targets=TARGETS,
             strain_values=1080,
             dataset_sha256="d" * 64,
-            test_set_sha256=test_set * 64,
+            test_set_sha256="a" * 64,
             validation_errors=dict.fromkeys(TARGETS, error / 8),
             test_errors=dict.fromkeys(TARGETS, error / 8),
             baselines={"mean": dict.fromkeys(TARGETS, 0.1)},
@@ -104,14 +107,58 @@ class Registry:
         )
         publish_model(self.folder.verdict(validation), verdict)
 
-    def judge(self, model: str, validation: str = "v1") -> GateReport:
-        bench = self.bench
-        return promote(self.run, model, validation, connect=bench.connect, mlflow=bench.mlflow)
+    def compared(
+        self,
+        model: str,
+        error: float,
+        validation: str = "v1",
+        against: Any = "champion",
+        **what: Any,
+    ) -> None:
+        """Publish what `compare` would have: errors are made up, identities are not."""
+        rival = against
+        if against == "champion":
+            found = champion(self.campaign, self.bench.mlflow)
+            tags = self.version(found.version).tags if found else {}
+            old = {"sha256": tags["model.sha256"], "model": tags["model"]} if tags else {}
+            rival = contestant(self.errors[tags["model"]], seed=2, **old) if tags else None
+        self.errors[model] = error
+        sha256 = sha256_of(self.folder.model(model) / "manifest.json")
+        mine = contestant(error, seed=1, model=model, sha256=sha256)
+        evidence = comparison(mine, rival, validation=validation, **what)
+        publish_model(self.folder.comparison(validation), evidence)
 
-    def made(self, name: str, error: float, test_set: str = "a") -> GateReport:
-        self.trained(name, error, test_set)
+    def version(self, number: str) -> Any:
+        return self.client.get_model_version(registered_name(self.campaign), number)
+
+    def judge(
+        self, model: str, validation: str = "v1", word: PersonsWord | None = None
+    ) -> GateReport:
+        bench = self.bench
+        return promote(
+            self.run, model, validation, word, connect=bench.connect, mlflow=bench.mlflow
+        )
+
+    def propose(self, model: str, validation: str = "v1") -> Proposal:
+        bench = self.bench
+        return propose(self.run, model, validation, connect=bench.connect, mlflow=bench.mlflow)
+
+    def made(self, name: str, error: float, **what: Any) -> GateReport:
+        self.trained(name, error)
         self.validated(name, validation=f"v-{name}")
+        self.compared(name, error, f"v-{name}", **what)
         return self.judge(name, f"v-{name}")
+
+    def asks_a_person(self) -> None:
+        """Let the frozen campaign want approval."""
+        path = self.folder.campaign
+        frozen = json.loads(path.read_text())
+        frozen["campaign"]["gate"]["approval"] = True
+        path.write_text(json.dumps(frozen))
+
+    def document(self, validation: str) -> DecisionDocument:
+        file = self.client.download_artifacts(self.run.mlflow_run_id, f"gate/{validation}.json")
+        return DecisionDocument.model_validate_json(Path(file).read_text())
 
     def alias(self, alias: str) -> str | None:
         model = self.client.get_registered_model(registered_name(self.campaign))
@@ -129,6 +176,7 @@ def test_the_first_champion_answers_from_raw_strains(registry: Registry):
 
     folder = registry.trained("mlp", 0.02)
     registry.validated("mlp")
+    registry.compared("mlp", 0.02)
     child = registry.client.create_run(
         registry.client.get_run(registry.run.mlflow_run_id).info.experiment_id,
         run_name="mlp",
@@ -165,18 +213,22 @@ def test_a_better_challenger_takes_over_and_a_worse_one_does_not(registry: Regis
     assert registry.made("first", 0.020).promoted
     worse = registry.made("second", 0.030)
     assert not worse.promoted and "50.0% above" in worse.reason
+    assert registry.document("v-second").decision.failed[0].name == "better"
     assert (registry.alias("champion"), registry.alias("challenger")) == ("1", "2")
     better = registry.made("third", 0.010)
     assert better.promoted and better.champion_before == "1"
     aliases = [registry.alias(name) for name in ("champion", "previous", "challenger")]
     assert aliases == ["3", "1", "3"]
-    other = registry.made("fourth", 0.001, test_set="b")
-    assert other.promoted and "another test set" in other.reason
+    other = registry.made("fourth", 0.001, against=None, not_comparable="its files are gone")
+    assert not other.promoted and "its files are gone" in other.reason
+    page = registry.client.download_artifacts(registry.run.mlflow_run_id, other.document)
+    assert "its files are gone" in Path(page).read_text()
 
 
 def test_a_failed_validation_is_no_champion(registry: Registry):
     registry.trained("mlp", 0.02)
     registry.validated("mlp", passed=False)
+    registry.compared("mlp", 0.02)
     decision = registry.judge("mlp")
     assert not decision.promoted and "dp780" in decision.reason
     assert registry.alias("champion") is None
@@ -191,6 +243,7 @@ def test_judging_again_says_the_same_and_makes_nothing_new(registry: Registry):
     name = registry.client.get_registered_model(registered_name(registry.campaign)).name
     assert len(registry.client.search_model_versions(f"name = '{name}'")) == 2
     registry.validated("second", validation="later")
+    registry.compared("second", 0.010, "later")
     assert "champion already" in registry.judge("second", "later").reason
 
 
@@ -202,6 +255,7 @@ STEPS = (
     "set_model_version_tag",
     "update_model_version",
     "log_dict",
+    "log_text",
 )
 
 
@@ -221,6 +275,7 @@ def test_killed_after_each_step_in_turn_it_ends_the_same(
     registry.made("first", 0.020)
     registry.trained("second", 0.010)
     registry.validated("second")
+    registry.compared("second", 0.010)
     for step in STEPS:
         with monkeypatch.context() as patch, pytest.raises(Killed):
             patch.setattr(registry.client, step, dying(getattr(registry.client, step)))
@@ -228,13 +283,53 @@ def test_killed_after_each_step_in_turn_it_ends_the_same(
     decision = registry.judge("second")
     assert decision.promoted and decision.version == "2"
     assert (registry.alias("champion"), registry.alias("previous")) == ("2", "1")
-    report = registry.client.download_artifacts(registry.run.mlflow_run_id, "gate/v1.json")
-    assert json.loads(Path(report).read_text())["reason"] == decision.reason
+    document = registry.document("v1")
+    assert document.decision.reason == decision.reason and document.champion_before == "1"
+    assert document.comparison is not None and document.bootstrap_draws >= 1000
+    assert (
+        registry.client.get_run(registry.run.mlflow_run_id).data.tags["gate.decided_by"] == "rules"
+    )
+
+
+def test_a_champion_that_came_meanwhile_was_not_compared_with(registry: Registry):
+    registry.made("first", 0.020)
+    registry.trained("third", 0.010)
+    registry.validated("third", validation="v-third")
+    registry.compared("third", 0.010, "v-third")
+    assert registry.made("second", 0.015).promoted
+    late = registry.judge("third", "v-third")
+    assert not late.promoted and "the champion changed" in late.reason
+    registry.compared("third", 0.010, "v-third")
+    assert registry.judge("third", "v-third").promoted
+
+
+def test_where_a_person_is_asked_only_their_word_promotes(registry: Registry):
+    registry.made("first", 0.020)
+    registry.asks_a_person()
+    for name in ("second", "third", "fourth"):
+        registry.trained(name, 0.010)
+        registry.validated(name, validation=f"v-{name}")
+        registry.compared(name, 0.010, f"v-{name}")
+    proposal = registry.propose("second", "v-second")
+    assert proposal.ask and proposal.promoted and "dp780" in proposal.body
+    assert registry.alias("champion") == "1"
+    assert not registry.judge("second", "v-second").promoted  # nobody answered
+    no = PersonsWord(answer="reject", by="bob", reason="a coil is on the line", at="now")
+    rejected = registry.judge("third", "v-third", no)
+    assert (rejected.promoted, rejected.decided_by) == (False, "bob")
+    assert registry.document("v-third").decision.word == no
+    assert registry.judge("third", "v-third") == rejected  # a retry does not forget it
+    assert registry.alias("champion") == "1"
+    yes = PersonsWord(answer="promote", by="ada", reason="fine")
+    promoted = registry.judge("fourth", "v-fourth", yes)
+    assert promoted.promoted and promoted.decided_by == "ada"
+    assert registry.alias("champion") == promoted.version
 
 
 def test_a_damaged_model_is_not_registered(registry: Registry):
     registry.trained("mlp", 0.02)
     registry.validated("mlp")
+    registry.compared("mlp", 0.02)
     file = registry.folder.model("mlp") / WEIGHTS
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(CorruptFile, match=r"weights\.pt"):
@@ -246,6 +341,17 @@ def test_a_manifest_that_says_too_little_is_named(registry: Registry):
     folder.mkdir(parents=True)
     publish_manifest(folder / "manifest.json", "model", [], network="mlp")
     with pytest.raises(CorruptFile, match=r"manifest\.json: targets: Field required"):
+        registry.judge("mlp")
+
+
+def test_a_comparison_of_another_model_is_refused(registry: Registry):
+    registry.trained("mlp", 0.02)
+    registry.validated("mlp")
+    with pytest.raises(CorruptFile, match=r"comparison\.json: missing"):
+        registry.judge("mlp")
+    registry.trained("cnn", 0.02)
+    registry.compared("cnn", 0.02)
+    with pytest.raises(CorruptFile, match=r"compares model 'cnn'.*not 'mlp'"):
         registry.judge("mlp")
 
 

@@ -12,10 +12,10 @@ from operators.hooks.mlflow import MlflowHook, TrackingUnavailable
 from operators.runs.campaign_file import name_run
 from operators.runs.code import current_code
 from operators.runs.run import (
+    completed_runs,
     continue_run,
     find_handle,
     finish_run,
-    latest_handle,
     mistakes_are_final,
 )
 
@@ -132,15 +132,15 @@ def test_a_run_whose_folder_is_gone_says_so(bench):
         continue_run(run, connect=bench.connect, mlflow=bench.mlflow)
 
 
-def test_runs_are_found_by_id_and_the_latest_complete_one(bench):
-    assert latest_handle("demo", bench.mlflow) is None
+def test_runs_are_found_by_id_and_the_complete_ones_listed(bench):
+    assert completed_runs("demo", bench.mlflow) == []
     first, second, third = (bench.open(f"demo-{number}") for number in range(3))
     assert find_handle("demo-1", "demo", bench.mlflow) == second
     assert find_handle("demo-9", "demo", bench.mlflow) is None
     finish_run(first, mlflow=bench.mlflow)
     finish_run(second, mlflow=bench.mlflow)
     finish_run(third, ok=False, mlflow=bench.mlflow)
-    assert latest_handle("demo", bench.mlflow) == second
+    assert [run for run, _ in completed_runs("demo", bench.mlflow)] == [second, first]
 
 
 def test_a_run_is_named_after_its_dag_run():
