@@ -134,12 +134,12 @@ def sensitivities(
         values.append([*(found[quantity] for quantity in QUANTITIES), *sheet])
     u = (natural.natural(np.array(values)) - natural.centre) / natural.spread
     backend_of(campaign.solver)  # a solver that is missing says so here, not in every process
-    found = _at_all(campaign, list(u[:sheets]))
-    used = [one for one, at in zip(u[:sheets], found, strict=True) if at.slopes is not None]
-    slopes = [at.slopes for at in found if at.slopes is not None]
-    reasons = [at.reason for at in found if at.reason]
-    seconds = sum(at.seconds for at in found)
-    simulations = sum(at.simulations for at in found)
+    looked = _at_all(campaign, list(u[:sheets]))
+    used = [one for one, at in zip(u[:sheets], looked, strict=True) if at.slopes is not None]
+    slopes = [at.slopes for at in looked if at.slopes is not None]
+    reasons = [at.reason for at in looked if at.reason]
+    seconds = sum(at.seconds for at in looked)
+    simulations = sum(at.simulations for at in looked)
     if not used:
         raise BadInput(
             f"none of {sheets} sheets of the campaign's box could be simulated; the first: "
