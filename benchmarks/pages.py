@@ -28,7 +28,14 @@ def view_of(elements: int) -> ArrayView:
         failed=frozenset(range(1, elements, 4)),
         locked=frozenset(range(elements)),
     )
-    record = SubmissionRecord(0, "t.0", 0.0, tuple(range(elements)), Resources(), job_ids=("7",))
+    record = SubmissionRecord(
+        number=0,
+        name="t.0",
+        submitted=0.0,
+        elements=tuple(range(elements)),
+        resources=Resources(),
+        job_ids=("7",),
+    )
     causes = {e: f"ValueError: cause {e % 7}" for e in range(1, elements, 4)}
     states = states_of(elements, scan, [record])
     return ArrayView(

@@ -38,6 +38,7 @@ STAGES = {
     "identify": "measurements identified",
     "resimulate": "measurements simulated again",
     "score": "answers scored",
+    "compare": "challenger and champion asked the same",
     "try_networks": "search workers",
     "train_finalists": "finalists trained",
     "choose_network": "network chosen",
