@@ -2,8 +2,8 @@
 
     python -m benchmarks.pages
 
-The Elements tab's answer is made from what was read of the cluster: this times the making, and
-counts the bytes that a browser gets.
+The Elements tab's answer is made from what was read of the cluster: this takes the processor time of making it,
+and counts the bytes that a browser gets.
 """
 
 import json
@@ -45,12 +45,12 @@ def view_of(elements: int) -> ArrayView:
 
 def main() -> None:
     """Print a row a size."""
-    print(f"{'elements':>9} {'seconds':>8} {'bytes':>8}   goals: {GOAL_S} s, {GOAL_BYTES} bytes")
+    print(f"{'elements':>9} {'CPU s':>8} {'bytes':>8}   goals: {GOAL_S} s, {GOAL_BYTES} bytes")
     for elements in SIZES:
         view = view_of(elements)
-        begun = time.perf_counter()
+        begun = time.process_time()
         content = json.dumps(elements_document(view)).encode()
-        seconds = time.perf_counter() - begun
+        seconds = time.process_time() - begun
         met = seconds < GOAL_S and len(content) < GOAL_BYTES
         print(f"{elements:>9} {seconds:>8.3f} {len(content):>8}   {'met' if met else 'NOT met'}")
 
