@@ -190,7 +190,8 @@ def _stage(task: Task, planned: int) -> dict[str, Any]:
 
 def _curves(tasks: Sequence[Task], mlflow_url: str) -> list[dict[str, str]]:
     """Link each network's run in MLflow, where its loss over the epochs is."""
-    followed = [task for task in tasks if task.task_id.rpartition(".")[2].startswith("follow_")]
+    curves = ("follow_training", "follow_finalists")
+    followed = [task for task in tasks if task.task_id.rpartition(".")[2] in curves]
     reports = [found for task in followed if (found := _first(ReplayReport, [task.returned]))]
     runs = {name: run for report in reports for name, run in report.runs.items()}
     return [
@@ -218,11 +219,23 @@ def _materials(verdict: Verdict) -> list[dict[str, Any]]:
             "name": name,
             "by": by,
             "verdict": one.verdict,
-            "reasons": [*one.reasons, *([verdict.notes[name]] if name in verdict.notes else [])],
+            "reasons": _reasons(one, verdict.notes.get(name, "")),
             "quantities": _quantities(one),
         }
-        for name, by, one in sorted(answers)
+        for name, by, one in sorted(answers, key=lambda answer: (answer[0], _given(answer[2])))
     ]
+
+
+def _given(one: Judgement) -> bool:
+    """Whether nothing was answered: what was stands first."""
+    return all(found is None for found, _ in one.quantities.values())
+
+
+def _reasons(one: Judgement, note: str) -> list[str]:
+    """List the reasons of a verdict, each once: a note repeats what stands there already."""
+    told = [*one.reasons]
+    rest = [part for part in note.split("; ") if part and part not in told]
+    return told + rest
 
 
 def _quantities(one: Judgement) -> list[dict[str, str]]:

@@ -55,7 +55,9 @@ def write_campaigns(folder: Path) -> None:
     small |= {"name": "small", "description": "As small as a campaign can be."}
     small["specimens"] |= {"mesh": "coarse"}
     small["design"] |= {"train_records": 240, "test_records": 40, "records_per_shard": 40}
-    small["training"]["networks"] = [{"kind": "mlp", "hidden": [32], "epochs": 8}]
+    small["training"]["networks"] = [
+        {"kind": "mlp", "hidden": [64, 64], "forces": True, "epochs": 60, "weight_decay": 0.01}
+    ]
     small["validation"] = {"measurements": small["validation"]["measurements"][:1]}
     small.pop("search", None)
     broken = small | {"name": "broken", "solver": "no_such_package.solver:SOLVER"}

@@ -68,8 +68,9 @@ function Material({ one, level }) {
   const rows = one.quantities.map((q) => [q.label, q.found, q.interval, q.true]);
   return h("div", { style: { marginRight: 32 } },
     h("b", null, `${one.name} (${one.by}): ${one.verdict}`),
-    one.reasons.map((reason, i) => h("div", { key: i, style: { maxWidth: 420 } }, reason)),
-    h(Table, { head: ["", "identified", `${level} interval`, "known"], rows }));
+    h(Table, { head: ["", "identified", `${level} interval`, "known"], rows }),
+    one.reasons.map((reason, i) =>
+      h("div", { key: i, style: { maxWidth: 420, fontSize: "0.85em", opacity: 0.8 } }, reason)));
 }
 
 function Failures({ page, dagId, runId }) {
