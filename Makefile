@@ -25,12 +25,12 @@ status:             ## what runs, where, and its logs
 	@python -m quickstart status
 
 test: install       ## every test that takes seconds; CI lints, too
-	@for part in tests/clusters tests/integration/calculix tests/browser; do $$part/install.sh || \
+	@for part in clusters calculix browser; do tests/install.sh $$part || \
 	  { test -z "$$CI" && echo "the tests that need it are skipped"; } || exit 1; done
 	python -m pytest -m "not docker and not slow" --numprocesses 2 --no-loadscope-reorder
 
 slow: install       ## tests that take minutes each, real Slurm and all
-	@tests/clusters/install.sh
+	@tests/install.sh clusters browser
 	python -m pytest -m "slow and not docker"
 
 lint: install       ## style, import arrows, types

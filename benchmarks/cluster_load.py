@@ -2,7 +2,7 @@
 
     python -m benchmarks.cluster_load [--jobs N] [--json FILE]
 
-The first part needs root and a Slurm (tests/clusters/install.sh): real jobs are held in a real
+The first part needs root and a Slurm (tests/install.sh clusters): real jobs are held in a real
 queue behind a real sshd, polled every 2 s; once as it is, once with no more than 2 sessions a
 connection, as strict sites have it. Beside the poller, each job is asked for as a system
 without one does it: a connection and a squeue of its own, all once in an interval. Connections are

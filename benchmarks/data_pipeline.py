@@ -35,7 +35,8 @@ from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.contract.training import STORED_COMPONENTS, Cosine, Mlp
 from hpc_jobs.dataset.dataset import Examples
 from hpc_jobs.dataset.facts import PackedFields, TargetScaler
-from hpc_jobs.dataset.packed import PackedWriter
+from hpc_jobs.dataset.packed import write_split
+from hpc_jobs.dataset.plan import FILE_BYTES
 from hpc_jobs.dataset.spectrum import Spectra, spectrum_of
 from hpc_jobs.dataset.split import Split
 from hpc_jobs.learning.feed import SOURCES
@@ -154,25 +155,19 @@ def spectra() -> Spectra:
 
 
 def pack(folder: Path, count: int) -> Split:
-    """Write a packed file of random records and open it."""
-    specimens, order = Specimens(), np.random.default_rng(0).permutation(count)
-    writer = PackedWriter(
-        folder, "train", order, specimens, len(TARGETS), components=STORED_COMPONENTS
-    )
-    with writer:
-        for start in range(0, count, 4096):
-            targets, strains, forces = simulated(min(4096, count - start), 1 + start)
-            writer.scatter(
-                {
-                    PackedFields.STRAINS: strains,
-                    PackedFields.FORCES: forces,
-                    PackedFields.PARAMETERS: targets,
-                    PackedFields.ORIGIN: np.zeros((len(targets), 2), np.int64),
-                    PackedFields.COMPONENTS: spectra().strains.components(strains),
-                    PackedFields.FORCE_COMPONENTS: spectra().forces.components(np.log(forces)),
-                }
-            )
-    return Split(writer.paths)
+    """Write packed files of random records and open them."""
+    order = np.random.default_rng(0).permutation(count)
+    made = [simulated(min(4096, count - start), 1 + start) for start in range(0, count, 4096)]
+    targets, strains, forces = (np.concatenate(parts)[order] for parts in zip(*made, strict=True))
+    columns = {
+        PackedFields.STRAINS: strains.astype(np.float32),
+        PackedFields.FORCES: forces.astype(np.float32),
+        PackedFields.PARAMETERS: targets,
+        PackedFields.ORIGIN: np.zeros((count, 2), np.int64),
+        PackedFields.COMPONENTS: spectra().strains.components(strains),
+        PackedFields.FORCE_COMPONENTS: spectra().forces.components(np.log(forces)),
+    }
+    return Split(write_split(folder, "train", columns, FILE_BYTES))
 
 
 def trainer(source: BatchSource) -> Trainer:

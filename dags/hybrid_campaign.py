@@ -40,7 +40,7 @@ def hybrid_campaign():
     """Run the whole loop once, from nothing."""
     opened = open_run()
     run, planned = unwired(opened), first_round(opened)
-    dataset, solved = simulate(run, planned)
+    dataset, solved, _ = simulate(run, planned)
     challenger, trained = train(run, dataset)
     verdict = validate(run, challenger["model"])
     decision = gate(run, challenger, verdict)

@@ -2,7 +2,7 @@
 
 Runs every morning, so that new measurements are met within a day, and on every new champion:
 identifies all measurements, simulates them again with the answer and compares. A failure starts a
-retraining.
+retraining; a drift of production, on control charts over the days, a night around those sheets.
 """
 
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag
@@ -18,6 +18,7 @@ from yieldloop_dags.stages import (
     continue_run,
     find_champion,
     validate,
+    watch_production,
 )
 
 
@@ -40,6 +41,7 @@ def inverse_validation():
     run = continue_run(champion["run_id"], own=f"inverse-validation-{VALIDATION}")
     verdict = validate(run, unwired(champion["model"]), after=run)
     announce_failure(run, verdict)
+    watch_production(run, verdict)
     close_after_all(run)
 
 

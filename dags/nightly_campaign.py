@@ -1,20 +1,32 @@
 """# Nightly campaign: spend tonight's core-hours on further records.
 
-Continues the Sobol sequence of the champion's run by as many points as the budget
-(`execution.nightly_core_hours`) buys at the rate measured so far. The grown dataset then starts a
-retraining.
+Adds a round to the champion's run, of as many points as the budget
+(`execution.nightly_core_hours`) buys at the rate measured so far; what they aim at stands in
+`design.later_rounds`. A round that an earlier night left unfinished is finished first. The grown
+dataset then starts a retraining; a night that would not be worth its price keeps its budget. An
+alarm of production's control charts starts one too, half of it around the measured sheets.
 """
 
-from airflow.sdk import CronTriggerTimetable, dag
+from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag
 
 from yieldloop_dags.forms import campaign_field, run_field
-from yieldloop_dags.stages import DEFAULTS, announce_growth, continue_run, next_round, simulate
+from yieldloop_dags.stages import (
+    DEFAULTS,
+    DRIFT,
+    announce_growth,
+    close_night,
+    continue_run,
+    next_round,
+    simulate,
+)
 
 
 @dag(
     dag_display_name="Nightly campaign",
     description="Spend tonight's core-hours on further records.",
-    schedule=CronTriggerTimetable("0 22 * * *", timezone="UTC"),
+    schedule=AssetOrTimeSchedule(
+        timetable=CronTriggerTimetable("0 22 * * *", timezone="UTC"), assets=DRIFT
+    ),
     params=campaign_field() | run_field(),
     default_args=DEFAULTS,
     catchup=False,
@@ -27,8 +39,9 @@ def nightly_campaign():
     run = continue_run()
     planned = next_round(run)
     run >> planned
-    dataset, _ = simulate(run, planned)
-    announce_growth(run, dataset)
+    dataset, solved, points = simulate(run, planned)
+    announce_growth(run, dataset, solved)
+    close_night(run, planned, points, solved, dataset)
 
 
 nightly_campaign()

@@ -28,7 +28,8 @@ from hpc_jobs.contract.training import (
 )
 from hpc_jobs.dataset.dataset import open_dataset
 from hpc_jobs.dataset.facts import DatasetFacts, PackedFields, TargetScaler
-from hpc_jobs.dataset.packed import PackedWriter
+from hpc_jobs.dataset.packed import write_split
+from hpc_jobs.dataset.plan import FILE_BYTES
 from hpc_jobs.dataset.spectrum import Spectra, publish_spectra, spectrum_of
 from hpc_jobs.forward.records import ForwardRecords
 from hpc_jobs.learning.models.inverse_model import InverseModel
@@ -104,31 +105,22 @@ def pack(
     )
     publish_spectra(spectrum, spectra)
     order = np.random.default_rng(campaign.design.seed).permutation(len(train))
-    kept = spectra.strains.vectors.shape[1]
-    targets = len(campaign.targets)
-    with PackedWriter(
-        run.dataset / "packed", "train-g0001", order, campaign.specimens, targets, kept
-    ) as writer:
-        for start in range(0, len(train), CHUNK):
-            part = slice(start, start + CHUNK)
-            rows = np.arange(len(train))[part]
-            writer.scatter(
-                {
-                    PackedFields.STRAINS: train.strains[part],
-                    PackedFields.FORCES: train.forces[part],
-                    PackedFields.PARAMETERS: train.parameters[part],
-                    PackedFields.ORIGIN: np.stack([0 * rows, rows], axis=1),
-                    PackedFields.COMPONENTS: spectra.strains.components(train.strains[part]),
-                    PackedFields.FORCE_COMPONENTS: spectra.forces.components(logs[part]),
-                }
-            )
+    columns = {
+        PackedFields.STRAINS: train.strains[order],
+        PackedFields.FORCES: train.forces[order],
+        PackedFields.PARAMETERS: train.parameters[order],
+        PackedFields.ORIGIN: np.stack([0 * order, order], axis=1),
+        PackedFields.COMPONENTS: spectra.strains.components(train.strains[order]),
+        PackedFields.FORCE_COMPONENTS: spectra.forces.components(logs[order]),
+    }
+    paths = write_split(run.dataset / "packed", "train-g0001", columns, FILE_BYTES)
     facts = DatasetFacts(
         generation=1,
         rounds=(0,),
         train=len(train),
         test=0,
         by_status=dict(train.by_status),
-        train_files=tuple(path.relative_to(run.dataset).as_posix() for path in writer.paths),
+        train_files=tuple(path.relative_to(run.dataset).as_posix() for path in paths),
         spectrum_file=spectrum.relative_to(run.dataset).as_posix(),
         scaler=TargetScaler(
             targets=tuple(campaign.targets),
@@ -143,7 +135,7 @@ def pack(
         lineage=(),
     )
     said = facts.model_dump(mode="json")
-    publish_manifest(run.dataset_manifest, "dataset", [*writer.paths, spectrum], **said)
+    publish_manifest(run.dataset_manifest, "dataset", [*paths, spectrum], **said)
     return run
 
 

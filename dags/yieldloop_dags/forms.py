@@ -12,7 +12,11 @@ from typing import Any
 import yaml
 from airflow.sdk import Param
 
-from hpc_jobs.contract.loading import merge, nested
+from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.costs import costs
+from hpc_jobs.contract.errors import ContractError
+from hpc_jobs.contract.loading import load, merge, nested
+from hpc_jobs.contract.rates import kept_rates
 
 DAGS = Path(__file__).parents[1]
 CAMPAIGNS = sorted(file.stem for file in (DAGS / "campaigns").glob("*.yaml"))
@@ -151,6 +155,23 @@ def _with_hint(key: str, param: Param) -> Param:
     return Param(param.value, **schema)
 
 
+def _costs() -> str:
+    """Say what each campaign costs as its file has it, by the rates of its cluster if it has any.
+
+    A file that is wrong is passed over: it is refused, in words, when it is used.
+    """
+    said = []
+    for name in CAMPAIGNS:
+        try:
+            campaign = load(Campaign, DAGS / "campaigns" / f"{name}.yaml")
+            kept = kept_rates(DAGS / "clusters" / f"{campaign.execution.cpu_cluster}.yaml")
+            planned = costs(campaign, kept)
+        except (ContractError, OSError):
+            continue
+        said.append(f"**{name}** {planned.sentence} (rates: {planned.rates})")
+    return "; ".join(said)
+
+
 def campaign_field(default: str | None = "demo") -> dict[str, Param]:
     """Return the drop-down of all campaigns that lie in campaigns/."""
     return {
@@ -159,7 +180,8 @@ def campaign_field(default: str | None = "demo") -> dict[str, Param]:
             type="string",
             enum=CAMPAIGNS,
             title="Campaign",
-            description_md="A file of `dags/campaigns/`; the fields below override parts of it.",
+            description_md="A file of `dags/campaigns/`; the fields below override parts of it. "
+            f"What they cost as they stand: {_costs()}.",
         )
     }
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from airflow.sdk import Asset, AssetAlias, PokeReturnValue, task, task_group
 
+from hpc_jobs.contract.drift import DriftReport
 from hpc_jobs.contract.facts import PackedFacts, ScoreFacts
 from hpc_jobs.contract.gate import PersonsWord
 from hpc_jobs.contract.report import (
@@ -37,10 +38,13 @@ from yieldloop_dags.models import takes_models
 
 DATASET = Asset(name="grown-dataset", uri="yieldloop://dataset/grown")
 CHAMPION = Asset(name="champion", uri="yieldloop://model/champion")
+DRIFT = Asset(name="drift", uri="yieldloop://production/drift")
 FAILED_VALIDATION = Asset(name="failed-validation", uri="yieldloop://validation/failed")
 # A task with an alias for outlet decides itself whether there is anything to tell.
 CHAMPION_NEWS = AssetAlias("champion-news")
 VALIDATION_NEWS = AssetAlias("validation-news")
+GROWTH_NEWS = AssetAlias("growth-news")
+DRIFT_NEWS = AssetAlias("drift-news")
 
 DEFAULTS: dict[str, Any] = {
     "retries": 3,
@@ -56,12 +60,13 @@ TURN_POLL_S, TURN_PATIENCE_S = 30.0, 7 * 86400.0
 
 @task(multiple_outputs=True)
 @takes_models
-def open_run(params: dict[str, Any]) -> RunHandle:
-    """Validate the campaign; then workspace, code, measurements, MLflow run."""
+def open_run(params: dict[str, Any], ti: Any = None) -> RunHandle:
+    """Validate the campaign; then workspace, code, measurements, MLflow run, the first turn."""
+    from operators.promotion.origin import take_first_turn
     from operators.runs.run import open_run_task
     from yieldloop_dags.forms import overrides
 
-    return open_run_task(params["campaign"], overrides(params))
+    return take_first_turn(open_run_task(params["campaign"], overrides(params)), ti)
 
 
 @task.sensor(poke_interval=TURN_POLL_S, timeout=TURN_PATIENCE_S, mode="reschedule")
@@ -123,17 +128,25 @@ def first_round(run: RunHandle) -> RoundPlan:
 @task(multiple_outputs=True)
 @takes_models
 def next_round(run: RunHandle) -> RoundPlan:
-    """Plan what tonight's core-hours buy."""
+    """Plan what tonight's core-hours buy; after an alarm of drift, around the measured sheets."""
+    from airflow.sdk import get_current_context
+
+    from operators.promotion.origin import announced_run
     from operators.runs.rounds import next_round
 
-    return next_round(run)
+    events = get_current_context().get("triggering_asset_events")
+    alarmed = announced_run(run.campaign, events) is not None
+    return next_round(run, aims="drift" if alarmed else "campaign")
 
 
 @task_group
 def simulate(run: Any, planned: Any) -> Any:
     """Choose points, solve them on the CPU cluster, pack what was solved.
 
-    Returns what `publish_dataset` and `solve_shard` returned.
+    Records of a large round are dealt and packed by arrays; those of a small one, for which these
+    have no elements, by `publish_dataset` itself.
+
+    Returns what `publish_dataset`, `solve_shard` and `choose_points` returned.
     """
     plan = unwired(planned)
     number = ["--round", plan["round"]]
@@ -142,20 +155,41 @@ def simulate(run: Any, planned: Any) -> Any:
         task_id="choose_points",
         job="choose_points",
         run=run,
-        arguments=[*number, "--records", plan["train_records"]],
+        arguments=[
+            *(*number, "--records", plan["train_records"]),
+            *("--aims", plan["aims"]),
+        ],
     )
     solved = HpcArrayJobOperator(
         task_id="solve_shards",
         job="solve_shard",
         run=run,
-        elements=plan["shards"],
+        elements=size_round(plan, points.output),
         arguments=number,
         work=plan["records"],
     )
+    elements = planned["packing_elements"]
+    among = ["--elements", elements]
+    dealt = HpcArrayJobOperator(
+        task_id="deal_records", job="deal_records", run=run, elements=elements, arguments=among
+    )
+    packed = HpcArrayJobOperator(
+        task_id="pack_records", job="pack_records", run=run, elements=elements, arguments=among
+    )
     dataset = HpcArrayJobOperator(task_id="publish_dataset", job="publish_dataset", run=run)
-    plan >> [warm, points] >> solved >> dataset
+    plan >> [warm, points]
+    [warm, points] >> solved >> dealt >> packed >> dataset
     log_round(run, plan, solved.output)
-    return dataset.output, solved.output
+    return dataset.output, solved.output, points.output
+
+
+@task
+@takes_models
+def size_round(planned: RoundPlan, points: ArrayReport) -> int:
+    """Say how many shards the round has: none where it was found not to be worth its price."""
+    from operators.runs.rounds import shards_of
+
+    return shards_of(planned, points)
 
 
 @task
@@ -314,13 +348,47 @@ def announce_champion(run: RunHandle, decision: GateReport, outlet_events: Any =
     return decision.reason
 
 
-@task(outlets=[DATASET])
+@task(outlets=[GROWTH_NEWS])
 @takes_models
-def announce_growth(run: RunHandle, dataset: ArrayReport, outlet_events: Any = None) -> None:
-    """Tell whoever waits for more records."""
+def announce_growth(
+    run: RunHandle, dataset: ArrayReport, solved: ArrayReport, outlet_events: Any = None
+) -> str:
+    """Tell whoever waits for more records, if there are any; returns what was told."""
+    if not solved.elements:
+        return "no simulation tonight"
     generation = dataset.read(PackedFacts).generation
-    told = {"campaign": run.campaign, "run_id": run.run_id}
-    outlet_events[DATASET].extra = told | {"generation": generation}
+    told = {"campaign": run.campaign, "run_id": run.run_id, "generation": generation}
+    outlet_events[GROWTH_NEWS].add(DATASET, extra=told)
+    return f"generation {generation}"
+
+
+def close_night(run: Any, planned: Any, points: Any, solved: Any, dataset: Any) -> None:
+    """Report the night once everything is over, however it ended; a teardown as close_run is."""
+    closing = report_night(run, planned, points, solved, dataset).as_teardown()
+    tasks = closing.operator.dag.tasks
+    last = [each for each in tasks if not each.downstream_task_ids and each != closing.operator]
+    last >> closing
+
+
+@task
+@takes_models
+def report_night(
+    run: RunHandle | None,
+    planned: RoundPlan | None,
+    points: ArrayReport | None,
+    solved: ArrayReport | None,
+    dataset: ArrayReport | None,
+    ti: Any = None,
+) -> str:
+    """Say what was planned, done, spent and left out, and what to do where it failed."""
+    from operators.runs.closing import failed_tasks
+    from operators.runs.night import log_night, night_report
+
+    if run is None or planned is None:
+        return "nothing was planned"
+    report = night_report(run, planned, points, solved, dataset, failed_tasks(ti))
+    log_night(report, run)
+    return report.sentence
 
 
 @task(outlets=[VALIDATION_NEWS])
@@ -333,6 +401,19 @@ def announce_failure(run: RunHandle, scored: ArrayReport, outlet_events: Any = N
     extra = {"campaign": run.campaign, "run_id": run.run_id, "notes": verdict.notes}
     outlet_events[VALIDATION_NEWS].add(FAILED_VALIDATION, extra=extra)
     return "the champion fails its validation"
+
+
+@task(outlets=[DRIFT_NEWS])
+@takes_models
+def watch_production(run: RunHandle, scored: ArrayReport, outlet_events: Any = None) -> DriftReport:
+    """Add the measurements to production's control charts; an alarm asks for a targeted night."""
+    from operators.promotion.drift import watch
+
+    found = watch(run.campaign, scored.read(ScoreFacts).verdict)
+    if found.alarms:
+        extra = {"campaign": run.campaign, "run_id": run.run_id, "alarms": list(found.alarms[:20])}
+        outlet_events[DRIFT_NEWS].add(DRIFT, extra=extra)
+    return found
 
 
 @task

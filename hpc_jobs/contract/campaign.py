@@ -9,14 +9,14 @@ from pydantic import ConfigDict, Field, model_validator
 
 from hpc_jobs.contract.design import Design
 from hpc_jobs.contract.errors import ConfigurationError
-from hpc_jobs.contract.execution import Execution, Job
+from hpc_jobs.contract.execution import Execution, Job, Packing
 from hpc_jobs.contract.family import Family
 from hpc_jobs.contract.frozen import Frozen, Slug
 from hpc_jobs.contract.gate import Gate
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.sheet import LARGEST_YIELD_STRAIN, SheetForm, largest_yield_strain
-from hpc_jobs.contract.solver import Solver, limitation
+from hpc_jobs.contract.solver import Provenance, Solver, limitation, provenance
 from hpc_jobs.contract.specimen import MESH_LEVELS, NUISANCES, SMALLEST_DRAW, Specimens
 from hpc_jobs.contract.training import (
     PAPER_HEADS,
@@ -66,6 +66,7 @@ class Campaign(Frozen):
     solver: Solver = "auto"
     design: Design
     noise: Noise = Noise()
+    packing: Packing = Packing()
     training: Training
     validation: Validation
     gate: Gate = Gate()
@@ -228,6 +229,11 @@ class Campaign(Frozen):
         return Family(self.sheet, self.specimens, {name: given[name] for name in NUISANCES})
 
     @property
+    def provenance(self) -> Provenance:
+        """What the campaign's records are: simulations, or a rehearsal."""
+        return provenance(self.solver)
+
+    @property
     def levels(self) -> tuple[Specimens, ...]:
         """The specimens on each mesh that records have: specimens.mesh, then design.mesh_shares."""
         others = (MESH_LEVELS[name] for name in self.design.mesh_shares)
@@ -253,6 +259,7 @@ class Campaign(Frozen):
             "specimens": self.specimens.model_dump_json(),
             "noise": self.noise.model_dump_json(),
             "box": self.design.box.model_dump_json(),
+            "provenance": self.provenance,
         }
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 

@@ -102,6 +102,9 @@ class Cluster(Frozen):
         float, Field(ge=0, le=60, description="wait this long in the task before deferring")
     ] = 0.0
     max_array_size: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    cores_per_node: Annotated[
+        int | None, Field(ge=1, le=4096, description="to say how many nodes a campaign fills")
+    ] = None
     queue_wait_s: Annotated[
         float,
         Field(ge=0, le=60 * 86400, description="usual wait in the queue; a lease must last longer"),

@@ -67,6 +67,13 @@ class Targeting(Frozen):
             "there the mesh's bias counts"
         ),
     ] = 0.0
+    least_gain: Annotated[
+        Fraction,
+        Field(
+            description="share by which a round must be expected to lower the error at the "
+            "measured sheets; else it is left out, and its budget kept. 0: never"
+        ),
+    ] = 0.0
     skip_within: Annotated[
         float,
         Field(
@@ -90,6 +97,11 @@ class Targeting(Frozen):
                 "looked at"
             )
         return self
+
+    @property
+    def looks(self) -> bool:
+        """Whether a round asks the run's results for anything."""
+        return bool(self.shares or self.skip_within or self.least_gain)
 
     @property
     def shares(self) -> dict[str, float]:

@@ -4,12 +4,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hpc_jobs.contract.frozen import Frozen, Slug
+from hpc_jobs.contract.frozen import Frozen, Positive, Slug
 
 Job = Literal[
     "warm_kernels",
     "choose_points",
     "solve_shard",
+    "deal_records",
+    "pack_records",
     "publish_dataset",
     "train",
     "assemble",
@@ -84,6 +86,25 @@ class Resources(Frozen):
                 f"{self.walltime_s}; give a smaller one"
             )
         return self
+
+
+class Packing(Frozen):
+    """What one element of the packing jobs may use, and when components are found anew."""
+
+    memory_mib: Annotated[
+        int,
+        Field(ge=512, le=4_000_000, description="of one element, never above what its job asks"),
+    ] = 2048
+    elements: Annotated[
+        int, Field(ge=1, le=10_000, description="at most so many deal, and then so many pack")
+    ] = 16
+    new_components_above: Annotated[
+        Positive,
+        Field(
+            description="variance of new records that the components do not carry, summed over all "
+            "directions, in units of the noise's in one: above it they are found anew"
+        ),
+    ] = 0.1
 
 
 class Execution(Frozen):

@@ -36,6 +36,28 @@ class KernelFacts(Facts):
     done: Annotated[str, Field(description="built, compiled, or nothing to do")]
 
 
+class LearningCurve(Facts):
+    """How a surrogate's error at the measured sheets falls with records, and what more would do.
+
+    Errors are standard errors over those that a perfect surrogate would have.
+    """
+
+    records: tuple[int, ...]
+    error: tuple[float, ...]
+    further: Annotated[int, Field(description="records of the round in question")]
+    gain: Annotated[float, Field(description="share by which it would lower the error")]
+    gain_low: float
+    gain_high: float
+
+    @property
+    def sentence(self) -> str:
+        """Say what a further round would gain."""
+        return (
+            f"{self.further} further records would lower the error at the measured sheets by "
+            f"{self.gain:.1%} ({self.gain_low:.1%} to {self.gain_high:.1%})"
+        )
+
+
 class DesignFacts(Facts):
     """choose_points: the round's design; also what its manifest says."""
 
@@ -47,6 +69,12 @@ class DesignFacts(Facts):
     skipped: Annotated[int, Field(description="points that the surrogate knows already")] = 0
     audited: Annotated[int, Field(description="of such points, those simulated anyway")] = 0
     notes: Annotated[dict[str, str], Field(description="aim -> why nothing was aimed at")] = {}
+    curve: LearningCurve | None = None
+    stopped: Annotated[str, Field(description="why no point was chosen; empty: some were")] = ""
+    audit: Annotated[
+        float | None,
+        Field(description="rms miss, noise units, at points simulated although they were known"),
+    ] = None
 
 
 class ShardFacts(Facts):
@@ -54,6 +82,20 @@ class ShardFacts(Facts):
 
     records: int
     by_status: ByStatus
+
+
+class DealtFacts(Facts):
+    """deal_records: units of shards that this element dealt. Elements add up."""
+
+    units: int
+    records: int
+
+
+class WrittenFacts(Facts):
+    """pack_records: packed files that this element wrote. Elements add up."""
+
+    files: int
+    records: int
 
 
 class PackedFacts(Facts):
@@ -65,6 +107,10 @@ class PackedFacts(Facts):
     by_status: ByStatus
     missing_shards: int
     sha256: Annotated[str, Field(description="of dataset/manifest.json")]
+    uncarried: Annotated[
+        float, Field(description="variance that the components leave of the new records")
+    ] = 0.0
+    anew: Annotated[str, Field(description="why everything was packed anew; else empty")] = ""
 
 
 class TrainedFacts(Facts):

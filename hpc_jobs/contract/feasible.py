@@ -24,8 +24,9 @@ def hopeless(campaign: Campaign) -> Iterator[str]:
     yield from _calibration(campaign)
     yield from _batches(campaign)
     yield from _components(campaign)
-    yield from _walltimes(campaign)
-    yield from _budget(campaign)
+    if campaign.provenance == "simulation":
+        yield from _walltimes(campaign)
+        yield from _budget(campaign)
 
 
 def fewest_calibration_records(level: float = INTERVAL_LEVEL) -> int:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, FiniteFloat, model_validator
 
 from hpc_jobs.contract.frozen import Fraction, Frozen, Positive, Slug
+from hpc_jobs.contract.solver import Provenance
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Losses = Annotated[
@@ -115,6 +116,9 @@ class Comparison(Frozen):
         dict[Slug, str], Field(description="measurement -> why no sheet stands for it")
     ] = {}
     noise_seed: Annotated[int, Field(description="of the twins' noise")]
+    provenance: Annotated[
+        Provenance, Field(description="of the records that the challenger learned from")
+    ] = "simulation"
 
     @model_validator(mode="after")
     def _as_many(self) -> Self:

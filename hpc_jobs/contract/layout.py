@@ -2,6 +2,7 @@
 
     <workspace>/code/<sha256>/             hpc_jobs as it ran
     <workspace>/code/kernels/              compiled kernels, keyed by their sources
+    <workspace>/code/native/               the native library, keyed by its sources and machine
     <workspace>/<run_id>/
       campaign.json
       design/round-000.npz, .json
@@ -97,6 +98,10 @@ class RunFolder(Generic[P]):
         """Manifest of the packed dataset, rewritten whenever it grows."""
         return self.dataset / "manifest.json"
 
+    def packing(self, generation: int) -> P:
+        """Folder of what a generation of the dataset is made from; removed once it is published."""
+        return self.dataset / "packing" / f"g{generation:04d}"
+
     def model(self, name: str) -> P:
         """Folder of one trained network."""
         return self.root / "models" / name
@@ -109,6 +114,10 @@ class RunFolder(Generic[P]):
     def measurement(self, name: str) -> P:
         """One staged measurement."""
         return self.measurements / f"{name}.h5"
+
+    def picture(self, name: str) -> P:
+        """Picture of one measurement's import, where it was imported."""
+        return self.measurements / f"{name}.png"
 
     @property
     def mesh_bias(self) -> P:
@@ -150,6 +159,18 @@ class RunFolder(Generic[P]):
     def figure(self, validation: str, measurement: str) -> P:
         """One measurement against its re-simulation, for people."""
         return self.validation(validation) / "figures" / f"{measurement}.png"
+
+    def sheet(self, validation: str, measurement: str) -> P:
+        """Path of what was identified of one measurement, in full; absent if it is not answered."""
+        return self.validation(validation) / "sheets" / f"{measurement}.json"
+
+    def cards(self, validation: str, measurement: str) -> P:
+        """Folder of one identified sheet's material cards."""
+        return self.validation(validation) / "cards" / measurement
+
+    def page(self, validation: str, measurement: str) -> P:
+        """One measurement's page, for people."""
+        return self.validation(validation) / "pages" / f"{measurement}.html"
 
     def search(self, name: str) -> "SearchFolder[P]":
         """Folder of one hyper-parameter search."""

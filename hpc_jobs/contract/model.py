@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from hpc_jobs.contract.frozen import Frozen, Slug
 from hpc_jobs.contract.records import Manifest
+from hpc_jobs.contract.solver import Provenance
 
 Errors = Annotated[dict[str, float], Field(min_length=1, description="target -> error")]
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -24,6 +25,9 @@ class ModelFacts(Frozen):
     network: Annotated[Slug, Field(description="its name in training.networks")]
     targets: Annotated[tuple[str, ...], Field(min_length=1, description="order of the outputs")]
     strain_values: Annotated[int, Field(ge=1, description="length of one input")]
+    provenance: Annotated[Provenance, Field(description="of the records that it learned from")] = (
+        "simulation"
+    )
     dataset_sha256: Annotated[Sha256, Field(description="of dataset/manifest.json")]
     test_set_sha256: Annotated[
         Sha256, Field(description="of test records, their noise and the target ranges")

@@ -1,6 +1,9 @@
 """Files that pass between jobs: published whole or not at all, verified when read."""
 
 import hashlib
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -8,7 +11,10 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.frozen import Frozen
+from hpc_jobs.contract.phases import Phases
 from hpc_jobs.job_folder.writer import publish as publish  # as the elements do: one way
+
+MOST_HASHING_THREADS = 8
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -44,11 +50,11 @@ class ShardFields:
     POINT = "point"  # (n,) int64, row of the round's design
     IS_TEST = "is_test"  # (n,) bool
     MESH_LEVEL = "mesh_level"  # (n,) uint8, index into Campaign.levels
-    WEIGHT = "weight"  # (n,) float64, importance weight; absent where all are one
     REASON = "reason"  # (n,) UTF-8 bytes, why the status is not ok
     PLASTIC_STRAIN = "largest_plastic_strain"  # (n,) reached anywhere
     THICKNESS = "thickness"  # (n, output_values) mm; where it is one of Specimens.outputs
     PATCH_PLASTIC_STRAIN = "plastic_strain"  # (n, output_values); as above
+    WEIGHT = "weight"  # (n,) float64, of a record in a loss; 1 where the dataset is absent
     ITERATIONS = "iterations"  # (n,) int32, Newton iterations of all specimens
 
 
@@ -90,6 +96,8 @@ class ElementResult(Frozen):
     wall_s: float
     cpu_s: float
     message: str = ""
+    phases: Phases | None = None
+    peak_mib: Annotated[float, Field(ge=0, description="of resident memory; 0: not said")] = 0.0
     facts: dict[str, Any] = {}
 
 
@@ -101,17 +109,23 @@ def publish_model(path: Path, model: BaseModel) -> None:
 
 def publish_manifest(path: Path, kind: str, files: list[Path], **facts: Any) -> Manifest:
     """Vouch for files that are already in place; they lie in or below the manifest's folder."""
-    entries = tuple(
-        FileEntry(
-            path=file.relative_to(path.parent).as_posix(),
-            bytes=file.stat().st_size,
-            sha256=sha256_of(file),
-        )
-        for file in files
-    )
-    manifest = Manifest(kind=kind, files=entries, facts=facts)
+    return publish_entries(path, kind, [entry_of(path.parent, file) for file in files], **facts)
+
+
+def publish_entries(path: Path, kind: str, entries: Sequence[FileEntry], **facts: Any) -> Manifest:
+    """Vouch for files whose SHA-256 is known: that of what was written."""
+    manifest = Manifest(kind=kind, files=tuple(entries), facts=facts)
     publish_model(path, manifest)
     return manifest
+
+
+def entry_of(folder: Path, file: Path) -> FileEntry:
+    """Look at a file in or below the folder of its manifest."""
+    return FileEntry(
+        path=file.relative_to(folder).as_posix(),
+        bytes=file.stat().st_size,
+        sha256=sha256_of(file),
+    )
 
 
 def read_model(model: type[Model], path: Path) -> Model:
@@ -153,8 +167,7 @@ def read_manifest(path: Path, kind: str, *, verify: bool = True) -> Manifest:
     if manifest.kind != kind:
         raise CorruptFile(f"{path}: a manifest of kind '{manifest.kind}', expected '{kind}'")
     if verify:
-        for entry in manifest.files:
-            verify_file(path.parent, entry)
+        verify_files(path.parent, manifest.files)
     return manifest
 
 
@@ -164,8 +177,33 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def verified_bytes(folder: Path, entry: FileEntry) -> bytes:
+    """Read the file of a manifest once, whole; raises CorruptFile as `verify_file` does."""
+    path = _checked(folder, entry)
+    content = path.read_bytes()
+    _check_sha256(path, hashlib.sha256(content).hexdigest(), entry)
+    return content
+
+
+def verify_files(folder: Path, entries: Sequence[FileEntry]) -> None:
+    """Verify many files, as many at a time as this process may use cores; raises CorruptFile."""
+    with ThreadPoolExecutor(_hashing_threads()) as pool:
+        for _ in pool.map(lambda entry: verify_file(folder, entry), entries):
+            pass
+
+
+def _hashing_threads() -> int:
+    return min(MOST_HASHING_THREADS, len(os.sched_getaffinity(0)))
+
+
 def verify_file(folder: Path, entry: FileEntry) -> Path:
     """Return the file of a manifest in `folder`; raises CorruptFile unless it is as vouched for."""
+    path = _checked(folder, entry)
+    _check_sha256(path, sha256_of(path), entry)
+    return path
+
+
+def _checked(folder: Path, entry: FileEntry) -> Path:
     path = folder / entry.path
     if not path.resolve().is_relative_to(folder.resolve()):
         raise CorruptFile(
@@ -177,10 +215,12 @@ def verify_file(folder: Path, entry: FileEntry) -> Path:
     size = path.stat().st_size
     if size != entry.bytes:
         raise CorruptFile(f"{path}: {size} bytes, its manifest says {entry.bytes}; make it again")
-    found = sha256_of(path)
+    return path
+
+
+def _check_sha256(path: Path, found: str, entry: FileEntry) -> None:
     if found != entry.sha256:
         raise CorruptFile(
             f"{path}: sha256 {found[:12]}..., its manifest says {entry.sha256[:12]}...; "
             "make it again"
         )
-    return path

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.execution import Job
-from hpc_jobs.contract.facts import ByStatus, Facts
+from hpc_jobs.contract.facts import ByStatus, DesignFacts, Facts
 from hpc_jobs.contract.frozen import Frozen, Slug
 from hpc_jobs.contract.model import ModelFacts
 from hpc_jobs.contract.records import first_mistake
@@ -96,6 +96,32 @@ class RoundPlan(Frozen):
     train_records: int
     records: int
     shards: int
+    aims: Annotated[
+        Literal["campaign", "drift"],
+        Field(description="what points aim at: as the campaign says, or at production's drift"),
+    ] = "campaign"
+    resumed: Annotated[bool, Field(description="an earlier night left it unfinished")] = False
+    budget_core_hours: Annotated[float | None, Field(description="of a night")] = None
+    expected_core_hours: Annotated[
+        float | None, Field(description="at the rate measured so far; none: nothing was yet")
+    ] = None
+    packing_elements: Annotated[
+        int, Field(description="array elements that deal and pack; 0: publish_dataset does it all")
+    ] = 0
+
+
+class NightReport(Frozen):
+    """What one night planned, did, spent and left out; written however the night ended."""
+
+    run_id: Slug
+    plan: RoundPlan
+    design: Annotated[DesignFacts | None, Field(description="none: no points were chosen")] = None
+    records_by_status: ByStatus = {}
+    core_hours: float = 0.0
+    core_hours_per_good_record: float | None = None
+    grown: Annotated[bool, Field(description="whether the dataset has records of this round")]
+    failed: Annotated[tuple[str, ...], Field(description="tasks whose work failed")] = ()
+    sentence: Annotated[str, Field(description="how it ended, and what to do")]
 
 
 class ErrorsByTarget(Frozen):
@@ -225,6 +251,7 @@ class CampaignReport(Frozen):
     campaign: Slug
     mlflow_run_id: str
     mlflow_experiment_id: Annotated[str, Field(description="for links to the run's files")] = ""
+    page: Annotated[str, Field(description="artifact of the run that shows it")] = "report.html"
     records_by_status: ByStatus
     networks: Networks
     verdict: Verdict

@@ -1,7 +1,7 @@
 """Which solvers a campaign can name, and what each of them can solve."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -14,8 +14,12 @@ SOLVERS: dict[str, tuple[str, ...]] = {
     "reference": EVERY,
     "calculix": ("von_mises",),
     "calculix_cps4r": ("von_mises",),
+    "rehearsal": EVERY,
 }
 """Solver -> the yield functions that it solves; hpc_jobs.fem.backends holds the solvers."""
+
+Provenance = Literal["simulation", "rehearsal"]
+"""Where records come from: a rehearsal's look like simulations, and are none."""
 
 OWN = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+(:[A-Za-z_]\w*)?")
 """A solver of yours: package.module, or package.module:OBJECT, as the cluster's Python finds it."""
@@ -35,9 +39,14 @@ Solver = Annotated[
     AfterValidator(_known),
     Field(
         description="of the simulations; auto: native, or reference without a compiler; "
-        "package.module:OBJECT: your own"
+        "rehearsal: no FEM at all, for trials of everything else; package.module:OBJECT: your own"
     ),
 ]
+
+
+def provenance(solver: str) -> Provenance:
+    """Say what a solver's records are."""
+    return "rehearsal" if solver == "rehearsal" else "simulation"
 
 
 def limitation(solver: str, yield_function: str) -> str:

@@ -1,5 +1,6 @@
 """What dataset/manifest.json says beside its files: the frozen scaler, the split, the lineage."""
 
+from itertools import islice
 from typing import Annotated, Self
 
 from pydantic import Field, FiniteFloat, ValidationError, model_validator
@@ -7,6 +8,7 @@ from pydantic import Field, FiniteFloat, ValidationError, model_validator
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.frozen import Frozen, Positive
 from hpc_jobs.contract.records import Manifest, first_mistake
+from hpc_jobs.contract.solver import Provenance
 
 
 class PackedFields:
@@ -18,7 +20,7 @@ class PackedFields:
     ORIGIN = "origin"  # (n, 2) int64: round, and row of that round's design
     COMPONENTS = "components"  # (n, K) float32, of the strains, in units of the noise; train only
     FORCE_COMPONENTS = "force_components"  # (n, force_values) float32, of log forces; train only
-    WEIGHT = "weight"  # (n, 1) float32, importance weights; train only, absent where all are one
+    WEIGHT = "weight"  # (n, 1) float32, of a record in a loss; 1 where a file has no such column
     SHEET = "sheet"  # (n, coordinates) float32, of the campaign's family; absent for one sheet
 
 
@@ -68,9 +70,24 @@ class Source(Frozen):
     records: int
 
 
+class Part(Frozen):
+    """Training records that were packed together: a random order of them, by itself."""
+
+    generation: Annotated[int, Field(ge=1, description="that added them")]
+    train: Annotated[int, Field(ge=0)]
+    files: Annotated[int, Field(ge=0, description="of DatasetFacts.train_files, in their order")]
+    uncarried: Annotated[
+        float,
+        Field(ge=0, description="variance left by the components, in units of the noise's in one"),
+    ] = 0.0
+
+
 class DatasetFacts(Frozen):
     """The facts of a manifest of kind "dataset"."""
 
+    provenance: Annotated[
+        Provenance, Field(description="a rehearsal's networks never become champion")
+    ] = "simulation"
     generation: Annotated[int, Field(ge=1)]
     rounds: tuple[int, ...]
     train: int
@@ -80,6 +97,8 @@ class DatasetFacts(Frozen):
     missing_shards: tuple[str, ...] = ()
     train_files: tuple[str, ...] = ()
     test_files: tuple[str, ...] = ()
+    parts: Annotated[tuple[Part, ...], Field(description="none: all is one")] = ()
+    anew: Annotated[str, Field(description="why this generation was packed anew; else empty")] = ""
     scaler: TargetScaler
     coordinates: Annotated[tuple[str, ...], Field(description="of PackedFields.SHEET")] = ()
     given: GivenValues = GivenValues()
@@ -90,6 +109,19 @@ class DatasetFacts(Frozen):
     strain_shape: tuple[int, int, int, int]
     campaign_fingerprint: str
     lineage: tuple[Source, ...]
+
+    @property
+    def parted_files(self) -> tuple[tuple[str, ...], ...]:
+        """Training files of each part; each part is a random sample in a random order."""
+        if not self.parts:
+            return (self.train_files,)
+        files = iter(self.train_files)
+        return tuple(tuple(islice(files, part.files)) for part in self.parts)
+
+    @property
+    def uncarried(self) -> float:
+        """Variance that the components left of the records they were found from."""
+        return self.parts[0].uncarried if self.parts else 0.0
 
     @property
     def force_values(self) -> int:

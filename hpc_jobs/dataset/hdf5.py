@@ -7,6 +7,7 @@ columns put together of others: a checksum of the file vouches for none of them.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import h5py
 
@@ -16,13 +17,14 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 @contextmanager
-def opened(path: Path, remedy: str) -> Iterator[h5py.File]:
+def opened(path: Path, remedy: str, image: Path | BinaryIO | None = None) -> Iterator[h5py.File]:
     """Open a file for reading; whatever HDF5 then stumbles over raises CorruptFile.
 
+    image: where its content is, if not at `path`: it has been read already.
     A missing, a forbidden, a locked, a foreign and a damaged file are told apart.
     """
     try:
-        with h5py.File(path, "r") as file:
+        with h5py.File(path if image is None else image, "r") as file:
             yield file
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
         raise CorruptFile(f"{path}: {_cause(path, error)}; {remedy}") from None
@@ -43,27 +45,30 @@ def _cause(path: Path, error: Exception) -> str:
     return f"damaged ({error})"
 
 
-def column(file: h5py.File, name: str, kinds: str, remedy: str) -> h5py.Dataset:
+def column(
+    file: h5py.File, name: str, kinds: str, remedy: str, path: Path | None = None
+) -> h5py.Dataset:
     """Return a dataset that lies in this very file, of one of NumPy's kinds ("f", "iu", ...).
 
-    Raises CorruptFile.
+    path: what errors name, if the file's content is in memory. Raises CorruptFile.
     """
+    told = path or file.filename
     link = file.get(name, getlink=True) if name in file.keys() else None  # noqa: SIM118
     if link is None:
-        raise CorruptFile(f"{file.filename}: no dataset '{name}'; {remedy}")
+        raise CorruptFile(f"{told}: no dataset '{name}'; {remedy}")
     if not isinstance(link, h5py.HardLink):
         raise CorruptFile(
-            f"{file.filename}: '{name}' is a link to {getattr(link, 'filename', '')}"
+            f"{told}: '{name}' is a link to {getattr(link, 'filename', '')}"
             f"{getattr(link, 'path', '')}, not a dataset of this file; {remedy}"
         )
     found = file[name]
     if not isinstance(found, h5py.Dataset):
-        raise CorruptFile(f"{file.filename}: '{name}' is a group, not a dataset; {remedy}")
+        raise CorruptFile(f"{told}: '{name}' is a group, not a dataset; {remedy}")
     if found.external or found.is_virtual:
-        raise CorruptFile(f"{file.filename}: '{name}' keeps its values in other files; {remedy}")
+        raise CorruptFile(f"{told}: '{name}' keeps its values in other files; {remedy}")
     if found.dtype.kind not in kinds:
         raise CorruptFile(
-            f"{file.filename}: '{name}' holds {found.dtype}, expected {_spoken(kinds)}; {remedy}"
+            f"{told}: '{name}' holds {found.dtype}, expected {_spoken(kinds)}; {remedy}"
         )
     return found
 

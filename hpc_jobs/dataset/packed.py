@@ -1,106 +1,78 @@
 """Packed files: valid HDF5 whose columns are contiguous, so that they can be mapped.
 
-Written by scattering records to their places, read by memory map at the column's offset: no HDF5
-lock, no chunk to decompress, one copy per node in the page cache.
+Written whole, in one stroke; read by memory map or pread at a column's offset: no HDF5 lock, no
+chunk to decompress, one copy per node in the page cache.
 """
 
+import hashlib
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.errors import CorruptFile
-from hpc_jobs.contract.records import publish
-from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.contract.records import FileEntry, publish
 from hpc_jobs.dataset import hdf5
 from hpc_jobs.dataset.facts import PackedFields
 
-FILE_BYTES = 62_000_000
 AGAIN = "publish the dataset again"
 
 Columns = dict[str, "np.memmap[Any, np.dtype[Any]]"]
+TYPES = {PackedFields.ORIGIN: "<i8"}  # of a column; all others are <f4
 
 
-class PackedWriter:
-    """One split in the making: record k of the stream goes to place order[k].
+def image_of(columns: Mapping[str, NDArray[Any]]) -> bytes:
+    """Lay columns (n, width) out as a packed file: the same bytes for the same values."""
+    early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    early.set_obj_track_times(False)
+    size = sum(values.nbytes for values in columns.values())
+    with h5py.File(
+        "packed", "w", driver="core", backing_store=False, block_size=size + (1 << 20)
+    ) as file:
+        for name, values in columns.items():
+            kind = np.dtype(TYPES.get(name, "<f4"))
+            space = h5py.h5s.create_simple(values.shape)
+            made = h5py.h5d.create(
+                file.id, name.encode(), h5py.h5t.py_create(kind), space, dcpl=early
+            )
+            made.write(h5py.h5s.ALL, h5py.h5s.ALL, np.ascontiguousarray(values, kind))
+        file.flush()
+        return bytes(file.id.get_file_image())
 
-    A context; on success the files are published, otherwise nothing is left. With `components`
-    the files have room for as many of the strains, and for one of each force.
-    """
 
-    def __init__(
-        self,
-        folder: Path,
-        stem: str,
-        order: NDArray[np.int64],
-        specimens: Specimens,
-        targets: int,
-        components: int = 0,
-        coordinates: int = 0,
-    ) -> None:
-        self.order = order
-        self._shapes: dict[str, tuple[int, str]] = {
-            PackedFields.STRAINS: (specimens.strain_values, "<f4"),
-            PackedFields.FORCES: (specimens.force_values, "<f4"),
-            PackedFields.PARAMETERS: (targets, "<f4"),
-            PackedFields.ORIGIN: (2, "<i8"),
-        }
-        if coordinates:
-            self._shapes[PackedFields.SHEET] = (coordinates, "<f4")
-        if components:
-            self._shapes[PackedFields.COMPONENTS] = (components, "<f4")
-            self._shapes[PackedFields.FORCE_COMPONENTS] = (specimens.force_values, "<f4")
-        record_bytes = sum(width * int(kind[-1]) for width, kind in self._shapes.values())
-        self._per_file = max(1, FILE_BYTES // record_bytes)
-        starts = range(0, len(order), self._per_file)
-        self.paths = [folder / f"{stem}-{index:05d}.h5" for index in range(len(starts))]
-        self._files: list[Columns] = []
-        self._done = 0
-        self._stack = ExitStack()
+def write_packed(path: Path, columns: Mapping[str, NDArray[Any]], folder: Path) -> FileEntry:
+    """Publish a packed file in one stroke; returns what a manifest in `folder` says of it."""
+    content = image_of(columns)
+    with publish(path) as temporary:
+        temporary.write_bytes(content)
+    return FileEntry(
+        path=path.relative_to(folder).as_posix(),
+        bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
 
-    def __enter__(self) -> Self:
-        for index, path in enumerate(self.paths):
-            records = min(self._per_file, len(self.order) - index * self._per_file)
-            self._files.append(self._lay_out(self._stack.enter_context(publish(path)), records))
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        for columns in self._files:
-            for column in columns.values():
-                column.flush()
-        self._stack.__exit__(kind, error, trace)
-
-    def scatter(self, values: Mapping[str, NDArray[Any]]) -> None:
-        """Put the next records of the stream in their places."""
-        records = len(values[PackedFields.STRAINS])
-        places = self.order[self._done : self._done + records]
-        self._done += records
-        number, row = np.divmod(places, self._per_file)
-        for index in np.unique(number):
-            here = number == index
-            for name, column in self._files[index].items():
-                column[row[here]] = values[name][here]
-
-    def _lay_out(self, path: Path, records: int) -> Columns:
-        early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
-        with h5py.File(path, "w") as file:
-            for name, (width, kind) in self._shapes.items():
-                space = h5py.h5s.create_simple((records, width))
-                kind_h5 = h5py.h5t.py_create(np.dtype(kind))
-                h5py.h5d.create(file.id, name.encode(), kind_h5, space, dcpl=early)
-        return map_columns(path, mode="r+")
+def write_split(
+    folder: Path, stem: str, columns: Mapping[str, NDArray[Any]], file_bytes: int
+) -> list[Path]:
+    """Publish records that are in memory as packed files of about so many bytes, in their order."""
+    count = len(columns[PackedFields.STRAINS])
+    record = sum(
+        values.shape[1] * np.dtype(TYPES.get(name, "<f4")).itemsize
+        for name, values in columns.items()
+    )
+    each, paths = max(1, file_bytes // record), []
+    for number, start in enumerate(range(0, count, each)):
+        path = folder / f"{stem}-{number:05d}.h5"
+        part = {name: values[start : start + each] for name, values in columns.items()}
+        write_packed(path, part, folder)
+        paths.append(path)
+    return paths
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """The published shards of a run, verified: what the dataset is packed from."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,23 +16,29 @@ from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.records import (
+    FileEntry,
     Manifest,
     RecordStatus,
     ShardFields,
     read_facts,
     read_manifest,
+    verified_bytes,
+    verify_file,
 )
 from hpc_jobs.dataset.facts import Source
 from hpc_jobs.dataset.hdf5 import column, opened
 
 OK = RecordStatus.NAMES.index("ok")
 AGAIN = "solve the shard again"
+ROWS = 4096  # of a shard at a time
+PROBED = 64  # shards, at most
+COLUMNS = ("strains", "forces", "parameters", "sheet", "origin", "is_test", "weight")  # of Shard
 
 
 class _DesignFacts(BaseModel):
     """What is needed of a design's manifest."""
 
-    shards: Annotated[int, Field(ge=1, le=1_000_000)]
+    shards: Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class _ShardFacts(BaseModel):
@@ -51,16 +58,23 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One shard's good records and its counts."""
+    """Good records of a shard, or of a block of it, and the counts of all."""
 
-    source: Source
     strains: NDArray[np.float32]  # (n, strain_values)
     forces: NDArray[np.float32]  # (n, force_values) N
     parameters: NDArray[np.float64]  # (n, targets), what is derived included
     sheet: NDArray[np.float64]  # (n, coordinates) of the family
     origin: NDArray[np.int64]  # (n, 2) round, point
     is_test: NDArray[np.bool_]  # (n,)
+    weight: NDArray[np.float64]  # (n,) in a loss
     by_status: Counter[str]
+
+    def __len__(self) -> int:
+        return len(self.origin)
+
+    def rows(self, chosen: slice | NDArray[np.integer]) -> "Shard":
+        """Return some of the records; the counts stay those of all."""
+        return replace(self, **{name: getattr(self, name)[chosen] for name in COLUMNS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,18 +119,55 @@ def lineage(run: RunFolder[Path], inventory: Inventory) -> tuple[Source, ...]:
     )
 
 
-def read_shards(
-    run: RunFolder[Path],
-    inventory: Inventory,
-    campaign: Campaign,
-    derived: Derived,
-    *,
-    verify: bool = True,
+def read_blocks(
+    run: RunFolder[Path], source: Source, campaign: Campaign, derived: Derived, hold_bytes: int
 ) -> Iterator[Shard]:
-    """Verify and read one shard after the other; raises CorruptFile naming the shard."""
-    for number, path in inventory.shards:
-        manifest = read_manifest(manifest_of(path), "shard", verify=verify)
-        yield _read(path, number, _source(run, number, path, manifest), campaign, derived)
+    """Verify a shard and read it block by block; raises CorruptFile naming the shard.
+
+    It is read once if it has no more than `hold_bytes`, else twice: to verify it, then by blocks.
+    """
+    path = run.root / source.shard
+    entry, size = _entry(run, source), ROWS
+    image: Path | BytesIO = path
+    if entry.bytes <= hold_bytes:
+        image = BytesIO(verified_bytes(path.parent, entry))
+    else:
+        verify_file(path.parent, entry)
+    with opened(path, AGAIN, image) as file:
+        table = _Table(file, path, source, campaign, derived)
+        for start in range(0, source.records, size):
+            yield table.read(slice(start, min(start + size, source.records)))
+
+
+def probe(
+    run: RunFolder[Path], sources: Sequence[Source], campaign: Campaign, records: int
+) -> Shard:
+    """Read some records evenly out of some shards, which are not verified; raises CorruptFile."""
+    chosen = [sources[k] for k in np.unique(np.linspace(0, len(sources) - 1, PROBED).astype(int))]
+    each, parts = -(-records // len(chosen)), []
+    for source in chosen:
+        path, step = run.root / source.shard, max(1, source.records // each)
+        with opened(path, AGAIN) as file:
+            table = _Table(file, path, source, campaign, Derived())
+            parts.append(table.read(slice(0, source.records, step)))
+    return _joined(parts)
+
+
+def _joined(parts: Sequence[Shard]) -> Shard:
+    columns = {name: np.concatenate([getattr(one, name) for one in parts]) for name in COLUMNS}
+    return Shard(by_status=sum((one.by_status for one in parts), Counter()), **columns)
+
+
+def _entry(run: RunFolder[Path], source: Source) -> FileEntry:
+    """Return what the shard's manifest vouches for, if it still is the shard that was listed."""
+    path = run.root / source.shard
+    manifest = read_manifest(manifest_of(path), "shard", verify=False)
+    entry = next((entry for entry in manifest.files if entry.path == path.name), None)
+    if entry is None or entry.sha256 != source.sha256:
+        raise CorruptFile(
+            f"{manifest_of(path)}: solved again while it was packed; publish the dataset again"
+        )
+    return entry
 
 
 def _rounds(run: RunFolder[Path]) -> list[int]:
@@ -140,60 +191,98 @@ def _source(run: RunFolder[Path], number: int, path: Path, manifest: Manifest) -
     )
 
 
-def _read(path: Path, number: int, source: Source, campaign: Campaign, derived: Derived) -> Shard:
-    specimens, records = campaign.specimens, source.records
-    layout: dict[str, tuple[str, tuple[int, ...]]] = {
-        ShardFields.STRAINS: ("f", (records, specimens.strain_values)),
-        ShardFields.FORCES: ("f", (records, specimens.force_values)),
-        ShardFields.PARAMETERS: ("f", (records, len(campaign.targets))),
-        ShardFields.STATUS: ("iu", (records,)),
-        ShardFields.POINT: ("iu", (records,)),
-        ShardFields.IS_TEST: ("b", (records,)),
-    }
-    coordinates = campaign.family.coordinates
-    if coordinates:
-        layout[ShardFields.SHEET] = ("f", (records, len(coordinates)))
-    with opened(path, AGAIN) as file:
-        data = {name: _column(file, name, *kind) for name, kind in layout.items()}
-    status = data[ShardFields.STATUS]
-    if (unknown := status[(status < 0) | (status >= len(RecordStatus.NAMES))]).size:
-        raise CorruptFile(f"{path}: a record has the status {unknown[0]}; {AGAIN}")
-    good = status == OK
-    strains, forces = data[ShardFields.STRAINS][good], data[ShardFields.FORCES][good]
-    for name, values in (("strains", strains), ("forces", forces)):
-        if not np.isfinite(values).all():
-            raise CorruptFile(f"{path}: {name} of a record with status ok are not finite; redo it")
-    if not (forces > 0).all():
-        raise CorruptFile(
-            f"{path}: forces of a record with status ok are not all positive, {forces.min():g} N "
-            "is the lowest; a specimen under tension pulls: solve it again"
+class _Table:
+    """An opened shard whose columns are as campaign and manifest say."""
+
+    def __init__(
+        self,
+        file: h5py.File,
+        path: Path,
+        source: Source,
+        campaign: Campaign,
+        derived: Derived,
+    ) -> None:
+        specimens, records = campaign.specimens, source.records
+        layout: dict[str, tuple[str, tuple[int, ...]]] = {
+            ShardFields.STRAINS: ("f", (records, specimens.strain_values)),
+            ShardFields.FORCES: ("f", (records, specimens.force_values)),
+            ShardFields.PARAMETERS: ("f", (records, len(campaign.targets))),
+            ShardFields.STATUS: ("iu", (records,)),
+            ShardFields.POINT: ("iu", (records,)),
+            ShardFields.IS_TEST: ("b", (records,)),
+        }
+        if campaign.family.coordinates:
+            layout[ShardFields.SHEET] = ("f", (records, len(campaign.family.coordinates)))
+        if ShardFields.WEIGHT in file.keys():  # noqa: SIM118
+            layout[ShardFields.WEIGHT] = ("f", (records,))
+        self._columns = {name: _column(file, path, name, *kind) for name, kind in layout.items()}
+        _require_provenance(file, path, campaign)
+        self._path, self._source, self._derived = path, source, derived
+
+    def read(self, rows: slice) -> Shard:
+        """Read the good ones among some rows; all are counted."""
+        data = {name: np.asarray(column[rows]) for name, column in self._columns.items()}
+        status = data[ShardFields.STATUS]
+        if (unknown := status[(status < 0) | (status >= len(RecordStatus.NAMES))]).size:
+            raise CorruptFile(f"{self._path}: a record has the status {unknown[0]}; {AGAIN}")
+        good = status == OK
+        if not good.all():
+            data = {name: values[good] for name, values in data.items()}
+        self._check(data)
+        points = data[ShardFields.POINT].astype(np.int64)
+        sheet = data.get(ShardFields.SHEET, np.empty((len(points), 0)))
+        sheet = sheet.astype(np.float64, copy=False)
+        return Shard(
+            strains=data[ShardFields.STRAINS].astype(np.float32, copy=False),
+            forces=data[ShardFields.FORCES].astype(np.float32, copy=False),
+            parameters=self._parameters(data[ShardFields.PARAMETERS], sheet),
+            sheet=sheet,
+            origin=np.stack([np.full_like(points, self._source.round), points], axis=1),
+            is_test=data[ShardFields.IS_TEST].astype(bool),
+            weight=data.get(ShardFields.WEIGHT, np.ones(len(points))).astype(np.float64),
+            by_status=Counter(RecordStatus.NAMES[code] for code in status),
         )
-    parameters = data[ShardFields.PARAMETERS][good].astype(np.float64, copy=False)
-    sheet = np.empty((len(parameters), 0))
-    if coordinates:
-        sheet = data[ShardFields.SHEET][good].astype(np.float64, copy=False)
-    if derived.of and len(parameters):
-        parameters = np.hstack([parameters, derived.of(parameters, sheet)])
-    elif derived.of:
-        parameters = np.empty((0, parameters.shape[1] + len(derived.names)))
-    points = data[ShardFields.POINT][good].astype(np.int64)
-    return Shard(
-        source=source,
-        strains=strains.astype(np.float32, copy=False),
-        forces=forces.astype(np.float32, copy=False),
-        parameters=parameters,
-        sheet=sheet,
-        origin=np.stack([np.full_like(points, number), points], axis=1),
-        is_test=data[ShardFields.IS_TEST][good].astype(bool),
-        by_status=Counter(RecordStatus.NAMES[code] for code in status),
-    )
+
+    def _check(self, data: dict[str, NDArray[Any]]) -> None:
+        forces = data[ShardFields.FORCES]
+        for name in (ShardFields.STRAINS, ShardFields.FORCES):
+            if not np.isfinite(data[name]).all():
+                raise CorruptFile(
+                    f"{self._path}: {name} of a record with status ok are not finite; redo it"
+                )
+        if not (forces > 0).all():
+            raise CorruptFile(
+                f"{self._path}: forces of a record with status ok are not all positive, "
+                f"{forces.min():g} N is the lowest; a specimen under tension pulls: {AGAIN}"
+            )
+
+    def _parameters(
+        self, parameters: NDArray[Any], sheet: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        parameters = parameters.astype(np.float64, copy=False)
+        if self._derived.of is None:
+            return parameters
+        if not len(parameters):
+            return np.empty((0, parameters.shape[1] + len(self._derived.names)))
+        return np.hstack([parameters, self._derived.of(parameters, sheet)])
 
 
-def _column(file: h5py.File, name: str, kinds: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    found = column(file, name, kinds, AGAIN)
+def _require_provenance(file: h5py.File, path: Path, campaign: Campaign) -> None:
+    """Refuse simulations among a rehearsal's records, and the other way round."""
+    found = str(file.attrs.get("provenance", "simulation"))  # rehearsals always say what they are
+    if found != campaign.provenance:
+        raise CorruptFile(
+            f"{path}: its records are of a {found}, the campaign's solver '{campaign.solver}' "
+            f"makes those of a {campaign.provenance}; {AGAIN}"
+        )
+
+
+def _column(
+    file: h5py.File, path: Path, name: str, kinds: str, shape: tuple[int, ...]
+) -> h5py.Dataset:
+    found = column(file, name, kinds, AGAIN, path)
     if found.shape != shape:
         raise CorruptFile(
-            f"{file.filename}: '{name}' has shape {found.shape}, campaign and manifest say {shape}"
+            f"{path}: '{name}' has shape {found.shape}, campaign and manifest say {shape}"
         )
-    values: NDArray[Any] = found[...]
-    return values
+    return found

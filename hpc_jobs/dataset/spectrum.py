@@ -5,7 +5,7 @@ k-th principal direction, lambda_k, says what that direction is worth. For strai
 absolute; that of forces is relative, so that their logarithms are what has constant noise.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,15 @@ from hpc_jobs.contract.records import publish
 Float = NDArray[np.float64]
 
 
+BLOCK = 2048
+"""Records that are worked on at a time: double precision for all of them is too much."""
+
+
+def blocks(records: int, size: int = BLOCK) -> Iterator[slice]:
+    """Cut records into blocks."""
+    return (slice(start, min(start + size, records)) for start in range(0, records, size))
+
+
 @dataclass(frozen=True, slots=True)
 class Spectrum:
     """Principal components of noise-free records of one quantity, in units of its noise."""
@@ -30,8 +39,25 @@ class Spectrum:
 
     def components(self, values: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
         """Project records (n, values) of the quantity: (n, k), centred, in units of the noise."""
-        units = (values.astype(np.float64) - self.mean) / self.noise
-        return (units @ self.vectors).astype(np.float32)
+        answer = np.empty((len(values), self.vectors.shape[1]), np.float32)
+        for rows in blocks(len(values)):
+            answer[rows] = self._units(values[rows]) @ self.vectors
+        return answer
+
+    def uncarried(self, values: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Square (n,) of what the components leave of records (n, values), over the noise's."""
+        answer = np.empty(len(values))
+        for rows in blocks(len(values)):
+            units = self._units(values[rows])
+            left = units - (units @ self.vectors) @ self.vectors.T
+            answer[rows] = np.einsum("nv,nv->n", left, left)
+        return answer
+
+    def _units(self, values: NDArray[np.floating[Any]]) -> Float:
+        units = values.astype(np.float64)
+        units -= self.mean
+        units /= self.noise
+        return units
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +83,52 @@ class Moments:
 
     def add(self, block: NDArray[np.floating[Any]]) -> None:
         """Take in some records."""
-        if not len(block):
+        for rows in blocks(len(block)):
+            values = block[rows].astype(np.float64)
+            if self.count == 0:
+                self._begin(values.mean(0))  # near the mean, so that no digits cancel
+            values -= self._shift
+            self.count += len(values)
+            self._total += values.sum(0)
+            self._square += values.T @ values
+
+    def merge(self, other: "Moments") -> None:
+        """Take in what another has taken in."""
+        if not other.count:
             return
-        values = block.astype(np.float64)
         if self.count == 0:
-            self._shift = values.mean(0)  # near the mean, so that no digits cancel
-            self._total = np.zeros_like(self._shift)
-            self._square = np.zeros((self._shift.size, self._shift.size))
-        values -= self._shift
-        self.count += len(values)
-        self._total += values.sum(0)
-        self._square += values.T @ values
+            self._begin(other._shift)
+        away = other._shift - self._shift
+        cross = np.outer(away, other._total)
+        self.count += other.count
+        self._total += other._total + other.count * away
+        self._square += other._square + cross + cross.T + other.count * np.outer(away, away)
+
+    def arrays(self) -> dict[str, Any]:
+        """Plain arrays, from which `from_arrays` makes the same moments."""
+        names = ("count", "shift", "total", "square")
+        values = (self.count, self._shift, self._total, self._square)
+        return dict(zip(names, values, strict=True))
+
+    @classmethod
+    def from_arrays(cls, stored: Any, prefix: str) -> "Moments":
+        """Make moments from arrays whose names have a prefix."""
+        moments = cls()
+        moments.count = int(stored[f"{prefix}count"])
+        moments._shift, moments._total = stored[f"{prefix}shift"], stored[f"{prefix}total"]
+        moments._square = stored[f"{prefix}square"]
+        return moments
+
+    def variance(self, noise: float) -> float:
+        """Sum over all directions of the variance, in units of the noise's in one."""
+        centre = self._total / self.count
+        squares = np.diag(self._square) / self.count - centre**2
+        return float(squares.sum() / noise**2)
+
+    def _begin(self, shift: Float) -> None:
+        self._shift = np.array(shift)
+        self._total = np.zeros_like(self._shift)
+        self._square = np.zeros((self._shift.size, self._shift.size))
 
     def spectrum(self, noise: float, components: int) -> Spectrum:
         """Find the strongest components, in units of the noise."""

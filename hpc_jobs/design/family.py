@@ -14,7 +14,6 @@ from hpc_jobs.contract.family import NUISANCE_LIMIT, Coordinate, Family
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.sheet import LEVEL_STRAIN, HardeningNodes
 from hpc_jobs.contract.specimen import Piece, Specimens
-from hpc_jobs.fem.materials.flow_stress import flow_stress
 from hpc_jobs.fem.materials.hardening import hardening_array
 
 FloatArray = NDArray[np.float64]
@@ -54,6 +53,8 @@ def coordinates_of(family: Family, material: Material, specimens: Specimens) -> 
     Of specimens that have pieces, the nuisances are theirs; otherwise 0. Raises BadInput for a
     family of a law that the sheet does not follow.
     """
+    from hpc_jobs.fem.materials.flow_stress import flow_stress  # compiles, and few need it
+
     law, form = hardening_array(material.hardening), family.sheet.hardening
     level = flow_stress(law, LEVEL_STRAIN)[0]
     values = []

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import UNREADABLE_ARRAYS, CorruptFile
+from hpc_jobs.contract.facts import LearningCurve
 from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.records import Manifest, publish, publish_manifest, read_manifest
 from hpc_jobs.design.errors import MissingRecords
@@ -53,6 +54,9 @@ class Targets:
     clouds: tuple[Cloud, ...] = ()
     known: Known | None = None
     notes: dict[str, str] = field(default_factory=dict)  # aim -> why it has no cloud
+    curve: LearningCurve | None = None
+    stopped: str = ""  # why a further round is not worth its price; empty: it is
+    audit: float | None = None  # of earlier rounds; see contract.facts.DesignFacts
 
 
 Aims = Callable[[], Targets]
@@ -74,7 +78,7 @@ def choose_round(
     path = run.design(number)
     if manifest_of(path).exists():
         return read_manifest(manifest_of(path), KIND)
-    notes: dict[str, str] = {}
+    found = Targets()
     if number == 0:
         chosen = _round(campaign, 0, campaign.design.train_records, campaign.design.test_records)
     else:
@@ -82,8 +86,8 @@ def choose_round(
             raise MissingRecords(f"round {number}: say how many records with --records N")
         start = read_round(run, number - 1).sobol_stop
         found = aims() if aims else Targets()
-        chosen = _later_round(campaign, number, start, records, found)
-        notes = found.notes
+        wanted = 0 if found.stopped else records
+        chosen = _later_round(campaign, number, start, wanted, found)
     _save(path, chosen)
     facts = {
         "round": number,
@@ -96,7 +100,10 @@ def choose_round(
         },
         "skipped": chosen.skipped,
         "audited": int(chosen.audited.sum()),
-        "notes": notes,
+        "notes": found.notes,
+        "curve": found.curve.model_dump() if found.curve else None,
+        "stopped": found.stopped,
+        "audit": found.audit,
     }
     log.info("round %d: %d points, rejected %s", number, len(chosen.point), dict(chosen.rejected))
     return publish_manifest(manifest_of(path), KIND, [path], **facts)
@@ -204,7 +211,7 @@ def _later_round(
 ) -> Round:
     """Aim a round's points; where there is nothing to aim at, continue the sequence."""
     seed = campaign.design.seed
-    if not targets.clouds and targets.known is None:
+    if targets.stopped or (not targets.clouds and targets.known is None):
         return _round(campaign, start, records, 0)
     mixed = draw_mixture(campaign, start, records, targets.clouds, [seed, number], targets.known)
     nobody = np.zeros(records, np.bool_)

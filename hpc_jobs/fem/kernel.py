@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +11,10 @@ from typing import Any
 import numba
 from numba import float64, types
 from numba.core import config as _config
+from numba.core import event
 from numba.core.caching import UserWideCacheLocator
+
+from hpc_jobs.contract.phases import COMPILE, WATCH
 
 CONFIG: Any = _config  # its attributes are made at run time
 if not os.environ.get("NUMBA_CPU_NAME"):
@@ -22,6 +26,21 @@ KERNELS: list[Any] = []
 ENGINE = Path(__file__).parent
 VECTOR = float64[::1]
 EVALUATION = types.UniTuple(float64, 10)
+
+
+class _Compilations(event.Listener):
+    """Counts what compiling takes, for whoever asks where a job's time went."""
+
+    def on_start(self, event: Any) -> None:
+        if threading.current_thread() is threading.main_thread():
+            WATCH.enter(COMPILE)
+
+    def on_end(self, event: Any) -> None:
+        if threading.current_thread() is threading.main_thread():
+            WATCH.leave()
+
+
+event.register("numba:compile", _Compilations())
 
 
 @lru_cache(maxsize=1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -76,7 +77,7 @@ class FamilyRecords:
 def training_records(
     run: RunFolder[Path], largest: int = LARGEST_FIT
 ) -> tuple[DatasetFacts, ForwardRecords]:
-    """Read the first training records of the run's dataset: the files are permuted.
+    """Read the first training records of each part of the run's dataset: these are permuted.
 
     Only the files that hold them are verified: a dataset may be larger than memory. Raises
     CorruptFile.
@@ -93,15 +94,22 @@ def _columns(
     facts = dataset_facts(manifest)
     entries = {entry.path: entry for entry in manifest.files}
     parts: dict[str, list[NDArray[np.float32]]] = {name: [] for name in names}
-    wanted = largest
-    for name in facts.train_files:
-        columns = map_columns(verify_file(run.dataset, entries[name]))
-        for column, found in parts.items():
-            found.append(np.array(columns[column][:wanted]))
-        wanted -= len(parts[PackedFields.STRAINS][-1])
-        if wanted <= 0:
-            break
+    for files, wanted in zip(facts.parted_files, _wanted(facts, largest), strict=True):
+        for name in files:
+            if wanted <= 0:
+                break
+            columns = map_columns(verify_file(run.dataset, entries[name]))
+            for column, found in parts.items():
+                found.append(np.array(columns[column][:wanted]))
+            wanted -= len(parts[PackedFields.STRAINS][-1])
     return facts, {name: np.concatenate(found) for name, found in parts.items()}
+
+
+def _wanted(facts: DatasetFacts, largest: int) -> list[int]:
+    """Deal records out to the parts by their size; at least one each, so that all are heard."""
+    sizes = [part.train for part in facts.parts] or [facts.train]
+    share = min(1.0, largest / max(1, sum(sizes)))
+    return [ceil(share * size) for size in sizes]
 
 
 def family_records(

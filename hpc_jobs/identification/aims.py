@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ContractError
+from hpc_jobs.contract.facts import LearningCurve
 from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.records import RecordStatus, ShardFields, read_model
 from hpc_jobs.contract.validation import Estimate, Estimates
@@ -24,7 +25,8 @@ from hpc_jobs.design.mechanical import mechanical_axes, places_of
 from hpc_jobs.design.mixture import Cloud
 from hpc_jobs.design.rounds import Targets, read_round
 from hpc_jobs.identification.by_fem import answered
-from hpc_jobs.identification.known import Foresight
+from hpc_jobs.identification.known import Foresight, Simulated
+from hpc_jobs.identification.learning_curve import missed_near
 from hpc_jobs.learning.models.trained_model import TrainedModel, load_model
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,8 @@ UNSURE = 0.1
 CENTRES = 150
 """Of an aim, at most."""
 NEIGHBOURS = 12
+SAME = 1e-4
+"""Of the box: places of one record, which is stored in single precision."""
 OK = RecordStatus.NAMES.index("ok")
 
 
@@ -46,8 +50,11 @@ class Nothing(Exception):
     """There is nothing to aim at; the message says why."""
 
 
-def targets_of(run: RunFolder[Path], campaign: Campaign) -> Targets:
-    """Return the clouds of all aims that the campaign names and the run has reasons for."""
+def targets_of(run: RunFolder[Path], campaign: Campaign, records: int) -> Targets:
+    """Return the clouds of all aims that the campaign names and the run has reasons for.
+
+    records: of the round in question, which may turn out not to be worth it.
+    """
     rules = campaign.design.later_rounds
     clouds, notes = [], {}
     held = _Held(run, campaign)
@@ -69,7 +76,49 @@ def targets_of(run: RunFolder[Path], campaign: Campaign) -> Targets:
             known = held.foresight().known(rules.skip_within)
         except (Nothing, ContractError) as reason:
             notes["skip"] = str(reason)
-    return Targets(clouds=tuple(clouds), known=known, notes=notes)
+    curve, stopped = None, ""
+    if rules.least_gain:
+        try:
+            curve = _curve(held, records)
+        except (Nothing, ContractError) as reason:
+            notes["curve"] = str(reason)
+        else:
+            if curve.gain_high < rules.least_gain:
+                asked = f"design.later_rounds.least_gain asks for {rules.least_gain:.1%}"
+                stopped = f"{curve.sentence}; {asked}: the night keeps its budget"
+    return Targets(
+        clouds=tuple(clouds),
+        known=known,
+        notes=notes,
+        curve=curve,
+        stopped=stopped,
+        audit=audit_of(held) if rules.skip_within else None,
+    )
+
+
+def audit_of(held: "_Held") -> float | None:
+    """Rms miss, in noise units, at points that were simulated although they seemed known.
+
+    Of records that each a surrogate of others predicted; None where nothing was audited yet.
+    """
+    from scipy.spatial import KDTree
+
+    audited = []
+    for path in sorted(held.run.design(0).parent.glob("round-*.json")):
+        chosen = read_round(held.run, int(path.stem.removeprefix("round-")))
+        if chosen.audited.any():
+            own = chosen.sheet[chosen.audited] if chosen.sheet.shape[1] else None
+            audited.append(places_of(held.campaign, chosen.parameters[chosen.audited], own))
+    if not audited:
+        return None
+    foresight = held.foresight()
+    away, _ = KDTree(np.vstack(audited)).query(foresight.places)
+    rows = away < SAME
+    return float(np.sqrt((foresight.missed[rows] ** 2).mean())) if rows.any() else None
+
+
+def _curve(held: "_Held", records: int) -> LearningCurve:
+    return missed_near(held.simulated(), _posteriors(held).centres).curve(records)
 
 
 @dataclass
@@ -79,6 +128,8 @@ class _Held:
     run: RunFolder[Path]
     campaign: Campaign
     _dataset: Dataset | None = None
+    _foresight: Foresight | None = None
+    _simulated: Simulated | None = None
 
     def dataset(self) -> Dataset:
         if self._dataset is None:
@@ -87,7 +138,14 @@ class _Held:
         return self._dataset
 
     def foresight(self) -> Foresight:
-        return Foresight.of(self.run, self.campaign, self.dataset())
+        if self._foresight is None:
+            self._foresight = Foresight.of(self.simulated())
+        return self._foresight
+
+    def simulated(self) -> Simulated:
+        if self._simulated is None:
+            self._simulated = Simulated.of(self.run, self.campaign)
+        return self._simulated
 
     def estimates(self) -> Estimates:
         """Of the validation that was made last."""
@@ -222,7 +280,7 @@ def solved_places(run: RunFolder[Path], campaign: Campaign) -> tuple[FloatArray,
 
 
 def _about(aim: str, places: FloatArray, score: FloatArray) -> Cloud:
-    """Normal laws about the places (n, axes) of highest score, as wide as neighbours are apart."""
+    """Put normal laws about the places (n, axes) of highest score, as wide as the gaps there."""
     best = np.argsort(score)[::-1][:CENTRES]
     best = best[score[best] > 0]
     centres, axes = places[best], places.shape[1]

@@ -14,19 +14,63 @@ from scipy.spatial import KDTree
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.layout import RunFolder
-from hpc_jobs.dataset.dataset import Dataset
-from hpc_jobs.design.mechanical import places_of
+from hpc_jobs.design.family import places_of_sheets
+from hpc_jobs.design.mechanical import mechanical_axes, places_of
 from hpc_jobs.design.mixture import Known
 from hpc_jobs.forward.family import fit_family
-from hpc_jobs.forward.natural import QUANTITIES
-from hpc_jobs.forward.records import ForwardRecords, family_records, training_records
+from hpc_jobs.forward.records import FamilyRecords, ForwardRecords, family_records, training_records
 from hpc_jobs.forward.surrogate import Surrogate, fit_surrogate
 
 FloatArray = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 MOST = 4000  # records: a map of what is missed needs no more
 FOLDS = 5
 NEIGHBOURS = 12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Simulated:
+    """Noise-free records of a run, of one sheet or of a family, with their places in the box."""
+
+    places: FloatArray  # (n, axes)
+    noise: tuple[float, float]
+    limits: tuple[FloatArray, FloatArray] | None = None
+    sheet: ForwardRecords | None = None
+    family: FamilyRecords | None = None
+
+    @classmethod
+    def of(cls, run: RunFolder[Path], campaign: Campaign, most: int = MOST) -> "Simulated":
+        """Read the first training records: they are a sample, for the files are permuted."""
+        noise = campaign.noise.strain, campaign.noise.force_relative
+        if campaign.family.is_single_sheet:
+            facts, records = training_records(run, most)
+            limits = np.array(facts.scaler.low), np.array(facts.scaler.high)
+            places = places_of(campaign, records.parameters.astype(np.float64))
+            return cls(places, noise, limits=limits, sheet=records)
+        family = family_records(run, campaign, most)
+        natural = family.natural
+        values = natural.physical(natural.centre + natural.spread * family.u)
+        names = mechanical_axes(campaign)
+        low, high = np.array([getattr(campaign.design.box, name) for name in names]).T
+        tests = values[:, natural.columns(names)]
+        own = values[:, natural.columns(campaign.family.names)]
+        places = np.hstack([(tests - low) / (high - low), places_of_sheets(campaign.family, own)])
+        return cls(places, noise, family=family)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def missed(self, fitted: Rows, asked: Rows) -> FloatArray:
+        """Rms misses (asked,) of a surrogate of some records behind others, noise units."""
+        if self.family is not None:
+            part = self.family.rows(asked)
+            surrogate = fit_family(self.family.rows(fitted), self.noise)
+            return misses(surrogate, part.u, ForwardRecords(part.u, part.strains, part.forces))
+        assert self.sheet is not None and self.limits is not None
+        surrogate = fit_surrogate(_rows(self.sheet, fitted), self.limits, self.noise)
+        test = _rows(self.sheet, asked)
+        return misses(surrogate, surrogate.coordinates(test.parameters.astype(np.float64)), test)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,40 +81,13 @@ class Foresight:
     missed: FloatArray  # (n,) rms of a record, noise units
 
     @classmethod
-    def of(cls, run: RunFolder[Path], campaign: Campaign, data: Dataset) -> "Foresight":
-        """Predict the run's records, each by a surrogate that has not seen it."""
-        if campaign.family.is_single_sheet:
-            return cls._of_sheet(run, campaign)
-        return cls._of_family(run, campaign)
-
-    @classmethod
-    def _of_sheet(cls, run: RunFolder[Path], campaign: Campaign) -> "Foresight":
-        facts, records = training_records(run, MOST)
-        limits = np.array(facts.scaler.low), np.array(facts.scaler.high)
-        noise = facts.noise_strain, facts.noise_force_relative
-        parameters = records.parameters.astype(np.float64)
-        missed = np.empty(len(records))
-        for held, rest in _folds(len(records)):
-            part = _rows(records, rest)
-            surrogate = fit_surrogate(part, limits, noise)
-            u = surrogate.coordinates(parameters[held])
-            missed[held] = misses(surrogate, u, _rows(records, held))
-        return cls(places_of(campaign, parameters[:, : len(campaign.targets)]), missed)
-
-    @classmethod
-    def _of_family(cls, run: RunFolder[Path], campaign: Campaign) -> "Foresight":
-        records = family_records(run, campaign, MOST)
-        noise = campaign.noise.strain, campaign.noise.force_relative
-        missed = np.empty(len(records))
-        for held, rest in _folds(len(records)):
-            surrogate = fit_family(records.rows(rest), noise)
-            part = records.rows(held)
-            seen = ForwardRecords(part.u, part.strains, part.forces)
-            missed[held] = misses(surrogate, part.u, seen)
-        low, high = records.natural.ends
-        x = records.natural.centre + records.natural.spread * records.u
-        assert records.natural.names[: len(QUANTITIES)] == QUANTITIES
-        return cls((x - low) / (high - low), missed)
+    def of(cls, simulated: Simulated) -> "Foresight":
+        """Predict each record by a surrogate that has not seen it."""
+        rows, missed = np.arange(len(simulated)), np.empty(len(simulated))
+        for fold in range(FOLDS):
+            held = rows[fold::FOLDS]
+            missed[held] = simulated.missed(np.delete(rows, held), held)
+        return cls(simulated.places, missed)
 
     def missed_at(self, places: FloatArray) -> FloatArray:
         """Root mean square (m,), over neighbours, of what is missed at places (m, axes)."""
@@ -91,12 +108,6 @@ def misses(surrogate: Surrogate, u: FloatArray, records: ForwardRecords) -> Floa
     return np.asarray(np.sqrt((away**2).mean(1)))
 
 
-def _folds(records: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Rows held out and the rest; records of a packed file are permuted already."""
-    rows = np.arange(records)
-    return [(rows[k::FOLDS], np.delete(rows, rows[k::FOLDS])) for k in range(FOLDS)]
-
-
-def _rows(records: ForwardRecords, rows: NDArray[np.intp]) -> ForwardRecords:
+def _rows(records: ForwardRecords, rows: Rows) -> ForwardRecords:
     forces = None if records.forces is None else records.forces[rows]
     return ForwardRecords(records.parameters[rows], records.strains[rows], forces)

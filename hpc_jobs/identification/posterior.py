@@ -22,7 +22,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri, ndtri
-from scipy.stats.qmc import Sobol
 
 from hpc_jobs.forward.surrogate import Surrogate
 
@@ -242,6 +241,8 @@ class _Proposals:
 
     @classmethod
     def of(cls, samples: int, coordinates: int) -> "_Proposals":
+        from scipy.stats.qmc import Sobol  # a second of importing, for few
+
         unit = Sobol(coordinates + 1, rng=SEED).random(samples // 2)
         chi_square = chdtri(FREEDOM, unit[:, -1:])
         half = ndtri(unit[:, :-1]) / np.sqrt(chi_square / FREEDOM)

@@ -16,7 +16,7 @@ def surrogate_rival(dataset: Dataset, examples: Examples, forces: bool) -> Float
     """Most probable targets (n, targets), min-max units, behind a dataset's noisy examples."""
     facts = dataset.facts
     names = (PackedFields.PARAMETERS, PackedFields.STRAINS, PackedFields.FORCES)
-    parameters, strains, pulls = dataset.train.gather(names, dataset.fit_rows[:LARGEST_FIT])
+    parameters, strains, pulls = dataset.train.gather(names, dataset.fit_sample(LARGEST_FIT))
     low, high = np.array(facts.scaler.low), np.array(facts.scaler.high)
     records = ForwardRecords(parameters, strains, pulls if forces else None)
     noise = facts.noise_strain, facts.noise_force_relative

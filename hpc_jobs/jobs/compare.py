@@ -47,6 +47,7 @@ def work(job: element.Element) -> CompareFacts:
         not_comparable=reason,
         without_twin=without,
         noise_seed=NOISE_SEED,
+        provenance=campaign.provenance,
     )
     publish_model(job.run.comparison(name), comparison)
     job.progress(len(asked), len(asked), "networks")

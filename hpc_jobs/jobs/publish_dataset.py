@@ -1,8 +1,8 @@
-"""Verify all shards of a run and pack them, globally permuted, into its dataset."""
+"""Verify all shards of a run and pack them, in a random order, into its dataset."""
 
 from hpc_jobs.contract.facts import PackedFacts
 from hpc_jobs.contract.records import sha256_of
-from hpc_jobs.dataset.pack import publish_dataset
+from hpc_jobs.dataset.pack import is_begun, publish_dataset
 from hpc_jobs.dataset.shards import take_inventory
 from hpc_jobs.identification.by_fem import adopt
 from hpc_jobs.identification.quantities import derived_of
@@ -12,17 +12,25 @@ from hpc_jobs.runtime.element import Element
 
 def work(element: Element) -> PackedFacts:
     """Publish dataset/manifest.json; say what the next tasks need to know."""
-    campaign = element.campaign
-    take_inventory(element.run, campaign.execution.allowed_loss)  # judged before it is added to
-    adopt(element.run, element.frozen)
-    facts = publish_dataset(element.run, campaign, derived_of(campaign))
+    campaign, run = element.campaign, element.run
+    take_inventory(run, campaign.execution.allowed_loss)  # judged before it is added to
+
+    def progress(done: int, total: int) -> None:
+        element.progress(done, total, "files")
+
+    if is_begun(run):  # other elements have dealt what was there: first things first
+        publish_dataset(run, campaign, derived_of(campaign), progress=progress)
+    adopt(run, element.frozen)
+    facts = publish_dataset(run, campaign, derived_of(campaign), progress=progress)
     return PackedFacts(
         generation=facts.generation,
         train=facts.train,
         test=facts.test,
         by_status=facts.by_status,
         missing_shards=len(facts.missing_shards),
-        sha256=sha256_of(element.run.dataset_manifest),
+        sha256=sha256_of(run.dataset_manifest),
+        uncarried=facts.parts[-1].uncarried,
+        anew=facts.anew,
     )
 
 

@@ -9,6 +9,7 @@ import argparse
 import logging
 import math
 import os
+import resource
 import socket
 import sys
 import time
@@ -22,6 +23,7 @@ from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.errors import ContractError, HandedOver
 from hpc_jobs.contract.facts import Facts
 from hpc_jobs.contract.layout import RunFolder
+from hpc_jobs.contract.phases import phases_so_far
 from hpc_jobs.contract.records import ElementResult, read_model
 from hpc_jobs.job_folder.folder import ElementProgress, JobFolder
 from hpc_jobs.job_folder.names import BY_HAND, SPOOL_FILE
@@ -195,10 +197,18 @@ def _work_and_report(element: Element, work: Work) -> int:
         wall_s=round(time.monotonic() - wall, 3),
         cpu_s=round(_cpu_seconds() - cpu, 3),
         message=message,
+        phases=phases_so_far(),
+        peak_mib=_peak_mib(),
         facts=facts,
     )
     publish_result(element.folder, element.index, outcome, result.model_dump_json(indent=1))
     return EXIT_CODES[outcome]
+
+
+def _peak_mib() -> float:
+    """Largest resident memory of this process, or of a child where that was more."""
+    who = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    return round(max(resource.getrusage(one).ru_maxrss for one in who) / 1024, 1)
 
 
 def _cpu_seconds() -> float:

@@ -113,6 +113,7 @@ def _exports(
     values |= {"PYTHONUNBUFFERED": 1, "PYTHONPATH": code}
     # Beside the code, not inside: a new version with the same kernels compiles nothing.
     values |= {"NUMBA_CACHE_DIR": code.parent / "kernels"}
+    values |= {"YIELDLOOP_NATIVE": code.parent / "native"}
     return {**values, **environment}
 
 

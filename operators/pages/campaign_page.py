@@ -32,7 +32,9 @@ Model = TypeVar("Model", bound=BaseModel)
 STAGES = {
     "choose_points": "points chosen",
     "solve_shards": "shards simulated",
-    "publish_dataset": "dataset packed",
+    "deal_records": "records dealt",
+    "pack_records": "records packed",
+    "publish_dataset": "dataset published",
     "train_networks": "networks trained",
     "assemble_committees": "committees assembled",
     "identify": "measurements identified",
@@ -290,7 +292,7 @@ def _links(
     run = handle.mlflow_run_id
     links = [{"label": "MLflow run", "href": f"{mlflow_url}/#/runs/{run}"}]
     if report is not None and report.mlflow_experiment_id:
-        page = f"#/experiments/{report.mlflow_experiment_id}/runs/{run}/artifacts/report.html"
+        page = f"#/experiments/{report.mlflow_experiment_id}/runs/{run}/artifacts/{report.page}"
         links.insert(0, {"label": "Report", "href": f"{mlflow_url}/{page}"})
     if report is not None:
         model = f"#/models/{report.gate.registered_model}/versions/{report.gate.version}"

@@ -60,6 +60,12 @@ def failures(verdict: Verdict) -> str:
 
 def _checks(comparison: Comparison, gate: Gate, verdict: Verdict | None) -> Iterator[Check]:
     challenger, champion = comparison.challenger, comparison.champion
+    if comparison.provenance != "simulation":
+        # It knows no sheet, whatever it says
+        sentence = (
+            "its records are a rehearsal's, no simulations; run the campaign with a real solver"
+        )
+        yield Check(name="simulated", passed=False, sentence=sentence)
     if comparison.not_comparable:
         sentence = (
             f"it cannot be compared with the champion: {comparison.not_comparable}; bring the "

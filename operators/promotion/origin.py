@@ -89,3 +89,17 @@ def take_turn_task(
         return origin
     log.info("run %s: waits for %s, which is at work on it", run.run_id, holder)
     return None
+
+
+def take_first_turn(run: RunHandle, ti: Any, connect: Connect = open_session) -> RunHandle:
+    """Take the turn on a run that this DAG run opened, so that others queue behind it.
+
+    Raises AirflowFailException where another is at work on it already: the opening task was
+    cleared long after.
+    """
+    holder = take_turn(run, DagRun(ti.dag_id, ti.run_id), live_by_airflow(ti.get_dr_count), connect)
+    if holder is not None:
+        raise AirflowFailException(
+            f"run {run.run_id} is being worked on by {holder}; clear this task when that has ended"
+        )
+    return run

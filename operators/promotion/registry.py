@@ -46,6 +46,7 @@ log = logging.getLogger(__name__)
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 IDENTITY, MODEL, TEST_SET = "model.sha256", "model", "test_set.sha256"
 TEST_ERROR, MEAN_BASELINE = "test_error", "mean_baseline"
+PROVENANCE = "provenance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,6 +331,7 @@ def _tags(run: RunHandle, candidate: Candidate) -> dict[str, str]:
         "code.sha256": run.code_sha256,
         "dataset.sha256": facts.dataset_sha256,
         TEST_SET: facts.test_set_sha256,
+        PROVENANCE: facts.provenance,
         TEST_ERROR: repr(facts.test_error),
         MEAN_BASELINE: repr(facts.baseline("mean")),
         **{f"{TEST_ERROR}.{target}": repr(error) for target, error in facts.test_errors.items()},

@@ -2,13 +2,17 @@
 
 import logging
 import re
-from typing import TYPE_CHECKING
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Literal
 
-from hpc_jobs.contract.design import Design
-from hpc_jobs.contract.facts import ShardFacts
+from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.facts import DesignFacts, ShardFacts
+from hpc_jobs.contract.layout import RunFolder, manifest_of
+from hpc_jobs.contract.packing import packing_elements
+from hpc_jobs.contract.records import Manifest
 from hpc_jobs.contract.report import ArrayReport, RoundPlan
 from hpc_jobs.contract.run import RunHandle
-from operators.hooks.hpc import Connect, open_session
+from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import MlflowHook, find_or_create_run, literal
 from operators.runs.run import folder_of, read_frozen
 
@@ -20,51 +24,96 @@ log = logging.getLogger(__name__)
 ROUND = "round.id"
 """Tag of a round's run in MLflow: <run id>/<number>."""
 RATE = "round/records_per_core_hour"
+COST = "cost/core_hours_per_good_record"
 
 
 def first_round(run: RunHandle, connect: Connect = open_session) -> RoundPlan:
     """Plan the campaign's own round: all its training and test points."""
-    design = _design(run, connect)
+    campaign = _campaign(run, connect)
+    design = campaign.design
     return RoundPlan(
         round=0,
         train_records=design.train_records,
         records=design.records,
         shards=design.shards(),
+        packing_elements=packing_elements(campaign, design.records),
     )
 
 
 def next_round(
-    run: RunHandle, mlflow: MlflowHook | None = None, connect: Connect = open_session
+    run: RunHandle,
+    mlflow: MlflowHook | None = None,
+    connect: Connect = open_session,
+    aims: Literal["campaign", "drift"] = "campaign",
 ) -> RoundPlan:
     """Plan as many further records as tonight's core-hours buy, at the rate measured so far.
 
-    At least one shard's worth, so that a rate too low for the budget shows in the records.
+    A round that an earlier night left unfinished is finished first: its points are chosen, and
+    what was solved of it is not solved again. At least one shard's worth, so that a rate too low
+    for the budget shows in the records.
     """
     site = run.sites["cpu"]
     folder = folder_of(run.run_id, site)
     with connect(site.cluster) as session:
         campaign = read_frozen(session, folder).campaign
-        names = session.list(str(folder.design(0).parent))
-    numbers = [
-        int(found[1]) for name in names if (found := re.fullmatch(r"round-(\d+)\.json", name))
-    ]
+        number = _last_round(session, folder)
+        left = _unfinished(session, folder, number, campaign.execution.allowed_loss)
     rate = _measured_rate(run, mlflow or MlflowHook())
     budget = campaign.execution.nightly_core_hours
-    records = max(_affordable(rate, budget), campaign.design.records_per_shard)
-    number = max(numbers, default=-1) + 1
-    log.info(
-        "round %d: %d records for %g core-hours at %.0f records per core-hour",
-        number,
-        records,
-        budget,
-        rate,
-    )
+    size = campaign.design.records_per_shard
+    if left is not None:
+        log.info("round %d: %d of %d shards are missing; it is finished", number, *left)
+        records, shards = left[0] * size, left[1]
+    else:
+        number, records = number + 1, max(_affordable(rate, budget), size)
+        shards = campaign.design.shards(records)
+        log.info(
+            "round %d: %d records for %g core-hours at %.0f an hour", number, records, budget, rate
+        )
     return RoundPlan(
         round=number,
         train_records=records,
         records=records,
-        shards=campaign.design.shards(records),
+        shards=shards,
+        packing_elements=packing_elements(campaign, records),
+        resumed=left is not None,
+        aims=aims,
+        budget_core_hours=budget,
+        expected_core_hours=records / rate if rate > 0 else None,
     )
+
+
+def shards_of(plan: RoundPlan, points: ArrayReport) -> int:
+    """Return how many shards the chosen points are: none where the round is not worth its price."""
+    chosen = points.read(DesignFacts)
+    if chosen.stopped:
+        log.info("round %d: %s", plan.round, chosen.stopped)
+    return chosen.shards
+
+
+def _last_round(session: Session, folder: RunFolder[PurePosixPath]) -> int:
+    """Return the number of the last designed round; -1 before the first."""
+    names = session.list(str(folder.design(0).parent))
+    found = [re.fullmatch(r"round-(\d+)\.json", name) for name in names]
+    return max((int(each[1]) for each in found if each), default=-1)
+
+
+def _unfinished(
+    session: Session, folder: RunFolder[PurePosixPath], number: int, allowed_loss: float
+) -> tuple[int, int] | None:
+    """Missing and all shards of a round that lacks more than may be lost; None for a whole one."""
+    if number < 0:
+        return None
+    path = manifest_of(folder.design(number))
+    manifest = Manifest.model_validate_json(session.read(str(path)))
+    shards = DesignFacts.of(manifest).shards
+    try:
+        names = session.list(str(folder.shards(number)))
+    except FileNotFoundError:
+        names = []
+    there = sum(re.fullmatch(r"shard-\d+\.json", name) is not None for name in names)
+    missing = shards - there
+    return (missing, shards) if missing > allowed_loss * shards else None
 
 
 def log_round(
@@ -79,6 +128,8 @@ def log_round(
     client = (mlflow or MlflowHook()).require()
     child = _child(client, run, planned)
     metrics = round_metrics(solved)
+    if planned.expected_core_hours is not None:
+        metrics["round/expected_core_hours"] = planned.expected_core_hours
     client.log_batch(
         child,
         metrics=[Metric(key, value, 0, 0) for key, value in metrics.items()],
@@ -95,7 +146,9 @@ def log_round(
 
 def round_metrics(solved: ArrayReport) -> dict[str, float]:
     """Numbers of one round: records by status, cost, rate."""
-    facts, hours = solved.read(ShardFacts), solved.cpu_hours
+    # A round that was left out, as not worth its price, has no elements to say anything
+    facts = solved.read(ShardFacts) if solved.elements else ShardFacts(records=0, by_status={})
+    hours = solved.cpu_hours
     metrics = {
         "round/records": float(facts.records),
         "round/cpu_hours": hours,
@@ -104,6 +157,9 @@ def round_metrics(solved: ArrayReport) -> dict[str, float]:
     }
     if hours > 0:
         metrics[RATE] = facts.records / hours
+    good = facts.by_status.get("ok", 0)
+    if good:
+        metrics[COST] = hours / good
     return metrics | {
         f"round/status/{status}": float(count) for status, count in facts.by_status.items()
     }
@@ -125,10 +181,10 @@ def _measured_rate(run: RunHandle, mlflow: MlflowHook) -> float:
     return float(found[0].data.metrics[RATE]) if found else 0.0
 
 
-def _design(run: RunHandle, connect: Connect) -> Design:
+def _campaign(run: RunHandle, connect: Connect) -> Campaign:
     site = run.sites["cpu"]
     with connect(site.cluster) as session:
-        return read_frozen(session, folder_of(run.run_id, site)).campaign.design
+        return read_frozen(session, folder_of(run.run_id, site)).campaign
 
 
 def _child(client: "MlflowClient", run: RunHandle, planned: RoundPlan) -> str:

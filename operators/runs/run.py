@@ -207,9 +207,15 @@ def read_frozen(session: Session, folder: RunFolder[PurePosixPath]) -> FrozenCam
 def stage_measurements(
     session: Session, folder: RunFolder[PurePosixPath], files: Mapping[str, Path]
 ) -> None:
-    """Copy measurements into the run folder; those already there in this version stay."""
-    for name, file in files.items():
-        target, content = str(folder.measurement(name)), file.read_bytes()
+    """Copy measurements into the run folder; those already there in this version stay.
+
+    The picture of an import, NAME.png beside NAME.h5, goes with it.
+    """
+    pairs = [(folder.measurement(name), file) for name, file in files.items()]
+    pictures = {name: file.with_suffix(".png") for name, file in files.items()}
+    pairs += [(folder.picture(name), file) for name, file in pictures.items() if file.is_file()]
+    for path, file in pairs:
+        target, content = str(path), file.read_bytes()
         if not session.exists(target) or session.read(target) != content:
             session.write(target, content)
 

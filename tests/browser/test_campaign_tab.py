@@ -22,7 +22,7 @@ CHECKOUT = Path(__file__).parents[2]
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
-    pytest.mark.skipif(not shutil.which("chromedriver"), reason="no Chromium: install.sh"),
+    pytest.mark.skipif(not shutil.which("chromedriver"), reason="run tests/install.sh browser"),
 ]
 HANDLE = {
     "run_id": "demo-20261120-100000-abc",

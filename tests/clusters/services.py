@@ -94,7 +94,7 @@ def require() -> None:
     programs = ["slurmctld", "slurmd", "slurmdbd", "munged", "mariadbd", "sshd", "ssh-keygen"]
     missing = [name for name in programs if not shutil.which(name, path=path)]
     if missing:
-        raise OSError(f"missing: {', '.join(missing)}; run tests/clusters/install.sh as root")
+        raise OSError(f"missing: {', '.join(missing)}; run tests/install.sh clusters as root")
     if os.geteuid() != 0:
         raise OSError("slurmd and sshd need root; run as root or in a container")
     os.environ["PATH"] = path

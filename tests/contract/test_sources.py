@@ -11,10 +11,11 @@ from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.contract.training import SourceName
 from hpc_jobs.dataset.facts import PackedFields, TargetScaler
-from hpc_jobs.dataset.packed import PackedWriter
+from hpc_jobs.dataset.packed import write_split
 from hpc_jobs.dataset.split import Split
 from hpc_jobs.learning.feed import SOURCES
-from hpc_jobs.learning.feed.choice import available_bytes, choose, open_source, record_bytes
+from hpc_jobs.learning.feed.choice import choose, open_source, record_bytes
+from hpc_jobs.learning.feed.memory import available_bytes
 from hpc_jobs.learning.feed.meter import InputMeter
 from hpc_jobs.learning.feed.order import Order, Share
 from hpc_jobs.learning.feed.source import Records
@@ -29,7 +30,7 @@ CPU = torch.device("cpu")
 def values():
     rng = np.random.default_rng(0)
     specimens = Specimens(output_times=2)
-    return specimens, {
+    return {
         PackedFields.STRAINS: rng.normal(size=(RECORDS, specimens.strain_values)),
         PackedFields.FORCES: rng.uniform(1, 2, (RECORDS, specimens.force_values)),
         PackedFields.PARAMETERS: rng.uniform(0.9, 1.1, (RECORDS, 2)),
@@ -42,15 +43,9 @@ def values():
 @pytest.fixture(scope="module")
 def split(values, tmp_path_factory):
     """Several small files, so that blocks and batches cross their ends."""
-    specimens, columns = values
-    folder = tmp_path_factory.mktemp("it's packed")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("hpc_jobs.dataset.packed.FILE_BYTES", 60_000)
-        writer = PackedWriter(folder, "train", np.arange(RECORDS), specimens, 2, STORED)
-    with writer:
-        writer.scatter(columns)
-    assert len(writer.paths) > 5
-    return Split(writer.paths)
+    paths = write_split(tmp_path_factory.mktemp("it's packed"), "train", values, 60_000)
+    assert len(paths) > 5
+    return Split(paths)
 
 
 def records(split, **changes):
@@ -80,7 +75,7 @@ def test_every_name_of_the_contract_is_registered():
 
 @pytest.mark.parametrize("share", [Share(), Share(1, 3)], ids=["alone", "second-of-three"])
 def test_batches_hold_the_records_of_the_order(source, values, share):
-    _, columns = values
+    columns = values
     epoch = source.order.epoch(3)
     low, span = np.array(SCALER.low), np.array(SCALER.high) - SCALER.low
     seen = 0
@@ -168,12 +163,30 @@ def test_available_memory_is_that_of_the_innermost_limit(tmp_path):
     proc, group = tmp_path / "proc", tmp_path / "cgroup"
     (proc / "self").mkdir(parents=True)
     (proc / "meminfo").write_text("MemTotal: 9000 kB\nMemAvailable:    8000 kB\n")
-    assert available_bytes(proc, group) == 8000 * 1024
+    assert available_bytes(proc, group, {}) == 8000 * 1024
     (proc / "self/cgroup").write_text("0::/slurm/job_7/step_0\n")
     (group / "slurm/job_7/step_0").mkdir(parents=True)
     (group / "slurm/job_7/step_0/memory.max").write_text("max\n")
     (group / "slurm/job_7/memory.max").write_text("4096000\n")
-    assert available_bytes(proc, group) == 4096000
+    assert available_bytes(proc, group, {}) == 4096000
+    assert available_bytes(proc, group, {"SLURM_MEM_PER_NODE": "3"}) == 3 << 20
+    per_core = {"SLURM_MEM_PER_CPU": "1", "SLURM_CPUS_ON_NODE": "2"}
+    assert available_bytes(proc, group, per_core) == 2 << 20
+
+
+@pytest.mark.parametrize("told", ["/slurm/uid_1/job_7", "/docker/of-the-host"])
+def test_available_memory_knows_control_groups_of_version_1(tmp_path, told):
+    proc, group = tmp_path / "proc", tmp_path / "cgroup"
+    (proc / "self").mkdir(parents=True)
+    (proc / "meminfo").write_text("MemAvailable:    8000 kB\n")
+    (proc / "self/cgroup").write_text(f"5:devices:/\n4:cpu,memory:{told}\n0::/\n")
+    (group / "memory/slurm/uid_1/job_7").mkdir(parents=True)
+    unlimited, name = "9223372036854771712\n", "memory.limit_in_bytes"
+    (group / "memory/slurm/uid_1/job_7" / name).write_text(unlimited)
+    (group / "memory/slurm/uid_1" / name).write_text("2048000\n")
+    (group / "memory" / name).write_text("3072000\n")
+    expected = 2048000 if told.startswith("/slurm") else 3072000
+    assert available_bytes(proc, group, {}) == expected
 
 
 def test_the_meter_tells_waiting_from_working():

@@ -16,9 +16,20 @@ import grimp
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
+def imported_by(module: str, graph: grimp.ImportGraph) -> set[str]:
+    """What a module imports: `from a.b import c` runs a.b's `__init__` before the module a.b.c."""
+    found = set(graph.find_modules_directly_imported_by(module))
+    for imported in tuple(found):
+        package = imported.rpartition(".")[0]
+        lines = graph.get_import_details(importer=module, imported=imported)
+        if any(line["line_contents"].startswith(f"from {package} import") for line in lines):
+            found.add(package)
+    return found - {module}
+
+
 def first_circle(graph: grimp.ImportGraph) -> list[str]:
     """Modules of a circle, each imported by the one after it; empty where there is none."""
-    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    imports = {module: imported_by(module, graph) for module in graph.modules}
     try:
         graphlib.TopologicalSorter(imports).prepare()
     except graphlib.CycleError as error:

@@ -17,7 +17,11 @@ log = logging.getLogger(__name__)
 
 
 class Backend(Protocol):
-    """A module, or an object in one; deck.DeckSolver makes one of an external program."""
+    """A module, or an object in one; deck.DeckSolver makes one of an external program.
+
+    One that finds a sheet's own output times itself says so by FINDS_OUTPUT_TIMES = True; for all
+    others they are found by the FEM (hpc_jobs.fem.scout).
+    """
 
     def missing(self) -> str:
         """Why it cannot solve on this machine, with the remedy; "" if it can."""
@@ -37,6 +41,7 @@ BACKENDS = {
     "reference": "hpc_jobs.fem.backends.reference",
     "calculix": "hpc_jobs.fem.backends.calculix:CPS8R",
     "calculix_cps4r": "hpc_jobs.fem.backends.calculix:CPS4R",
+    "rehearsal": "hpc_jobs.fem.backends.rehearsal",
 }
 
 
@@ -53,6 +58,11 @@ def load(solver: str) -> Backend:
             "or install the package that holds yours where the simulations run"
         ) from None
     return backend
+
+
+def finds_output_times(backend: Backend) -> bool:
+    """Whether a solver is to be asked with output times that are not known yet."""
+    return bool(getattr(backend, "FINDS_OUTPUT_TIMES", False))
 
 
 def backend_of(solver: str) -> tuple[str, Backend]:

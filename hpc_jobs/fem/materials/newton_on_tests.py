@@ -3,6 +3,9 @@
 The stresses at 0, 45, 90 degrees and equibiaxial, sigma_bar(s) sigma/k = 1, and the r-values
 there, n_y - r_b n_x = 0 and n . (across + r thickness) = 0: all smooth in alpha. Four or five
 iterations from all ones suffice for common sheets.
+
+Written out in loops: numba takes ten seconds to compile np.linalg.solve and tuples in slices, which
+is longer than a campaign's points take to be chosen.
 """
 
 import numpy as np
@@ -22,7 +25,7 @@ _linear_forms = kernel(types.UniTuple(float64, 8)(*[float64] * 8))(linear_forms)
 def _test_residuals(alpha, exponent, tests, c, residuals):
     """Eight equations, smooth in alpha: sigma at 0, 45, 90, b, then r at 0, 45, 90, b."""
     c[0] = exponent
-    c[1:] = _linear_forms(
+    c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8] = _linear_forms(
         alpha[0], alpha[1], alpha[2], alpha[3], alpha[4], alpha[5], alpha[6], alpha[7]
     )
     for i in range(4):
@@ -41,36 +44,84 @@ def _test_residuals(alpha, exponent, tests, c, residuals):
             residuals[7] = n_y - tests[7] * n_x
 
 
+@kernel(float64(VECTOR))
+def _merit(residuals):
+    """Sum of the squares."""
+    found = 0.0
+    for i in range(residuals.shape[0]):
+        found += residuals[i] * residuals[i]
+    return found
+
+
+@kernel(float64(float64[:, ::1], VECTOR))
+def _eliminate(matrix, right):
+    """Solve for `right`, in place, by Gauss with column pivots; returns the determinant.
+
+    Both arguments are used up. Of a singular matrix the determinant is 0 and `right` means nothing.
+    """
+    n, determinant = matrix.shape[0], 1.0
+    for k in range(n):
+        pivot = k
+        for i in range(k + 1, n):
+            if abs(matrix[i, k]) > abs(matrix[pivot, k]):
+                pivot = i
+        if matrix[pivot, k] == 0:
+            return 0.0
+        if pivot != k:
+            determinant = -determinant
+            right[k], right[pivot] = right[pivot], right[k]
+            for j in range(k, n):
+                matrix[k, j], matrix[pivot, j] = matrix[pivot, j], matrix[k, j]
+        determinant *= matrix[k, k]
+        for i in range(k + 1, n):
+            factor = matrix[i, k] / matrix[k, k]
+            right[i] -= factor * right[k]
+            for j in range(k + 1, n):
+                matrix[i, j] -= factor * matrix[k, j]
+    for k in range(n - 1, -1, -1):
+        for j in range(k + 1, n):
+            right[k] -= matrix[k, j] * right[j]
+        right[k] /= matrix[k, k]
+    return determinant
+
+
 @kernel(types.boolean(VECTOR, float64, VECTOR))
 def _solve_tests(tests, exponent, alpha):
     """Newton from all ones with backtracking; the Jacobian by forward differences."""
     c, residuals, moved = np.empty(COEFFICIENTS), np.empty(8), np.empty(8)
-    jacobian, trial = np.empty((8, 8)), np.empty(8)
-    alpha[:] = 1.0
+    jacobian, trial, step = np.empty((8, 8)), np.empty(8), np.empty(8)
+    for i in range(8):
+        alpha[i] = 1.0
     _test_residuals(alpha, exponent, tests, c, residuals)
-    merit = np.sum(residuals**2)
+    merit = _merit(residuals)
     for _ in range(NEWTON_ITERATIONS):
         if merit < 1e-24:
             return True
         for j in range(8):
-            trial[:] = alpha
+            for i in range(8):
+                trial[i] = alpha[i]
             trial[j] += 1e-7
             _test_residuals(trial, exponent, tests, c, moved)
-            jacobian[:, j] = (moved - residuals) / 1e-7
-        if not abs(np.linalg.det(jacobian)) > 1e-12:
+            for i in range(8):
+                jacobian[i, j] = (moved[i] - residuals[i]) / 1e-7
+        for i in range(8):
+            step[i] = residuals[i]
+        if not abs(_eliminate(jacobian, step)) > 1e-12:
             return False
-        step = np.linalg.solve(jacobian, residuals)
-        length = 1.0
+        length, found = 1.0, np.inf
         while length > 1e-4:
-            trial[:] = alpha - length * step
+            for i in range(8):
+                trial[i] = alpha[i] - length * step[i]
             _test_residuals(trial, exponent, tests, c, moved)
-            found = np.sum(moved**2)
+            found = _merit(moved)
             if found < merit:
                 break
             length *= 0.5
         if not found < merit:
             return False
-        alpha[:], residuals[:], merit = trial, moved, found
+        for i in range(8):
+            alpha[i], residuals[i] = trial[i], moved[i]
+        merit = found
     return merit < 1e-24
 
 

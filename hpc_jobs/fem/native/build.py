@@ -21,7 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 SOURCES = Path(__file__).parent
-BUILT = SOURCES / "built"
+BUILT = Path(os.environ.get("YIELDLOOP_NATIVE") or SOURCES / "built")
+"""Where libraries lie: jobs keep theirs beside the code, so that a new version compiles nothing."""
 NAME = "libyieldloop.so"
 COMPILERS = ("c++", "g++", "clang++")
 FLAGS = (

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hpc_jobs.contract.campaign import FrozenCampaign
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.layout import RunFolder, manifest_of
+from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.records import (
     Manifest,
     RecordStatus,
@@ -24,8 +25,9 @@ from hpc_jobs.contract.records import (
     publish_manifest,
     read_manifest,
 )
-from hpc_jobs.fem.backends import backend_of
-from hpc_jobs.fem.record import failed
+from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.fem.backends import Backend, backend_of, finds_output_times
+from hpc_jobs.fem.record import Record, failed
 from hpc_jobs.fem.records.parts import Parts
 from hpc_jobs.fem.scout import with_output_times
 
@@ -101,12 +103,7 @@ def solve_shard(
         values = work.sheet[row].tolist()
         material = family.material_of(values)
         specimens = family.specimens_of(values, levels[work.level[row]])
-        timed, reason = with_output_times(parameters, material, specimens)
-        if reason:
-            record = failed("no_output_times", reason, specimens)
-        else:
-            record = backend.simulate(parameters, material, timed)
-        parts.add(int(row), record)
+        parts.add(int(row), _solved(backend, parameters, material, specimens))
         progress(int(parts.solved.sum()), total)
     with publish(path) as temporary:
         _write(temporary, _attributes(frozen, work, solver), work, parts)
@@ -116,6 +113,18 @@ def solve_shard(
     )
     _tidy(path)
     return manifest
+
+
+def _solved(
+    backend: Backend, parameters: NDArray[np.float64], material: Material, specimens: Specimens
+) -> Record:
+    """Solve one record at output times of its own, where the specimens ask for them."""
+    if finds_output_times(backend):
+        return backend.simulate(parameters, material, specimens)
+    timed, reason = with_output_times(parameters, material, specimens)
+    if reason:
+        return failed("no_output_times", reason, specimens)
+    return backend.simulate(parameters, material, timed)
 
 
 def _tidy(path: Path) -> None:
@@ -168,6 +177,7 @@ def _attributes(frozen: FrozenCampaign, work: Assignment, solver: str) -> dict[s
         "campaign_fingerprint": campaign.fingerprint,
         "code_sha256": frozen.code_sha256,
         "solver": solver,
+        "provenance": campaign.provenance,
         "strain_measure": "ln U (Hencky strain), area average over the patch, undeformed area",
         "strain_axes": "specimen axes: x along the specimen, y across",
         "strain_shape": specimens.strain_shape,

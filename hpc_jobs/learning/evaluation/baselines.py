@@ -58,7 +58,7 @@ def baseline_estimates(
 
 def _seen(dataset: Dataset, validation: Examples, test: Examples, *, forces: bool) -> Seen:
     facts, spectra = dataset.facts, dataset.spectra
-    rows = dataset.fit_rows[:LARGEST_FIT]
+    rows = dataset.fit_sample(LARGEST_FIT)
     names = (PackedFields.COMPONENTS, PackedFields.FORCE_COMPONENTS)[: 1 + forces]
     parameters, *stored = dataset.train.gather((PackedFields.PARAMETERS, *names), rows)
     variances = np.concatenate([spectra.strains.variances, *[spectra.forces.variances] * forces])

@@ -3,7 +3,9 @@
 Packed files are permuted as a whole, so blocks of neighbouring records are as good as random
 samples. An epoch shuffles the blocks, takes a window of them at a time and shuffles the records
 of the window: a data set of one window is shuffled as a whole, a larger one can be read from
-disk in long strokes. What a resumed training needs to know are the three integers, whatever
+disk in long strokes. Where a data set grew, each part of it was permuted by itself: every window
+takes of each part what its share is, to within a block, so that batches are mixed as if all had
+been permuted together. What a resumed training needs to know are the three integers, whatever
 source its records come from and on however many ranks it ran.
 """
 
@@ -36,7 +38,7 @@ class Share:
 ALONE = Share()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Order:
     """How records [0, records) are dealt to batches; every record once an epoch."""
 
@@ -45,6 +47,21 @@ class Order:
     seed: int
     block: int = BLOCK
     blocks_per_window: int = BLOCKS_PER_WINDOW
+    parts: tuple[int, ...] = ()  # neighbouring records that were permuted together; none: all
+
+    def __post_init__(self) -> None:
+        if self.parts and sum(self.parts) != self.records:
+            raise ValueError(f"parts of {self.parts} records are not the {self.records} there are")
+
+    @cached_property
+    def blocks(self) -> list[list[range]]:
+        """Neighbouring records of each part, cut into blocks."""
+        ends = np.cumsum(self.parts or (self.records,)).tolist()
+        starts = [0, *ends[:-1]]
+        return [
+            [range(low, min(low + self.block, stop)) for low in range(start, stop, self.block)]
+            for start, stop in zip(starts, ends, strict=True)
+        ]
 
     @property
     def steps(self) -> int:
@@ -133,30 +150,42 @@ class Epoch:
 
     def _deal(self, number: int) -> Window:
         start, stop = self._starts[number : number + 2].tolist()
-        size, records = self.order.block, self.order.records
         return Window(
             number=number,
             start=start,
-            blocks=tuple(
-                range(b * size, min((b + 1) * size, records)) for b in self._blocks[number]
-            ),
+            blocks=tuple(self._blocks[number]),
             shuffle=self._random(1 + number).permutation(stop - start),
         )
 
     @cached_property
-    def _blocks(self) -> list[list[int]]:
-        """Block numbers of each window, shuffled over the whole epoch."""
-        count = -(-self.order.records // self.order.block)
-        shuffled = self._random(0).permutation(count).tolist()
-        per_window = self.order.window // self.order.block
-        return [shuffled[start : start + per_window] for start in range(0, count, per_window)]
+    def _blocks(self) -> list[list[range]]:
+        """Blocks of each window, shuffled over the whole epoch."""
+        windows: list[list[range]] = []
+        room = 0
+        for block in self._shuffled():
+            if len(block) > room:
+                windows.append([])
+                room = self.order.window
+            windows[-1].append(block)
+            room -= len(block)
+        return windows
+
+    def _shuffled(self) -> list[range]:
+        """Shuffle each part's blocks, and spread each part's evenly over the epoch."""
+        random, blocks = self._random(0), [part for part in self.order.blocks if part]
+        parts = [[part[k] for k in random.permutation(len(part))] for part in blocks]
+        if len(parts) == 1:
+            return parts[0]
+        places = np.concatenate(
+            [(np.arange(len(part)) + random.random()) / len(part) for part in parts]
+        )
+        every = [block for part in parts for block in part]
+        return [every[k] for k in np.argsort(places, kind="stable")]
 
     @cached_property
     def _starts(self) -> Rows:
         """(windows + 1,) place in the epoch's sequence at which each window begins."""
-        size, records = self.order.block, self.order.records
-        sizes = [sum(min(size, records - b * size) for b in blocks) for blocks in self._blocks]
-        return np.cumsum([0, *sizes])
+        return np.cumsum([0, *(sum(map(len, blocks)) for blocks in self._blocks)])
 
     def _random(self, purpose: int) -> np.random.Generator:
         return np.random.default_rng([self.order.seed, self.number, purpose])

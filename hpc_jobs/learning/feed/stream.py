@@ -3,7 +3,6 @@
 import os
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,19 +36,14 @@ class StreamSource(BatchSource):
             for _ in range(2)
         ]
         self._pool = ThreadPoolExecutor(readers, thread_name_prefix="read-blocks")
-        self._handles: dict[Path, int] = {}
-        for column in split.columns[records.names[0]]:
-            self._handles[column.path] = os.open(column.path, os.O_RDONLY)
 
     def batches(self, epoch: int, first: int = 0, share: Share = ALONE) -> Generator[Batch]:
         """Yield the rank's part of the epoch's batches, from global step `first` on."""
         return self._delivered(self._made(epoch, first, share))
 
     def close(self) -> None:
-        """End the readers and close the files."""
+        """End the readers."""
         self._pool.shutdown(cancel_futures=True)
-        while self._handles:
-            os.close(self._handles.popitem()[1])
 
     def _made(self, epoch: int, first: int, share: Share) -> Generator[Stretch]:
         windows = _Windows(self, self.order.epoch(epoch))
@@ -76,25 +70,37 @@ class StreamSource(BatchSource):
         return list(self._buffers[number % 2].values())
 
     def _read_block(self, block: range, buffer: Buffer, place: int) -> None:
-        for index, rows, behind in self.records.split.strokes(block):
-            for name in self.records.names:
-                column = self.records.split.columns[name][index]
-                start = place + behind
-                self._pread(column, rows, buffer[name][start : start + len(rows)])
+        """Read a block, whose file is opened for it: thousands at a time would be too many."""
+        split = self.records.split
+        for index, rows, behind in split.strokes(block):
+            start = place + behind
+            parts = {name: buffer[name][start : start + len(rows)] for name in self.records.names}
+            columns = {name: split.column(name, index) for name in parts}
+            path = next(column.path for column in columns.values() if column)
+            handle = os.open(path, os.O_RDONLY)
+            try:
+                for name, into in parts.items():
+                    if column := columns[name]:
+                        _pread(handle, column, rows, into)
+                    else:
+                        into[:] = 1
+            finally:
+                os.close(handle)
 
-    def _pread(self, column: Column, rows: range, into: NDArray[np.float32]) -> None:
-        view, offset = (
-            memoryview(into.data).cast("B"),
-            column.offset + rows.start * column.row_bytes,
-        )
-        while view:
-            got = os.preadv(self._handles[column.path], [view], offset)
-            if got == 0:
-                raise CorruptFile(
-                    f"{column.path}: ends at byte {offset}, {len(view)} bytes too early; it was "
-                    "cut short while it was read: publish the dataset again"
-                )
-            view, offset = view[got:], offset + got
+
+def _pread(handle: int, column: Column, rows: range, into: NDArray[np.float32]) -> None:
+    view, offset = (
+        memoryview(into.data).cast("B"),
+        column.offset + rows.start * column.row_bytes,
+    )
+    while view:
+        got = os.preadv(handle, [view], offset)
+        if got == 0:
+            raise CorruptFile(
+                f"{column.path}: ends at byte {offset}, {len(view)} bytes too early; it was "
+                "cut short while it was read: publish the dataset again"
+            )
+        view, offset = view[got:], offset + got
 
 
 class _Windows:

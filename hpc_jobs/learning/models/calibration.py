@@ -5,6 +5,10 @@ ceil((n + 1) level), times the deviation of a new answer, is the half width of i
 holds the truth in at least `level` of all cases, whatever the errors' law and however wrong the
 deviations: those only share the width out among the records. That is so on average over materials
 like those of the calibration, not in each region of them. Angelopoulos & Bates 2023, sec. 1.1.
+
+Records of rounds that aim somewhere are no sample of those materials. Their importance weights make
+them one: the rank is counted in weight, that of a new record being the mean. Tibshirani, Barber,
+Candes & Ramdas, NeurIPS 2019.
 """
 
 import math
@@ -66,31 +70,47 @@ class Calibration(Frozen):
 
 
 def calibrate(
-    errors: NDArray[np.floating[Any]], deviations: NDArray[np.floating[Any]] | None, level: float
+    errors: NDArray[np.floating[Any]],
+    deviations: NDArray[np.floating[Any]] | None,
+    level: float,
+    weights: FloatArray | None = None,
 ) -> Calibration:
     """Calibrate on errors (n, targets) and, where a model says them, its deviations (n, targets).
 
-    The records must have had no part in training, nor in choosing the epoch. Raises
+    The records must have had no part in training, nor in choosing the epoch. weights (n,): of
+    importance, all one by default; records that weigh nothing do not count. Raises
     ConfigurationError where they are too few.
     """
     errors = np.asarray(errors, np.float64)
-    require_records(len(errors), level)
-    residuals = np.sqrt(np.square(errors).mean(0))
+    weights = np.ones(len(errors)) if weights is None else weights
+    require_records(int((weights > 0).sum()), level)
+    residuals = np.sqrt(np.average(np.square(errors), axis=0, weights=weights))
     own = residuals[None] if deviations is None else np.asarray(deviations, np.float64)
     scores = errors / np.maximum(own, np.finfo(np.float64).tiny)
     return Calibration(
         level=level,
         records=len(errors),
-        factors=tuple(conformal_factors(np.abs(scores), level).tolist()),
+        factors=tuple(conformal_factors(np.abs(scores), level, weights).tolist()),
         residuals=tuple(residuals.tolist()),
-        correlation=tuple(tuple(row) for row in _correlation(scores).tolist()),
+        correlation=tuple(tuple(row) for row in _correlation(scores, weights).tolist()),
     )
 
 
-def conformal_factors(scores: FloatArray, level: float) -> FloatArray:
-    """Scores (targets,) at the finite-sample rank of (n, targets); there must be enough."""
-    rank = math.ceil(round((len(scores) + 1) * level, 9))  # 0.9 x 10 is 9, not a rounding more
-    return np.asarray(np.sort(scores, axis=0)[rank - 1])
+def conformal_factors(
+    scores: FloatArray, level: float, weights: FloatArray | None = None
+) -> FloatArray:
+    """Scores (targets,) at the finite-sample rank of (n, targets); there must be enough.
+
+    weights (n,): the rank is counted in them.
+    """
+    weights = np.ones(len(scores)) if weights is None else weights
+    order = np.argsort(scores, axis=0, kind="stable")
+    reached = np.cumsum(weights[order], axis=0) / weights.mean()
+    # 0.9 x 10 is 9, not a rounding more
+    wanted = round((len(scores) + 1) * level, 9)
+    rank = np.minimum((reached < wanted - 1e-9).sum(0), len(scores) - 1)
+    ranked = np.take_along_axis(scores, order, axis=0)
+    return np.asarray(ranked[rank, np.arange(scores.shape[1])])
 
 
 def require_records(records: int, level: float) -> None:
@@ -103,9 +123,9 @@ def require_records(records: int, level: float) -> None:
         )
 
 
-def _correlation(scores: FloatArray) -> FloatArray:
+def _correlation(scores: FloatArray, weights: FloatArray) -> FloatArray:
     """(targets, targets), about zero: a bias is part of the error; 0 where a target has none."""
-    moment = scores.T @ scores / len(scores)
+    moment = scores.T @ (scores * weights[:, None]) / weights.sum()
     scale = np.sqrt(np.maximum(np.diag(moment), np.finfo(np.float64).tiny))
     correlation = moment / scale / scale[:, None]
     np.fill_diagonal(correlation, 1.0)

@@ -106,7 +106,7 @@ def fit_network(
     team, settings = team or Team(), Settings.of(campaign.training, spec)
     checkpoints = Checkpoints(folder / "checkpoints", _identity(campaign, spec, settings, dataset))
     torch.manual_seed(settings.seed)
-    model, validation = _fresh_model(spec, dataset), validation_examples(dataset)
+    model, validation = fresh_model(spec, dataset), validation_examples(dataset)
     with open_source(
         campaign.training.source, _records(dataset, spec, settings, team.device)
     ) as source:
@@ -126,7 +126,12 @@ def fit_network(
 def _records(
     dataset: Dataset, spec: NetworkSpec, settings: Settings, device: torch.device
 ) -> Records:
-    order = Order(records=len(dataset.fit_rows), batch_size=settings.batch_size, seed=settings.seed)
+    order = Order(
+        records=len(dataset.fit_rows),
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        parts=dataset.fit_parts,
+    )
     scaler = dataset.facts.scaler
     given = dataset.facts.given.columns
     return Records(dataset.train, order, scaler, device, spec.components, spec.forces, given)
@@ -159,7 +164,7 @@ def _made(name: str, spec: NetworkSpec, fitted: Fitted) -> Made:
     )
 
 
-def _fresh_model(spec: NetworkSpec, dataset: Dataset) -> InverseModel:
+def fresh_model(spec: NetworkSpec, dataset: Dataset) -> InverseModel:
     """Make new weights, with inputs and novelty fitted to the training records."""
     facts = dataset.facts
     spectrum = dataset.spectra.strains
@@ -168,8 +173,7 @@ def _fresh_model(spec: NetworkSpec, dataset: Dataset) -> InverseModel:
     model = InverseModel(spec, facts.strain_shape, scaler, components, len(given.names))
     span = [high - low for low, high in zip(scaler.low, scaler.high, strict=True)]
     model.network.fit(dataset.spectra, given, span)
-    rows = dataset.fit_rows[:NOVELTY_RECORDS]
-    strains, _ = dataset.train.take(rows)
+    strains, _ = dataset.train.take(dataset.fit_sample(NOVELTY_RECORDS))
     seeds = [facts.noise_seed, _NOVELTY_NOISE]
     model.novelty.fit(spectrum, with_noise(strains, facts.noise_strain, seeds))
     return model

@@ -11,6 +11,7 @@ import torch
 
 from hpc_jobs.contract.model import ModelFacts
 from hpc_jobs.contract.records import publish, publish_manifest, publish_model
+from hpc_jobs.contract.solver import Provenance
 from hpc_jobs.dataset.dataset import Examples
 from hpc_jobs.learning.evaluation.metrics import Errors
 from hpc_jobs.learning.evaluation.test_set import TestReport
@@ -64,7 +65,11 @@ def _example(examples: Examples, card: ModelCard) -> Any:
 
 
 def facts_of(
-    card: ModelCard, validation_mse: Sequence[float], verdict: TestReport, test: Examples
+    card: ModelCard,
+    validation_mse: Sequence[float],
+    verdict: TestReport,
+    test: Examples,
+    provenance: Provenance,
 ) -> ModelFacts:
     """Put together what the control host decides by."""
     targets = card.scaler.targets
@@ -78,6 +83,7 @@ def facts_of(
         network=card.network.name,
         targets=targets,
         strain_values=test.strains.shape[1],
+        provenance=provenance,
         dataset_sha256=card.dataset_sha256,
         test_set_sha256=test_set.hexdigest(),
         validation_errors=dict(zip(targets, validation_mse, strict=True)),

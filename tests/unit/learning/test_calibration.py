@@ -60,3 +60,31 @@ def test_a_target_without_any_error_does_not_break_the_others():
     found = calibrate(errors, None, 0.9)
     assert found.factors[0] == 0 and found.factors[1] > 0
     assert np.isfinite(found.covariances(np.array([found.residuals]))).all()
+
+
+def test_weighted_records_stand_for_the_law_that_they_were_not_drawn_from():
+    """Half of the records come from a corner whose errors are thrice as large.
+
+    Weights that undo this give the intervals of the law itself; without them these are too wide.
+    """
+    random = np.random.default_rng(3)
+    even = random.standard_normal((4000, 1)) * np.where(random.random((4000, 1)) < 0.1, 3, 1)
+    corner = 3 * random.standard_normal((3200, 1))
+    truth = np.quantile(np.abs(even), 0.9)
+    shifted = np.vstack([random.standard_normal((3600, 1)), corner])
+    weights = np.concatenate([np.full(3600, 1.0), np.full(3200, 400 / 3200)])
+    wide = calibrate(shifted, np.ones_like(shifted), 0.9).factors[0]
+    weighted = calibrate(shifted, np.ones_like(shifted), 0.9, weights).factors[0]
+    assert weighted == pytest.approx(truth, rel=0.15)
+    assert wide > 1.5 * weighted
+    ones = calibrate(shifted, None, 0.9, np.ones(len(shifted)))
+    assert ones == calibrate(shifted, None, 0.9)
+
+
+def test_records_that_weigh_nothing_do_not_count():
+    errors = np.arange(1.0, 13.0)[:, None]
+    weights = np.array([1.0] * 9 + [0.0] * 3)
+    found = calibrate(errors, np.ones((12, 1)), 0.9, weights)
+    assert found.factors[0] == 9.0
+    with pytest.raises(ConfigurationError, match="need 9"):
+        calibrate(errors, None, 0.9, np.array([1.0] * 8 + [0.0] * 4))

@@ -9,7 +9,7 @@ import pytest
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.layout import manifest_of
 from hpc_jobs.contract.records import publish_manifest, read_manifest, sha256_of
-from hpc_jobs.dataset import pack, packed
+from hpc_jobs.dataset import bucket, census, packed, plan
 from hpc_jobs.dataset.dataset import open_dataset
 from hpc_jobs.dataset.facts import dataset_facts
 from hpc_jobs.dataset.pack import publish_dataset
@@ -53,12 +53,13 @@ def test_files_are_cut_and_mapped_alike(run, campaign, monkeypatch):
     whole = publish_dataset(run, campaign)
     before = read(run, whole.train_files)
     run.dataset_manifest.unlink()
-    monkeypatch.setattr(packed, "FILE_BYTES", 20_000)
+    monkeypatch.setattr(plan, "FILE_BYTES", 20_000)
     cut = publish_dataset(run, campaign)
     assert len(cut.train_files) > 3 * len(whole.train_files)
     after = read(run, cut.train_files)
-    for key, values in before.items():
-        np.testing.assert_array_equal(after[key], values)
+    for key in ("strains", "forces", "parameters", "origin"):
+        np.testing.assert_array_equal(after[key], before[key])
+    np.testing.assert_allclose(after["components"], before["components"], rtol=1e-5, atol=1e-5)
     mapped = [packed.map_columns(run.dataset / name) for name in cut.train_files]
     np.testing.assert_array_equal(
         np.concatenate([columns["strains"] for columns in mapped]), before["strains"]
@@ -104,7 +105,7 @@ def test_components_of_the_training_records_are_stored_in_units_of_the_noise(run
 
 
 def test_spectra_are_found_from_every_so_manyth_record_of_a_large_run(run, campaign, monkeypatch):
-    monkeypatch.setattr(pack, "SPECTRUM_RECORDS", 70)
+    monkeypatch.setattr(census, "SPECTRUM_RECORDS", 70)
     facts = publish_dataset(run, campaign)
     strains = read(run, facts.train_files)["strains"]
     mean = read_spectra(run.dataset / facts.spectrum_file).strains.mean
@@ -151,14 +152,14 @@ def test_a_later_round_makes_a_new_generation_with_the_old_test_set_and_scaler(r
     assert second.train > first.train
     assert (run.dataset / second.test_files[0]).read_bytes() == test_bytes
     assert (run.dataset / first.train_files[0]).exists()  # a training may still read it
-    assert second.spectrum_file != first.spectrum_file
-    assert (run.dataset / first.spectrum_file).exists()
-    rounds = read(run, second.train_files)["origin"][:, 0]
-    assert set(rounds) == {0, 1} and not np.array_equal(rounds, np.sort(rounds))
-    fill_round(run, campaign, 2, seed=3, train=60, test=0)
-    publish_dataset(run, campaign)
-    assert not (run.dataset / first.train_files[0]).exists()
-    assert not (run.dataset / first.spectrum_file).exists()
+    assert second.spectrum_file == first.spectrum_file  # it still carries the new records
+    assert second.train_files[: len(first.train_files)] == first.train_files
+    rounds = read(run, second.train_files[len(first.train_files) :])["origin"][:, 0]
+    assert set(rounds) == {1}  # it cost what it added
+    assert [(part.generation, part.train) for part in second.parts] == [
+        (1, first.train),
+        (2, second.train - first.train),
+    ]
 
 
 def test_the_old_generation_is_read_while_the_new_is_packed_and_outlives_its_failure(
@@ -168,21 +169,22 @@ def test_the_old_generation_is_read_while_the_new_is_packed_and_outlives_its_fai
     opened, seen = open_dataset(run, 0.1), []
     before = opened.train.take(np.arange(50))
     fill_round(run, campaign, 1, seed=2, train=60, test=0)
-    scatter = packed.PackedWriter.scatter
+    write = bucket.write_packed
 
-    def interrupted(writer, values):
-        scatter(writer, values)
+    def interrupted(*arguments):
         seen.append(open_dataset(run, 0.1).facts.generation)  # every file verified
         if len(seen) == 4:
             raise KeyboardInterrupt
+        return write(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(packed.PackedWriter, "scatter", interrupted)
+        patch.setattr(plan, "FILE_BYTES", 20_000)
+        patch.setattr(bucket, "write_packed", interrupted)
         with pytest.raises(KeyboardInterrupt):
             publish_dataset(run, campaign)
     assert seen == [1] * 4 and open_dataset(run, 0.1).facts == opened.facts
-    assert not list((run.dataset / "packed").glob("*train-g0002*"))  # nothing half-made is left
     assert publish_dataset(run, campaign).generation == 2
+    assert not (run.dataset / "packing").exists()  # nothing half-made is left
     for one, two in zip(before, opened.train.take(np.arange(50)), strict=True):
         np.testing.assert_array_equal(one, two)
 

@@ -122,7 +122,7 @@ class Cluster:
     def _ship(self) -> None:
         """The code folder holds the real contract and element, and a made-up job."""
         ship(Workspace(self.workspace).code(CODE), HERE / "tiny_job.py")
-        campaign = load(Campaign, CHECKOUT / "dags" / "campaigns" / "demo.yaml")
+        campaign = load(Campaign, CHECKOUT / "dags" / "campaigns" / "single_sheet.yaml")
         frozen = FrozenCampaign(run_id="demo-1", campaign=campaign, code_sha256=CODE)
         self.run.campaign.parent.mkdir(parents=True)
         self.run.campaign.write_text(frozen.model_dump_json())

@@ -33,6 +33,7 @@ export NUMBA_NUM_THREADS=2
 export PYTHONUNBUFFERED=1
 export PYTHONPATH=/ws/code/abc
 export NUMBA_CACHE_DIR=/ws/code/kernels
+export YIELDLOOP_NATIVE=/ws/code/native
 export LICENSE='27000@host; rm -rf /'
 cd /ws/run/jobs/t || exit 66
 exec python3 -m hpc_jobs.jobs.solve_shard /ws/run --round 0
@@ -60,8 +61,8 @@ def test_golden() -> None:
 EXPORTED = (
     "-x TASK_INDEX -x HPC_TOKEN -x HPC_JOB_ID -x OMP_NUM_THREADS -x OPENBLAS_NUM_THREADS "
     "-x MKL_NUM_THREADS -x NUMBA_NUM_THREADS -x PYTHONUNBUFFERED -x PYTHONPATH "
-    "-x NUMBA_CACHE_DIR -x LICENSE -x MASTER_ADDR -x MASTER_PORT -x HPC_MEETING "
-    "-x PATH -x LD_LIBRARY_PATH"
+    "-x NUMBA_CACHE_DIR -x YIELDLOOP_NATIVE -x LICENSE -x MASTER_ADDR -x MASTER_PORT "
+    "-x HPC_MEETING -x PATH -x LD_LIBRARY_PATH"
 )
 NAMED = (
     'export MASTER_PORT="$((20000 + $(od -An -N2 -tu2 /dev/urandom) % 12000))"\n'

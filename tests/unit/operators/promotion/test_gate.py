@@ -73,6 +73,14 @@ def test_what_cannot_be_compared_is_refused():
     assert "takes 90 strains" in decision.reason
 
 
+def test_a_rehearsal_never_becomes_champion() -> None:
+    for champion, judged in ((None, PASS), (OLD, PASS), (None, None)):
+        evidence = comparison(contestant(1e-9), champion, provenance="rehearsal")
+        decision = decide(evidence, LOOSE, judged)
+        assert not decision.promoted
+        assert "rehearsal" in decision.reason
+
+
 def test_a_sheet_that_only_the_champion_answers_is_a_refusal():
     silent = contestant(0.05, sheets={}).model_copy(
         update={"sheets": {"dp780": SheetAnswers(losses=(0.0,), withheld=0.9)}}

@@ -17,7 +17,7 @@ def runs(bench):
     """The full campaign's run, then a toy's, both completed."""
     full, toy = (
         bench.open("demo-1"),
-        bench.open("toy-1", overrides={"design": {"train_records": 8}}),
+        bench.open("toy-1", overrides={"design": {"train_records": 600}}),
     )
     for run in (full, toy):
         finish_run(run, mlflow=bench.mlflow)
@@ -46,7 +46,8 @@ def make_champion(bench, run) -> None:
     with suppress(Exception):
         client.create_registered_model(name)
     tags = {"handle": run.model_dump_json(), "model": "mlp"}
-    made = client.create_model_version(name, "runs:/x/y", tags=tags)
+    source, made_by = f"runs:/{run.mlflow_run_id}/model", run.mlflow_run_id
+    made = client.create_model_version(name, source, made_by, tags=tags)
     client.set_registered_model_alias(name, "champion", made.version)
 
 

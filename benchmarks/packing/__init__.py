@@ -1,0 +1,1 @@
+"""Parts of benchmarks.scale: made-up shards, steps in processes of their own, what they cost."""

@@ -1,0 +1,1 @@
+"""Rehearsals at scale: Airflow before a real Slurm, and what Airflow keeps of a campaign."""
