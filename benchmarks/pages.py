@@ -2,8 +2,8 @@
 
     python -m benchmarks.pages
 
-The Elements tab's answer is made from what was read of the cluster: this takes the processor time of making it,
-and counts the bytes that a browser gets.
+The Elements tab's answer is made from what was read of the cluster: this takes the processor time
+of making it, and counts the bytes that a browser gets.
 """
 
 import json

@@ -12,6 +12,7 @@ import httpx
 
 from tests.harness.waiting import PATIENCE_S, wait_until
 
+GONE = ("stale element reference", "no such element")
 WIDTH, HEIGHT = 1280, 1000
 FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
@@ -69,10 +70,18 @@ class Browser:
 
     def type(self, selector: str, text: str) -> None:
         """Type into the field that a CSS selector finds, once it is there, as a person does."""
-        found = wait_until(lambda: self._elements(selector), what=f"a field {selector}")
-        one = f"{self._session}/element/{found[0]}"
-        self._ask("POST", f"{one}/click", {})
-        self._ask("POST", f"{one}/value", {"text": text})
+
+        def typed() -> bool:
+            for found in self._elements(selector):
+                one = f"/session{self._session}/element/{found}"
+                reply = self._http.post(f"{one}/value", json={"text": text})
+                if reply.status_code == 200:
+                    return True
+                said = reply.json()["value"]  # a field that is still hidden comes later
+                assert said["error"] in ("element not interactable", *GONE), said
+            return False
+
+        wait_until(typed, what=f"a field {selector}")
 
     def _elements(self, selector: str) -> list[str]:
         query = {"using": "css selector", "value": selector}

@@ -139,7 +139,8 @@ def triggered(window: Browser, home: str, api: AirflowApi) -> str:
     """Trigger the small campaign by its form; returns the DAG run's id."""
     window.open(f"{home}/dags/{DAG}")
     window.press("Trigger")
-    window.type("input[name=element_train_records], #element_train_records input", RECORDS)
+    window.press("Simulation")
+    window.type("input[name=element_train_records]", RECORDS)
     keep(window, "trigger-form.png")
     window.press("Trigger")
     found = wait_until(lambda: runs(api), what="a DAG run")
