@@ -19,6 +19,7 @@ from hpc_jobs.contract.report import (
     GateReport,
     ReplayReport,
     RoundPlan,
+    RunOrigin,
     SearchPlan,
     SearchReport,
     UsageReport,
@@ -82,6 +83,7 @@ def campaign_document(
         "run_id": handle.run_id,
         "verdict": _verdict(dag_state, gate, report, _first(SearchReport, returned)),
         "failed": _failed(tasks),
+        "origin": _origin(_first(RunOrigin, returned)),
         "stages": _stages(tasks, _planned(handle, returned)),
         "records": dict(report.records_by_status) if report else {},
         "networks": _networks(report, _first(Challenger, returned)),
@@ -108,6 +110,14 @@ def _first(model: type[Model], returned: Sequence[Any]) -> Model | None:
         except ValidationError:
             continue
     return None
+
+
+def _origin(origin: RunOrigin | None) -> str:
+    """Say which run is gone on with, and why it is that one; empty for a new run."""
+    if origin is None:
+        return ""
+    whose = {"champion": "the champion's run", "chosen": "the run that was chosen in the form"}
+    return f"Goes on with {origin.run_id}, {whose.get(origin.why, origin.why)}."
 
 
 def _failed(tasks: Sequence[Task]) -> list[dict[str, str]]:

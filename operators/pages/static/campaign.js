@@ -109,6 +109,7 @@ function Campaign({ dagId, runId }) {
     h("h2", { style: { fontSize: "1.3em", fontWeight: 600 } }, `${page.name}, ${page.run_id}`),
     h("p", { style: { borderLeft: `4px solid ${COLOURS[page.verdict.tone]}`, paddingLeft: 8 } },
       page.verdict.words),
+    page.origin ? h("div", null, page.origin) : null,
     h(Failures, { page, dagId, runId }),
     h("div", { style: { margin: "8px 0" } }, page.links.map((link) =>
       h(Link, { key: link.label, href: link.href, outside: true }, link.label))),
