@@ -3,6 +3,7 @@
 import base64
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,6 +83,24 @@ class Browser:
             return False
 
         wait_until(typed, what=f"a field {selector}")
+
+    def unfold(self, section: str, selector: str) -> None:
+        """Open a section of a form, and open it again if the form was drawn anew meanwhile."""
+        seen = (
+            "const one = document.querySelector(arguments[0]);"
+            "return Boolean(one && one.getClientRects().length"
+            "  && one.getBoundingClientRect().height > 0"
+            "  && getComputedStyle(one).visibility === 'visible'"
+            "  && !one.closest('[hidden], [data-state=closed]'));"
+        )
+
+        def opened() -> bool:
+            if not self.run(seen, selector):
+                self.press(section)
+                time.sleep(1)  # the section opens slowly, and a second press would close it
+            return bool(self.run(seen, selector))
+
+        wait_until(opened, what=f"the section '{section}' is open")
 
     def _elements(self, selector: str) -> list[str]:
         query = {"using": "css selector", "value": selector}

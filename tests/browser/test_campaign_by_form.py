@@ -1,7 +1,8 @@
 """A person's way through a campaign: form, live page, report, model, a failed element's log.
 
 A whole stack runs, and Chromium looks at it: what is checked is what a person reads. With the
-environment variable SCREENSHOTS, a folder, every page that is passed is kept there as a picture.
+environment variable SCREENSHOTS, a folder, every page that is passed is kept there as a picture;
+with BROWSER_STACK, a folder, the stack lies there and goes on, for those who change the test.
 """
 
 import json
@@ -68,7 +69,8 @@ def write_campaigns(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    root = Path(os.environ.get("BROWSER_STACK") or tmp_path_factory.mktemp("stack"))
+    kept = os.environ.get("BROWSER_STACK", "")
+    root = Path(kept) if kept else tmp_path_factory.mktemp("stack")
     layout = CopiedDags(root=root, checkout=CHECKOUT)
     shutil.copytree(CHECKOUT / "dags", layout.dags, dirs_exist_ok=True)
     write_campaigns(layout.dags)
@@ -76,12 +78,14 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     base = random.SystemRandom().randrange(20_000, 30_000, 100)
     layout.make()
     wanted = Ports(airflow=base, mlflow=base + 20, login_cpu=base + 40, login_ai=base + 60)
-    layout.ports.write_text(json.dumps(asdict(wanted)))
+    if not layout.ports.exists():
+        layout.ports.write_text(json.dumps(asdict(wanted)))
     try:
         made.up()
         yield made
     finally:
-        made.down()
+        if not kept:
+            made.down()
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +143,7 @@ def triggered(window: Browser, home: str, api: AirflowApi) -> str:
     """Trigger the small campaign by its form; returns the DAG run's id."""
     window.open(f"{home}/dags/{DAG}")
     window.press("Trigger")
-    window.press("Simulation")
+    window.unfold("Simulation", "input[name=element_train_records]")
     window.type("input[name=element_train_records]", RECORDS)
     keep(window, "trigger-form.png")
     window.press("Trigger")
