@@ -65,7 +65,7 @@ class Browser:
             "const found = [...document.querySelectorAll('button')].filter((one) =>"
             "  !one.disabled && (one.innerText.trim() === arguments[0]"
             "  || one.getAttribute('aria-label') === arguments[0])).pop();"
-            "if (found) found.click(); return Boolean(found);"
+            "if (found) { found.focus(); found.click(); } return Boolean(found);"
         )
         wait_until(lambda: self.run(script, text), what=f"a button '{text}'")
 
