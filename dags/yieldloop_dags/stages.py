@@ -410,6 +410,7 @@ def report(
     """Put the result together, as a page too."""
     from operators.hooks.mlflow import MlflowHook
     from operators.pages.campaign_report import campaign_report, log_campaign_page
+    from operators.pages.money import costs_of, log_costs
     from operators.pages.speedup import log_speedup
     from operators.runs.accounting import try_to_log_usage
 
@@ -417,6 +418,8 @@ def report(
     result = campaign_report(run, dataset, challenger, scored, decision, solved, trained)
     experiment = MlflowHook().require().get_run(run.mlflow_run_id).info.experiment_id
     result = result.model_copy(update={"usage": usage, "mlflow_experiment_id": experiment})
+    result = result.model_copy(update={"costs": costs_of(result)})
+    log_costs(run, result.costs)
     if result.speedup:
         log_speedup(run, result.speedup)
     log_campaign_page(run, result)
