@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--campaign", type=Path, default=Path("dags/campaigns/demo.yaml"))
+    parser.add_argument("--campaign", type=Path, default=Path("dags/campaigns/single_sheet.yaml"))
     parser.add_argument("--records", type=int, default=1_000, help="training records at most")
     parser.add_argument("--test", type=int, default=250, help="test records")
     parser.add_argument("--protocol", default="ABCD", help="which ones, e.g. B or BD")

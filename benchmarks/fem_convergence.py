@@ -32,7 +32,7 @@ from hpc_jobs.measurement.alloys import ALLOYS
 from hpc_jobs.measurement.virtual_experiment import yield_parameters
 
 ROOT = Path(__file__).parents[1]
-DEMO = ROOT / "dags" / "campaigns" / "demo.yaml"
+DEMO = ROOT / "dags" / "campaigns" / "single_sheet.yaml"
 REFERENCE, REFERENCE_STEPS = Mesh(level="reference", along=160, across=80, grading=0.35), 8
 DOUBLED = (
     Mesh(along=12, across=6, grading=0.35),

@@ -90,7 +90,7 @@ def peak_memory_mb() -> float:
 
 def demo(overrides: dict[str, Any]) -> Campaign:
     """Return the demo campaign, whose box is the widest."""
-    return load(Campaign, ROOT / "dags" / "campaigns" / "demo.yaml", overrides)
+    return load(Campaign, ROOT / "dags" / "campaigns" / "single_sheet.yaml", overrides)
 
 
 def solved_apart(

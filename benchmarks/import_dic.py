@@ -24,7 +24,7 @@ from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.specimen import Geometry
 from hpc_jobs.fem.specimen.mesh import half_width
 
-CAMPAIGN = Path(__file__).parents[1] / "dags" / "campaigns" / "demo.yaml"
+CAMPAIGN = Path(__file__).parents[1] / "dags" / "campaigns" / "single_sheet.yaml"
 NAMES = ("X", "Y", "Z", "U", "V", "W", "exx", "eyy", "exy", "e1", "e2", "gamma", "sigma")
 UNLOADED = 6
 NOISE_MM = 4e-4

@@ -217,7 +217,7 @@ def arguments() -> argparse.ArgumentParser:
     )
     cuda = torch.cuda.is_available()
     cores = len(os.sched_getaffinity(0))
-    parser.add_argument("--campaign", type=Path, default=Path("dags/campaigns/demo.yaml"))
+    parser.add_argument("--campaign", type=Path, default=Path("dags/campaigns/single_sheet.yaml"))
     parser.add_argument("--records", type=int, default=10_000, help="training records")
     parser.add_argument("--test", type=int, default=500, help="test records")
     parser.add_argument("--networks", nargs="+", help="only these: multitask_cnn mlp mlp-forces")

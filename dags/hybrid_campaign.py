@@ -11,6 +11,7 @@ before the campaign is valid as a whole.
 from airflow.sdk import dag
 
 from yieldloop_dags.forms import campaign_form
+from yieldloop_dags.handles import unwired
 from yieldloop_dags.stages import (
     DEFAULTS,
     announce_champion,
@@ -37,13 +38,19 @@ from yieldloop_dags.stages import (
 )
 def hybrid_campaign():
     """Run the whole loop once, from nothing."""
-    run = open_run()
-    dataset, solved, _ = simulate(run, first_round(run))
+    opened = open_run()
+    run, planned = unwired(opened), first_round(opened)
+    dataset, solved, _ = simulate(run, planned)
     challenger, trained = train(run, dataset)
     verdict = validate(run, challenger["model"])
     decision = gate(run, challenger, verdict)
     announce_champion(run, decision)
-    report(run, dataset, challenger, verdict, decision, solved, trained)
+    report(
+        run,
+        *map(unwired, (dataset, challenger, verdict)),
+        decision,
+        *map(unwired, (solved, trained)),
+    )
     close_after_all(run)
 
 

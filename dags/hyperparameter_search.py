@@ -11,6 +11,7 @@ Trigger it by hand. What is searched stands in the section `search` of the campa
 from airflow.sdk import dag
 
 from yieldloop_dags.forms import search_form
+from yieldloop_dags.handles import unwired
 from yieldloop_dags.search_stages import SEARCH, compare, open_search, report_search, search
 from yieldloop_dags.stages import DEFAULTS, close_after_all, continue_run
 
@@ -29,10 +30,11 @@ def hyperparameter_search():
     """Search on the champion's run of a campaign, or another."""
     run = continue_run()
     planned = open_search(run, SEARCH)
+    run >> planned
     tried = search(planned)
     chosen = compare(planned, tried)
-    report_search(planned, chosen)
-    close_after_all(planned["study"])
+    report_search(unwired(planned), chosen)
+    close_after_all(unwired(planned)["study"])
 
 
 hyperparameter_search()

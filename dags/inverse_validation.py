@@ -8,10 +8,13 @@ retraining; a drift of production, on control charts over the days, a night arou
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag
 
 from yieldloop_dags.forms import campaign_field
+from yieldloop_dags.handles import unwired
 from yieldloop_dags.stages import (
     CHAMPION,
     DEFAULTS,
+    VALIDATION,
     announce_failure,
+    close_after_all,
     continue_run,
     find_champion,
     validate,
@@ -35,10 +38,11 @@ from yieldloop_dags.stages import (
 def inverse_validation():
     """Validate the champion in the run that it came from."""
     champion = find_champion()
-    run = continue_run(champion["run_id"])
-    verdict = validate(run, champion["model"])
+    run = continue_run(champion["run_id"], own=f"inverse-validation-{VALIDATION}")
+    verdict = validate(run, unwired(champion["model"]), after=run)
     announce_failure(run, verdict)
     watch_production(run, verdict)
+    close_after_all(run)
 
 
 inverse_validation()

@@ -38,6 +38,7 @@ def nightly_campaign():
     """Add one round to the champion's run, or another."""
     run = continue_run()
     planned = next_round(run)
+    run >> planned
     dataset, solved, points = simulate(run, planned)
     announce_growth(run, dataset, solved)
     close_night(run, planned, points, solved, dataset)

@@ -6,13 +6,17 @@ Runs every week, when the dataset has grown, and when the champion fails its val
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag
 
 from yieldloop_dags.forms import campaign_field, run_field
+from yieldloop_dags.handles import unwired
 from yieldloop_dags.stages import (
     DATASET,
     DEFAULTS,
     FAILED_VALIDATION,
+    TRAINING,
     announce_champion,
+    close_after_all,
     continue_run,
     gate,
+    report_retraining,
     train,
     validate,
 )
@@ -34,11 +38,13 @@ from yieldloop_dags.stages import (
 )
 def retraining():
     """Train, validate and judge on the champion's run, or another."""
-    run = continue_run()
+    run = continue_run(own=f"retraining-{TRAINING}")
     challenger, _ = train(run)
     verdict = validate(run, challenger["model"])
     decision = gate(run, challenger, verdict)
     announce_champion(run, decision)
+    report_retraining(run, *map(unwired, (challenger, verdict)), decision)
+    close_after_all(run)
 
 
 retraining()

@@ -8,6 +8,7 @@ from quickstart.stack import airflow_settings, mlflow_settings
 from quickstart.stack.components import mlflow_url
 from quickstart.stack.layout import Layout
 from quickstart.stack.supervisor import Stack, StackError
+from quickstart.stack.work import queue_lines, run_lines
 
 
 def main() -> None:
@@ -47,6 +48,12 @@ def _status(stack: Stack, arguments: argparse.Namespace) -> None:
         state = "stopped" if not entry else "healthy" if part.healthy(entry.since) else "unhealthy"
         pid = str(entry.process.pid) if entry else "-"
         print(row.format(part.name, pid, state, part.address or "-", stack.layout.log(part.name)))
+    for line in queue_lines(stack.layout):
+        print(line)
+    if any(part.airflow and stack.roster.running(part.name) for part in stack.components):
+        with stack.api() as api:
+            for line in run_lines(api):
+                print(line)
 
 
 def _campaign(stack: Stack, arguments: argparse.Namespace) -> None:
@@ -69,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--root", type=Path, help="folder of the stack's state, not .stack")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     commands.add_parser("up", help="start what does not run").set_defaults(command=_up)
-    status = commands.add_parser("status", help="what runs, where, and its logs")
+    status = commands.add_parser("status", help="what runs, where, its logs; queues and runs")
     status.set_defaults(command=_status)
     down = commands.add_parser("down", help="stop everything, or the components named")
     down.set_defaults(command=_down)

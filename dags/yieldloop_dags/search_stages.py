@@ -9,6 +9,7 @@ from hpc_jobs.contract.run import RunHandle
 from operators.array.operator import HpcArrayJobOperator
 from operators.sensors.visible_files import WorkspaceSensor
 from operators.tracking.replay_sensor import ReplaySensor
+from yieldloop_dags.handles import unwired
 from yieldloop_dags.models import takes_models
 from yieldloop_dags.stages import REPLAY_S, STAMP
 
@@ -29,6 +30,7 @@ def open_search(run: RunHandle, name: str, params: dict[str, Any]) -> SearchPlan
 @task_group
 def search(planned: Any) -> Any:
     """Try networks on the AI cluster, many workers on one study; trials go to MLflow meanwhile."""
+    planned = unwired(planned)
     visible = WorkspaceSensor(
         task_id="dataset_visible",
         site="gpu",
@@ -46,13 +48,14 @@ def search(planned: Any) -> Any:
     followed = ReplaySensor(
         task_id="follow_trials", run=planned["study"], of=tried, poke_interval=REPLAY_S
     )
-    visible >> [tried, followed]
+    planned >> visible >> [tried, followed]
     return tried.output
 
 
 @task_group
 def compare(planned: Any, tried: Any) -> Any:
     """Train the finalists and the present network over several seeds; test the means."""
+    planned = unwired(planned)
     trained = HpcArrayJobOperator(
         task_id="train_finalists",
         job="train_finalist",

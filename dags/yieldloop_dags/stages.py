@@ -28,9 +28,12 @@ from hpc_jobs.contract.report import (
 )
 from hpc_jobs.contract.run import RunHandle
 from operators.array.operator import HpcArrayJobOperator
+from operators.links import REPORT
 from operators.promotion.approval import AskPerson
+from operators.runs.closing import tell_cause
 from operators.sensors.visible_files import WorkspaceSensor
 from operators.tracking.replay_sensor import ReplaySensor
+from yieldloop_dags.handles import unwired
 from yieldloop_dags.models import takes_models
 
 DATASET = Asset(name="grown-dataset", uri="yieldloop://dataset/grown")
@@ -43,7 +46,11 @@ VALIDATION_NEWS = AssetAlias("validation-news")
 GROWTH_NEWS = AssetAlias("growth-news")
 DRIFT_NEWS = AssetAlias("drift-news")
 
-DEFAULTS: dict[str, Any] = {"retries": 3, "retry_delay": timedelta(seconds=10)}
+DEFAULTS: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay": timedelta(seconds=10),
+    "on_failure_callback": tell_cause,
+}
 STAMP = "{{ dag_run.run_after.strftime('%Y%m%d-%H%M%S') }}"
 TRAINING, VALIDATION = f"t{STAMP}", f"v{STAMP}"
 """Names of what a DAG run adds to its campaign's run; a retry finds the same."""
@@ -82,16 +89,22 @@ def await_turn(
 
 @task(multiple_outputs=True)
 @takes_models
-def reopen_run(origin: RunOrigin, params: dict[str, Any]) -> RunHandle:
-    """Go on with the run of that id, with the code as it is now."""
+def reopen_run(origin: RunOrigin, params: dict[str, Any], own: str = "") -> RunHandle:
+    """Go on with the run of that id, with the code as it is now.
+
+    own: name of a run in MLflow for what is added to it.
+    """
     from operators.runs.run import continue_run_task
 
-    return continue_run_task(params["campaign"], origin.run_id)
+    return continue_run_task(params["campaign"], origin.run_id, own)
 
 
-def continue_run(origin: Any = None) -> Any:
-    """Go on with the run of that id, or the champion's, once it is this DAG run's turn."""
-    return reopen_run(await_turn(origin))
+def continue_run(origin: Any = None, own: str = "") -> Any:
+    """Go on with the run of that id, or the champion's, once it is this DAG run's turn.
+
+    own: name of a run in MLflow for what is added, so that nothing there is written over.
+    """
+    return unwired(reopen_run(await_turn(origin), own=own))
 
 
 @task(multiple_outputs=True)
@@ -135,23 +148,25 @@ def simulate(run: Any, planned: Any) -> Any:
 
     Returns what `publish_dataset`, `solve_shard` and `choose_points` returned.
     """
-    number = ["--round", planned["round"]]
+    plan = unwired(planned)
+    number = ["--round", plan["round"]]
     warm = HpcArrayJobOperator(task_id="warm_kernels", job="warm_kernels", run=run)
     points = HpcArrayJobOperator(
         task_id="choose_points",
         job="choose_points",
         run=run,
         arguments=[
-            *(*number, "--records", planned["train_records"]),
-            *("--aims", planned["aims"]),
+            *(*number, "--records", plan["train_records"]),
+            *("--aims", plan["aims"]),
         ],
     )
     solved = HpcArrayJobOperator(
         task_id="solve_shards",
         job="solve_shard",
         run=run,
-        elements=size_round(planned, points.output),
+        elements=size_round(plan, points.output),
         arguments=number,
+        work=plan["records"],
     )
     elements = planned["packing_elements"]
     among = ["--elements", elements]
@@ -162,8 +177,9 @@ def simulate(run: Any, planned: Any) -> Any:
         task_id="pack_records", job="pack_records", run=run, elements=elements, arguments=among
     )
     dataset = HpcArrayJobOperator(task_id="publish_dataset", job="publish_dataset", run=run)
+    plan >> [warm, points]
     [warm, points] >> solved >> dealt >> packed >> dataset
-    log_round(run, planned, solved.output)
+    log_round(run, plan, solved.output)
     return dataset.output, solved.output, points.output
 
 
@@ -203,8 +219,7 @@ def train(run: Any, dataset: Any = None) -> Any:
         arguments=["--name", TRAINING],
     )
     followed = ReplaySensor(task_id="follow_training", run=run, of=trained, poke_interval=REPLAY_S)
-    if dataset is not None:
-        dataset >> visible
+    (run if dataset is None else dataset) >> visible
     visible >> [trained, followed]
     return assemble(run, trained), trained.output
 
@@ -238,8 +253,11 @@ def choose_challenger(run: RunHandle, training: str) -> Challenger:
 
 
 @task_group
-def validate(run: Any, model: Any) -> Any:
-    """Identify the measured alloys, simulate them again with the answer, compare."""
+def validate(run: Any, model: Any, after: Any = None) -> Any:
+    """Identify the measured alloys, simulate them again with the answer, compare.
+
+    after: what must have ended first, where that is not what names the model.
+    """
     identified = HpcArrayJobOperator(
         task_id="identify",
         job="identify",
@@ -265,6 +283,8 @@ def validate(run: Any, model: Any) -> Any:
         task_id="score", job="score", run=run, arguments=["--validation", VALIDATION]
     )
     followed = ReplaySensor(task_id="follow_score", run=run, of=scored, poke_interval=REPLAY_S)
+    if after is not None:
+        after >> identified
     identified >> outside >> simulated >> [scored, followed]
     return scored.output
 
@@ -281,14 +301,14 @@ def gate(run: Any, challenger: Any, scored: Any) -> Any:
         site="gpu",
         run=run,
         arguments=[
-            *("--model", challenger["model"], "--validation", VALIDATION),
+            *("--model", unwired(challenger["model"]), "--validation", VALIDATION),
             *("--champion-run", rival["run_id"], "--champion", rival["model"]),
         ],
     )
-    proposal = weigh(run, challenger["model"], VALIDATION)
+    proposal = weigh(run, unwired(challenger["model"]), VALIDATION)
     word = AskPerson(task_id="ask_person", proposal=proposal)
     scored >> rival >> compared >> proposal
-    return pass_gate(run, challenger["model"], VALIDATION, word.output)
+    return pass_gate(run, unwired(challenger["model"]), VALIDATION, word.output)
 
 
 @task(multiple_outputs=True)
@@ -406,23 +426,37 @@ def report(
     decision: GateReport,
     solved: ArrayReport,
     trained: ArrayReport,
+    ti: Any = None,
 ) -> CampaignReport:
     """Put the result together, as a page too."""
-    from operators.hooks.mlflow import MlflowHook
-    from operators.pages.campaign_report import campaign_report, log_campaign_page
+    from operators.pages.campaign_report import campaign_report, publish_report
     from operators.pages.money import costs_of, log_costs
-    from operators.pages.speedup import log_speedup
     from operators.runs.accounting import try_to_log_usage
 
     usage = try_to_log_usage(run)
     result = campaign_report(run, dataset, challenger, scored, decision, solved, trained)
-    experiment = MlflowHook().require().get_run(run.mlflow_run_id).info.experiment_id
-    result = result.model_copy(update={"usage": usage, "mlflow_experiment_id": experiment})
+    result = result.model_copy(update={"usage": usage})
     result = result.model_copy(update={"costs": costs_of(result)})
     log_costs(run, result.costs)
-    if result.speedup:
-        log_speedup(run, result.speedup)
-    log_campaign_page(run, result)
+    result, address = publish_report(run, result)
+    ti.xcom_push(REPORT, address)
+    return result
+
+
+@task(task_id="report")
+@takes_models
+def report_retraining(
+    run: RunHandle,
+    challenger: Challenger,
+    scored: ArrayReport,
+    decision: GateReport,
+    ti: Any = None,
+) -> CampaignReport:
+    """Put the result of a retraining together, as a page of its own run in MLflow."""
+    from operators.pages.campaign_report import publish_report, retraining_report
+
+    result, address = publish_report(run, retraining_report(run, challenger, scored, decision))
+    ti.xcom_push(REPORT, address)
     return result
 
 

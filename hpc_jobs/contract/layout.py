@@ -115,6 +115,10 @@ class RunFolder(Generic[P]):
         """One staged measurement."""
         return self.measurements / f"{name}.h5"
 
+    def picture(self, name: str) -> P:
+        """Picture of one measurement's import, where it was imported."""
+        return self.measurements / f"{name}.png"
+
     @property
     def mesh_bias(self) -> P:
         """What the campaign's mesh does to an isotropic sheet's strains and forces."""
@@ -155,6 +159,18 @@ class RunFolder(Generic[P]):
     def figure(self, validation: str, measurement: str) -> P:
         """One measurement against its re-simulation, for people."""
         return self.validation(validation) / "figures" / f"{measurement}.png"
+
+    def sheet(self, validation: str, measurement: str) -> P:
+        """Path of what was identified of one measurement, in full; absent if it is not answered."""
+        return self.validation(validation) / "sheets" / f"{measurement}.json"
+
+    def cards(self, validation: str, measurement: str) -> P:
+        """Folder of one identified sheet's material cards."""
+        return self.validation(validation) / "cards" / measurement
+
+    def page(self, validation: str, measurement: str) -> P:
+        """One measurement's page, for people."""
+        return self.validation(validation) / "pages" / f"{measurement}.html"
 
     def search(self, name: str) -> "SearchFolder[P]":
         """Folder of one hyper-parameter search."""

@@ -50,7 +50,6 @@ class ShardFields:
     POINT = "point"  # (n,) int64, row of the round's design
     IS_TEST = "is_test"  # (n,) bool
     MESH_LEVEL = "mesh_level"  # (n,) uint8, index into Campaign.levels
-    WEIGHT = "weight"  # (n,) float64, importance weight; absent where all are one
     REASON = "reason"  # (n,) UTF-8 bytes, why the status is not ok
     PLASTIC_STRAIN = "largest_plastic_strain"  # (n,) reached anywhere
     THICKNESS = "thickness"  # (n, output_values) mm; where it is one of Specimens.outputs

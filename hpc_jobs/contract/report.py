@@ -64,6 +64,31 @@ class ArrayReport(Frozen):
             ) from None
 
 
+class ArrayProgress(Frozen):
+    """How far an array job is: rewritten while it runs, the same size for any number of elements.
+
+    The work is that of all elements, in the unit in which they report it; 0 planned where they
+    report none.
+    """
+
+    as_of: Annotated[float, Field(description="Unix time of the control host, s")]
+    cluster: Annotated[str, Field(max_length=48)] = ""
+    elements: int
+    done: int = 0
+    failed: int = 0
+    running: int = 0
+    pending: int = 0
+    held: Annotated[int, Field(description="not submitted: a limit leaves no room")] = 0
+    unknown: int = 0
+    work_done: int = 0
+    work_planned: int = 0
+    unit: Annotated[str, Field(max_length=40)] = ""
+    rate_per_s: Annotated[float | None, Field(description="of the work, lately")] = None
+    left_s: Annotated[float | None, Field(description="for what is left, at that rate")] = None
+    waits: Annotated[str, Field(max_length=200, description="why elements are pending")] = ""
+    trouble: Annotated[str, Field(max_length=200, description="why nothing newer is known")] = ""
+
+
 class RoundPlan(Frozen):
     """A round of simulations, as planned."""
 
@@ -226,6 +251,7 @@ class CampaignReport(Frozen):
     campaign: Slug
     mlflow_run_id: str
     mlflow_experiment_id: Annotated[str, Field(description="for links to the run's files")] = ""
+    page: Annotated[str, Field(description="artifact of the run that shows it")] = "report.html"
     records_by_status: ByStatus
     networks: Networks
     verdict: Verdict

@@ -1,12 +1,22 @@
-"""Effective speedup of learning over computing, from measured times.
+"""What learning was worth against computing, from measured times.
+
+First what was paid: all that the classical answers would have cost over all that the learned ones
+did, records and training included. It crosses 1 at the break-even:
+
+    R = T_seq N_lookup / (T_lookup N_lookup + (T_train + T_learn) N_train)
+
+Beside it the effective speedup of Fox et al., Learning Everywhere, 2019, which counts every
+training record as an answer that somebody wanted, and so is large however few are asked:
 
     S = T_seq (N_lookup + N_train) / (T_lookup N_lookup + (T_train + T_learn) N_train)
 
-Fox et al., Learning Everywhere, 2019: T_seq is one classical answer, T_lookup one learned answer,
-T_train the simulation of one training record and T_learn the share of the training in it.
+T_seq is one classical answer, T_lookup one learned answer, T_train the simulation of one training
+record and T_learn the share of the training in it. Both tend to T_seq / T_lookup.
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat
@@ -47,14 +57,21 @@ class Costs(Frozen):
     learn_s: float
     train_records: int
 
+    def learned_s(self, lookups: int) -> float:
+        """All that so many learned answers cost, records and training included, s."""
+        return self.lookup_s * lookups + (self.train_s + self.learn_s) * self.train_records
+
+    def cost_ratio(self, lookups: int) -> float:
+        """R at that many lookups: below 1 the classical answers would have been cheaper."""
+        return self.sequential_s * lookups / self.learned_s(lookups)
+
     def effective_speedup(self, lookups: int) -> float:
         """S at that many lookups."""
-        learned = self.lookup_s * lookups + (self.train_s + self.learn_s) * self.train_records
-        return self.sequential_s * (lookups + self.train_records) / learned
+        return self.sequential_s * (lookups + self.train_records) / self.learned_s(lookups)
 
     @property
     def limit(self) -> float:
-        """S at infinitely many lookups: T_seq / T_lookup."""
+        """R and S at infinitely many lookups: T_seq / T_lookup."""
         return self.sequential_s / self.lookup_s
 
     @property
@@ -85,26 +102,37 @@ class SpeedupReport(Frozen):
     updating_simulations: int
     record_s: Annotated[float, Field(description="core-seconds of one training record")]
     records: Annotated[int, Field(description="that the networks learned from")]
-    lookups: Annotated[tuple[int, ...], Field(description="at which S is told")]
+    lookups: Annotated[tuple[int, ...], Field(description="at which ratio and S are told")]
     answers: Annotated[dict[Answer, Costs], Field(min_length=1)]
 
     @property
     def heads(self) -> list[str]:
         """Heads of the table, as a person reads it in the terminal and on the page."""
-        at = [f"S at {lookups:,}" for lookups in self.lookups]
-        return ["learned for classical", "classical", "learned", *at, "limit", "break-even"]
+        return ["", *(ANSWERS[name] for name in self.answers)]
 
     @property
     def rows(self) -> list[list[str]]:
-        """Cells of that table."""
-        return [
-            [
-                ANSWERS[name],
-                f"{costs.sequential_s:.3g} s",
-                f"{costs.lookup_s:.3g} s",
-                *(f"{costs.effective_speedup(lookups):.3g}" for lookups in self.lookups),
-                f"{costs.limit:.3g}",
-                "never" if math.isinf(costs.break_even) else f"{int(costs.break_even):,}",
-            ]
-            for name, costs in self.answers.items()
+        """Cells of that table: what was paid first, then Fox's S."""
+        lines: list[tuple[str, Callable[[Costs], str]]] = [
+            ("classical answer", lambda costs: f"{costs.sequential_s:.3g} s"),
+            ("learned answer", lambda costs: f"{costs.lookup_s:.3g} s"),
+            ("cheaper from (answers)", _pays_from),
         ]
+        for count in self.lookups:
+            lines.append((f"cost ratio at {count:,}", partial(_cost_ratio, count)))
+        lines.append(("limit of both", lambda costs: f"{costs.limit:.3g}"))
+        for count in self.lookups:
+            lines.append((f"Fox's S at {count:,}", partial(_effective_speedup, count)))
+        return [[label, *map(cell, self.answers.values())] for label, cell in lines]
+
+
+def _pays_from(costs: Costs) -> str:
+    return "never" if math.isinf(costs.break_even) else f"{int(costs.break_even):,}"
+
+
+def _cost_ratio(lookups: int, costs: Costs) -> str:
+    return f"{costs.cost_ratio(lookups):.3g}"
+
+
+def _effective_speedup(lookups: int, costs: Costs) -> str:
+    return f"{costs.effective_speedup(lookups):.3g}"

@@ -18,7 +18,6 @@ from hpc_jobs.contract.training import Noise
 from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.fem.materials.yield_locus import alpha_from_tests
 from hpc_jobs.fem.record import Record
-from hpc_jobs.fem.scout import with_output_times
 from hpc_jobs.forward.natural import QUANTITIES, Natural
 
 STEP = 0.02
@@ -80,15 +79,6 @@ class Engine:
         if not solved[0]:
             raise NoSheet("no yld2000_2d sheet has these mechanical values")
         return parameters[0], sheet
-
-    def timed(self, u: FloatArray) -> Specimens:
-        """Return the specimens with the output times that the sheet at u has; raises NoSheet."""
-        parameters, sheet = self.sheet(u)
-        material = self.family.material_of(sheet.tolist())
-        found, reason = with_output_times(parameters, material, self.specimens)
-        if reason:
-            raise NoSheet(reason)
-        return found
 
     def simulate(self, u: FloatArray) -> Record:
         """Simulate the sheet at u; raises NoSheet."""

@@ -4,7 +4,9 @@ At some sheets of the campaign's box the engine's slopes give the Cramer-Rao bou
 coordinate, with the box's own covariance as what is known beforehand: no estimator has smaller
 errors on average, and the networks and surrogates of this project come near it. So other
 specimens, times, cameras and assumptions can be compared for the price of some thousand
-simulations.
+simulations. Where the specimens have a timing, every sheet has its own output times, moved ones
+too: that is what records show, and where a sheet necks tells of its hardening beyond the strains
+that are reached.
 """
 
 import time
@@ -112,7 +114,6 @@ def sensitivities(campaign: Campaign, sheets: int) -> Sensitivities:
         engine = Engine(campaign, campaign.specimens, campaign.noise, keep=False)
         begun = time.perf_counter()
         try:
-            engine.specimens = engine.timed(one)
             slopes.append(engine.slopes(one, engine.observe(one)))
             used.append(one)
         except NoSheet as error:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecFromSubplotSpec, SubplotSpec
 from numpy.typing import NDArray
 
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.specimen.patch_map import draw_patches
 from hpc_jobs.figure_style import FAINT, INK, specimen_colour, title
 from hpc_jobs.identification.verdict import Case
@@ -48,7 +49,9 @@ def _map_rows(case: Case) -> list[tuple[FloatArray, ScalarMappable, str]]:
     """Values [specimen, patch] of each row of maps, with their colours and label."""
     shape = case.measurement.header.specimens.strain_shape
     axial, lateral = case.measurement.strains.reshape(shape)[..., -1]
-    measured = ScalarMappable(Normalize(0, float(axial.max())), colormaps["viridis"].resampled(12))
+    measured = ScalarMappable(
+        Normalize(0, float(np.nanmax(axial))), colormaps["viridis"].resampled(12)
+    )
     rows = [(axial, measured, "axial,\nmeasured")]
     if case.field.status == "ok":
         simulated = case.field.strains.reshape(shape)[0, ..., -1]
@@ -57,7 +60,7 @@ def _map_rows(case: Case) -> list[tuple[FloatArray, ScalarMappable, str]]:
         diverging = ScalarMappable(scale, colormaps["RdBu_r"].resampled(9))
         rows.append((residual, diverging, "re-simulated −\nmeasured, in noise"))
     else:
-        lowest = Normalize(float(lateral.min()), 0)
+        lowest = Normalize(float(np.nanmin(lateral)), 0)
         rows.append(
             (
                 lateral,
@@ -77,7 +80,7 @@ def draw_scatter(axes: Axes, case: Case) -> None:
     title(axes, "All strains")
     measured = case.measurement.strains.reshape(specimens.strain_shape)
     simulated = case.field.strains.reshape(specimens.strain_shape)
-    low, high = float(measured.min()), float(measured.max())
+    low, high = float(np.nanmin(measured)), float(np.nanmax(measured))
     axes.plot([low, high], [low, high], color=FAINT, lw=0.8, zorder=0)
     for i, test in enumerate(specimens.tests):
         axes.plot(
@@ -92,13 +95,25 @@ def draw_scatter(axes: Axes, case: Case) -> None:
     _histogram(axes.inset_axes((0.56, 0.1, 0.42, 0.34)), residual)
 
 
+def drawn_at(specimens: Specimens) -> tuple[tuple[tuple[float, ...], ...], str]:
+    """Where forces are drawn [specimen][time], and the axis's label.
+
+    Over the output times' numbers where nobody knows the displacements that belong to them.
+    """
+    if specimens.is_timed:
+        return specimens.displacements_mm, "end displacement, mm"
+    numbers = tuple(float(i) for i in range(1, specimens.output_times + 1))
+    return (numbers,) * len(specimens.tests), "output time"
+
+
 def draw_forces(axes: Axes, case: Case) -> None:
     """Force over displacement, measured as dots and re-simulated as lines."""
     title(axes, "Force, kN")
     specimens = case.measurement.header.specimens
     count, times = specimens.force_shape
-    displacement = specimens.end_displacement_mm * np.arange(1, times + 1) / times
+    displacements, label = drawn_at(specimens)
     for i, test in enumerate(specimens.tests):
+        displacement = displacements[i]
         if case.measurement.forces is not None:
             force = case.measurement.forces.reshape(count, times)[i] / 1000
             axes.plot(
@@ -113,7 +128,7 @@ def draw_forces(axes: Axes, case: Case) -> None:
         if case.field.status == "ok":
             force = case.field.forces.reshape(count, times)[i] / 1000
             axes.plot(displacement, force, color=specimen_colour(i), lw=1.3)
-    axes.set(xlabel="end displacement, mm")
+    axes.set(xlabel=label)
     if case.measurement.forces is None:
         axes.text(0.03, 0.95, "not measured", transform=axes.transAxes, va="top", color=FAINT)
         return
@@ -125,7 +140,7 @@ def draw_forces(axes: Axes, case: Case) -> None:
 def _histogram(axes: Axes, residual: FloatArray) -> None:
     """Residuals in units of the noise, and what noise alone would leave."""
     edges = np.linspace(-RESIDUAL_LIMIT, RESIDUAL_LIMIT, 33)
-    axes.hist(residual, bins=list(edges), density=True, color="#b8c4d0")
+    axes.hist(residual[np.isfinite(residual)], bins=list(edges), density=True, color="#b8c4d0")
     axes.plot(edges, np.exp(-(edges**2) / 2) / np.sqrt(2 * np.pi), color=INK, lw=1)
     axes.set(yticks=[], xticks=[-3, 0, 3], xlim=(edges[0], edges[-1]))
     axes.spines["left"].set_visible(False)

@@ -37,7 +37,13 @@ from hpc_jobs.identification.verdict import QUANTITIES, Case
 
 SIZE_IN = (12.6, 9.0)
 DASHES = (0, (4, 1.6))
-VERDICT_COLOURS = {"PASS": GOOD, "FAIL": BAD, "OUTSIDE": DOUBTFUL}
+VERDICT_COLOURS = {
+    "PASS": GOOD,
+    "ANSWERED": GOOD,
+    "FAIL": BAD,
+    "OUTSIDE": DOUBTFUL,
+    "RESERVATIONS": DOUBTFUL,
+}
 LOCUS_SHEARS = (0.0, 0.3, 0.45)
 FINE_ANGLES_DEG = np.linspace(0, 90, 91)
 
@@ -53,9 +59,9 @@ def draw_case(path: Path, campaign: Campaign, case: Case) -> None:
         upper = page[1].subgridspec(1, 3, width_ratios=(1, 1, 0.8), wspace=0.2)
         lower = page[3].subgridspec(1, 3, width_ratios=(6.3, 3, 3), wspace=0.33)
         _header(figure.add_subplot(page[0]), case)
-        _curve(figure.add_subplot(upper[0]), campaign, case, "r_value")
-        _curve(figure.add_subplot(upper[1]), campaign, case, "stress_ratio")
-        _locus(figure.add_subplot(upper[2]), campaign, case)
+        draw_curve(figure.add_subplot(upper[0]), campaign, case, "r_value")
+        draw_curve(figure.add_subplot(upper[1]), campaign, case, "stress_ratio")
+        draw_locus(figure.add_subplot(upper[2]), campaign, case)
         _table(figure.add_subplot(page[2]), campaign, case)
         draw_maps(figure, lower[0], case)
         draw_scatter(figure.add_subplot(lower[1]), case)
@@ -69,6 +75,18 @@ def _header(axes: Axes, case: Case) -> None:
     axes.text(0, 0.95, case.measurement.name.upper(), size=19, weight="bold", color=INK, va="top")
     badge(axes, judgement.verdict.upper(), VERDICT_COLOURS[judgement.verdict.upper()])
     axes.text(0, 0.2, _outcome(case), size=9.5, color=FAINT, va="top")
+    axes.legend(
+        handles=_keys(case), loc="center right", ncols=5, bbox_to_anchor=(0.93, 0.72), borderpad=0,
+        borderaxespad=0, columnspacing=1.6, fontsize=8.5,
+    )  # fmt: skip
+
+
+def draw_keys(figure: Figure, case: Case) -> None:
+    """Draw the legend of bars, bands and lines along a figure's lower edge."""
+    figure.legend(handles=_keys(case), loc="lower center", ncols=5, columnspacing=1.6)
+
+
+def _keys(case: Case) -> list[Line2D]:
     keys = [Line2D([], [], color=TRAINED, lw=7, label="trained range")]
     if case.measurement.header.truth:
         keys.append(Line2D([], [], color=TOLERANCE, lw=7, label="tolerance"))
@@ -77,10 +95,7 @@ def _header(axes: Axes, case: Case) -> None:
         keys.append(Line2D([], [], color=ACCENT, lw=2.2, ls=DASHES, label="identified"))
     if case.draws:
         keys.append(Line2D([], [], color=BAND, lw=7, label=f"{INTERVAL_LEVEL:.0%} interval"))
-    axes.legend(
-        handles=keys, loc="center right", ncols=5, bbox_to_anchor=(0.93, 0.72), borderpad=0,
-        borderaxespad=0, columnspacing=1.6, fontsize=8.5,
-    )  # fmt: skip
+    return keys
 
 
 def _outcome(case: Case) -> str:
@@ -98,8 +113,8 @@ def _outcome(case: Case) -> str:
     return f"{how}; {strains}{forces}; {novelty}"
 
 
-def _curve(axes: Axes, campaign: Campaign, case: Case, kind: str) -> None:
-    """r(theta) or sigma(theta)/sigma(0), with what the network was trained for as bars."""
+def draw_curve(axes: Axes, campaign: Campaign, case: Case, kind: str) -> None:
+    """Draw r(theta) or sigma(theta)/sigma(0), with what the network was trained for as bars."""
     truth, limits = case.measurement.header.truth, campaign.validation.limits
     tolerance = limits.r_value_tolerance if kind == "r_value" else limits.stress_ratio_tolerance
     shown = []
@@ -128,7 +143,8 @@ def _curve(axes: Axes, campaign: Campaign, case: Case, kind: str) -> None:
     axes.set(xlim=(-3, 93), xticks=range(0, 91, 15), xlabel="angle to rolling direction θ, °")
 
 
-def _locus(axes: Axes, campaign: Campaign, case: Case) -> None:
+def draw_locus(axes: Axes, campaign: Campaign, case: Case) -> None:
+    """Draw the yield locus at a few shear stresses, true and identified, with its band."""
     truth = case.measurement.header.truth
     for shear in LOCUS_SHEARS:
         if truth and truth.parameters:

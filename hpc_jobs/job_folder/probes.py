@@ -65,6 +65,13 @@ find . -name '[0-9]*{DOCUMENT}' -exec cat {{}} +
 echo .
 """
 
+_COLLECT_SOME = rf"""
+cd "$1/{RESULTS}" 2>/dev/null || {{ echo .; exit 0; }}
+shift
+for element; do cat "$element{DOCUMENT}" 2>/dev/null; done
+echo .
+"""
+
 # Names of records are tried before that of an end: a job that ends in between is counted twice,
 # which errs on the safe side.
 _BOOKS = rf"""
@@ -156,6 +163,18 @@ class Scan:
     locked: frozenset[int] = frozenset()
     progress: tuple[int, int, str] | None = field(default=None)
     """done, total, unit: over the elements that said something"""
+    speakers: int = 0
+    """how many elements those are"""
+
+    def work(self, elements: int) -> tuple[int, int, str] | None:
+        """Return done, total, unit of all elements; None while nobody said anything.
+
+        One that has not spoken yet has as much to do as the others on average.
+        """
+        if self.progress is None:
+            return None
+        done, total, unit = self.progress
+        return done, round(total * max(1.0, elements / self.speakers)), unit
 
 
 def scan_command(folders: Sequence[PurePosixPath]) -> tuple[str, ...]:
@@ -217,6 +236,11 @@ def parse_owners(stdout: str) -> set[str]:
 def results_command(folder: PurePosixPath) -> tuple[str, ...]:
     """Read all results, one JSON document after the other."""
     return ("sh", "-c", _COLLECT, "results", str(folder))
+
+
+def results_of_command(folder: PurePosixPath, elements: Iterable[int]) -> tuple[str, ...]:
+    """Read some elements' results, one JSON document after the other; one without is left out."""
+    return ("sh", "-c", _COLLECT_SOME, "results", str(folder), *map(str, elements))
 
 
 def parse_results(stdout: str) -> list[dict[str, Any]]:
@@ -324,6 +348,7 @@ def _scan(lines: Iterable[str]) -> Scan:
         handed_over=frozenset(found["h"]),
         locked=frozenset(found["l"]),
         progress=_progress(**said),
+        speakers=len(said["total"]),
     )
 
 

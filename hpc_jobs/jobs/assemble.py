@@ -30,6 +30,7 @@ def work(job: Element) -> TrainedFacts:
     torch.set_num_threads(job.campaign.execution.resources_for("assemble").cpus)
     name = f"{training}-{spec.name}"
     with open_spool(job, name, spec, stage="assemble", leads=True) as spool, spool.ended():
+        spool.params(spec.model_dump(mode="json", exclude_none=True))
         trained = assemble_committee(job.run, job.campaign, spec, training, RIVALS)
         log_model(spool, job, trained)
     job.progress(spec.members, spec.members, "members")

@@ -1,8 +1,17 @@
-"""Judge a network by the measurements: verdict.json, one figure each, and a tracking spool."""
+"""Judge a network by the measurements: verdict.json, figures, pages, cards, and a tracking spool.
+
+Each measurement has a page for people; an identified sheet also its own file and material cards.
+"""
 
 import argparse
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from hpc_jobs.cards import publish_cards
+from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.facts import ScoreFacts
+from hpc_jobs.contract.identified import IdentifiedSheet
 from hpc_jobs.contract.records import publish_model, read_model
 from hpc_jobs.contract.speedup import Updating
 from hpc_jobs.contract.validation import Estimate, Estimates, Judgement, Verdict
@@ -14,8 +23,12 @@ from hpc_jobs.identification.mesh_bias import read_mesh_bias
 from hpc_jobs.identification.resimulated import read_field
 from hpc_jobs.identification.verdict import Case, score, verdict
 from hpc_jobs.measurement.file import read_for
+from hpc_jobs.measurement_page.page import publish_measurement_page
 from hpc_jobs.runtime import element
+from hpc_jobs.runtime.answers import asked_of
 from hpc_jobs.tracking.spool import Spool
+
+log = logging.getLogger(__name__)
 
 
 def work(job: element.Element) -> ScoreFacts:
@@ -31,9 +44,40 @@ def work(job: element.Element) -> ScoreFacts:
     result = verdict(job.campaign, estimates, cases, refined)
     if job.campaign.validation.updating:
         result = result.model_copy(update={"updating": _update(job, estimates)})
+    sheets = _publish_pages(job, result, cases, refined)
     publish_model(job.run.verdict(name), result)
-    _track(job, result)
+    _track(job, result, sheets)
     return ScoreFacts(verdict=result, lookups=estimates.lookups)
+
+
+def _publish_pages(
+    job: element.Element, result: Verdict, cases: Sequence[Case], refined: Sequence[Case]
+) -> dict[str, list[Path]]:
+    """Write pages, identified sheets and cards; returns each measurement's files for MLflow."""
+    published = {}
+    second = {case.measurement.name: case for case in refined}
+    for case in cases:
+        name = case.measurement.name
+        names = (result.validation, name)
+        asked = asked_of(job.run, job.frozen, result, case, second.get(name))
+        if asked.sheet is not None:
+            publish_model(job.run.sheet(*names), asked.sheet)
+        publish_measurement_page(job.run.page(*names), job.campaign, asked)
+        published[name] = [job.run.page(*names), *_publish_cards(job, asked.sheet, names)]
+    return published
+
+
+def _publish_cards(
+    job: element.Element, sheet: IdentifiedSheet | None, names: tuple[str, str]
+) -> list[Path]:
+    """Write a sheet's cards, unless its answer failed or no density is told: its page says so."""
+    if sheet is None or sheet.verdict == "fail":
+        return []
+    try:
+        return publish_cards(job.run.cards(*names), sheet)
+    except BadInput as error:
+        log.warning("%s: no cards: %s", sheet.measurement, error)
+        return []
 
 
 def _update(job: element.Element, estimates: Estimates) -> Updating:
@@ -68,7 +112,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--validation", required=True, help="name of the validation")
 
 
-def _track(job: element.Element, result: Verdict) -> None:
+def _track(job: element.Element, result: Verdict, files: Mapping[str, Sequence[Path]]) -> None:
     name = f"validation-{result.validation}"
     tags = {"model": result.model, "passed": str(result.passed).lower()}
     with Spool(job.spool_file(name), name=name, tags=tags) as spool, spool.ended():
@@ -83,6 +127,10 @@ def _track(job: element.Element, result: Verdict) -> None:
         for name in result.refined:
             figure = job.run.refined_figure(result.validation, name)
             spool.artifact(str(figure.relative_to(job.run.root)), "figures/refined")
+        for name, published in files.items():
+            for path in published:
+                folder = "measurements" if path.suffix == ".html" else f"cards/{name}"
+                spool.artifact(str(path.relative_to(job.run.root)), folder)
 
 
 def _metrics(result: Verdict) -> dict[str, float]:

@@ -66,7 +66,9 @@ def facts_of(trained: Trained) -> TrainedFacts:
 def _metrics(trained: Trained) -> dict[str, float]:
     report = trained.report
     metrics = {"test/sum_mse": report.network.sum_mse, "test/mean_mse": report.network.mean_mse}
-    metrics |= {f"baseline/{name}": errors.sum_mse for name, errors in report.baselines.items()}
+    metrics |= {
+        f"test_baseline/{name}": errors.sum_mse for name, errors in report.baselines.items()
+    }
     for target, errors in report.network.targets.items():
         prefix, covered = f"test_{target.lower()}", report.coverage.targets[target]
         metrics |= {f"{prefix}/{name}": value for name, value in errors.model_dump().items()}

@@ -12,6 +12,8 @@ TOOLS = {
     "export": ("export", "write a trained network as ONNX and as a torch.export program"),
     "import-measurement": ("import_measurement", "turn a measurement in CSV into the HDF5 file"),
     "import-dic": ("import_dic", "turn a camera's and a machine's files into a measurement"),
+    "card": ("card", "write material cards of an identified sheet: LS-DYNA, Abaqus, a table"),
+    "report": ("report", "write the page of a measurement that a run has identified"),
     "tensile": ("tensile", "evaluate a tensile test: E, Rp0.2, Rm, Ag, r, hardening laws"),
     "virtual-experiment": ("virtual_experiment", "simulate the measurement of a known alloy"),
     "design-report": ("design_report", "say what a campaign's experiment will tell of its sheets"),

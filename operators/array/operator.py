@@ -31,6 +31,7 @@ from operators.hooks.hpc import Session
 from operators.links import MlflowRunLink
 from operators.runs.accounting import require_budget
 from operators.triggers.array_job import ArrayJobTrigger, causes_of
+from operators.triggers.progress import PROGRESS, Meter, Throttle
 
 INLINE_POLL_S = 1.0
 DEADLINE_S = 7 * 86400.0
@@ -53,6 +54,9 @@ class HpcArrayJobOperator(BaseOperator):
         Number of array elements, or the task that returns it; none at all is no error.
     arguments
         Options of the job; templated.
+    work
+        What all elements together have to do, in the unit in which they report their progress,
+        where that is known beforehand; or the task that returns it.
     overrides
         Resources that replace what the campaign gives this job, such as {"walltime_s": 60}.
     deadline_s
@@ -65,7 +69,7 @@ class HpcArrayJobOperator(BaseOperator):
     campaign may lose fail the task for good, as does a submission that the scheduler refuses.
     """
 
-    template_fields: Sequence[str] = ("run", "elements", "arguments")
+    template_fields: Sequence[str] = ("run", "elements", "arguments", "work")
     operator_extra_links = (MlflowRunLink(),)
     ui_color = "#dbe9f6"
 
@@ -77,6 +81,7 @@ class HpcArrayJobOperator(BaseOperator):
         site: Site = "cpu",
         elements: Any = 1,
         arguments: Sequence[Any] = (),
+        work: Any = 0,
         overrides: Mapping[str, int] | None = None,
         deferrable: bool = True,
         deadline_s: float = DEADLINE_S,
@@ -94,6 +99,7 @@ class HpcArrayJobOperator(BaseOperator):
         self.site = site
         self.elements = elements
         self.arguments = list(arguments)
+        self.work = work
         self.overrides = dict(overrides or {})
         self.deferrable = deferrable
         self.deadline_s = deadline_s
@@ -134,6 +140,7 @@ class HpcArrayJobOperator(BaseOperator):
     ) -> ArrayReport:
         """Attach, wait, try again, conclude; may be repeated from the start at any time."""
         memory, cluster = TaskMemory(context), self._request.cluster
+        self._teller = _Teller(context["ti"], Meter(int(self.work or 0), cluster))
         job = self._open(memory, session)
         if job.plan.elements == 0:
             return self._report(job, {}, [])
@@ -199,6 +206,7 @@ class HpcArrayJobOperator(BaseOperator):
                 deadline=job.submitted + self.deadline_s,
                 submitted=job.submitted,
                 held_back=job.held_back,
+                work=int(self.work or 0),
                 first_poll_s=self.first_poll_s,
             ),
             method_name="execute_complete",
@@ -308,6 +316,7 @@ class HpcArrayJobOperator(BaseOperator):
         )
 
     def _say(self, snapshot: Snapshot) -> None:
+        self._teller.tell(snapshot)
         line = f"{self.job}: {snapshot.line}"
         if line != getattr(self, "_said", ""):
             self._said = line
@@ -323,6 +332,18 @@ class HpcArrayJobOperator(BaseOperator):
 
     def _too_late(self, job: ArrayJob) -> str:
         return f"{self.job}: not done {self.deadline_s:g} s after its submission; cancelled"
+
+
+class _Teller:
+    """Publishes progress while the worker looks at the job itself."""
+
+    def __init__(self, ti: Any, meter: Meter) -> None:
+        self._ti, self._meter, self._throttle = ti, meter, Throttle()
+
+    def tell(self, snapshot: Snapshot) -> None:
+        progress = self._meter.read(snapshot, time.time())
+        if self._throttle.lets_through(progress, last=snapshot.settled):
+            self._ti.xcom_push(PROGRESS, progress.model_dump(mode="json"))
 
 
 def _words(documents: Iterable[Mapping[str, Any]]) -> dict[int, str]:

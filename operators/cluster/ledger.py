@@ -31,6 +31,7 @@ class Snapshot:
     held: int = 0
     """not submitted yet: a limit of the site leaves no room"""
     progress: tuple[int, int, str] | None = None
+    """work of all elements: done, total, unit"""
     waits: str = ""
     """why elements are pending, where a person should know"""
 
@@ -117,7 +118,7 @@ class Ledger:
             pending=counts["pending"],
             unknown=counts["unknown"],
             held=counts["held"],
-            progress=scan.progress,
+            progress=scan.work(self.elements),
             waits=self._waits(status.reasons) if counts["pending"] else "",
         )
 
@@ -201,5 +202,5 @@ def by_results(elements: int, scan: Scan, causes: Mapping[int, ElementState]) ->
         running=running,
         pending=len(rest) - running,
         unknown=0,
-        progress=scan.progress,
+        progress=scan.work(elements),
     )

@@ -15,6 +15,9 @@ PARENT = "mlflow.parentRunId"
 RUN_ID = "campaign.run_id"
 """Tag of a campaign's parent run, and of no other: the RunHandle's run_id."""
 
+KIND, MODEL_TRAINING = "mlflow.experimentKind", "custom_model_development"
+"""MLflow's own tag of an experiment, and its value for one of models."""
+
 
 class TrackingUnavailable(Exception):
     """The MLflow server does not answer; what would be logged stays in the spools."""
@@ -78,6 +81,11 @@ class MlflowHook:
         base = os.environ.get("MLFLOW_PUBLIC_URL", self.tracking_uri).rstrip("/")
         return f"{base}/#/runs/{mlflow_run_id}"
 
+    def artifact_link(self, experiment_id: str, mlflow_run_id: str, path: str) -> str:
+        """Page that shows a file of a run."""
+        base = os.environ.get("MLFLOW_PUBLIC_URL", self.tracking_uri).rstrip("/")
+        return f"{base}/#/experiments/{experiment_id}/runs/{mlflow_run_id}/artifacts/{path}"
+
     def experiment(self, name: str) -> str:
         """Id of the experiment of that name, made if need be."""
         from mlflow.exceptions import MlflowException
@@ -93,6 +101,11 @@ class MlflowHook:
                 if found is None:
                     raise
         return str(found.experiment_id)
+
+    def name_kind(self, experiment_id: str) -> None:
+        """Tell MLflow that an experiment is one of models: it then opens on runs, not on traces."""
+        if self.client.get_experiment(experiment_id).tags.get(KIND) != MODEL_TRAINING:
+            self.client.set_experiment_tag(experiment_id, KIND, MODEL_TRAINING)
 
     def parent_run(self, experiment_id: str, run_id: str) -> "Run | None":
         """Look up the run of a campaign, above its trainings and validations."""

@@ -12,9 +12,12 @@ from pydantic import BaseModel, ValidationError
 
 from hpc_jobs.contract.measurement import QUANTITY_LABELS
 from hpc_jobs.contract.report import (
+    ArrayProgress,
     ArrayReport,
     CampaignReport,
+    Challenger,
     GateReport,
+    ReplayReport,
     RoundPlan,
     SearchPlan,
     SearchReport,
@@ -53,6 +56,10 @@ class Task:
     state: str | None
     seconds: float | None = None
     returned: Any = None
+    progress: Any = None
+    """what an array job said last of how far it is"""
+    cause: str = ""
+    """why it failed, in its own words"""
 
 
 def campaign_document(
@@ -76,7 +83,8 @@ def campaign_document(
         "failed": _failed(tasks),
         "stages": _stages(tasks, _planned(handle, returned)),
         "records": dict(report.records_by_status) if report else {},
-        "networks": _networks(report),
+        "networks": _networks(report, _first(Challenger, returned)),
+        "curves": _curves(tasks, mlflow_url),
         "materials": _materials(report.verdict) if report else [],
         "level": f"{INTERVAL_LEVEL:.0%}",
         "usage": _usage(usage or _added_up(returned), handle.budget_core_hours),
@@ -101,9 +109,11 @@ def _first(model: type[Model], returned: Sequence[Any]) -> Model | None:
     return None
 
 
-def _failed(tasks: Sequence[Task]) -> list[str]:
-    """Tasks that failed themselves."""
-    return [task.task_id for task in tasks if task.state == "failed"]
+def _failed(tasks: Sequence[Task]) -> list[dict[str, str]]:
+    """Tasks that failed themselves, each with its cause."""
+    return [
+        {"task_id": task.task_id, "cause": task.cause} for task in tasks if task.state == "failed"
+    ]
 
 
 def _verdict(
@@ -147,23 +157,53 @@ def _stages(tasks: Sequence[Task], planned: Mapping[str, int]) -> list[dict[str,
         task = by_name.get(name)
         if task is None or not planned[name]:
             continue
-        report = _first(ArrayReport, [task.returned])
-        rows.append(
-            {
-                "task_id": task.task_id,
-                "label": label,
-                "state": task.state or "none",
-                "planned": report.elements if report else planned[name],
-                "done": report.done if report else 0,
-                "lost": report.failed if report else 0,
-                "seconds": task.seconds,
-            }
-        )
+        rows.append({"label": label, **_stage(task, planned[name])})
     return rows
 
 
-def _networks(report: CampaignReport | None) -> list[dict[str, Any]]:
-    networks = report.networks if report else {}
+def _stage(task: Task, planned: int) -> dict[str, Any]:
+    """Count a stage's elements; what it has reported at its end counts more than its progress."""
+    report = _first(ArrayReport, [task.returned])
+    seen = None if report else _first(ArrayProgress, [task.progress])
+    row: dict[str, Any] = {
+        "task_id": task.task_id,
+        "state": task.state or "none",
+        "planned": planned,
+        "done": 0,
+        "running": 0,
+        "lost": 0,
+        "seconds": task.seconds,
+    }
+    if report:
+        row |= {"planned": report.elements, "done": report.done, "lost": report.failed}
+    if seen:
+        row |= {"planned": seen.elements, "done": seen.done, "lost": seen.failed}
+        row |= {"running": seen.running}
+        row["live"] = seen.model_dump(
+            mode="json",
+            include={
+                *("work_done", "work_planned", "unit", "rate_per_s", "left_s"),
+                *("waits", "trouble", "as_of", "held"),
+            },
+        )
+    return row
+
+
+def _curves(tasks: Sequence[Task], mlflow_url: str) -> list[dict[str, str]]:
+    """Link each network's run in MLflow, where its loss over the epochs is."""
+    followed = [task for task in tasks if task.task_id.rpartition(".")[2].startswith("follow_")]
+    reports = [found for task in followed if (found := _first(ReplayReport, [task.returned]))]
+    runs = {name: run for report in reports for name, run in report.runs.items()}
+    return [
+        {"label": name, "href": f"{mlflow_url}/#/runs/{run}"}
+        for name, run in sorted(runs.items())
+        if mlflow_url
+    ]
+
+
+def _networks(report: CampaignReport | None, challenger: Challenger | None) -> list[dict[str, Any]]:
+    found = report or challenger
+    networks = found.networks if found else {}
     return [
         {"name": name, "error": f"{errors.sum:.4g}"}
         for name, errors in sorted(networks.items(), key=lambda item: item[1].sum)
@@ -238,7 +278,7 @@ def _links(
     run = handle.mlflow_run_id
     links = [{"label": "MLflow run", "href": f"{mlflow_url}/#/runs/{run}"}]
     if report is not None and report.mlflow_experiment_id:
-        page = f"#/experiments/{report.mlflow_experiment_id}/runs/{run}/artifacts/report.html"
+        page = f"#/experiments/{report.mlflow_experiment_id}/runs/{run}/artifacts/{report.page}"
         links.insert(0, {"label": "Report", "href": f"{mlflow_url}/{page}"})
     if report is not None:
         model = f"#/models/{report.gate.registered_model}/versions/{report.gate.version}"

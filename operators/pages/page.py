@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from hpc_jobs import page_style
 from operators.hooks.hpc import Session
 
 if TYPE_CHECKING:
@@ -25,22 +26,25 @@ Figure = dict[str, str]
 
 def template(name: str) -> "Template":
     """Load a page of templates/; it escapes what it is given, and misses nothing silently."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined
-    )
-    return environment.get_template(name)
+    return page_style.template(TEMPLATES, name)
 
 
 def embedded(session: Session, path: PurePosixPath, caption: str) -> Iterable[Figure]:
     """Read a figure to lie inside a page; nothing where it is missing or too large."""
+    content = fetched(session, path)
+    if content is None:
+        return
+    yield {"data": base64.b64encode(content).decode(), "caption": caption}
+
+
+def fetched(session: Session, path: PurePosixPath) -> bytes | None:
+    """Read a file for a page; None, with a word in the log, where it is missing or too large."""
     try:
         content = session.read(str(path), 0, LARGEST_FIGURE_BYTES + 1)
     except FileNotFoundError:
         log.info("%s: missing, left out of the report", path)
-        return
+        return None
     if len(content) > LARGEST_FIGURE_BYTES:
         log.warning("%s: over %d bytes, left out of the report", path, LARGEST_FIGURE_BYTES)
-        return
-    yield {"data": base64.b64encode(content).decode(), "caption": caption}
+        return None
+    return content

@@ -1,4 +1,4 @@
-"""What a campaign's learning was worth: effective speedups from what its jobs measured.
+"""What a campaign's learning was worth: cost ratios and speedups from what its jobs measured.
 
 Simulations count the core-seconds that the scheduler granted, those of test and failed records
 included; trainings the seconds that their elements ran, all networks together; both with every try
@@ -80,8 +80,9 @@ def speedup_metrics(report: SpeedupReport) -> dict[str, float]:
     metrics: dict[str, float] = {}
     for name, costs in report.answers.items():
         values: dict[str, float] = {
-            f"at_{lookups}": costs.effective_speedup(lookups) for lookups in LOOKUPS
+            f"cost_ratio_at_{lookups}": costs.cost_ratio(lookups) for lookups in LOOKUPS
         }
+        values |= {f"fox_s_at_{lookups}": costs.effective_speedup(lookups) for lookups in LOOKUPS}
         values |= {key: getattr(costs, key) for key in ("sequential_s", "lookup_s", "train_s")}
         values |= {"learn_s": costs.learn_s, "limit": costs.limit, "break_even": costs.break_even}
         metrics |= {f"speedup/{name}/{k}": float(v) for k, v in values.items() if math.isfinite(v)}
@@ -111,7 +112,7 @@ def speedup_svg(report: SpeedupReport) -> str:
 
 
 def speedup_figure(report: SpeedupReport) -> "Figure":
-    """Draw S against the number of lookups, log-log, with break-evens marked."""
+    """Draw the ratio of total costs against the number of answers, log-log, and faintly Fox's S."""
     from matplotlib.figure import Figure
 
     from hpc_jobs.figure_style import FAINT, SHEET, title
@@ -121,18 +122,20 @@ def speedup_figure(report: SpeedupReport) -> "Figure":
     axes.axhline(1, color=SHEET, linewidth=1, zorder=0)
     lookups = [10 ** (step / 10) for step in range(10 * DECADES + 1)]
     for name, costs in report.answers.items():
-        worth = [costs.effective_speedup(round(count)) for count in lookups]
         even, label = costs.break_even, ANSWERS[name]
         if even <= lookups[-1]:
             label += f"\n○ pays from {int(even):,}"
-            marked = max(int(even), 1)
             axes.plot(
-                marked, costs.effective_speedup(marked), "o", color="white", markersize=6,
+                max(int(even), 1), 1, "o", color="white", markersize=6,
                 markeredgecolor=COLOURS[name], markeredgewidth=2, zorder=3,
             )  # fmt: skip
-        axes.plot(lookups, worth, color=COLOURS[name], linewidth=2, label=label)
-    axes.set(xscale="log", yscale="log", xlabel="lookups", xlim=(1, lookups[-1]))
-    title(axes, "Effective speedup S against the number of lookups")
+        ratios = [costs.cost_ratio(round(count)) for count in lookups]
+        axes.plot(lookups, ratios, color=COLOURS[name], linewidth=2, label=label)
+        fox = [costs.effective_speedup(round(count)) for count in lookups]
+        axes.plot(lookups, fox, color=COLOURS[name], linewidth=1, linestyle=":", alpha=0.7)
+    axes.plot([], [], color=FAINT, linewidth=1, linestyle=":", label="Fox's S of the same")
+    axes.set(xscale="log", yscale="log", xlabel="answers", xlim=(1, lookups[-1]))
+    title(axes, "Cost of computing over cost of learning, records and training included")
     axes.tick_params(which="minor", length=0)
     figure.legend(loc="outside right upper", labelcolor=FAINT)
     return figure

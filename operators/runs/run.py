@@ -29,6 +29,8 @@ from operators.runs.code import current_code, ship_code
 log = logging.getLogger(__name__)
 
 HANDLE, CODE, FINGERPRINT, CAMPAIGN = "handle", "code.sha256", "campaign.fingerprint", "campaign"
+ADDED = "added.id"
+"""Tag of the run of a retraining or a validation: <run id>/<its name>."""
 
 
 def open_run(
@@ -116,6 +118,20 @@ def completed_runs(
     ]
 
 
+def own_run(run: RunHandle, name: str, mlflow: MlflowHook | None = None) -> RunHandle:
+    """Give what is added to a run later a run of its own in MLflow, below the campaign's.
+
+    So nothing that stands at the campaign's is written over. A retry finds the same by its name.
+    """
+    client = (mlflow or MlflowHook()).require()
+    experiment = client.get_run(run.mlflow_run_id).info.experiment_id
+    mark, below = f"{run.run_id}/{name}", run.mlflow_run_id
+    own = find_or_create_run(client, experiment, ADDED, mark, name=name, parent=below)
+    if own.info.status != "RUNNING":
+        client.update_run(own.info.run_id, "RUNNING")
+    return run.model_copy(update={"mlflow_run_id": str(own.info.run_id)})
+
+
 def finish_run(run: RunHandle, *, ok: bool = True, mlflow: MlflowHook | None = None) -> None:
     """Close the campaign's run in MLflow; what is added later are closed children of it."""
     client = (mlflow or MlflowHook()).require()
@@ -138,15 +154,19 @@ def open_run_task(name: str, overrides: Mapping[str, Any] | None = None) -> RunH
         return open_run(name, overrides, run_id=run_id, tags=tags)
 
 
-def continue_run_task(campaign: str, run_id: str) -> RunHandle:
-    """Go on with the run of that id, whose turn it is."""
+def continue_run_task(campaign: str, run_id: str, own: str = "") -> RunHandle:
+    """Go on with the run of that id, whose turn it is.
+
+    own: name of a run in MLflow for what is added, below the campaign's.
+    """
     known = find_handle(run_id, campaign)
     if known is None:
         raise AirflowFailException(
             f"campaign '{campaign}' has no run '{run_id}' any more; its run in MLflow was deleted"
         )
     with mistakes_are_final():
-        return continue_run(known)
+        handle = continue_run(known)
+    return own_run(handle, own) if own else handle
 
 
 @contextmanager
@@ -187,9 +207,15 @@ def read_frozen(session: Session, folder: RunFolder[PurePosixPath]) -> FrozenCam
 def stage_measurements(
     session: Session, folder: RunFolder[PurePosixPath], files: Mapping[str, Path]
 ) -> None:
-    """Copy measurements into the run folder; those already there in this version stay."""
-    for name, file in files.items():
-        target, content = str(folder.measurement(name)), file.read_bytes()
+    """Copy measurements into the run folder; those already there in this version stay.
+
+    The picture of an import, NAME.png beside NAME.h5, goes with it.
+    """
+    pairs = [(folder.measurement(name), file) for name, file in files.items()]
+    pictures = {name: file.with_suffix(".png") for name, file in files.items()}
+    pairs += [(folder.picture(name), file) for name, file in pictures.items() if file.is_file()]
+    for path, file in pairs:
+        target, content = str(path), file.read_bytes()
         if not session.exists(target) or session.read(target) != content:
             session.write(target, content)
 
@@ -266,6 +292,7 @@ def _track(
 
     client = mlflow.client
     experiment = mlflow.experiment(handle.mlflow_experiment)
+    mlflow.name_kind(experiment)
     run = find_or_create_run(client, experiment, RUN_ID, handle.run_id, name=handle.run_id)
     mlflow_run_id = run.info.run_id
     if run.info.status != "RUNNING":

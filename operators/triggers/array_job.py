@@ -16,6 +16,7 @@ from operators.cluster.job import ElementState, expand, ranges_by_cause
 from operators.cluster.ledger import Snapshot
 from operators.cluster.poller import Report, Watch
 from operators.triggers.polling import poller_of
+from operators.triggers.progress import Meter, Throttle, publish_from_trigger
 
 # What is closed here begins anew at the next execute(): killing a task ends its job's history.
 KILL = """
@@ -49,6 +50,7 @@ class ArrayJobTrigger(BaseTrigger):
         submitted: float = 0.0,
         held_back: bool = False,
         first_poll_s: float = 10.0,
+        work: int = 0,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.site = dict(site)
@@ -59,12 +61,13 @@ class ArrayJobTrigger(BaseTrigger):
         self.submitted = submitted or time.time() - LOOK_BACK_S
         self.held_back = held_back
         self.first_poll_s = first_poll_s
+        self.work = work
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Everything that the constructor takes."""
         names = (
             *("site", "folder", "elements", "job_ids", "deadline", "submitted", "held_back"),
-            "first_poll_s",
+            *("first_poll_s", "work"),
         )
         path = f"{ArrayJobTrigger.__module__}.{ArrayJobTrigger.__qualname__}"
         return path, {name: getattr(self, name) for name in names}
@@ -79,6 +82,7 @@ class ArrayJobTrigger(BaseTrigger):
             not_before_s=time.monotonic() + self.first_poll_s,
         )
         said, live_at_first = "", -1
+        meter, throttle = Meter(self.work, str(self.site["name"])), Throttle()
         try:
             async with (
                 asyncio.timeout(max(0.0, self.deadline - time.time())),
@@ -87,6 +91,7 @@ class ArrayJobTrigger(BaseTrigger):
                 async for report in reports:
                     said = self._say(report, said)
                     snapshot = report.snapshot
+                    await self._publish(report, meter, throttle)
                     if snapshot is None:
                         continue
                     live = snapshot.running + snapshot.pending
@@ -141,6 +146,13 @@ class ArrayJobTrigger(BaseTrigger):
         if line != said:
             (self.log.info if report.snapshot else self.log.warning)(line)
         return line
+
+    async def _publish(self, report: Report, meter: Meter, throttle: Throttle) -> None:
+        snapshot, now = report.snapshot, time.time()
+        progress = meter.read(snapshot, now) if snapshot else meter.trouble(report.trouble, now)
+        last = snapshot is not None and snapshot.settled
+        if progress and throttle.lets_through(progress, last=last):
+            await publish_from_trigger(self.task_instance, progress)
 
     def _event(self, status: str, snapshot: Snapshot | None) -> TriggerEvent:
         causes = ranges_by_cause(snapshot.failed if snapshot else {})

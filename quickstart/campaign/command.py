@@ -16,7 +16,7 @@ from quickstart.stack import airflow_settings
 from quickstart.stack.airflow_api import AirflowApi
 from quickstart.stack.supervisor import Stack
 
-WIDTH_WITHOUT_TERMINAL = 110
+WIDTH_WITHOUT_TERMINAL = 80
 
 
 class WrongSetting(Exception):
@@ -41,7 +41,7 @@ def run_on(api: AirflowApi, url: str, name: str, settings: Sequence[str]) -> Non
         if snapshot.state != "success":
             raise CampaignFailed(run.failures(snapshot))
         print_result(run.result(), console)
-        print_times(run.folder, console)
+        print_times(run.folder(), console)
     except WrongSetting as error:
         sys.exit(f"error: {error}")
     except CampaignFailed as error:

@@ -2,10 +2,12 @@
 
 import time
 
+from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from hpc_jobs.contract.report import ArrayProgress
 from quickstart.campaign.run import ENDED, CampaignRun, RunState, Task
 
 LOOK_S = 1.0
@@ -38,7 +40,10 @@ def _live(run: CampaignRun, console: Console) -> RunState:
 
 
 def _table(run_state: RunState, seconds: float) -> Table:
-    table = Table(title=f"campaign {run_state.state}, {seconds:.0f} s", title_justify="left")
+    title = f"campaign {run_state.state}, {seconds:.0f} s"
+    table = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False
+    )
     for column in ("task", "state", "s", "progress"):
         table.add_column(column, justify="right" if column == "s" else "left")
     for task in run_state.tasks:
@@ -47,7 +52,7 @@ def _table(run_state: RunState, seconds: float) -> Table:
             task.name,
             f"[{STYLES.get(task.state, 'dim')}]{task.state}",
             f"{task.seconds:.0f}" if task.seconds else "",
-            str(progress) if progress else "",
+            told(progress) if progress else "",
         )
     return table
 
@@ -66,13 +71,35 @@ def _lines(run: CampaignRun, console: Console) -> RunState:
                 console.print(f"[{now:6.1f} s] {_sentence(task)}", markup=False, highlight=False)
         for name, progress in run_state.progress.items():
             text, when = lines.get(name, ("", -LINE_S))
-            complete = progress.done == progress.total
-            if str(progress) != text and (now - when >= LINE_S or complete):
-                lines[name] = (str(progress), now)
-                console.print(f"[{now:6.1f} s] {name}: {progress}", markup=False, highlight=False)
+            complete = progress.done == progress.elements
+            if told(progress) != text and (now - when >= LINE_S or complete):
+                lines[name] = (told(progress), now)
+                said = f"[{now:6.1f} s] {name}: {told(progress)}"
+                console.print(said, markup=False, highlight=False)
         if run_state.state in ENDED:
             return run_state
         time.sleep(LOOK_S)
+
+
+def told(progress: ArrayProgress) -> str:
+    """Say how far an array is, of what was planned for all its elements."""
+    if not progress.work_planned:
+        words = f"{progress.done} of {progress.elements} elements"
+    else:
+        words = f"{progress.work_done:,} of {progress.work_planned:,} {progress.unit}"
+    if progress.failed:
+        words += f", {progress.failed} failed"
+    if progress.trouble:
+        return f"{words}; {progress.trouble}"
+    if progress.left_s and progress.done < progress.elements:
+        words += f", {_duration(progress.left_s)} left"
+    return words
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _sentence(task: Task) -> str:

@@ -5,25 +5,37 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.text import Text
 
 from hpc_jobs.contract.errors import ContractError
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.measurement import Quantity
-from hpc_jobs.contract.report import CampaignReport, GateReport, NetworkErrors, error_columns
+from hpc_jobs.contract.report import (
+    CampaignReport,
+    GateReport,
+    NetworkErrors,
+    UsageReport,
+    error_columns,
+)
 from hpc_jobs.contract.speedup import SpeedupReport
 from hpc_jobs.contract.times import read_times, table
 from hpc_jobs.contract.validation import Judgement, Verdict
+from quickstart.campaign.tables import print_table
+
+STYLES = {"pass": "green", "answered": "green", "fail": "red"}
+TOLD_AS_FACTOR = 1.95  # below, a factor of one digit after the point hides what is told
 
 
 def print_result(report: CampaignReport, console: Console) -> None:
-    """Print the report that the DAG's last task returned."""
+    """Print the report that the DAG's last task returned, in the console's width."""
     console.print(f"\n[bold]Campaign run {report.run_id}")
     _print_records(report.records_by_status, console)
     _print_errors(report.networks, console)
     _print_alloys(report.verdict, console)
     if report.speedup:
         _print_speedup(report.speedup, console)
+    if report.usage:
+        _print_usage(report.usage, console)
     _print_gate(report.gate, console)
 
 
@@ -40,36 +52,54 @@ def print_times(folder: RunFolder[Path] | None, console: Console) -> None:
 
 def _print_records(by_status: Mapping[str, int], console: Console) -> None:
     counts = ", ".join(f"{count} {status}" for status, count in by_status.items() if count)
-    console.print(f"records by status: {counts} (of {sum(by_status.values())})")
+    console.print(f"records by status: {counts} (of {sum(by_status.values())})", highlight=False)
 
 
 def _print_errors(networks: dict[str, NetworkErrors], console: Console) -> None:
     """Print what every network and every baseline gets wrong, and who is better."""
     columns = error_columns(networks)
-    table = _table("test error: mean squared error in units of the target range, × 10⁻³")
-    table.add_column("target")
-    for column in columns:
-        table.add_column(column, justify="right")
-    for target in next(iter(networks.values())).per_target:
-        table.add_row(target, *(_milli(errors.per_target[target]) for errors in columns.values()))
-    table.add_section()
-    table.add_row("sum", *(_milli(errors.sum) for errors in columns.values()))
-    console.print(table)
+    targets = list(next(iter(columns.values())).per_target)
+    rows = [
+        [name, _milli(errors.sum), *(_milli(errors.per_target[target]) for target in targets)]
+        for name, errors in columns.items()
+    ]
+    title = "test error: mean squared error in units of the target range, × 10⁻³"
+    print_table(console, title, ["answered by", "sum", *targets], rows)
     for name, network in networks.items():
         for baseline, errors in network.baselines.items():
             others = errors.per_target
             wins = sum(error < others[target] for target, error in network.per_target.items())
             outcome = comparison(name, network.sum, baseline, errors.sum)
-            console.print(f"  {outcome}; better on {wins} of {len(others)} targets", markup=False)
+            said = f"  {outcome}; better on {wins} of {len(others)} targets"
+            console.print(said, markup=False, highlight=False)
 
 
 def comparison(name: str, error: float, baseline: str, other: float) -> str:
     """Say who wins; a network that loses is said to lose."""
-    if error < other:
-        return f"{name} beats {baseline}: its error is {other / error:.1f} times lower"
     if error == other:
         return f"{name} equals {baseline}"
-    return f"{name} LOSES to {baseline}: its error is {error / other:.1f} times higher"
+    if error < other:
+        return f"{name} beats {baseline}: its error is {_less(error, other)}"
+    return f"{name} LOSES to {baseline}: its error is {_more(error, other)}"
+
+
+def _less(error: float, other: float) -> str:
+    """Say how much lower an error is: as a share where a factor would be 1.0."""
+    factor = other / error if error else float("inf")
+    if factor > TOLD_AS_FACTOR:
+        return f"{factor:.1f} times lower"
+    return _share(1 - 1 / factor, "lower")
+
+
+def _more(error: float, other: float) -> str:
+    factor = error / other if other else float("inf")
+    if factor > TOLD_AS_FACTOR:
+        return f"{factor:.1f} times higher"
+    return _share(factor - 1, "higher")
+
+
+def _share(part: float, word: str) -> str:
+    return f"{part:.0%} {word}" if part >= 0.005 else f"less than 1% {word}"
 
 
 def _print_alloys(verdict: Verdict, console: Console) -> None:
@@ -88,16 +118,15 @@ def _print_alloys(verdict: Verdict, console: Console) -> None:
 def _print_quantities(
     title: str, judged: Mapping[str, Judgement], quantities: list[Quantity], console: Console
 ) -> None:
-    table = _table(title)
-    table.add_column("quantity")
-    for name, judgement in judged.items():
-        styles = {"pass": "green", "answered": "green", "fail": "red"}
-        style = styles.get(judgement.verdict, "yellow")
-        heading = f"{name}\n[{style}]{judgement.verdict.upper()}[/]"
-        table.add_column(heading, justify="right")
-    for quantity in quantities:
-        table.add_row(quantity, *(_with_interval(each, quantity) for each in judged.values()))
-    console.print(table)
+    heads = [
+        Text(f"{name}\n").append(each.verdict.upper(), style=STYLES.get(each.verdict, "yellow"))
+        for name, each in judged.items()
+    ]
+    rows = [
+        [str(quantity), *(_with_interval(each, quantity) for each in judged.values())]
+        for quantity in quantities
+    ]
+    print_table(console, title, ["quantity", *heads], rows)
 
 
 def _with_interval(judgement: Judgement, quantity: Quantity) -> str:
@@ -111,23 +140,23 @@ def _with_interval(judgement: Judgement, quantity: Quantity) -> str:
 
 def _print_speedup(report: SpeedupReport, console: Console) -> None:
     """Print what learning was worth against computing, from measured times."""
-    head, *heads = report.heads
-    table = _table("effective speedup S, from measured times, by number of lookups")
-    table.add_column(head)
-    for head in heads:
-        table.add_column(head, justify="right")
-    for row in report.rows:
-        table.add_row(*row)
-    console.print(table)
+    heads = [head.replace(" for ", "\nfor ") for head in report.heads]
+    print_table(console, "cost of computing over cost of learning, measured", heads, report.rows)
+
+
+def _print_usage(usage: UsageReport, console: Console) -> None:
+    gpus = f", {usage.gpu_hours:.3g} GPU-hours" if usage.gpu_hours else ""
+    console.print(
+        f"\nused: {usage.core_hours:.3g} core-hours granted{gpus}, {usage.efficiency:.0%} of them "
+        f"busy; {usage.tries} array elements, retries included, waited "
+        f"{usage.mean_queue_wait_s:.0f} s each on average",
+        highlight=False,
+    )
 
 
 def _print_gate(gate: GateReport, console: Console) -> None:
     style = "green" if gate.promoted else "yellow"
     console.print(f"gate: {gate.model}: [{style}]{escape(gate.reason)}")
-
-
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", min_width=len(title))
 
 
 def _number(value: float | None) -> str:

@@ -1,6 +1,5 @@
-"""One DAG run, followed from outside: task states from Airflow, progress from the workspace."""
+"""One DAG run, followed from outside: all that is shown comes from Airflow's API."""
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,16 +10,17 @@ from typing import Any
 import httpx
 
 from hpc_jobs.contract.layout import RunFolder, Workspace
-from hpc_jobs.contract.report import CampaignReport
+from hpc_jobs.contract.report import ArrayProgress, CampaignReport
 from hpc_jobs.contract.run import RunHandle
-from hpc_jobs.job_folder.folder import JobFolder, progress_of
 from quickstart.stack.airflow_api import AirflowApi
 
 DAG = "hybrid_campaign"
-OPENING, REPORTING = "open_run", "report"
+OPENING, REPORTING, PROGRESS = "open_run", "report", "progress"
 DAG_TIMEOUT_S = 120.0
 LOST_S = 180.0  # longer than a killed API server takes to be back
 ENDED = ("success", "failed")
+OVER = (*ENDED, "skipped")
+BEGUN = ("running", "deferred", "up_for_retry", *OVER)
 LOG_LINES = 40
 
 
@@ -39,25 +39,12 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class JobProgress:
-    """How far the elements of one array job are, as they say themselves."""
-
-    task: str
-    done: int
-    total: int
-    unit: str
-
-    def __str__(self) -> str:
-        return f"{self.done} of {self.total} {self.unit}"
-
-
-@dataclass(frozen=True, slots=True)
 class RunState:
     """The run at one moment."""
 
     state: str
     tasks: list[Task]
-    progress: dict[str, JobProgress]
+    progress: dict[str, ArrayProgress]
 
 
 def form_fields(api: AirflowApi) -> set[str]:
@@ -83,7 +70,7 @@ class CampaignRun:
 
     def __init__(self, api: AirflowApi, run_id: str) -> None:
         self.api, self.run_id = api, run_id
-        self._folder: RunFolder[Path] | None = None
+        self._known: dict[str, tuple[str, ArrayProgress | None]] = {}
         self._answered = time.monotonic()
         self._order = _order(api.get(f"dags/{DAG}/tasks")["tasks"])
         self._last = RunState("queued", [], {})
@@ -109,6 +96,7 @@ class CampaignRun:
             tasks = [
                 _task(t) for t in self.api.get(f"{self._path()}/taskInstances")["task_instances"]
             ]
+            progress = self._progress(tasks)
         except (httpx.TransportError, httpx.HTTPStatusError) as error:
             if time.monotonic() - self._answered > LOST_S:
                 raise CampaignFailed(
@@ -117,17 +105,18 @@ class CampaignRun:
             return self._last
         self._answered = time.monotonic()
         tasks.sort(key=lambda task: self._order.get(task.name, 0))
-        self._last = RunState(state, tasks, self._progress(tasks))
+        self._last = RunState(state, tasks, progress)
         return self._last
 
     def result(self) -> CampaignReport:
         """Return what the last task reports."""
         return CampaignReport.model_validate(self._xcom(REPORTING))
 
-    @property
     def folder(self) -> RunFolder[Path] | None:
-        """The run's folder, where this machine sees it; None before it is opened, or elsewhere."""
-        return self._folder if self._folder and self._folder.root.is_dir() else None
+        """Return the run's folder where this machine sees it: clusters on it have its paths."""
+        handle = RunHandle.model_validate(self._xcom(OPENING))
+        folder = Workspace(Path(handle.sites["cpu"].workspace)).run(handle.run_id)
+        return folder if folder.root.is_dir() else None
 
     def failures(self, snapshot: RunState) -> str:
         """Return the failed tasks, each with the end of its log."""
@@ -142,20 +131,25 @@ class CampaignRun:
             texts.append("\n".join([f"task {task.name} failed; the end of its log:", *indented]))
         return "\n".join(texts) or f"no task failed, but the run's state is {snapshot.state}"
 
-    def _progress(self, tasks: list[Task]) -> dict[str, JobProgress]:
-        opened = any(task.name == OPENING and task.state == "success" for task in tasks)
-        if self._folder is None and opened:
-            handle = RunHandle.model_validate(self._xcom(OPENING))
-            # one machine: what the cluster calls its workspace is a path here too
-            self._folder = Workspace(Path(handle.sites["cpu"].workspace)).run(handle.run_id)
-        if self._folder is None:
-            return {}
-        jobs = sorted(self._folder.jobs.glob("*"), key=lambda job: job.stat().st_mtime)
-        found = (_job_progress(JobFolder(job), self.run_id) for job in jobs)
-        return {progress.task: progress for progress in found if progress}
+    def _progress(self, tasks: list[Task]) -> dict[str, ArrayProgress]:
+        """Ask array tasks what they say of themselves: while they go on, and once at their end."""
+        for task in tasks:
+            state, last = self._known.get(task.name, ("", None))
+            if task.state not in BEGUN or (task.state == state and task.state in OVER):
+                continue
+            self._known[task.name] = (task.state, self._array_progress(task.name) or last)
+        return {name: progress for name, (_, progress) in self._known.items() if progress}
 
-    def _xcom(self, task: str) -> Any:
-        path = f"{self._path()}/taskInstances/{task}/xcomEntries/return_value"
+    def _array_progress(self, task: str) -> ArrayProgress | None:
+        try:
+            return ArrayProgress.model_validate(self._xcom(task, PROGRESS))
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != httpx.codes.NOT_FOUND:
+                raise
+            return None  # it has said nothing yet, or is no array
+
+    def _xcom(self, task: str, key: str = "return_value") -> Any:
+        path = f"{self._path()}/taskInstances/{task}/xcomEntries/{key}"
         return self.api.get(path)["value"]
 
     def _path(self) -> str:
@@ -179,25 +173,6 @@ def _task(document: Mapping[str, Any]) -> Task:
         state=document["state"] or "waiting",
         try_number=document["try_number"],
         seconds=document["duration"],
-    )
-
-
-def _job_progress(job: JobFolder[Path], run_id: str) -> JobProgress | None:
-    """Add up what the elements say; those that have not begun count like the mean of the others."""
-    try:
-        intent = json.loads(job.intent.read_text())
-        elements = len(job.elements(0).read_text().split())
-        states = progress_of(job)
-    except (OSError, ValueError):  # a hint, never the truth
-        return None
-    if intent["run_id"] != run_id or not states:
-        return None
-    total = sum(state.total for state in states)
-    return JobProgress(
-        task=intent["task_id"],
-        done=sum(state.done for state in states),
-        total=max(total, round(total / len(states) * elements)),
-        unit=states[0].unit,
     )
 
 

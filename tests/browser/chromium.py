@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from tests.harness.waiting import wait_until
+from tests.harness.waiting import PATIENCE_S, wait_until
 
 WIDTH, HEIGHT = 1280, 1000
 FLAGS = (
@@ -45,8 +45,8 @@ class Browser:
     def text(self) -> str:
         return str(self.run("return document.body ? document.body.innerText : ''"))
 
-    def reads(self, text: str) -> None:
-        wait_until(lambda: text in self.text, what=f"the page says '{text}'")
+    def reads(self, text: str, timeout_s: float = PATIENCE_S) -> None:
+        wait_until(lambda: text in self.text, timeout_s, f"the page says '{text}'")
 
     def click(self, text: str) -> None:
         """Click the link that bears that text, once it is there."""
@@ -56,6 +56,38 @@ class Browser:
             "if (found) found.click(); return Boolean(found);"
         )
         wait_until(lambda: self.run(script, text), what=f"a link '{text}'")
+
+    def press(self, text: str) -> None:
+        """Press the button that bears that text, the last of several, once it can be pressed."""
+        script = (
+            "const found = [...document.querySelectorAll('button')].filter((one) =>"
+            "  !one.disabled && (one.innerText.trim() === arguments[0]"
+            "  || one.getAttribute('aria-label') === arguments[0])).pop();"
+            "if (found) found.click(); return Boolean(found);"
+        )
+        wait_until(lambda: self.run(script, text), what=f"a button '{text}'")
+
+    def type(self, selector: str, text: str) -> None:
+        """Type into the field that a CSS selector finds, once it is there, as a person does."""
+        found = wait_until(lambda: self._elements(selector), what=f"a field {selector}")
+        one = f"{self._session}/element/{found[0]}"
+        self._ask("POST", f"{one}/click", {})
+        self._ask("POST", f"{one}/value", {"text": text})
+
+    def _elements(self, selector: str) -> list[str]:
+        query = {"using": "css selector", "value": selector}
+        found = self._ask("POST", f"{self._session}/elements", query)
+        return [next(iter(one.values())) for one in found]
+
+    @property
+    def address(self) -> str:
+        return str(self._ask("GET", f"{self._session}/url"))
+
+    def clicks_to(self, *texts: str) -> int:
+        """Click links one after the other; returns how many clicks that was."""
+        for text in texts:
+            self.click(text)
+        return len(texts)
 
     def screenshot(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -39,7 +39,9 @@ def test_every_field_overrides_a_key_that_the_contract_knows(forms):
         "overrides": {"training": {"batch_size": 16}},
     }
     assert set(filled) == set(forms.campaign_form()) - {"campaign"}
-    campaign = load(Campaign, CHECKOUT / "dags/campaigns/demo.yaml", forms.overrides(filled))
+    campaign = load(
+        Campaign, CHECKOUT / "dags/campaigns/single_sheet.yaml", forms.overrides(filled)
+    )
     assert campaign.design.train_records == 64
     assert campaign.design.test_records == 16
     assert campaign.design.seed == 5
@@ -72,7 +74,7 @@ def test_a_number_that_is_too_small_reaches_the_contract_which_refuses_it(forms)
 
     changed = forms.overrides({"train_records": forms.campaign_form()["train_records"].resolve(2)})
     with pytest.raises(ConfigurationError, match="train_records"):
-        load(Campaign, CHECKOUT / "dags/campaigns/demo.yaml", changed)
+        load(Campaign, CHECKOUT / "dags/campaigns/single_sheet.yaml", changed)
 
 
 def test_the_form_of_a_search_overrides_its_section(forms):
@@ -83,7 +85,7 @@ def test_the_form_of_a_search_overrides_its_section(forms):
     assert forms.search_overrides(untouched) == {}
     filled = forms.search_overrides({"campaign": "demo", "trials": 7, "workers": 3})
     assert set(filled) == set(forms.search_form()) - {"campaign", "run"}
-    campaign = load(Campaign, CHECKOUT / "dags/campaigns/demo.yaml", {"search": filled})
+    campaign = load(Campaign, CHECKOUT / "dags/campaigns/single_sheet.yaml", {"search": filled})
     assert (campaign.search.trials, campaign.search.workers) == (7, 3)
 
 

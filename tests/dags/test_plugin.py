@@ -1,6 +1,9 @@
 """The plugin in a real API server: it is loaded, and its page asks who is there."""
 
 import json
+from pathlib import Path
+
+STATIC = Path(__file__).parents[2] / "operators" / "pages" / "static"
 
 
 def test_the_log_page_asks_who_is_there(in_airflow):
@@ -76,13 +79,14 @@ page = "/hpc/campaign/data?dag_id=housekeeping&run_id=r"
 known = bearer("admin")
 first = client.get(page, headers=known)
 again = client.get(page, headers=known | {"If-None-Match": first.headers.get("etag", "")})
-script = client.get("/hpc/campaign/campaign.js")
+script = client.get("/hpc/static/campaign.js")
 answers = {
     "stranger": client.get(page).status_code,
     "known": [first.status_code, first.text],
     "unchanged": [again.status_code, again.text],
     "unheard": client.get(page.replace("run_id=r", "run_id=x"), headers=known).status_code,
     "written": client.post(page, headers=known).status_code,
+    "no script": [client.get(f"/hpc/static/{name}").status_code for name in ("x.js", "..%2Fx.py")],
     "script": [script.status_code, script.headers["content-type"], script.text[-60:]],
     "apps": client.get("/api/v2/plugins", headers=known).json()["plugins"],
 }
@@ -106,7 +110,54 @@ def test_the_campaign_tab_shows_a_dag_run_to_those_who_may_read_it(in_airflow):
     assert answers["unheard"] == 404 and answers["written"] == 405
     status, kind, text = answers["script"]
     assert status == 200 and kind.startswith("text/javascript")
-    [app] = [app for plugin in answers["apps"] for app in plugin["react_apps"]]
-    assert (app["destination"], app["url_route"]) == ("dag_run", "campaign")
-    assert app["bundle_url"] == "hpc/campaign/campaign.js"
-    assert f"globalThis.{app['name']} =" in text
+    assert answers["no script"] == [404, 404]
+    apps = [app for plugin in answers["apps"] for app in plugin["react_apps"]]
+    assert [(app["name"], app["destination"], app["url_route"]) for app in apps] == [
+        ("Campaign", "dag_run", "campaign"),
+        ("Elements", "task_instance", "elements"),
+        ("HPC", "nav", "hpc"),
+    ]
+    assert apps[0]["bundle_url"] == "hpc/static/campaign.js"
+    for app in apps:
+        script = (STATIC / app["bundle_url"].rpartition("/")[2]).read_text()
+        assert f"globalThis.{app['name']} =" in script
+
+
+DOORS = (
+    PAGE.split("page = ")[0]
+    + """
+from airflow.models.taskinstance import TaskInstance
+from sqlalchemy import event
+data = "/hpc/elements/data?dag_id=housekeeping&run_id=r&task_id=table"
+one = data.replace("/data?", "/element?") + "&element=0"
+clusters = "/hpc/clusters/data"
+known = bearer("admin")
+def ask(**more):
+    return {page: client.get(page, **more).status_code for page in (data, one, clusters)}
+answers = {
+    "stranger": ask(),
+    "written": [client.post(page, headers=known).status_code for page in (data, one, clusters)],
+    "no such task": client.get(data, headers=known).status_code,
+    "clusters": client.get(clusters, headers=known).json(),
+}
+def own_dags_only(*, method, user, access_entity=None, details=None, **more):
+    return details is None or details.id != "housekeeping"
+manager.is_authorized_dag = own_dags_only
+answers["another's"] = [client.get(page, headers=known).status_code for page in (data, one)]
+manager.is_authorized_view = lambda **more: False
+answers["not the clusters"] = client.get(clusters, headers=known).status_code
+print(json.dumps(answers))
+"""
+)
+
+
+def test_elements_and_clusters_ask_who_is_there(in_airflow):
+    answers = json.loads(in_airflow(DOORS).splitlines()[-1])
+    assert set(answers["stranger"].values()) == {401}
+    assert answers["another's"] == [403, 403]
+    assert answers["not the clusters"] == 403
+    assert answers["written"] == [405, 405, 405]
+    assert answers["no such task"] == 404
+    seen = {one["name"]: one["state"] for one in answers["clusters"]["clusters"]}
+    assert set(seen) >= {"cpu", "ai"}
+    assert set(seen.values()) == {"described wrongly"}, "there is no Connection: said, not raised"

@@ -19,6 +19,7 @@ DOCKER = CHECKOUT / "docker"
 PROJECT = "yieldloop-test"
 FILES = ("-f", "compose.yaml", "-f", "compose.demo.yaml")
 PATIENCE_S = 900.0
+DEBIANS = "/etc/ssl/certs/ca-certificates.crt"  # with those that the machine's owner has added
 
 
 class Containers:
@@ -113,9 +114,10 @@ def _engine(folder: Path) -> dict[str, str] | None:
 
 
 def _site() -> dict[str, str]:
-    """What this machine's pip knows of its network, for the builds."""
+    """What this machine knows of its network, for the builds: certificates, packages as files."""
     found = {"BUILD_NETWORK": "host"}
-    if (bundle := _pip("cert")) and Path(bundle).exists():
+    bundles = (os.environ.get("CA_BUNDLE"), _pip("cert"), os.environ.get("SSL_CERT_FILE"), DEBIANS)
+    if bundle := next((one for one in bundles if one and Path(one).exists()), None):
         found["CA_BUNDLE"] = bundle
     for wheel in Path(_pip("find-links") or "/nowhere").glob("*.whl"):
         copy = DOCKER / "site" / "wheels" / wheel.name

@@ -8,7 +8,7 @@ import yaml
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.loading import merge, parse
 
-DEMO = Path(__file__).parents[2] / "dags" / "campaigns" / "demo.yaml"
+DEMO = Path(__file__).parents[2] / "dags" / "campaigns" / "single_sheet.yaml"
 NODES = {"law": "nodes", "k05_over_e": [0.00125, 0.0072], "role": "identified"}
 MATERIAL = {
     "yield_function": "yld2000_2d",

@@ -16,7 +16,7 @@ DAGS = Path(__file__).parents[2] / "dags"
 
 @pytest.fixture(scope="session")
 def demo() -> Path:
-    return DAGS / "campaigns" / "demo.yaml"
+    return DAGS / "campaigns" / "single_sheet.yaml"
 
 
 @pytest.fixture(scope="session")

@@ -50,6 +50,10 @@ class Sheet:
         """Return sigma(theta) over sigma(0)."""
         return yield_stress(self.function, angles_deg) / yield_stress(self.function, [0.0])
 
+    def rolling_stress(self) -> float:
+        """Return the yield stress in rolling direction over the flow stress; of most sheets 1."""
+        return float(yield_stress(self.function, [0.0])[0])
+
     def quantities(self) -> dict[Quantity, float]:
         """Return the seven mechanical values."""
         return mechanical_values(self.function)

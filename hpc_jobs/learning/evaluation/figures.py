@@ -1,6 +1,6 @@
 """What a person wants to look at after a training."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +35,11 @@ def draw_all(
     test: Examples,
     scaler: TargetScaler,
     report: TestReport,
+    members: Mapping[str, Sequence[Evaluation]] | None = None,
 ) -> list[Path]:
     """Draw every figure of a model into a folder; returns the files.
 
-    history: the epochs; none of a committee, whose members have theirs.
+    history: the epochs; none of a committee, whose members have theirs, by name.
     """
     with in_style(grid=True):
         figures = {
@@ -48,6 +49,8 @@ def draw_all(
         }
         if history:
             figures["loss.png"] = loss_figure(name, history, scaler, report)
+        elif members:
+            figures["loss.png"] = members_figure(name, members, report)
         paths = []
         for file, figure in figures.items():
             paths.append(folder / file)
@@ -86,6 +89,32 @@ def loss_figure(
         right.semilogy(epochs, values, color=colour, linewidth=1.2, label=target)
     right.set(title="validation, each output", xlabel="epoch")
     right.legend(ncols=2, loc="upper right", fontsize=8)
+    return figure
+
+
+def members_figure(
+    name: str, members: Mapping[str, Sequence[Evaluation]], report: TestReport
+) -> Figure:
+    """Draw the losses of a committee's members over the epochs, beside the committee's error."""
+    figure = Figure(figsize=(10, 4.2), layout="constrained")
+    panels_ = figure.subplots(1, 2, sharey=True)
+    colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(members)))
+    for (member, history), colour in zip(members.items(), colours, strict=True):
+        epochs = [one.epoch for one in history]
+        for axes, losses in zip(
+            panels_,
+            ([one.train_loss for one in history], [one.val_loss for one in history]),
+            strict=True,
+        ):
+            axes.semilogy(epochs, losses, color=colour, linewidth=1.2, label=member)
+        best = min(history, key=lambda one: one.val_loss)
+        panels_[1].plot(best.epoch, best.val_loss, "o", color=colour)
+    left, right = panels_
+    left.set(title=f"{name}: training", xlabel="epoch", ylabel="mean squared error")
+    right.set(title="validation; dots: the weights that were kept", xlabel="epoch")
+    error = report.network.sum_mse
+    right.axhline(error, color=ACCENT, linestyle="--", linewidth=1, label="committee, test set")
+    right.legend(loc="upper right", fontsize=8)
     return figure
 
 

@@ -59,6 +59,9 @@ class StaticBuckets:
         sizes: Sequence[int] = SIZES,
         record: Record = cuda_graph,
     ) -> None:
+        # A graph reads weights by their addresses, and holds nothing: without the module their
+        # memory would be given to others, and replays would answer with what those write there.
+        self._module = module
         self._recordings: dict[int, Recording] = {}
         for size in sorted(sizes):
             inputs = tuple(torch.ones(size, width, device=device) for width in widths)

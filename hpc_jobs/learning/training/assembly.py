@@ -17,6 +17,7 @@ from hpc_jobs.learning.models.inverse_model import InverseModel
 from hpc_jobs.learning.models.trained_model import TrainedModel, load_model
 from hpc_jobs.learning.networks.committee import Committee
 from hpc_jobs.learning.training.completion import Made, Trained, complete, identified
+from hpc_jobs.learning.training.history import read_history
 
 
 def assemble_committee(
@@ -32,7 +33,8 @@ def assemble_committee(
     another dataset.
     """
     dataset = open_dataset(run, campaign.training.validation_fraction)
-    members = [load_model(run.model(f"{training}-{one.name}")) for one in members_of(spec)]
+    names = [f"{training}-{one.name}" for one in members_of(spec)]
+    members = [load_model(run.model(name)) for name in names]
     name, device = f"{training}-{spec.name}", torch.device("cpu")
     (run.model(name) / "manifest.json").unlink(missing_ok=True)
     model = committee_of(spec, members, dataset.sha256)
@@ -40,7 +42,14 @@ def assemble_committee(
     span = np.array(dataset.facts.scaler.high) - np.array(dataset.facts.scaler.low)
     errors = (identified(model, validation, device) - validation.physical) / span
     mse = np.square(errors).mean(0)
-    made = Made(name=name, network=spec, model=model, validation_mse=tuple(mse.tolist()))
+    histories = {one: history for one in names if (history := read_history(run.model(one)))}
+    made = Made(
+        name=name,
+        network=spec,
+        model=model,
+        validation_mse=tuple(mse.tolist()),
+        members=histories,
+    )
     return complete(run.model(name), campaign, made, dataset, validation, device, rivals)
 
 

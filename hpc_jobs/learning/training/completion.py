@@ -1,7 +1,7 @@
 """What every model goes through before it leaves: calibrated, judged once, drawn, published."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ from hpc_jobs.learning.evaluation.test_set import Answers, TestReport, report_on
 from hpc_jobs.learning.evaluation.worst_cases import WORST, write_worst_cases
 from hpc_jobs.learning.models.calibration import Calibration, calibrate
 from hpc_jobs.learning.models.inverse_model import InverseModel, ModelCard, trainable
+from hpc_jobs.learning.training.history import HISTORY, write_history
 from hpc_jobs.learning.training.publication import facts_of, publish_network
 from hpc_jobs.learning.training.state import Evaluation
 
@@ -42,6 +43,7 @@ class Made:
     validation_mse: tuple[float, ...]  # per target
     best_epoch: int | None = None
     history: Sequence[Evaluation] = ()
+    members: Mapping[str, Sequence[Evaluation]] = field(default_factory=dict)  # a committee's
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,12 @@ def complete(
     answers = _answers(model, calibration, test, device)
     forces = made.network.forces
     report = report_on_test_set(answers, dataset, validation, test, forces=forces, rivals=rivals)
-    files = draw_all(folder / "figures", card.name, made.history, answers, test, scaler, report)
+    files = draw_all(
+        folder / "figures", card.name, made.history, answers, test, scaler, report, made.members
+    )
+    if made.history:
+        write_history(folder / HISTORY, made.history)
+        files.append(folder / HISTORY)
     write_worst_cases(folder / WORST, answers, test, scaler)
     facts = facts_of(card, made.validation_mse, report, test, dataset.facts.provenance)
     publish_network(folder, model, card, facts, report, validation, [*files, folder / WORST])

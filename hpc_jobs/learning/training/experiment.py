@@ -214,10 +214,10 @@ def _epoch_metrics(evaluation: Evaluation, speed: EpochSpeed, dataset: Dataset) 
         for target, value in zip(targets, evaluation.val_mse, strict=True)
     }
     return {
-        "train/loss": evaluation.train_loss,
-        "val/loss": evaluation.val_loss,
-        "train/learning_rate": evaluation.rate,
-        "io/samples_per_s": speed.samples_per_s,
-        "io/input_wait": speed.input_wait,
+        "loss/train": evaluation.train_loss,
+        "loss/validation": evaluation.val_loss,
+        "rate/learning": evaluation.rate,
+        "speed/samples_per_s": speed.samples_per_s,
+        "speed/input_wait_share": speed.input_wait,
         **each,
     }

@@ -1,93 +1,67 @@
-// The Campaign tab of a DAG run. Airflow gives React as a global and the run as properties; the
-// data come from /hpc/campaign/data, which answers 304 while nothing has changed.
-const React = globalThis.React;
-const h = React.createElement;
-const REFRESH_MS = 5000;
-const TONES = { good: "#2e7d32", bad: "#c62828", open: "#1565c0" };
-const STATES = {
-  success: "#2e7d32", failed: "#c62828", upstream_failed: "#ef6c00", running: "#43a047",
-  deferred: "#7e57c2", scheduled: "#a1887f", queued: "#9e9e9e", none: "#bdbdbd",
+// The Campaign tab of a DAG run: the verdict, then what was identified, then how it came about.
+import {
+  Age, COLOURS, Link, QUIET, Section, Table, count, duration, h, taskPath, useData,
+} from "./common.js";
+
+const WORDS = {
+  success: "done", deferred: "at work", running: "at work", queued: "starts", scheduled: "starts",
+  failed: "failed", upstream_failed: "not reached", up_for_retry: "will be tried again",
+  skipped: "left out", none: "to come", removed: "removed",
 };
+const TONES = { done: COLOURS.good, failed: COLOURS.bad, "at work": COLOURS.open };
 
-function useCampaign(dagId, runId) {
-  const [shown, show] = React.useState({});
-  React.useEffect(() => {
-    let over = false, timer = null, etag = null, document_ = null;
-    const query = new URLSearchParams({ dag_id: dagId, run_id: runId });
-    const address = new URL(`hpc/campaign/data?${query}`, document.baseURI);
-    async function look() {
-      try {
-        const headers = etag ? { "If-None-Match": etag } : {};
-        const reply = await fetch(address, { headers, credentials: "same-origin" });
-        if (reply.status === 200) {
-          document_ = await reply.json();
-          etag = reply.headers.get("ETag");
-        } else if (reply.status !== 304) {
-          throw new Error(`Airflow answers ${reply.status}`);
-        }
-        if (!over) show({ page: document_, asOf: Date.now() });
-      } catch (error) {
-        if (!over) show((before) => ({ ...before, trouble: String(error.message || error) }));
-      }
-      const ended = document_ && ["success", "failed"].includes(document_.state);
-      if (!over && !ended) timer = setTimeout(look, REFRESH_MS);
-    }
-    look();
-    return () => { over = true; clearTimeout(timer); };
-  }, [dagId, runId]);
-  return shown;
-}
-
-function Age({ since }) {
-  const [now, tick] = React.useState(Date.now());
-  React.useEffect(() => {
-    const timer = setInterval(() => tick(Date.now()), 1000);
-    return () => clearInterval(timer);
-  }, []);
-  const seconds = Math.max(0, Math.round((now - since) / 1000));
-  return h("span", { style: { opacity: 0.7 } }, `as of ${seconds} s ago`);
-}
-
-const cell = { padding: "2px 16px 2px 0", textAlign: "left", verticalAlign: "top" };
-function Table({ head, rows }) {
-  return h("table", { style: { borderCollapse: "collapse", marginBottom: 8 } },
-    h("thead", null, h("tr", null, head.map((text) => h("th", { key: text, style: cell }, text)))),
-    h("tbody", null, rows.map((row, i) =>
-      h("tr", { key: i }, row.map((value, k) => h("td", { key: k, style: cell }, value))))));
-}
-
-function Section({ title, children }) {
-  return h("section", { style: { marginTop: 20 } },
-    h("h3", { style: { fontWeight: 600, marginBottom: 6 } }, title), children);
-}
-
-function Bar({ stage }) {
-  const share = (count) => `${(100 * count) / Math.max(1, stage.planned)}%`;
+function Bar({ stage, share }) {
+  const part = (width, colour) =>
+    h("div", { style: { width: `${100 * Math.max(0, Math.min(1, width))}%`, background: colour } });
+  const running = share === null ? stage.running / Math.max(1, stage.planned) : 0;
+  const done = share === null ? stage.done / Math.max(1, stage.planned) : share;
   return h("div", {
-    style: { display: "flex", width: 260, height: 12, background: "rgba(128,128,128,.25)" },
-    title: `${stage.done} done, ${stage.lost} lost of ${stage.planned} planned`,
+    style: { display: "flex", width: 240, height: 12, background: "rgba(128,128,128,.25)" },
+    title: `${stage.done} done, ${stage.running} running, ${stage.lost} failed of ` +
+      `${stage.planned} planned`,
   },
-    h("div", { style: { width: share(stage.done), background: STATES.success } }),
-    h("div", { style: { width: share(stage.lost), background: STATES.failed } }));
+  part(done, COLOURS.good), part(stage.lost / Math.max(1, stage.planned), COLOURS.bad),
+  part(running, COLOURS.running));
 }
 
-function taskPath(dagId, runId, taskId) {
-  const path = ["dags", dagId, "runs", runId, "tasks", taskId].map(encodeURIComponent).join("/");
-  return new URL(path, document.baseURI).href;
+function work(live) {
+  if (!live) return "";
+  const parts = [];
+  if (live.work_planned) {
+    parts.push(`${count(live.work_done)} of ${count(live.work_planned)} ${live.unit}`);
+  }
+  if (live.rate_per_s && live.work_planned) parts.push(`${live.rate_per_s} per second`);
+  if (live.left_s) parts.push(`about ${duration(live.left_s)} left`);
+  if (live.held) parts.push(`${count(live.held)} wait for room in the queue`);
+  if (live.waits) parts.push(`pending: ${live.waits}`);
+  if (live.trouble) parts.push(live.trouble);
+  return parts.join(", ");
+}
+
+function elementsOf(stage) {
+  const pending = stage.planned - stage.done - stage.running - stage.lost;
+  const under = [[stage.running, "running"], [stage.lost, "failed"]];
+  if (stage.state === "deferred" || stage.state === "running") under.push([pending, "pending"]);
+  const more = under.filter(([n]) => n > 0).map(([n, word]) => `, ${count(n)} ${word}`).join("");
+  return `${count(stage.done)} of ${count(stage.planned)}${more}`;
 }
 
 function Stages({ page, dagId, runId }) {
-  const rows = page.stages.map((stage) => [
-    h("a", { href: taskPath(dagId, runId, stage.task_id), style: { textDecoration: "underline" } },
-      stage.label),
-    h(Bar, { stage }),
-    `${stage.done} of ${stage.planned}` + (stage.lost ? `, ${stage.lost} lost` : ""),
-    h("span", { style: { color: STATES[stage.state] || "inherit" } },
-      stage.state === "none" ? "waits" : stage.state.replace("_", " ")),
-    stage.seconds ? `${Math.round(stage.seconds)} s` : "",
-  ]);
+  const rows = page.stages.map((stage) => {
+    const word = WORDS[stage.state] || stage.state;
+    const live = stage.live && word === "at work" ? stage.live : null;
+    const share = live && live.work_planned ? live.work_done / live.work_planned : null;
+    return [
+      h(Link, { href: taskPath(dagId, runId, stage.task_id, "elements") }, stage.label),
+      h(Bar, { stage, share }),
+      elementsOf(stage),
+      h("span", { style: { color: TONES[word] || "inherit" } }, word),
+      stage.seconds ? duration(stage.seconds) : "",
+      work(live),
+    ];
+  });
   return h(Section, { title: "Stages" },
-    h(Table, { head: ["elements", "", "ended", "state", "time"], rows }));
+    h(Table, { head: ["", "", "elements", "", "time", ""], rows }));
 }
 
 function Material({ one, level }) {
@@ -99,51 +73,57 @@ function Material({ one, level }) {
 }
 
 function Failures({ page, dagId, runId }) {
-  if (!page.failed.length) return null;
-  return h("div", { style: { color: TONES.bad, marginTop: 8 } }, "Failed: ",
-    page.failed.map((task) =>
-      h("a", {
-        key: task, href: taskPath(dagId, runId, task),
-        style: { textDecoration: "underline", marginRight: 12 },
-      }, task)));
+  return page.failed.map((one) =>
+    h("div", { key: one.task_id, style: { color: COLOURS.bad, marginTop: 8 } },
+      "Failed: ", h(Link, { href: taskPath(dagId, runId, one.task_id) }, one.task_id),
+      one.cause ? h("pre", {
+        style: { whiteSpace: "pre-wrap", fontFamily: "inherit", margin: "2px 0 0 12px" },
+      }, one.cause) : null));
 }
 
-function Links({ links }) {
-  return h("div", { style: { margin: "8px 0" } }, links.map((link) =>
-    h("a", {
-      key: link.label, href: link.href, target: "_blank", rel: "noopener noreferrer",
-      style: { textDecoration: "underline", marginRight: 16 },
-    }, link.label)));
+function Networks({ page }) {
+  if (!page.networks.length && !page.curves.length) return null;
+  return h(Section, { title: "Networks" },
+    page.networks.length ? h(Table, {
+      head: ["network", "error on the test set: squared, in units of the ranges, summed"],
+      rows: page.networks.map((n) => [n.name, n.error]),
+    }) : null,
+    page.curves.length ? h("div", null, "Loss over the epochs: ", page.curves.map((one) =>
+      h(Link, { key: one.label, href: one.href, outside: true }, one.label))) : null);
 }
 
 function Campaign({ dagId, runId }) {
-  const { page, asOf, trouble } = useCampaign(dagId, runId);
-  if (!page) return h("div", { style: { padding: 16 } }, trouble || "Looking …");
+  const query = { dag_id: dagId, run_id: runId };
+  const ended = (page) => ["success", "failed"].includes(page.state);
+  const { page, asOf, trouble } = useData("hpc/campaign/data", query, ended);
+  if (!page) return h("div", { style: QUIET }, trouble || "Looking …");
   if (!page.campaign) {
-    return h("div", { style: { padding: 16, opacity: 0.7 } },
-      "This DAG run has not opened a campaign's run.",
+    return h("div", { style: { padding: 16 } },
+      h("div", { style: { opacity: 0.7 } }, page.failed.length
+        ? "The campaign could not be opened."
+        : "This DAG run has not opened a campaign's run."),
       h(Failures, { page, dagId, runId }));
   }
-  const named = (rows) => rows.map((row) => [row.label, row.value]);
   return h("div", { id: "campaign-page", style: { padding: 16, overflow: "auto" } },
     h("h2", { style: { fontSize: "1.3em", fontWeight: 600 } }, `${page.name}, ${page.run_id}`),
-    h("p", { style: { borderLeft: `4px solid ${TONES[page.verdict.tone]}`, paddingLeft: 8 } },
+    h("p", { style: { borderLeft: `4px solid ${COLOURS[page.verdict.tone]}`, paddingLeft: 8 } },
       page.verdict.words),
     h(Failures, { page, dagId, runId }),
-    h(Links, { links: page.links }),
-    trouble ? h("div", { style: { color: TONES.bad } }, trouble) : h(Age, { since: asOf }),
+    h("div", { style: { margin: "8px 0" } }, page.links.map((link) =>
+      h(Link, { key: link.label, href: link.href, outside: true }, link.label))),
+    trouble ? h("div", { style: { color: COLOURS.bad } }, trouble) : h(Age, { since: asOf }),
     page.materials.length ? h(Section, { title: "Materials" },
       h("div", { style: { display: "flex", flexWrap: "wrap" } }, page.materials.map((one) =>
         h(Material, { key: one.name + one.by, one, level: page.level })))) : null,
     h(Stages, { page, dagId, runId }),
-    page.networks.length ? h(Section, { title: "Networks, by their error on the test set" },
-      h(Table, {
-        head: ["network", "sum over the targets, in units of their ranges, squared"],
-        rows: page.networks.map((n) => [n.name, n.error]),
-      })) : null,
+    h(Networks, { page }),
     Object.keys(page.records).length ? h(Section, { title: "Records by status" },
-      h(Table, { head: ["status", "records"], rows: Object.entries(page.records) })) : null,
-    h(Section, { title: "Cost" }, h(Table, { head: ["", ""], rows: named(page.usage) })));
+      h(Table, {
+        head: ["status", "records"],
+        rows: Object.entries(page.records).map(([status, n]) => [status, count(n)]),
+      })) : null,
+    h(Section, { title: "Cost" },
+      h(Table, { head: ["", ""], rows: page.usage.map((row) => [row.label, row.value]) })));
 }
 
 globalThis.Campaign = Campaign;

@@ -31,7 +31,7 @@ def open_run(folder: Path, name: str = "trial") -> RunFolder[Path]:
     """A run folder that knows its campaign, beside shipped code: the trial job solves shards."""
     workspace = Workspace(folder)
     run = workspace.run(name)
-    campaign = load(Campaign, CHECKOUT / "dags" / "campaigns" / "demo.yaml")
+    campaign = load(Campaign, CHECKOUT / "dags" / "campaigns" / "single_sheet.yaml")
     publish_model(run.campaign, FrozenCampaign(run_id=name, campaign=campaign, code_sha256=CODE))
     ship(workspace.code(CODE), HERE / "trial_job.py")
     return run

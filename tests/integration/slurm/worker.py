@@ -20,7 +20,7 @@ def main(request: Path) -> int:
     from operators.array.operator import HpcArrayJobOperator
 
     context = {
-        "ti": SimpleNamespace(**asked["ti"]),
+        "ti": SimpleNamespace(**asked["ti"], xcom_push=lambda key, value: None),
         "task_state_store": TaskState(Path(asked["state"])),
     }
     try:

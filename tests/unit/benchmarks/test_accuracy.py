@@ -32,7 +32,7 @@ def linear_records(campaign: Campaign, count: int, seed: int) -> Records:
 
 @pytest.mark.parametrize("forces", [False, True])
 def test_a_network_learns_from_records(monkeypatch: pytest.MonkeyPatch, forces: bool) -> None:
-    campaign = load(Campaign, Path("dags/campaigns/demo.yaml"))
+    campaign = load(Campaign, Path("dags/campaigns/single_sheet.yaml"))
     monkeypatch.setattr(trained, "PACES", {"mlp": (Pace(0, 30, 16),)})
     train, test = linear_records(campaign, 200, 1), linear_records(campaign, 50, 2)
     noise = campaign.noise.strain, campaign.noise.force_relative

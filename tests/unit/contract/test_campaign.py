@@ -13,7 +13,7 @@ from hpc_jobs.contract.loading import load, merge, parse
 
 def test_every_shipped_campaign_is_valid_and_names_existing_clusters(campaigns, clusters):
     files = sorted(campaigns.glob("*.yaml"))
-    assert {file.stem for file in files} >= {"demo", "hlrs"}
+    assert {file.stem for file in files} >= {"demo", "hlrs", "single_sheet"}
     for file in files:
         campaign = load(Campaign, file)
         assert campaign.name == file.stem
@@ -181,13 +181,13 @@ def test_demo_is_at_least_the_size_it_promises(campaigns):
 )
 def test_a_wrong_campaign_is_refused(campaigns, overrides, key, value, remedy):
     with pytest.raises(ConfigurationError) as refusal:
-        load(Campaign, campaigns / "demo.yaml", overrides)
+        load(Campaign, campaigns / "single_sheet.yaml", overrides)
     message = str(refusal.value)
     assert key in message and value in message and remedy in message
 
 
 def test_a_campaign_of_three_targets_takes_the_default_networks(campaigns):
-    document = yaml.safe_load((campaigns / "demo.yaml").read_text())
+    document = yaml.safe_load((campaigns / "single_sheet.yaml").read_text())
     document["material"]["yield_function"] = "barlat89"
     document["targets"] = {"MP1": "r0", "MP2": "r45", "MP3": "r90"}
     document["training"]["networks"] = [{"kind": "multitask_cnn"}]
@@ -208,7 +208,7 @@ def test_a_campaign_of_three_targets_takes_the_default_networks(campaigns):
 )
 def test_a_table_that_is_no_hardening_curve_is_refused(campaigns, strains, stresses, said):
     table = {"law": "tabulated", "plastic_strains": strains, "stresses_mpa": stresses}
-    document = yaml.safe_load((campaigns / "demo.yaml").read_text())
+    document = yaml.safe_load((campaigns / "single_sheet.yaml").read_text())
     document["material"]["hardening"] = table
     with pytest.raises(ConfigurationError, match=re.escape(said)):
         parse(Campaign, document, source="demo")
@@ -216,12 +216,12 @@ def test_a_table_that_is_no_hardening_curve_is_refused(campaigns, strains, stres
 
 @pytest.mark.parametrize("name", ["native", "my_lab.lsdyna", "my_lab.lsdyna:SOLVER"])
 def test_a_solver_is_one_of_ours_or_yours(campaigns, name):
-    assert load(Campaign, campaigns / "demo.yaml", {"solver": name}).solver == name
+    assert load(Campaign, campaigns / "single_sheet.yaml", {"solver": name}).solver == name
 
 
 def test_a_search_survives_its_json(campaigns):
     space = {"mlp": {"width": [8, 64], "depth": [1, 3], "fixed": {"dropout": 0.1}}}
-    campaign = load(Campaign, campaigns / "demo.yaml", searching(space))
+    campaign = load(Campaign, campaigns / "single_sheet.yaml", searching(space))
     assert Campaign.model_validate_json(campaign.model_dump_json()) == campaign
     network = campaign.search.space.mlp.network({"width": 16, "depth": 2}, epochs=3)
     assert (network.hidden, network.dropout, network.epochs) == ((16, 16), 0.1, 3)
@@ -230,14 +230,14 @@ def test_a_search_survives_its_json(campaigns):
 def test_the_documented_search_is_one(campaigns):
     page = campaigns.parents[1] / "docs" / "hyperparameter-search.md"
     [block] = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
-    search = load(Campaign, campaigns / "demo.yaml", yaml.safe_load(block)).search
+    search = load(Campaign, campaigns / "single_sheet.yaml", yaml.safe_load(block)).search
     assert search.space.mlp and search.space.multitask_cnn
 
 
 def test_all_mistakes_are_named_at_once(campaigns):
     overrides = {"name": "Ä", "description": "", "surprise": 1}
     with pytest.raises(ConfigurationError) as refusal:
-        load(Campaign, campaigns / "demo.yaml", overrides)
+        load(Campaign, campaigns / "single_sheet.yaml", overrides)
     assert len(str(refusal.value).splitlines()) == 3
 
 
@@ -260,7 +260,7 @@ def test_overrides_merge_mappings_and_replace_the_rest():
 
 
 def test_the_fingerprint_follows_the_content(campaigns):
-    demo = load(Campaign, campaigns / "demo.yaml")
+    demo = load(Campaign, campaigns / "single_sheet.yaml")
     same = Campaign.model_validate_json(demo.model_dump_json())
-    other = load(Campaign, campaigns / "demo.yaml", {"design": {"seed": 1}})
+    other = load(Campaign, campaigns / "single_sheet.yaml", {"design": {"seed": 1}})
     assert demo.fingerprint == same.fingerprint != other.fingerprint

@@ -34,7 +34,7 @@ def test_coordinates_stand_in_one_order() -> None:
 
 
 def test_a_campaign_in_which_all_is_fixed_is_what_it_was(campaigns: Path) -> None:
-    campaign = load(Campaign, campaigns / "demo.yaml")
+    campaign = load(Campaign, campaigns / "single_sheet.yaml")
     assert campaign.family.is_single_sheet
     assert isinstance(campaign.material.hardening, HockettSherby)
     assert campaign.family.material_of(()) == campaign.material
@@ -97,7 +97,7 @@ def test_a_records_values_are_its_tests() -> None:
 def with_material(**changes: Any) -> Campaign:
     document = yaml.safe_load(DEMO.read_text())
     document["material"] = {**document["material"], **changes}
-    return parse(Campaign, document, "demo.yaml")
+    return parse(Campaign, document, "single_sheet.yaml")
 
 
 def test_laws_have_ranges_too() -> None:
@@ -146,18 +146,22 @@ def test_what_is_wrong_is_said_by_key_value_and_remedy(change: Any, words: str) 
 def test_stresses_in_pascal_are_noticed(campaigns: Path) -> None:
     curve = {"saturation_stress_mpa": 1125.76e6, "yield_stress_mpa": 317.907e6}
     with pytest.raises(ConfigurationError, match="first yield is at"):
-        load(Campaign, campaigns / "demo.yaml", {"material": {"hardening": curve}})
+        load(Campaign, campaigns / "single_sheet.yaml", {"material": {"hardening": curve}})
 
 
 def test_an_end_displacement_in_metres_is_noticed(campaigns: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"is 0.0009, 3e-05 of the length.*millimetres"):
-        load(Campaign, campaigns / "demo.yaml", {"specimens": {"end_displacement_mm": 0.0009}})
+        load(
+            Campaign,
+            campaigns / "single_sheet.yaml",
+            {"specimens": {"end_displacement_mm": 0.0009}},
+        )
 
 
 def test_pieces_are_a_records_not_a_campaigns(campaigns: Path) -> None:
     pieces = {"specimens": {"pieces": [{"angle_deg": 1}, {}, {}]}}
     with pytest.raises(ConfigurationError, match="in the section nuisance"):
-        load(Campaign, campaigns / "demo.yaml", pieces)
+        load(Campaign, campaigns / "single_sheet.yaml", pieces)
 
 
 def test_output_times_are_as_many_as_said_and_increase() -> None:

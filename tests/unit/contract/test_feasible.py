@@ -12,7 +12,7 @@ CAMPAIGNS = Path(__file__).parents[3] / "dags" / "campaigns"
 
 
 def demo(**changes) -> Campaign:
-    return load(Campaign, CAMPAIGNS / "demo.yaml", changes)
+    return load(Campaign, CAMPAIGNS / "single_sheet.yaml", changes)
 
 
 @pytest.mark.parametrize("name", sorted(file.name for file in CAMPAIGNS.glob("*.yaml")))

@@ -63,7 +63,7 @@ def test_what_cannot_be_tested_is_refused(specimens, words):
 )
 def test_a_mixture_that_makes_no_sense_is_refused(campaigns, overrides, words):
     with pytest.raises(ConfigurationError) as refusal:
-        load(Campaign, campaigns / "demo.yaml", overrides)
+        load(Campaign, campaigns / "single_sheet.yaml", overrides)
     for word in words:
         assert word in str(refusal.value)
 
@@ -85,7 +85,7 @@ def test_a_straight_strip_needs_no_notch():
 
 def test_a_level_is_frozen_with_its_numbers(campaigns):
     overrides = {"specimens": {"mesh": "production"}, "design": {"mesh_shares": {"fine": 0.02}}}
-    campaign = load(Campaign, campaigns / "demo.yaml", overrides)
+    campaign = load(Campaign, campaigns / "single_sheet.yaml", overrides)
     assert campaign.specimens.mesh == MESH_LEVELS["production"]
     assert '"level":"production","along":' in campaign.model_dump_json()
     assert Campaign.model_validate_json(campaign.model_dump_json()) == campaign

@@ -19,7 +19,7 @@ from hpc_jobs.fem.materials.yield_locus import biaxial, mechanical_values, r_val
 from hpc_jobs.fem.materials.yld2000_2d import Yld2000
 from hpc_jobs.fem.records.shards import Assignment, solve_shard
 
-DEMO = Path(__file__).parents[3] / "dags" / "campaigns" / "demo.yaml"
+DEMO = Path(__file__).parents[3] / "dags" / "campaigns" / "single_sheet.yaml"
 
 
 @pytest.fixture

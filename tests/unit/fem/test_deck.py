@@ -178,7 +178,7 @@ def test_solvers_elsewhere_are_found_by_name(
         backend_of("my_lab.codes:SOLVER")
     own = {"solver": "my_lab.codes:SOLVER"}
     with pytest.raises(SolverMissing, match="ask me"):
-        prepare(load_yaml(Campaign, CAMPAIGNS / "demo.yaml", own))
+        prepare(load_yaml(Campaign, CAMPAIGNS / "single_sheet.yaml", own))
     for name in ("my_lab.other", "my_lab.codes:OTHER", "nothing"):
         with pytest.raises(SolverMissing, match="cannot be imported"):
             backend_of(name)

@@ -15,7 +15,7 @@ from hpc_jobs.fem.native.library import Library
 from hpc_jobs.fem.native.simulation import NativeSimulation
 from hpc_jobs.fem.records.shards import Assignment, solve_shard
 
-DEMO = Path(__file__).parents[3] / "dags" / "campaigns" / "demo.yaml"
+DEMO = Path(__file__).parents[3] / "dags" / "campaigns" / "single_sheet.yaml"
 MIXED = {
     "solver": "native",
     "specimens": {

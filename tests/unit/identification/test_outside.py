@@ -45,7 +45,7 @@ def test_too_few_simulations_are_said_to_be_too_few(
 
 def test_points_are_adopted_once_as_the_next_round(tmp_path: Path) -> None:
     sizes = {"design": {"train_records": 8, "test_records": 8}}
-    campaign = load(Campaign, DAGS / "campaigns" / "demo.yaml", sizes)
+    campaign = load(Campaign, DAGS / "campaigns" / "single_sheet.yaml", sizes)
     run = RunFolder(tmp_path)
     publish_model(run.campaign, FrozenCampaign(run_id="r", campaign=campaign, code_sha256="0" * 64))
     choose_round(run, campaign, 0, None)

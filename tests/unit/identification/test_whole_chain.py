@@ -9,9 +9,11 @@ from pathlib import Path
 import h5py
 import pytest
 
+from hpc_jobs.cards import CARDS
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.facts import DesignFacts
 from hpc_jobs.contract.gate import Comparison
+from hpc_jobs.contract.identified import IdentifiedSheet
 from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.records import (
@@ -24,6 +26,7 @@ from hpc_jobs.contract.specimen import Mesh
 from hpc_jobs.contract.validation import Estimates, Verdict
 from hpc_jobs.measurement.file import write_measurement
 from hpc_jobs.measurement.virtual_experiment import virtual_experiment
+from hpc_jobs.measurement_page.sentence import answer
 
 ROOT = Path(__file__).parents[3]
 
@@ -141,3 +144,40 @@ def _check(run: RunFolder[Path]) -> None:
     assert refined["dp780"].parameters is not None, refined["dp780"].outside
     assert refined["dp780"].covariance is not None
     assert verdict.refined["dp780"].intervals and verdict.refined["dp780"].errors["strain_rms"] > 0
+    _check_pages(run)
+
+
+def _check_pages(run: RunFolder[Path]) -> None:
+    """Every measurement has a page; who is answered also a sheet, cards, and the tools' doors."""
+    sheet = read_model(IdentifiedSheet, run.sheet("first", "dp780"))
+    assert sheet.method == "surrogate" and sheet.run_id == "run"
+    assert all(one.half_width for one in sheet.parameters.values())
+    page = run.page("first", "dp780").read_text()
+    judgement = read_model(Verdict, run.verdict("first")).refined["dp780"]
+    [found] = [
+        one
+        for one in read_model(Estimates, run.estimates("first")).refined
+        if one.measurement == "dp780"
+    ]
+    assert answer(sheet, judgement, found.examination) in page
+    assert "not answered" in run.page("first", "aa2090").read_text()
+    assert not run.sheet("first", "aa2090").exists()
+    if sheet.verdict != "fail":
+        assert len(list(run.cards("first", "dp780").iterdir())) == len(CARDS)
+    printed = tool("card", str(run.root), "dp780", "--format", "ls-dyna-133", "--force")
+    assert "*MAT_BARLAT_YLD2000" in printed.stdout
+    missing = tool("card", str(run.root), "aa2090")
+    assert missing.returncode == 1 and "did not answer" in missing.stderr
+    out = run.root / "again.html"
+    told = tool("report", str(run.root), "dp780", "--out", str(out))
+    assert told.returncode == 0 and told.stdout.startswith("dp780 has r0 = "), told.stderr
+    assert "α1" in out.read_text() and out.stat().st_size > 100_000
+    again = tool("report", str(run.root), "dp780", "--out", str(out))
+    assert again.returncode == 1 and "is there already" in again.stderr
+
+
+def tool(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hpc_jobs.tools", *arguments],
+        cwd=ROOT, text=True, capture_output=True, check=False,
+    )  # fmt: skip

@@ -46,7 +46,7 @@ def context() -> ForkServerContext:
 def designed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose points are chosen and whose shard is not yet solved."""
     root = tmp_path_factory.mktemp("designed")
-    campaign = load(Campaign, ROOT / "dags" / "campaigns" / "demo.yaml", OVERRIDES)
+    campaign = load(Campaign, ROOT / "dags" / "campaigns" / "single_sheet.yaml", OVERRIDES)
     frozen = FrozenCampaign(run_id="small", campaign=campaign, code_sha256="ab" * 32)
     publish_model(RunFolder(root).campaign, frozen)
     choose_round(RunFolder(root), campaign, 0, None)

@@ -39,7 +39,7 @@ SMALL = {
 
 
 def make_run(folder: Path) -> RunFolder[Path]:
-    campaign = load(Campaign, ROOT / "dags" / "campaigns" / "demo.yaml", SMALL)
+    campaign = load(Campaign, ROOT / "dags" / "campaigns" / "single_sheet.yaml", SMALL)
     run = RunFolder(folder)
     frozen = FrozenCampaign(run_id="small", campaign=campaign, code_sha256="ab" * 32)
     publish_model(run.campaign, frozen)
@@ -124,7 +124,7 @@ def test_a_shard_holds_its_rows_and_explains_itself(
 ) -> None:
     run, output = undisturbed
     chosen = read_round(run, 0)
-    campaign = load(Campaign, ROOT / "dags" / "campaigns" / "demo.yaml", SMALL)
+    campaign = load(Campaign, ROOT / "dags" / "campaigns" / "single_sheet.yaml", SMALL)
     facts = manifest(run, 1).facts
     assert facts["records"] == 50
     assert sum(facts["by_status"].values()) == 50

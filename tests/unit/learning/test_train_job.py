@@ -62,7 +62,7 @@ def test_both_jobs_end_to_end(run, campaign, index, network):
     assert lines[0]["kind"] == "run" and lines[0]["name"] == f"first-{network}"
     assert lines[-1] == {"kind": "end", "status": "FINISHED"}
     metrics = {(line["key"], line["step"]) for line in lines if line["kind"] == "metric"}
-    for key in ("train/loss", "val/loss", "val_mp1/mse", "val_mp8/mse"):
+    for key in ("loss/train", "loss/validation", "val_mp1/mse", "val_mp8/mse"):
         assert {step for name, step in metrics if name == key} == set(range(1, 7))
     for line in lines:
         if line["kind"] == "artifact":
@@ -82,7 +82,7 @@ def test_a_network_that_the_campaign_does_not_have(run, campaign):
     assert result.outcome == "failed" and "choose 0 to 1" in result.message
 
 
-def curve(spool, key="val/loss"):
+def curve(spool, key="loss/validation"):
     lines = map(json.loads, spool.read_text().splitlines())
     found = {line["step"]: line["value"] for line in lines if line.get("key") == key}
     return [found[step] for step in sorted(found)]
@@ -106,9 +106,9 @@ def test_two_ranks_of_torchrun_train_as_one_and_report_once(run, campaign):
     one, two = (run.job(name).spool / f"{name}-mlp.jsonl" for name in ("one", "two"))
     assert len(curve(one)) == 6
     assert curve(two) == pytest.approx(curve(one), rel=1e-4)
-    assert curve(two, "train/loss") == pytest.approx(curve(one, "train/loss"), rel=1e-4)
+    assert curve(two, "loss/train") == pytest.approx(curve(one, "loss/train"), rel=1e-4)
     assert two.read_text().count('"kind": "run"') == 1
-    assert {0 <= wait <= 1 for wait in curve(two, "io/input_wait")} == {True}
+    assert {0 <= wait <= 1 for wait in curve(two, "speed/input_wait_share")} == {True}
 
 
 def test_a_terminated_training_leaves_a_checkpoint_and_resumes_from_it(run, campaign):
@@ -124,7 +124,7 @@ def test_a_terminated_training_leaves_a_checkpoint_and_resumes_from_it(run, camp
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
         wait_until(
             lambda: (
-                process.poll() is not None or (spool.exists() and "train/loss" in spool.read_text())
+                process.poll() is not None or (spool.exists() and "loss/train" in spool.read_text())
             ),
             what="the training has begun",
         )

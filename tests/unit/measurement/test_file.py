@@ -90,7 +90,7 @@ def test_a_measurement_of_another_campaign_is_refused_field_by_field(
     assert "specimens.angles_deg is (0.0, 30.0, 90.0)" in lines[0]
     assert "specimens.geometries.0.width_mm is 22.0" in lines[1]
     assert "specimens.patches.region_length_mm is 11.0" in lines[2]
-    assert "material.exponent is 8.0, campaign 'demo' simulates 6.0" in lines[3]
+    assert "material.exponent is 8.0, campaign 'single_sheet' simulates 6.0" in lines[3]
 
 
 def test_the_mesh_may_differ_from_the_campaigns(

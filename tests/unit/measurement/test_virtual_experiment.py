@@ -20,7 +20,11 @@ from tests.harness.families import small_family
 
 FINE = Mesh(along=24, across=12)
 MEASUREMENTS = Path(__file__).parents[3] / "dags" / "measurements"
-SHIPPED = ("dp780", "tr1180", "aa2090")
+CAMPAIGNS = Path(__file__).parents[3] / "dags" / "campaigns"
+SHIPPED = [
+    *(("single_sheet", f"single-{alloy}") for alloy in ("dp780", "tr1180", "aa2090")),
+    *(("demo", alloy) for alloy in ("dp780", "tr1180", "dp600", "dc04", "aa6022", "aa2090")),
+]
 
 
 @pytest.fixture(scope="module")
@@ -113,16 +117,16 @@ def test_the_script_writes_what_it_says(
     np.testing.assert_allclose(written.strains, rows[:, 3:5].T.ravel(), atol=5.1e-7)
 
 
-@pytest.mark.parametrize("name", SHIPPED)
-def test_what_ships_fits_the_demo_campaign(demo: Path, name: str) -> None:
-    campaign = load(Campaign, demo)
+@pytest.mark.parametrize(("of", "name"), SHIPPED)
+def test_what_ships_fits_its_campaign(of: str, name: str) -> None:
+    campaign = load(Campaign, CAMPAIGNS / f"{of}.yaml")
     path = MEASUREMENTS / f"{name}.h5"
     measurement = read_for(campaign, path)
     assert name in campaign.validation.measurements
     assert path.stat().st_size < 100 * 1024
     mesh, own = measurement.header.specimens.mesh, campaign.specimens.mesh
     assert mesh.elements >= 4 * own.elements
-    expected = "outside" if name == "aa2090" else "inside"
+    expected = "outside" if name.endswith("aa2090") else "inside"
     truth = measurement.header.truth
     assert position(truth, campaign.design.box, campaign.validation.limits) == expected
 
@@ -138,9 +142,10 @@ def test_the_shipped_example_can_be_imported(tmp_path: Path, demo: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", SHIPPED)
-def test_what_ships_is_what_the_script_writes(tmp_path: Path, demo: Path, name: str) -> None:
-    script.main([str(tmp_path), name, "--campaign", str(demo)])
+@pytest.mark.parametrize(("of", "name"), SHIPPED)
+def test_what_ships_is_what_the_script_writes(tmp_path: Path, of: str, name: str) -> None:
+    alloy, campaign = name.removeprefix("single-"), CAMPAIGNS / f"{of}.yaml"
+    script.main([str(tmp_path), alloy, "--campaign", str(campaign), "--name", name])
     new = read_measurement(tmp_path / f"{name}.h5")
     shipped = read_measurement(MEASUREMENTS / f"{name}.h5")
     np.testing.assert_allclose(new.strains, shipped.strains, atol=2e-5)  # .04 noise

@@ -122,7 +122,7 @@ class Cluster:
     def _ship(self) -> None:
         """The code folder holds the real contract and element, and a made-up job."""
         ship(Workspace(self.workspace).code(CODE), HERE / "tiny_job.py")
-        campaign = load(Campaign, CHECKOUT / "dags" / "campaigns" / "demo.yaml")
+        campaign = load(Campaign, CHECKOUT / "dags" / "campaigns" / "single_sheet.yaml")
         frozen = FrozenCampaign(run_id="demo-1", campaign=campaign, code_sha256=CODE)
         self.run.campaign.parent.mkdir(parents=True)
         self.run.campaign.write_text(frozen.model_dump_json())
@@ -190,7 +190,9 @@ def context() -> dict[str, Any]:
         task_id="simulate.solve_shard",
         map_index=-1,
         max_tries=3,
+        pushed={},
     )
+    ti.xcom_push = ti.pushed.__setitem__
     return {"ti": ti, "task_state_store": StateStore()}
 
 

@@ -1,24 +1,29 @@
 """`campaign`: what is asked for, what is shown meanwhile, what is printed in the end."""
 
 import io
-import json
+import re
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
-from hpc_jobs.contract.layout import RunFolder
-from hpc_jobs.contract.run import RunHandle, SiteHandle
-from hpc_jobs.job_folder.folder import ElementProgress
-from hpc_jobs.job_folder.writer import publish_progress
+from hpc_jobs.contract.report import (
+    ArrayProgress,
+    CampaignReport,
+    ErrorsByTarget,
+    NetworkErrors,
+    UsageReport,
+)
+from operators.pages.speedup import speedup_report
 from quickstart.campaign import follow as follow_module
 from quickstart.campaign.command import WrongSetting, conf
-from quickstart.campaign.follow import follow
+from quickstart.campaign.follow import follow, told
 from quickstart.campaign.result import comparison, print_result
 from quickstart.campaign.run import CampaignFailed, CampaignRun, form_fields
-from tests.harness.reports import REPORT
+from tests.harness.reports import REPORT, SCORE
 
 FORM = {"campaign", "train_records", "angles_deg", "overrides"}
 
@@ -57,10 +62,14 @@ def test_a_wrong_setting_is_refused_with_a_remedy(setting: str, remedy: str) -> 
         conf("demo", [setting], FORM)
 
 
+def printed(report: CampaignReport, width: int) -> list[str]:
+    console = Console(width=width, record=True, file=io.StringIO())
+    print_result(report, console)
+    return console.export_text().splitlines()
+
+
 def test_the_result_says_everything_and_that_a_network_loses() -> None:
-    console = Console(width=110, record=True, file=io.StringIO())
-    print_result(REPORT, console)
-    text = console.export_text()
+    text = "\n".join(printed(REPORT, 110))
     assert "1190 ok, 10 necked (of 1200)" in text
     assert "multitask_cnn beats mean: its error is 20.0 times lower; better on 2 of 2" in text
     assert "multitask_cnn LOSES to pca_ridge: its error is 2.0 times higher; better on 0" in text
@@ -69,37 +78,72 @@ def test_the_result_says_everything_and_that_a_network_loses() -> None:
     assert "0.792 ± 0.021 (0.800)" in text and "FAIL" in text  # refined, with its interval
     assert "aa2090: outside the <trained> range [r_value_0]" in text
     assert "mlp beats mean: its error is 50.0 times lower" in text
-    [header] = [line for line in text.splitlines() if "target" in line and "┃" in line]
-    columns = [column.strip() for column in header.strip("┃").split("┃")]
-    assert columns == ["target", "multitask_cnn", "mlp", "mean", "pca_ridge"]  # each one once
     assert "gate: t1-mlp: not promoted: [it] failed" in text
 
 
-def test_a_comparison_of_equals_names_no_winner() -> None:
-    assert comparison("cnn", 1.0, "mean", 1.0) == "cnn equals mean"
+def test_the_core_hours_are_told_at_the_end() -> None:
+    usage = UsageReport(tries=9, core_hours=1.234, efficiency=0.5, mean_queue_wait_s=3.0)
+    text = " ".join(printed(REPORT.model_copy(update={"usage": usage}), 80))
+    assert "used: 1.23 core-hours granted, 50% of them busy; 9 array elements" in text
 
 
-def handle(workspace: Path) -> RunHandle:
-    return RunHandle(
-        run_id="demo-1",
-        campaign="demo",
-        code_sha256="c" * 64,
-        sites={"cpu": SiteHandle(cluster="cpu", workspace=str(workspace))},
-        networks=2,
-        measurements=3,
-        resources={},
-        allowed_loss=0.0,
-        tries_per_element=2,
-        mlflow_experiment="demo",
-        mlflow_run_id="0",
+@pytest.mark.parametrize("width", [60, 80])
+def test_every_name_is_whole_and_stands_once_in_a_narrow_terminal(width: int) -> None:
+    """Eight targets, six alloys, and baselines of networks with and without forces."""
+    targets = [f"MP{number}" for number in range(1, 9)]
+    errors = {"sum": 0.123456, "per_target": dict.fromkeys(targets, 0.0123456)}
+    names = ("pca_ridge", "pca_ridge_quadratic")
+    seen = {name: ErrorsByTarget.model_validate(errors) for name in names}
+    other = ErrorsByTarget.model_validate(errors | {"sum": 0.2})
+    cnn = NetworkErrors.model_validate(errors | {"baselines": seen})
+    mlp = NetworkErrors.model_validate(errors | {"baselines": dict.fromkeys(names, other)})
+    alloy = REPORT.verdict.measurements["dp780"]
+    alloys = {f"alloy-{number}": alloy for number in range(6)}
+    verdict = REPORT.verdict.model_copy(update={"measurements": alloys, "notes": {}})
+    report = REPORT.model_copy(
+        update={"networks": {"multitask_cnn": cnn, "mlp": mlp}, "verdict": verdict}
     )
+    report = report.model_copy(
+        update={"speedup": speedup_report(SCORE, 100, UsageReport(core_hours=1), UsageReport())}
+    )
+    lines = printed(report, width)
+    assert max(map(cell_len, lines)) <= width
+    text = "\n".join(lines)
+    assert "…" not in text
+    rows = [line.split("  ")[0] for line in lines]
+    for name in ("multitask_cnn", "mlp", "pca_ridge", "pca_ridge (mlp)", "pca_ridge_quadratic"):
+        assert name in rows
+    for head in (*targets, *alloys):
+        assert re.search(rf"\b{head}\b", text)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (1.0, "cnn equals mean"),
+        (0.999, "cnn beats mean: its error is less than 1% lower"),
+        (0.96, "cnn beats mean: its error is 4% lower"),
+        (0.25, "cnn beats mean: its error is 4.0 times lower"),
+        (1.001, "cnn LOSES to mean: its error is less than 1% higher"),
+        (1.04, "cnn LOSES to mean: its error is 4% higher"),
+        (1.999, "cnn LOSES to mean: its error is 2.0 times higher"),
+    ],
+)
+def test_a_small_difference_is_not_1_0_times(error: float, words: str) -> None:
+    assert comparison("cnn", error, "mean", 1.0) == words
+
+
+PROGRESS = ArrayProgress(
+    as_of=0.0, elements=3, running=2, pending=1, work_done=140, work_planned=300, unit="records",
+    rate_per_s=4.0, left_s=40.0,
+)  # fmt: skip
 
 
 class Airflow:
     """The API of an Airflow that has one run; replies are those of 3.3, cut to what is read."""
 
-    def __init__(self, workspace: Path) -> None:
-        self.workspace = workspace
+    def __init__(self) -> None:
+        self.progress: ArrayProgress | None = PROGRESS
         self.states = ["running", "success"]
         self.requests: list[tuple[str, str, Any]] = []
         self.refusal, self.code = "", 400
@@ -110,8 +154,11 @@ class Airflow:
         if self.down:
             self.down -= 1
             raise httpx.ConnectError("refused")
-        if path.endswith("/open_run/xcomEntries/return_value"):
-            return {"value": handle(self.workspace).model_dump(mode="json")}
+        if path.endswith("/simulate.solve_shards/xcomEntries/progress") and self.progress:
+            return {"value": self.progress.model_dump(mode="json")}
+        if path.endswith("/xcomEntries/progress"):
+            request = httpx.Request("GET", path)
+            raise httpx.HTTPStatusError("", request=request, response=httpx.Response(404))
         if path.endswith("/report/xcomEntries/return_value"):
             return {"value": REPORT.model_dump(mode="json")}
         if path == "dags/hybrid_campaign/tasks":
@@ -153,15 +200,8 @@ class Airflow:
 
 
 @pytest.fixture
-def airflow(tmp_path: Path) -> Airflow:
-    job = RunFolder(tmp_path / "demo-1").job("simulate-solve-shards-0123456789")
-    job.root.mkdir(parents=True)
-    intent = {"dag_id": "hybrid_campaign", "task_id": "simulate.solve_shards"}
-    job.intent.write_text(json.dumps(intent | {"run_id": "manual__1"}))
-    job.elements(0).write_text("0\n1\n2\n")
-    for element, done in enumerate((100, 40)):
-        publish_progress(job, element, ElementProgress(done, 100, "records"))
-    return Airflow(tmp_path)
+def airflow() -> Airflow:
+    return Airflow()
 
 
 def test_a_run_is_unpaused_and_triggered_with_its_conf(airflow: Airflow) -> None:
@@ -184,14 +224,37 @@ def test_what_airflow_refuses_is_said_in_its_words(airflow: Airflow) -> None:
         CampaignRun.trigger(airflow, {"train_records": -1})  # type: ignore[arg-type]
 
 
-def test_progress_adds_up_elements_and_those_that_have_not_begun(airflow: Airflow) -> None:
-    snapshot = CampaignRun(airflow, "manual__1").look()  # type: ignore[arg-type]
+def test_progress_is_that_of_all_elements_as_planned(airflow: Airflow) -> None:
+    run = CampaignRun(airflow, "manual__1")  # type: ignore[arg-type]
+    snapshot = run.look()
     assert [task.name for task in snapshot.tasks] == ["open_run", "simulate.solve_shards", "report"]
-    assert str(snapshot.progress["simulate.solve_shards"]) == "140 of 300 records"
+    assert list(snapshot.progress) == ["simulate.solve_shards"]
+    assert told(snapshot.progress["simulate.solve_shards"]) == "140 of 300 records, 40 s left"
+    airflow.progress = None  # cleared for another try: the last word counts
+    assert run.look().progress == snapshot.progress
 
 
-def test_jobs_of_other_runs_of_the_same_folder_are_not_counted(airflow: Airflow) -> None:
-    assert CampaignRun(airflow, "manual__2").look().progress == {}  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"work_planned": 0, "done": 2}, "2 of 3 elements, 40 s left"),
+        ({"left_s": 8000.0, "failed": 1}, "140 of 300 records, 1 failed, 2.2 h left"),
+        ({"left_s": None}, "140 of 300 records"),
+        ({"trouble": "login"}, "140 of 300 records; login"),
+        ({"done": 3, "work_done": 12_000, "work_planned": 12_000}, "12,000 of 12,000 records"),
+    ],
+)
+def test_progress_says_what_is_planned_failed_and_left(changes: dict[str, Any], words: str) -> None:
+    assert told(PROGRESS.model_copy(update=changes)) == words
+
+
+def test_tasks_that_have_ended_are_not_asked_again(airflow: Airflow) -> None:
+    airflow.states = ["success"]
+    run = CampaignRun(airflow, "manual__1")  # type: ignore[arg-type]
+    run.look()
+    before = len(airflow.requests)
+    run.look()
+    assert not [one for one in airflow.requests[before:] if one[1].endswith("/progress")]
 
 
 def test_an_api_server_that_is_away_for_a_while_is_waited_for(

@@ -52,4 +52,4 @@ def test_a_campaign_of_one_sheet_has_nothing_to_report(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with pytest.raises(SystemExit, match="one material and no nuisances"):
-        main([str(ROOT / "dags" / "campaigns" / "demo.yaml")])
+        main([str(ROOT / "dags" / "campaigns" / "single_sheet.yaml")])

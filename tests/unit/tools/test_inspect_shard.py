@@ -42,7 +42,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A shard of which one sheet is unphysical."""
     build(environment=dict(os.environ))
     run = RunFolder(tmp_path_factory.mktemp("run"))
-    campaign = load(Campaign, ROOT / "dags" / "campaigns" / "demo.yaml", OVERRIDES)
+    campaign = load(Campaign, ROOT / "dags" / "campaigns" / "single_sheet.yaml", OVERRIDES)
     parameters = 1 + 0.05 * np.random.default_rng(3).uniform(-1, 1, (ROWS, 8))
     parameters[2] = (2.0, 0.5, 1.5, 1.0, 1.0, 0.5, 1.0, 1.0)
     work = Assignment(
@@ -73,7 +73,7 @@ def test_the_job_tells_and_draws(published: Path, tmp_path: Path) -> None:
         [sys.executable, "-m", "hpc_jobs.tools.inspect_shard", published, "--figure", figure],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    campaign = load(Campaign, ROOT / "dags" / "campaigns" / "demo.yaml", OVERRIDES)
+    campaign = load(Campaign, ROOT / "dags" / "campaigns" / "single_sheet.yaml", OVERRIDES)
     for said in (
         "shard 7 of round 0",
         f"demo, fingerprint {campaign.fingerprint[:12]}",
@@ -142,7 +142,7 @@ def replace_by_text(path: Path) -> None:
 
 
 def replace_by_a_measurement(path: Path) -> None:
-    shutil.copy(ROOT / "dags" / "measurements" / "dp780.h5", path)
+    shutil.copy(ROOT / "dags" / "measurements" / "single-dp780.h5", path)
     publish_manifest(manifest_of(path), "shard", [path])
 
 

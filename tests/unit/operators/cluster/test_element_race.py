@@ -43,7 +43,7 @@ def start(run: Path, job_id: str) -> "subprocess.Popen[bytes]":
 
 
 def test_of_many_duplicates_one_works(tmp_path: Path) -> None:
-    campaign = load(Campaign, CHECKOUT / "dags" / "campaigns" / "demo.yaml")
+    campaign = load(Campaign, CHECKOUT / "dags" / "campaigns" / "single_sheet.yaml")
     frozen = FrozenCampaign(run_id="demo-1", campaign=campaign, code_sha256="c" * 64)
     (tmp_path / "campaign.json").write_text(frozen.model_dump_json())
     processes = [start(tmp_path, f"{number}_0") for number in range(4)]

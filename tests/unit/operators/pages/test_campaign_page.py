@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hpc_jobs.contract.report import RoundPlan
+from hpc_jobs.contract.report import ArrayProgress, RoundPlan
 from operators.pages.campaign_page import Task, campaign_document
 from tests.harness.reports import GATE, REPORT, array_report
 
@@ -43,6 +43,21 @@ def test_what_is_under_way_is_counted_against_what_is_planned(handle):
     assert page["materials"] == [] and page["links"] == []
 
 
+def test_what_is_under_way_is_shown_live_with_planned_totals(handle):
+    told = ArrayProgress(
+        as_of=1.0, elements=15, done=6, running=2, pending=7, work_done=4200,
+        work_planned=10_300, unit="records", rate_per_s=12.0, left_s=508.0,
+    )  # fmt: skip
+    live = Task("simulate.solve_shards", "deferred", progress=told.model_dump(mode="json"))
+    [stage] = campaign_document([*tasks(handle)[:2], live], "running")["stages"]
+    assert (stage["planned"], stage["done"], stage["running"]) == (15, 6, 2)
+    assert (stage["live"]["work_done"], stage["live"]["work_planned"]) == (4200, 10_300)
+    solved = array_report("solve_shard", elements=15, done=15).model_dump(mode="json")
+    after = Task(live.task_id, "success", 1.0, solved, live.progress)
+    [stage] = campaign_document([*tasks(handle)[:2], after], "running")["stages"]
+    assert stage["done"] == 15 and "live" not in stage, "its report counts more than its progress"
+
+
 def test_a_refusal_is_said_in_words_with_the_champion_before(handle):
     page = campaign_document(ended(handle), "success", "http://mlflow")
     assert page["verdict"]["tone"] == "bad"
@@ -75,10 +90,12 @@ def test_links_lead_to_report_run_and_model(handle):
 
 
 def test_a_failed_run_names_its_failed_tasks_whatever_came_before(handle):
-    failed = Task("train.train_networks", "failed")
+    failed = Task("train.train_networks", "failed", cause="4 of 4: no such network")
     after = Task("validate.identify", "upstream_failed")
     page = campaign_document(tasks(handle, failed, after), "failed")
-    assert page["verdict"]["tone"] == "bad" and page["failed"] == ["train.train_networks"]
+    assert page["verdict"]["tone"] == "bad" and page["failed"] == [
+        {"task_id": "train.train_networks", "cause": "4 of 4: no such network"}
+    ]
 
 
 def test_a_dag_run_without_a_campaign_says_so():

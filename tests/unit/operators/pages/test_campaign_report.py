@@ -2,6 +2,7 @@
 
 import base64
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -9,11 +10,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from hpc_jobs.contract.identified import IdentifiedSheet
 from hpc_jobs.contract.report import UsageReport
 from operators.pages.campaign_report import error_table, log_campaign_page, render
 from operators.pages.speedup import log_speedup, speedup_figure, speedup_metrics, speedup_report
 from operators.runs.run import folder_of
 from tests.harness.reports import CNN, GATE, MLP, REPORT, RIDGE, SCORE, VERDICT
+from tests.unit.cards.conftest import campaign, demo, parameters, sheet
+
+__all__ = ["campaign", "demo", "parameters", "sheet"]
 
 PNG = b"\x89PNG\r\n\x1a\n only its first bytes are looked at here"
 NOTHING: dict[str, Any] = {"networks": [], "alloys": {}}
@@ -56,24 +61,35 @@ def test_what_learning_was_worth_by_hand() -> None:
     network = found.answers["network"]
     assert found.lookups[0] == 2  # the measurements of this campaign
     assert network.effective_speedup(2) == pytest.approx(10 * 102 / (0.1 * 2 + 150))
+    assert network.cost_ratio(2) == pytest.approx(10 * 2 / (0.1 * 2 + 150))
+    assert network.cost_ratio(15) < 1 <= network.cost_ratio(16), "it crosses 1 at the break-even"
     assert network.limit == pytest.approx(100) and network.break_even == 16
     assert found.answers["surrogate"].sequential_s == pytest.approx(0.05)
-    assert "never" in found.rows[1]  # the refinement is slower than FEM updating
+    [pays] = [row for row in found.rows if row[0].startswith("cheaper from")]
+    assert pays[2] == "never"  # the refinement is slower than FEM updating
+    labels = [row[0] for row in found.rows]
+    assert labels.index("cost ratio at 2") < labels.index("Fox's S at 2")
     metrics = speedup_metrics(found)
-    assert metrics["speedup/network/at_1000"] == pytest.approx(10 * 1100 / 250)
+    assert metrics["speedup/network/fox_s_at_1000"] == pytest.approx(10 * 1100 / 250)
+    assert metrics["speedup/network/cost_ratio_at_1000"] == pytest.approx(10 * 1000 / 250)
     assert metrics["speedup/network/break_even"] == 16
     assert "speedup/refinement/break_even" not in metrics
     page = render(REPORT.model_copy(update={"speedup": found}), NOTHING)
-    assert "network for FEM updating 10 s 0.1 s 6.79 44 99.9 100 16" in text_of(page)
+    text = text_of(page)
+    assert "classical answer 10 s 10 s 0.05 s learned answer 0.1 s 20 s 0.0001 s" in text
+    assert "cost ratio at 2 0.133" in text and "Fox's S at 2 6.79" in unescape(text)
     svg = base64.b64decode(re.findall(r"svg\+xml;base64,([^\"]+)", page)[0]).decode()
     words = [element.text or "" for element in ElementTree.fromstring(svg).iter()]
     assert sum("pays from" in word for word in words) == 2
     [axes] = speedup_figure(found).axes
     curves = {
-        line.get_label(): line.get_ydata() for line in axes.lines if len(line.get_xdata()) > 9
+        line.get_label(): line.get_ydata()
+        for line in axes.lines
+        if len(line.get_xdata()) > 9 and line.get_linestyle() == "-"
     }
     assert len(curves) == 3
     [rising] = [curve for label, curve in curves.items() if label.startswith("network")]
+    assert rising[0] < 1 < rising[-1], "nobody gains by a single answer"
     assert np.all(np.diff(np.asarray(rising)) >= 0), "the more lookups, the faster"
     assert rising[-1] > 10 * rising[0]
 
@@ -107,4 +123,36 @@ def test_it_lands_in_mlflow_with_its_figures_inside(bench: Any) -> None:
     assert [file.path for file in figures] == ["figures/speedup.svg"]
     page = Path(client.download_artifacts(run.mlflow_run_id, path)).read_text()
     assert page.count(base64.b64encode(PNG).decode()) == 3
-    assert not re.search(r'(src|href)="(?!data:)', page)  # nothing outside the page is needed
+    assert not re.search(r'(src|href)="(?!data:|#)', page)  # nothing outside the page is needed
+
+
+def test_it_begins_with_the_answers_and_publishes_pages_and_cards(
+    bench: Any, sheet: IdentifiedSheet
+) -> None:
+    run = bench.open()
+    folder = folder_of(run.run_id, run.sites["cpu"])
+    named = sheet.model_copy(update={"measurement": "dp780"})
+    with bench.connect("cpu") as hook:
+        hook.write(str(folder.sheet("v1", "dp780")), named.model_dump_json().encode())
+        hook.write(str(folder.page("v1", "dp780")), b"<p>a 'page' of its own</p>")
+        hook.write(str(folder.cards("v1", "dp780") / "dp780_mat133.k"), b"*MAT_BARLAT_YLD2000")
+    path = log_campaign_page(run, REPORT, bench.mlflow, bench.connect)
+    client = bench.mlflow.require()
+    page = Path(client.download_artifacts(run.mlflow_run_id, path)).read_text()
+    text = text_of(page)
+    r45 = sheet.quantities["r_value_45"].value
+    assert f"{r45:.3f} ± 0.020" in text.partition("Test errors")[0]
+    assert f"α1 MP1 {sheet.parameters['alpha1'].value:.4f} ± 0.0100" in text
+    assert text.index("Answers") < text.index("Settings") < text.index("Records")
+    assert "*MAT_BARLAT_YLD2000" in page and "Hardening: given by the campaign" in text
+    assert 'srcdoc="&lt;p&gt;a &#39;page&#39;' in page
+    logged = {file.path for file in client.list_artifacts(run.mlflow_run_id, "measurements")}
+    assert logged == {"measurements/dp780.html"}
+    cards = {file.path for file in client.list_artifacts(run.mlflow_run_id, "cards/dp780")}
+    assert cards == {"cards/dp780/dp780_mat133.k"}
+
+
+def test_a_retraining_has_a_report_without_records() -> None:
+    report = REPORT.model_copy(update={"records_by_status": {}})
+    text = text_of(render(report, NOTHING))
+    assert "Retraining of demo" in text and "simulated:" not in text

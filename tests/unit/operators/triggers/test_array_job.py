@@ -63,6 +63,7 @@ def test_serialisation_round_trip() -> None:
         "submitted": 1795188236.5,
         "held_back": False,
         "first_poll_s": 10.0,
+        "work": 10_300,
     }
     path, kept = twin(ArrayJobTrigger(**values)).serialize()
     assert kept == values

@@ -1,0 +1,85 @@
+"""Progress that people see: planned totals, a rate that outages do not spoil, a bounded size."""
+
+import json
+
+import pytest
+
+from hpc_jobs.job_folder.probes import Scan
+from operators.array.operator import HpcArrayJobOperator
+from operators.cluster.ledger import Snapshot, by_results
+from operators.triggers.progress import PROGRESS, Meter, Throttle
+
+
+def snapshot(done: int, elements: int, work: tuple[int, int, str] | None = None) -> Snapshot:
+    rest = elements - done
+    return Snapshot(elements, done, {}, running=rest, pending=0, unknown=0, progress=work)
+
+
+def test_elements_that_have_not_spoken_are_part_of_the_whole():
+    """Never "4200 of 4200 records" with nine elements pending."""
+    scan = Scan(done=frozenset(range(6)), progress=(4200, 4200, "records"), speakers=6)
+    seen = by_results(15, scan, {})
+    assert seen.progress == (4200, 10_500, "records")
+    assert "4200 of 10500 records" in seen.line
+    progress = Meter(work=10_300).read(seen, 0.0)
+    assert (progress.work_done, progress.work_planned) == (4200, 10_300)
+
+
+def test_rate_and_time_left_are_those_of_the_work():
+    meter = Meter()
+    first = meter.read(snapshot(0, 10, (0, 1000, "records")), 100.0)
+    assert first.rate_per_s is None and first.left_s is None
+    later = meter.read(snapshot(2, 10, (200, 1000, "records")), 150.0)
+    assert (later.rate_per_s, later.left_s) == (4.0, 200.0)
+
+
+def test_without_reports_elements_are_what_is_counted():
+    meter = Meter()
+    meter.read(snapshot(0, 10), 0.0)
+    later = meter.read(snapshot(5, 10), 10.0)
+    assert (later.rate_per_s, later.left_s, later.work_planned) == (0.5, 10.0, 0)
+
+
+def test_the_time_of_an_outage_does_not_slow_the_rate():
+    meter = Meter()
+    assert meter.trouble("no route", 0.0) is None
+    meter.read(snapshot(0, 10), 0.0)
+    away = meter.trouble("no route to host", 10.0)
+    assert away is not None and away.trouble == "no route to host" and away.rate_per_s is None
+    meter.read(snapshot(1, 10), 1000.0)
+    assert meter.read(snapshot(2, 10), 1001.0).rate_per_s == 1.0
+
+
+def test_nothing_is_left_when_every_element_is_done():
+    assert Meter(work=100).read(snapshot(2, 2, (98, 98, "records")), 1.0).work_done == 100
+
+
+@pytest.mark.parametrize("elements", [3, 100_000])
+def test_its_size_is_bounded(elements):
+    busy = Snapshot(
+        elements, 1, {}, running=1, pending=elements, unknown=0,
+        progress=(10**9, 10**12, "ü" * 500), waits="x" * 5000,
+    )  # fmt: skip
+    progress = Meter().read(busy, 1e9)
+    assert len(json.dumps(progress.model_dump(mode="json")).encode()) < 1024
+
+
+def test_no_more_is_published_than_a_person_can_see():
+    meter, throttle = Meter(), Throttle()
+    said = [throttle.lets_through(meter.read(snapshot(n, 100), 1000.0 + n)) for n in range(11)]
+    assert said == [n % 5 == 0 for n in range(11)]
+    end = meter.read(snapshot(100, 100), 1011.0)
+    assert throttle.lets_through(end, last=True)
+    assert not throttle.lets_through(end, last=True)
+
+
+def test_a_worker_leaves_the_progress_of_its_job_with_the_task(cluster, context):
+    run = cluster.handle()
+    task = HpcArrayJobOperator(
+        task_id="t", job="solve_shard", run=run, elements=3, work=30, deferrable=True
+    )
+    task.execute(context)
+    told = context["ti"].pushed[PROGRESS]
+    assert (told["elements"], told["done"], told["work_done"], told["work_planned"]) == (
+        3, 3, 30, 30,
+    )  # fmt: skip
