@@ -17,7 +17,7 @@ def runs(bench):
     """The full campaign's run, then a toy's, both completed."""
     full, toy = (
         bench.open("demo-1"),
-        bench.open("toy-1", overrides={"design": {"train_records": 600}}),
+        bench.open("toy-1"),
     )
     for run in (full, toy):
         finish_run(run, mlflow=bench.mlflow)
