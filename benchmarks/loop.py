@@ -45,8 +45,9 @@ REFERENCE = 400
 
 # ------------------------------------------------------------------------------ the gate
 
-HARDNESS, OWN, LUCK = 0.9, 0.35, 0.10
+HARDNESS, OWN, LUCK = 0.9, 0.35, 0.05
 """Of losses' logarithms: between records, of a network at a record, of a network at a sheet."""
+SIZES = (300, 1000, 3000, 5000, 8000)
 COMPARISONS = 1000
 DRAWS = 200
 
@@ -58,19 +59,24 @@ def losses(random: np.random.Generator, hardness: FloatArray, error: float) -> t
 
 
 def network(
-    random: np.random.Generator, hardness: FloatArray, error: float, sheets: FloatArray, sha: str
+    random: np.random.Generator,
+    hardness: FloatArray,
+    error: float,
+    sheets: FloatArray,
+    draws: FloatArray,
+    sha: str,
 ) -> Contestant:
     """Make a network up; sheets (k,): how much worse it is at each measured sheet than on average.
 
-    Where it has luck at a sheet and where not is its own, as after another training.
+    draws (k, DRAWS): how hard each draw of noise is there, for every network. Where it has luck at
+    a sheet and where not is its own, as after another training.
     """
     records = len(hardness)
     answers = {}
     for number, worse in enumerate(sheets):
         luck = np.exp(LUCK * random.standard_normal() - LUCK**2 / 2)
-        noise = np.exp(HARDNESS * random.standard_normal(DRAWS) - HARDNESS**2 / 2)
-        values = error * worse * luck * noise
-        answers[f"sheet{number}"] = SheetAnswers(losses=tuple(values.tolist()))
+        values = losses(random, draws[number], error * worse * luck)
+        answers[f"sheet{number}"] = SheetAnswers(losses=values)
     inside = random.binomial(records, 0.9)
     return Contestant(
         run_id="run",
@@ -96,8 +102,9 @@ def promoted(kind: str, records: int, count: int) -> float:
     for seed in range(count):
         random = np.random.default_rng([seed, records])
         hardness = np.exp(HARDNESS * random.standard_normal(records) - HARDNESS**2 / 2)
-        old = network(random, hardness, 0.02, np.ones(SHEETS), "a")
-        new = network(random, hardness, 0.02 * error, sheets, "b")
+        draws = np.exp(HARDNESS * random.standard_normal((SHEETS, DRAWS)) - HARDNESS**2 / 2)
+        old = network(random, hardness, 0.02, np.ones(SHEETS), draws, "a")
+        new = network(random, hardness, 0.02 * error, sheets, draws, "b")
         foreign = kind == "other test set"
         comparison = Comparison(
             validation="v",
@@ -117,7 +124,7 @@ def promoted(kind: str, records: int, count: int) -> float:
 def gate(count: int) -> None:
     """Print how often the gate errs."""
     print(f"gate: {count} comparisons each, errors' logarithms vary by {OWN} a record and network")
-    for records in (300, 1000, 3000):
+    for records in SIZES:
         power = promoted("better", records, count // 5)
         print(f"  {records} test records: 5 % better is promoted in {power:.1%}")
         if power > 0.9:
