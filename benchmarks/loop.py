@@ -219,7 +219,7 @@ def cloud_at(campaign: Campaign, natural: Natural, u: FloatArray, spread: FloatA
     return Cloud("posteriors", places[:1], np.ones(1), wide[None], beyond=True)
 
 
-def active(start: int, repeats: int, cache: Path) -> None:
+def active(start: int, repeats: int, sheets: int, cache: Path) -> None:
     """Print the distance to the FEM's own answer after so many further records a sheet, by way."""
     campaign = load(Campaign, CAMPAIGN, {"design": {"later_rounds": {"posteriors": 0.8}}})
     noise = campaign.noise.strain, campaign.noise.force_relative
@@ -230,11 +230,12 @@ def active(start: int, repeats: int, cache: Path) -> None:
     }
     natural = Natural.of(campaign)
     for repeat in range(repeats):
-        sheets = draw(campaign, TRAIN, 500_000 + 1000 * repeat, SHEETS)
-        truths = solved(campaign, sheets.parameters, sheets.sheet)
-        sobol = records_of(campaign, _even(campaign, 100_000 + 5000 * repeat, max(ADDED) * SHEETS))
-        shaken = records_of(campaign, _random(campaign, repeat, max(ADDED) * SHEETS))
-        unsure = _disagreeing(campaign, first, noise, max(ADDED) * SHEETS, repeat)
+        drawn = draw(campaign, TRAIN, 500_000 + 1000 * repeat, sheets)
+        truths = solved(campaign, drawn.parameters, drawn.sheet)
+        most = max(ADDED) * sheets
+        sobol = records_of(campaign, _even(campaign, 100_000 + 5000 * repeat, most))
+        shaken = records_of(campaign, _random(campaign, repeat, most))
+        unsure = _disagreeing(campaign, first, noise, most, repeat)
         for sheet in range(len(truths)):
             strains = truths.strains[sheet].astype(np.float64)
             forces = truths.forces[sheet]
@@ -246,9 +247,9 @@ def active(start: int, repeats: int, cache: Path) -> None:
             for added in ADDED:
                 shares = {
                     "targeted": aimed.rows(np.arange(min(added, len(aimed)))),
-                    "Sobol": sobol.rows(np.arange(added * SHEETS)),
-                    "random": shaken.rows(np.arange(added * SHEETS)),
-                    "disagreement": unsure.rows(np.arange(min(added * SHEETS, len(unsure)))),
+                    "Sobol": sobol.rows(np.arange(added * sheets)),
+                    "random": shaken.rows(np.arange(added * sheets)),
+                    "disagreement": unsure.rows(np.arange(min(added * sheets, len(unsure)))),
                 }
                 for way, more in shares.items():
                     got, _ = local_answer(join(first, more), noise, strains, forces)
@@ -345,6 +346,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=COMPARISONS, help="comparisons a kind")
     parser.add_argument("--start", type=int, default=1000, help="records that fill the box")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--sheets", type=int, default=SHEETS, help="of interest, in each repeat")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "yieldloop-loop")
     options = parser.parse_args()
     logging.disable(logging.INFO)
@@ -353,7 +355,7 @@ def main() -> None:
     if "drift" in options.parts:
         drift(max(options.count // 5, 20))
     if "active" in options.parts:
-        active(options.start, options.repeats, options.cache)
+        active(options.start, options.repeats, options.sheets, options.cache)
 
 
 if __name__ == "__main__":
