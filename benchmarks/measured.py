@@ -182,6 +182,39 @@ def spike(truth: Truth) -> tuple[FloatArray, FloatArray]:
     return strains, forces
 
 
+def changed(**what: Any) -> Mistake:
+    """Write one specimen's values down wrongly; see `_changed`."""
+    return lambda truth: _changed(truth, **what)
+
+
+def _changed(
+    truth: Truth,
+    *,
+    force_spike: bool = False,
+    exchanged: bool = False,
+    mirrored: bool = False,
+    frozen: bool = False,
+    blank: bool = False,
+    early: bool = False,
+) -> tuple[FloatArray, FloatArray]:
+    strains, forces = (values.copy() for values in truth.pull())
+    patches = truth.specimens.patches
+    if force_spike:
+        forces[2, 6] *= 1.3
+    if exchanged:
+        strains[:, 0, :, [4, 6]] = strains[:, 0, :, [6, 4]]
+    if mirrored:
+        order = np.arange(patches.count).reshape(patches.along, patches.across)[:, ::-1].ravel()
+        strains[:, 1] = strains[:, 1][:, order]
+    if frozen:
+        strains[:, 2, 4, 5:] = strains[:, 2, 4, 4:5]
+    if blank:
+        strains[:, 1, :, 6] = 0.0
+    if early:
+        forces[0, :-1] = forces[0, 1:]
+    return strains, forces
+
+
 def without_forces(mistake: Mistake) -> Mistake:
     """Measure strains alone."""
     return lambda truth: (mistake(truth)[0], None)
@@ -208,6 +241,15 @@ MISTAKES: dict[str, Mistake] = {
     "patches transposed": transposed,
     "lost patches as 0": zeros,
     "a spike": spike,
+    "a spike in the forces": changed(force_spike=True),
+    "two frames of one specimen swapped": changed(exchanged=True),
+    "specimen 45 seen from behind": changed(mirrored=True),
+    "a frozen patch": changed(frozen=True),
+    "zeros in one frame": changed(blank=True),
+    "forces of one specimen a time early": changed(early=True),
+    "strain window of 2 mm, strains alone": without_forces(windowed),
+    "scale wrong by 3 %, strains alone": without_forces(scaled),
+    "notch 10.1 mm, strains alone": without_forces(off(notch_width_mm=0.1)),
 }
 
 
@@ -272,7 +314,7 @@ def row(name: str, truth: Truth, seed: int) -> str:
 def before(truth: Truth, exact: Campaign, measurement: Measurement) -> str:
     """Tell the answer of one who takes all for exact: rms, error, verdict."""
     try:
-        found = examine(exact, measurement, swaps=False)
+        found = examine(exact, measurement, mistakes=False)
     except Unsimulated:
         return "- | - | withheld"
     error, deviation, _ = errors(truth, found)

@@ -23,6 +23,9 @@ class NuisancePriors(Frozen):
     angle_deg: Deviation = 0.5
     patch_along_mm: Deviation = 0.05
     patch_across_mm: Deviation = 0.05
+    axis_deg: Annotated[
+        Deviation, Field(description="the patches' axes are turned against the strip's")
+    ] = 0.05
     scale: Annotated[Deviation, Field(description="of all lengths in the pictures; shared")] = 0.003
     window_mm2: Annotated[
         Deviation, Field(description="square of the strains' own window, beyond the patch")
@@ -31,6 +34,9 @@ class NuisancePriors(Frozen):
         Deviation, Field(description="share of the end displacement that the machine takes; shared")
     ] = 0.003
     start_mm: Annotated[Deviation, Field(description="displacement when all begins")] = 0.002
+    force_late_mm: Annotated[
+        Deviation, Field(description="displacement by which forces are read late")
+    ] = 0.001
     force_offset_n: Deviation = 20.0
     force_gain: Annotated[Deviation, Field(description="relative; shared")] = 0.005
     hardening_level: Annotated[

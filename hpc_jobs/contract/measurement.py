@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from hpc_jobs.contract.frozen import Frozen, Slug
+from hpc_jobs.contract.frozen import Frozen, Positive, Slug
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.contract.training import Noise
@@ -113,6 +113,22 @@ class MeasurementHeader(Frozen):
     ]
     noise: Annotated[Noise, Field(description="of this measurement, one standard deviation")]
     truth: Truth | None = None
+    extensometer_mm: Annotated[
+        dict[str, Positive],
+        Field(
+            description="specimen's label -> half the distance of two lines of the field by which "
+            "the ends' displacements were told, as an isotropic sheet of the material would have it"
+        ),
+    ] = {}
+    noise_shared: Annotated[
+        float,
+        Field(
+            ge=0,
+            lt=1,
+            description="share of the variance of strains that all times of a patch have alike: "
+            "the unloaded pictures' own noise",
+        ),
+    ] = 0.0
     notes: Annotated[
         tuple[str, ...], Field(description="what the import found and did, a sentence each")
     ] = ()

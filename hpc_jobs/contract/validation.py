@@ -143,6 +143,14 @@ class Estimate(Frozen):
         Field(description="fem: outside the box, by the engine itself"),
     ] = "network"
     simulations: Annotated[int, Field(ge=0, description="that this answer cost")] = 0
+    imputed: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="strains that were not measured and that a network was given as draws of "
+            "the law of the simulated records; its answer is as much less sure",
+        ),
+    ] = 0
     examination: Annotated[
         Examination | None, Field(description="of a refinement, by the engine")
     ] = None

@@ -15,7 +15,7 @@ It is a property of the campaign: `publish_mesh_bias` simulates it once and leav
 folder, where every later step reads it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -31,6 +31,7 @@ from hpc_jobs.contract.records import publish, publish_manifest, read_manifest
 from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.fem.record import Record
+from hpc_jobs.measurement.measured import Measurement
 
 KIND = "mesh_bias"
 
@@ -115,6 +116,16 @@ def refined(specimens: Specimens, factor: int) -> Specimens:
     numbers = {"along": factor * mesh.along, "across": factor * mesh.across}
     finer = mesh.model_copy(update={"level": "refined", **numbers})
     return specimens.model_copy(update={"mesh": finer})
+
+
+def on_mesh(measurement: Measurement, bias: MeshBias) -> Measurement:
+    """Carry a measurement over to the campaign's mesh."""
+    forces = measurement.forces
+    return replace(
+        measurement,
+        strains=measurement.strains + bias.strains,
+        forces=None if forces is None else forces * (1 + bias.forces),
+    )
 
 
 def _isotropic(material: Material, specimens: Specimens, solver: str) -> Record:

@@ -195,6 +195,11 @@ def judge(
         reasons = _answer_mistakes(found, truth, errors, failure, box, limits, estimate.method)
         verdict = "fail" if reasons else "pass" if truth else "answered"
         doubts = estimate.examination.reservations if estimate.examination else ()
+        if estimate.imputed:
+            doubts += (
+                f"{estimate.imputed} strains were not measured; the network was given what the "
+                "simulated records make of the others, and its intervals are as much wider",
+            )
         if verdict == "answered" and doubts:
             verdict = "reservations"
         reasons += doubts

@@ -1,15 +1,20 @@
 """Ask a trained network for the parameters behind every measurement, and refine its answers."""
 
 import argparse
+from functools import cache
+from pathlib import Path
 
 from hpc_jobs.contract.answers import derived_names
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.facts import IdentifiedFacts
+from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.records import publish_model
 from hpc_jobs.contract.validation import Estimate, Estimates
+from hpc_jobs.forward.records import training_records
 from hpc_jobs.identification.by_family import FamilyIdentifier
 from hpc_jobs.identification.by_network import identify
 from hpc_jobs.identification.by_surrogate import Identifier
+from hpc_jobs.identification.imputation import RecordsLaw
 from hpc_jobs.identification.mesh_bias import publish_mesh_bias
 from hpc_jobs.identification.nuisances.answer import with_examination
 from hpc_jobs.identification.timing import Refinement, time_network, time_refinement
@@ -33,7 +38,8 @@ def work(job: element.Element) -> IdentifiedFacts:
             f"targets are {', '.join(asked)}; train a network of this campaign"
         )
     bias = publish_mesh_bias(job.run, campaign)
-    answers = identify(campaign, network, measurements, bias)
+    law = cache(lambda: _law(job.run))
+    answers = identify(campaign, network, measurements, bias, law)
     lookups = time_network(campaign, network, measurements[0], bias)
     refined: tuple[Estimate, ...] = ()
     if campaign.validation.refine:
@@ -60,6 +66,12 @@ def work(job: element.Element) -> IdentifiedFacts:
     job.progress(len(measurements), len(measurements), "measurements")
     outside = tuple(estimate.measurement for estimate in answers if estimate.outside)
     return IdentifiedFacts(measurements=len(measurements), outside=outside)
+
+
+def _law(run: RunFolder[Path]) -> RecordsLaw:
+    """Take the law of the run's simulated records."""
+    _, records = training_records(run)
+    return RecordsLaw.of(records.strains, records.forces)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -28,6 +28,8 @@ class Symmetry:
     along_mm: float  # offset of the patches from the field's centre
     across_mm: float
     left_rms: float  # what no offset explains, strain
+    along_sd_mm: float = 0.0
+    across_sd_mm: float = 0.0
 
     def __str__(self) -> str:
         return (
@@ -55,8 +57,13 @@ def symmetry(exx: Values, patches: Patches) -> Symmetry | None:
     basis = np.column_stack([slope[good] for slope in slopes])
     offsets, *_ = np.linalg.lstsq(basis, odd[good], rcond=1e-6)
     left = odd[good] - basis @ offsets
+    freedom = max(len(left) // 2 - 2, 1)  # each pair is there twice
+    size = np.sqrt((left @ left) / 2 / freedom)
+    along_sd, across_sd = size * np.sqrt(np.diag(np.linalg.pinv(basis.T @ basis / 2)))
     # Patches to the right of the field's centre see its value further right: f(x + offset)
-    return Symmetry(-float(offsets[0]), -float(offsets[1]), float(np.sqrt(np.mean(left**2))))
+    rms = float(np.sqrt(np.mean(left**2)))
+    sds = float(along_sd), float(across_sd)
+    return Symmetry(-float(offsets[0]), -float(offsets[1]), rms, *sds)
 
 
 def check_field(strains: Values, expected: Values, patches: Patches, told: str) -> list[str]:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.specimen import Patches, TensileTest
+from hpc_jobs.measurement.centring import centred
 from hpc_jobs.measurement.exported import Recognised, recognise, to_log
 from hpc_jobs.measurement.extensometer import Extensometer, widest
 from hpc_jobs.measurement.formats.fields import open_frames
@@ -20,6 +21,7 @@ from hpc_jobs.measurement.strain import PatchFit
 Values = NDArray[np.float64]
 Progress = Callable[[int, int], None]  # frames read, frames in all
 
+CENTRED_BY = (0.6, 0.8)  # of the loaded frames, beside the last
 STILL = 0.03  # of the largest extension; an unloaded frame that is stretched more is loaded
 
 
@@ -36,6 +38,7 @@ class Watched:
     extensions: Values  # (frames,) mm
     shares: Values  # (frames, patches) of the points that belong there
     scatter: Values  # (frames,) mm, of displacements about the fits, median of the patches
+    spread: Values  # (frames, 2, patches) of strains over that of a point's displacement, 1/mm
     kept: NDArray[np.int64]  # (frames,)
     lost: NDArray[np.int64]  # (frames,)
     times: Values | None  # (frames,) s, as the frames carry them
@@ -81,8 +84,11 @@ def watch(
         origin=None if files.origin == "notch" else files.origin,
         angle_deg=files.axis_angle_deg,
     )
+    fit = PatchFit(patches, files.smallest_share)
+    if placement.margin_mm is not None:  # found at the edges
+        placement = centred(placement, _loaded(source, files.unloaded_frames, last), fit)
     extensometer = widest([reference, last], placement, test.geometry)
-    seen = _seen(source, files, placement, extensometer, PatchFit(patches, files.smallest_share))
+    seen = _seen(source, files, placement, extensometer, fit)
     rows = [_row(seen, number, len(source), progress) for number in range(len(source))]
     extensions = np.array([row.extension for row in rows])
     _check_still(rows, extensions, files.unloaded_frames)
@@ -97,6 +103,7 @@ def watch(
         extensions=extensions,
         shares=np.array([row.shares for row in rows]),
         scatter=np.array([row.scatter for row in rows]),
+        spread=np.array([row.spread for row in rows]),
         kept=np.array([row.kept for row in rows]),
         lost=np.array([row.lost for row in rows]),
         times=_carried([row.time_s for row in rows]),
@@ -108,6 +115,13 @@ def watch(
         translation_mm=translation,
         notes=(*source.facts.notes, *placement.notes),
     )
+
+
+def _loaded(source: Source, unloaded: int, last: Frame) -> list[Frame]:
+    """Return some frames of the loaded specimen, the last one among them."""
+    count = len(source)
+    numbers = {unloaded + int(share * (count - 1 - unloaded)) for share in CENTRED_BY}
+    return [*(source.read(number) for number in sorted(numbers - {count - 1})), last]
 
 
 def _scale(facts: Facts, files: SpecimenFiles) -> float:
@@ -133,6 +147,7 @@ class _Row:
     extension: float
     shares: Values
     scatter: float
+    spread: Values
     kept: int
     lost: int
     time_s: float | None
@@ -165,6 +180,7 @@ def _row(seen: _Seen, number: int, frames: int, progress: Progress) -> _Row:
         extension=seen.extensometer.extension(frame, seen.placement),
         shares=found.share,
         scatter=float(np.median(scatter)) if len(scatter) else np.nan,
+        spread=found.spread,
         kept=len(frame.points),
         lost=frame.lost,
         time_s=frame.time_s,

@@ -27,6 +27,7 @@ from hpc_jobs.measurement.outputs import (
     check_peak,
     find_moments,
     forces_at,
+    shared_in_time,
     strains_at,
 )
 from hpc_jobs.measurement.scene import compared, output_times
@@ -35,6 +36,9 @@ from hpc_jobs.measurement.series import Series, SpecimenFiles
 Values = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]  # specimen's label, frames read, frames in all
 
+TRIGGERED_MM = 5e-4  # by which forces are late at most where clocks are one
+KNEE_MM = 3e-3  # by which a sheet yields sooner or later than the isotropic one that sets clocks
+LINES_SD = 1.5e-3  # relative, of an end displacement told by the lines of the right sheet
 LEAST_FORCE_NOISE = 1e-3  # relative; the class of a good load cell
 
 
@@ -117,6 +121,13 @@ def import_specimen(
     travel_sd = float(np.hypot(expected.spread(scene.half_length_mm), scene.travel_sd))
     knowledge = known_of_specimen(files, travel_sd, watched, campaign)
     forces = _forces(files, watched, moments, record, joined)
+    if record is not None and joined is not None:
+        knowledge |= {
+            f"force_late_mm@{test.label.replace(' ', '-')}": (
+                0.0,
+                _late_sd(joined, moments.at(record.frame_s), displacements),
+            )
+        }
     if joined is not None:
         check_peak(extensions, joined.forces, wanted[-1], joined.scatter_n, curve, told)
     like = expected.strains(displacements)
@@ -181,6 +192,14 @@ def _forces(
     )
 
 
+def _late_sd(joined: Joined, times_s: Values, displacements: Values) -> float:
+    """Displacement, mm, by which forces may be late: as far as the clocks' shift is not known."""
+    if not joined.shift_sd_s or len(times_s) < 2:
+        return TRIGGERED_MM
+    speed = (displacements[-1] - displacements[0]) / max(times_s[-1] - times_s[0], 1e-9)
+    return float(np.hypot(joined.shift_sd_s * speed, KNEE_MM))
+
+
 def _notes(
     watched: Watched, noise: Noise, joined: Joined | None, forces: Forces | None
 ) -> list[str]:
@@ -240,7 +259,9 @@ def _measurement(
             "material": campaign.sheet.fixed and campaign.sheet.fixed.model_dump(),
             "specimens": specimens.model_dump(),
             "noise": _stated(campaign.noise, deviation, imported).model_dump(),
-            "knowledge": {**_together(imported), **sheet},
+            "knowledge": {**_together(imported, campaign), **sheet},
+            "noise_shared": max(shared_in_time(one.noise, one.moments) for one in imported),
+            "extensometer_mm": _lines(imported, campaign),
             "notes": [*not_told(sheet, campaign), *(n for one in imported for n in one.notes)],
         },
         source=name,
@@ -254,10 +275,20 @@ def _measurement(
     )
 
 
-def _together(imported: list[Imported]) -> dict[str, Known]:
+def _lines(imported: list[Imported], campaign: Campaign) -> dict[str, float]:
+    """Half the distance of each specimen's lines, where the sheet to compare with is known."""
+    if campaign.sheet.fixed is None:
+        return {}
+    return {one.label: one.watched.extensometer.half_length_mm for one in imported}
+
+
+def _together(imported: list[Imported], campaign: Campaign) -> dict[str, Known]:
     """Knowledge of all specimens; of what they share, the least certain one's."""
     known = {name: value for one in imported for name, value in one.knowledge.items()}
-    known["compliance"] = (0.0, max(one.travel_sd for one in imported))
+    travel_sd = max(one.travel_sd for one in imported)
+    if campaign.sheet.fixed is not None:  # an examination draws each sheet by its own lines
+        travel_sd = min(travel_sd, LINES_SD)
+    known["compliance"] = (0.0, travel_sd)
     return known
 
 

@@ -9,6 +9,7 @@ from hpc_jobs.contract.measurement import Known
 from hpc_jobs.measurement.frames import Watched
 from hpc_jobs.measurement.series import SpecimenFiles
 
+LEAST_AXIS_DEG = 0.03
 LEAST_CENTRE_MM = 0.03  # of a centre found at edges that are ragged by a point spacing
 
 
@@ -60,8 +61,11 @@ def known_of_specimen(
     if thickness is not None:
         known["thickness_mm"] = (0.0, thickness[1])
     if place.margin_mm is not None:
-        centre = max(place.centre_sd_mm, LEAST_CENTRE_MM)
-        known |= {"patch_along_mm": (0.0, centre), "patch_across_mm": (0.0, LEAST_CENTRE_MM)}
+        along, across = max(place.centre_sd_mm, LEAST_CENTRE_MM), LEAST_CENTRE_MM
+        if place.across_sd_mm is not None:
+            along, across = place.centre_sd_mm, place.across_sd_mm
+        known |= {"patch_along_mm": (0.0, along), "patch_across_mm": (0.0, across)}
+        known["axis_deg"] = (0.0, max(place.angle_sd_deg, LEAST_AXIS_DEG))
     known["displacement_share"] = (0.0, travel_sd)
     label = test.label.replace(" ", "-")
     named = {f"{name}@{label}": value for name, value in known.items()}

@@ -64,12 +64,24 @@ def find_moments(extensions: Values, wanted: Values, displacements: Values, told
 def strains_at(watched: Watched, noise: Noise, moments: Moments) -> tuple[Values, Values]:
     """Strains and their deviations, each (2, patches, times); NaN where a patch is missing."""
     strains = moments.at(watched.strains - noise.offset)
-    single = noise.deviation[None] * moments.gain[:, None, None]
+    # Where points are lost, above all at an edge, a fit is less sure than in the unloaded frames
+    usual = np.nanmean(watched.spread[: noise.frames], axis=0) if noise.measured else None
+    if usual is None:
+        usual = np.nanmedian(watched.spread, axis=0)
+    growth = np.maximum(moments.at(watched.spread) / usual, 1.0)
+    growth = np.where(np.isfinite(growth), growth, 1.0)
+    single = noise.deviation[None] * growth * moments.gain[:, None, None]
     of_mean = noise.deviation[None] / np.sqrt(noise.frames) if noise.measured else 0.0
     if not noise.measured:  # the reference picture's noise is in all frames alike
         of_mean = noise.deviation[None]
     deviation = np.hypot(single, of_mean)
     return np.moveaxis(strains, 0, -1), np.moveaxis(deviation, 0, -1)
+
+
+def shared_in_time(noise: Noise, moments: Moments) -> float:
+    """Share of a strain's variance that all times have alike: that of the unloaded frames."""
+    of_mean = 1 / noise.frames if noise.measured else 1.0
+    return float(of_mean / (np.median(moments.gain**2) + of_mean))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

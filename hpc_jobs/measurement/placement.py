@@ -39,7 +39,8 @@ class Placement:
     spacing: float = 0.0  # mm between neighbouring points
     angle_deg: float = 0.0  # of the specimen's axis to the camera's
     angle_sd_deg: float = 0.0
-    centre_sd_mm: float = 0.0
+    centre_sd_mm: float = 0.0  # along the axis
+    across_sd_mm: float | None = None  # across it, where the field told its centre
     margin_mm: float | None = None  # from the sheet's edge to the last points
     fitted_scale: float | None = None  # by the shape of the edge; 1 as stated
     fitted_scale_sd: float | None = None

@@ -35,6 +35,7 @@ class PatchStrains:
     points: NDArray[np.int64]  # (patches,) valid points in the patch
     share: Values  # (patches,) of the points that belong there
     scatter: Values  # (patches,) mm, of displacements about the fit, per component
+    spread: Values  # (2, patches) 1/mm, of average exx and eyy over that of a point's displacement
 
     def average(self, measure: str = "ln") -> Values:
         """Average of a strain measure over each patch: (3, patches) xx, yy, xy."""
@@ -74,7 +75,7 @@ class PatchFit:
         count = self.patches.count
         gradients = np.full((count, GAUSS**2, moved.shape[1], 2), np.nan)
         inside, share = np.zeros(count, dtype=np.int64), np.zeros(count)
-        scatter = np.full(count, np.nan)
+        scatter, spread = np.full(count, np.nan), np.full((2, count), np.nan)
         for patch, centre in enumerate(self.centres):
             offset = (points - centre) / (self.size / 2)
             around = (np.abs(offset) <= 1 + 2 * MARGIN).all(axis=1)
@@ -86,9 +87,11 @@ class PatchFit:
                 continue
             found = _fit(offset, moved[around], weights[around])
             if found is not None:
-                coefficients, scatter[patch] = found
+                coefficients, scatter[patch], covariance = found
                 gradients[patch] = self._deformation(coefficients)
-        return PatchStrains(gradients, inside, share, scatter)
+                slopes = _AVERAGE_SLOPES / (self.size[:, None] / 2)
+                spread[:, patch] = np.sqrt(np.einsum("dt,tk,dk->d", slopes, covariance, slopes))
+        return PatchStrains(gradients, inside, share, scatter, spread)
 
     @property
     def _counts(self) -> Values:
@@ -166,10 +169,13 @@ _KNOTS, _LINE_WEIGHTS = np.polynomial.legendre.leggauss(GAUSS)
 _GRID = np.stack(np.meshgrid(_KNOTS, _KNOTS, indexing="ij"), axis=-1).reshape(-1, 2)
 _WEIGHTS = np.outer(_LINE_WEIGHTS, _LINE_WEIGHTS).ravel() / 4
 _SLOPES = _slopes(_GRID)
+_AVERAGE_SLOPES = np.einsum("g,gtd->dt", _WEIGHTS, _SLOPES)
 
 
-def _fit(offset: Values, moved: Values, weights: Values) -> tuple[Values, float] | None:
-    """Coefficients (terms, 2 or 3) and robust scatter, mm; None if the points do not tell.
+def _fit(offset: Values, moved: Values, weights: Values) -> tuple[Values, float, Values] | None:
+    """Coefficients (terms, 2 or 3), robust scatter, mm, and covariance of unit noise.
+
+    None if the points do not tell.
 
     Normal equations: the monomials of normalised positions are tame, and an SVD takes ten times
     as long.
@@ -177,8 +183,9 @@ def _fit(offset: Values, moved: Values, weights: Values) -> tuple[Values, float]
     basis, robust = _basis(offset), np.ones(len(offset))
     for _ in range(ROUNDS + 1):
         weighted = (weights * robust)[:, None] * basis
+        normal = basis.T @ weighted
         try:
-            coefficients = np.linalg.solve(basis.T @ weighted, weighted.T @ moved)
+            coefficients = np.linalg.solve(normal, weighted.T @ moved)
         except np.linalg.LinAlgError:
             return None
         residual = moved - basis @ coefficients
@@ -187,4 +194,5 @@ def _fit(offset: Values, moved: Values, weights: Values) -> tuple[Values, float]
         scatter = float(np.median(size)) / (1.18 if moved.shape[1] == 2 else 1.54)
         limit = CUT * max(1.2 * scatter, 1e-12) * np.sqrt(moved.shape[1] / 2)
         robust = np.clip(1 - (size / limit) ** 2, 0, None) ** 2
-    return np.asarray(coefficients, dtype=np.float64), scatter
+    covariance = np.linalg.pinv(normal, hermitian=True)
+    return np.asarray(coefficients, dtype=np.float64), scatter, np.asarray(covariance)

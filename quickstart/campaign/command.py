@@ -41,7 +41,7 @@ def run_on(api: AirflowApi, url: str, name: str, settings: Sequence[str]) -> Non
         if snapshot.state != "success":
             raise CampaignFailed(run.failures(snapshot))
         print_result(run.result(), console)
-        print_times(run.folder, console)
+        print_times(run.folder(), console)
     except WrongSetting as error:
         sys.exit(f"error: {error}")
     except CampaignFailed as error:

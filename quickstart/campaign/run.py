@@ -4,15 +4,18 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
 
+from hpc_jobs.contract.layout import RunFolder, Workspace
 from hpc_jobs.contract.report import ArrayProgress, CampaignReport
+from hpc_jobs.contract.run import RunHandle
 from quickstart.stack.airflow_api import AirflowApi
 
 DAG = "hybrid_campaign"
-REPORTING, PROGRESS = "report", "progress"
+OPENING, REPORTING, PROGRESS = "open_run", "report", "progress"
 DAG_TIMEOUT_S = 120.0
 LOST_S = 180.0  # longer than a killed API server takes to be back
 ENDED = ("success", "failed")
@@ -109,10 +112,11 @@ class CampaignRun:
         """Return what the last task reports."""
         return CampaignReport.model_validate(self._xcom(REPORTING))
 
-    @property
     def folder(self) -> RunFolder[Path] | None:
-        """The run's folder, where this machine sees it; None before it is opened, or elsewhere."""
-        return self._folder if self._folder and self._folder.root.is_dir() else None
+        """Return the run's folder where this machine sees it: clusters on it have its paths."""
+        handle = RunHandle.model_validate(self._xcom(OPENING))
+        folder = Workspace(Path(handle.sites["cpu"].workspace)).run(handle.run_id)
+        return folder if folder.root.is_dir() else None
 
     def failures(self, snapshot: RunState) -> str:
         """Return the failed tasks, each with the end of its log."""

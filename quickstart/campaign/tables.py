@@ -37,8 +37,7 @@ def print_table(
             box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0)
         )
         for column in part:
-            justify = "left" if column == 0 else "right"
-            table.add_column(heads[column], justify=justify)
+            table.add_column(heads[column], justify="left" if column == 0 else "right")
         for row in rows:
             table.add_row(*(row[column] for column in part))
         console.print(table)

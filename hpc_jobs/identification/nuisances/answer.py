@@ -1,13 +1,11 @@
 """A refinement's answer after its examination: as wide as it has to be, or withheld."""
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.validation import Estimate
-from hpc_jobs.identification.mesh_bias import MeshBias
+from hpc_jobs.identification.mesh_bias import MeshBias, on_mesh
 from hpc_jobs.identification.nuisances.examine import Examined, examine
 from hpc_jobs.identification.nuisances.response import Unsimulated
 from hpc_jobs.identification.validity import unphysical
@@ -28,18 +26,12 @@ def with_examination(
     """
     if campaign.sheet.fixed is None or estimate.method == "fem":
         return estimate
-    start, on_mesh = None, measurement
-    if bias is not None:
-        forces = measurement.forces
-        on_mesh = replace(
-            measurement,
-            strains=measurement.strains + bias.strains,
-            forces=None if forces is None else forces * (1 + bias.forces),
-        )
+    start = None
+    carried = measurement if bias is None else on_mesh(measurement, bias)
     if estimate.parameters is not None:
         start = np.array([estimate.parameters[target] for target in campaign.targets])
     try:
-        return _answer(campaign, estimate, examine(campaign, on_mesh, start))
+        return _answer(campaign, estimate, examine(campaign, carried, start))
     except Unsimulated as error:
         if estimate.outside:
             return estimate.model_copy(update={"outside": (*estimate.outside, str(error))})

@@ -47,6 +47,14 @@ KINDS: tuple[Kind, ...] = (
         words="as if the patches lay {value:+.2f} mm across the strip",
     ),
     Kind(
+        name="axis_deg",
+        unit="deg",
+        gross=2.0,
+        shared=False,
+        words="as if the patches were turned by {value:+.1f} degrees against the strip",
+        linear=True,
+    ),
+    Kind(
         name="scale",
         unit="1",
         gross=0.03,
@@ -74,6 +82,14 @@ KINDS: tuple[Kind, ...] = (
         gross=0.03,
         shared=False,
         words="as if the specimen began to stretch {value:+.3f} mm late",
+    ),
+    Kind(
+        name="force_late_mm",
+        unit="mm",
+        gross=0.05,
+        shared=False,
+        words="as if forces were read {value:+.3f} mm of displacement late",
+        forces=True,
     ),
     Kind(
         name="force_offset_n",

@@ -16,31 +16,43 @@ def whitening(measurement: Measurement, priors: NuisancePriors) -> FloatArray:
     """Return W (rows, rows) of all that was measured: W times its noise has unit covariance.
 
     Rows are strains that were seen, then logarithms of forces. Noise is correlated between the
-    patches and components of a specimen at one time, if at all. What mesh and model miss counts as
-    noise of its own.
+    patches and components of a specimen, and in part shared by all its times. What mesh and model
+    miss counts as noise of its own, half of it growing with the strain from time to time.
     """
     header = measurement.header
     shape = header.specimens.strain_shape
-    seen, deviation = measurement.mask, measurement.deviation
-    model = priors.model_strain**2
+    seen = measurement.mask
     row = np.cumsum(seen) - 1
-    forces = 0 if measurement.forces is None else len(measurement.forces)
+    pulled = measurement.forces
+    forces = 0 if pulled is None else int(np.isfinite(pulled).sum())
     found = np.zeros((int(seen.sum()) + forces,) * 2)
     number = np.arange(seen.size).reshape(shape)
-    for specimen, time in np.ndindex(shape[1], shape[3]):
-        values = number[:, specimen, :, time].ravel()
+    for specimen in range(shape[1]):
+        values = number[:, specimen].ravel()
         kept = seen[values]
-        values = values[kept]
-        rows = row[values]
-        if measurement.noise_correlation is None:
-            found[rows, rows] = 1 / np.sqrt(deviation[values] ** 2 + model)
+        rows = row[values[kept]]
+        deviation = measurement.deviation[values]
+        if measurement.noise_correlation is None and not header.noise_shared:
+            found[rows, rows] = 1 / np.hypot(deviation[kept], priors.model_strain)
             continue
-        shared = measurement.noise_correlation[np.ix_(kept, kept)]
-        shared = (shared + LEAST_VARIANCE * np.eye(len(values))) * np.outer(
-            deviation[values], deviation[values]
-        )
-        root = np.linalg.cholesky(shared + model * np.eye(len(values)))
+        covariance = _covariance(measurement, deviation, priors.model_strain)
+        root = np.linalg.cholesky(covariance[np.ix_(kept, kept)])
         found[np.ix_(rows, rows)] = np.linalg.inv(root)
     at = np.arange(len(found) - forces, len(found))
     found[at, at] = 1 / np.hypot(header.noise.force_relative, priors.model_force)
     return found
+
+
+def _covariance(measurement: Measurement, deviation: FloatArray, model: float) -> FloatArray:
+    """Of one specimen's strains [component, patch, time], (values, values)."""
+    header = measurement.header
+    patches, times = header.specimens.patches.count, header.specimens.output_times
+    between = measurement.noise_correlation
+    between = np.eye(2 * patches) if between is None else between
+    between = between + LEAST_VARIANCE * np.eye(2 * patches)
+    shared = header.noise_shared
+    in_time = shared + (1 - shared) * np.eye(times)
+    found = np.kron(between, in_time) * np.outer(deviation, deviation)
+    ramp = np.arange(1, times + 1) / times
+    of_model = (np.outer(ramp, ramp) + np.eye(times)) / 2
+    return np.asarray(found + model**2 * np.kron(np.eye(2 * patches), of_model))

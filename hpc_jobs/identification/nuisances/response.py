@@ -18,6 +18,7 @@ from hpc_jobs.fem.backends import Backend
 from hpc_jobs.fem.materials.flow_stress import flow_stress
 from hpc_jobs.fem.materials.hardening import hardening_array
 from hpc_jobs.identification.nuisances.kinds import Column
+from hpc_jobs.identification.nuisances.travel import NotPulled, Travel
 
 STEPS = {
     "notch_width_mm": 0.05,
@@ -26,6 +27,7 @@ STEPS = {
     "patch_across_mm": 0.2,
     "scale": 0.02,
     "displacement": 0.01,
+    "force_late_mm": 0.005,
     "hardening_level": 0.02,
     "hardening_exponent": 0.01,
     "youngs_modulus": 0.03,
@@ -65,6 +67,7 @@ class Response:
         FloatArray  # (specimens, times) of the last force: what a machine's springs follow
     )
     forces_seen: bool
+    travel: Travel
     _kept: dict[tuple[object, ...], Answer] = field(default_factory=dict)
 
     @property
@@ -75,7 +78,20 @@ class Response:
     def predict(self, sheet: FloatArray, off: FloatArray) -> FloatArray:
         """Strains and logarithms of forces (values,) at mechanical values and nuisances."""
         answers = [self._answer(i, sheet, off) for i in range(len(self.specimens.tests))]
-        return self._flat([self._as_measured(i, one, off) for i, one in enumerate(answers)])
+        late = [self.value(off, "force_late_mm", i) for i in range(len(answers))]
+        read = [one.forces for one in answers]
+        for i in np.flatnonzero(late):
+            read[i] = self._answer(int(i), sheet, off, {"force_late_mm": late[i]}).forces
+        return self._flat(
+            [self._as_measured(i, one, off, read[i]) for i, one in enumerate(answers)]
+        )
+
+    def predicted_forces(self, sheet: FloatArray) -> FloatArray:
+        """Return forces (specimens, times) N of a sheet in specimens as drawn."""
+        off = np.zeros(len(self.columns))
+        return np.stack(
+            [self._answer(i, sheet, off).forces for i in range(len(self.specimens.tests))]
+        )
 
     def jacobian(self, sheet: FloatArray, off: FloatArray) -> FloatArray:
         """Return derivatives (values, unknowns) of `predict`, by finite differences."""
@@ -128,14 +144,20 @@ class Response:
         """Return how one specimen's values (values,) change with one nuisance."""
         strains, forces = np.zeros_like(base.strains), np.zeros_like(base.forces)
         test = self.specimens.tests[i]
-        if name in ("compliance", "start_mm"):
+        if name == "axis_deg":
+            strains = self._turned(i, sheet, off, base)
+        elif name == "force_late_mm":
+            step = STEPS[name]
+            late = self._answer(i, sheet, off, {name: step}).forces
+            forces = (np.log(late) - np.log(base.forces)) / step
+        elif name in ("compliance", "start_mm"):
             u = np.array(test.displacements_mm)
             by_u = self._difference(
                 i, self._answer(i, sheet, off, {"displacement": STEPS["displacement"]}), base, off
             ).reshape(-1, len(u)) / (STEPS["displacement"] * u)
             lost = u[-1] * base.forces / base.forces[-1] if name == "compliance" else 0 * u + 1
             return np.asarray(-(by_u * lost).ravel())
-        if name == "window_mm2":
+        elif name == "window_mm2":
             bent = sum(
                 self._answer(i, sheet, off, {where: sign * STEPS[where]}).strains
                 for where in ("patch_along_mm", "patch_across_mm")
@@ -161,17 +183,53 @@ class Response:
             )
         return np.concatenate([strains.ravel(), forces])
 
+    def _turned(self, i: int, sheet: FloatArray, off: FloatArray, base: Answer) -> FloatArray:
+        """Return how strains change with a turn of the patches' axes, per degree.
+
+        Patches move around the notch, by the gradients of the field, and tensors turn. The shear
+        that turns into them follows from the same gradients: displacements are sums of strains.
+        """
+        patches = self.specimens.patches
+        moved = {
+            where: (
+                self._answer(i, sheet, off, {where: STEPS[where]}).strains
+                - self._answer(i, sheet, off, {where: -STEPS[where]}).strains
+            )
+            / (2 * STEPS[where])
+            for where in ("patch_along_mm", "patch_across_mm")
+        }
+        shape = (2, patches.along, patches.across, -1)
+        by_x, by_y = (part.reshape(shape) for part in moved.values())
+        x, y = (
+            extent * ((np.arange(count) + 0.5) / count - 0.5)
+            for extent, count in (
+                (patches.region_length_mm, patches.along),
+                (patches.region_width_mm, patches.across),
+            )
+        )
+        slopes = x[:, None, None] * by_y - y[:, None] * by_x
+        shear = _summed(by_y[0], x, axis=0) + _summed(by_x[1], y, axis=1)  # twice exy
+        slopes[0] += shear
+        slopes[1] -= shear
+        return np.asarray(np.deg2rad(slopes).reshape(base.strains.shape))
+
     def _difference(self, i: int, one: Answer, other: Answer, off: FloatArray) -> FloatArray:
         return self._as_measured(i, one, off) - self._as_measured(i, other, off)
 
-    def _as_measured(self, i: int, answer: Answer, off: FloatArray) -> FloatArray:
-        """Strains in their measure, then logarithms of what a load cell reads."""
+    def _as_measured(
+        self, i: int, answer: Answer, off: FloatArray, forces: FloatArray | None = None
+    ) -> FloatArray:
+        """Strains in their measure, then logarithms of what a load cell reads.
+
+        forces (times,) N: where they are not read at the moments of the strains.
+        """
+        forces = answer.forces if forces is None else forces
         exponent = self.value(off, "strain_measure", i)
         strains = answer.strains
         if exponent:
             strains = np.expm1(2 * exponent * strains) / (2 * exponent)
         thickness = self.specimens.tests[i].geometry.thickness_mm
-        read = answer.forces * (1 + self.value(off, "thickness_mm", i) / thickness)
+        read = forces * (1 + self.value(off, "thickness_mm", i) / thickness)
         read = read + self.value(off, "force_offset_n", i)
         logarithms = np.log(np.maximum(read, 1.0)) + self.value(off, "force_gain", i)
         return np.concatenate([strains.ravel(), logarithms])
@@ -218,7 +276,12 @@ class Response:
         parameters, solved = solve_tests(material, sheet[None])
         if not solved[0]:
             raise Unsimulated("no sheet has the mechanical values that the fit arrived at")
-        record = self.backend.simulate(parameters[0], material, self._one_test(i, off, more))
+        one = self._one_test(i, off, more)
+        try:
+            one = self._drawn(i, one, parameters[0], material, off, more)
+        except NotPulled as error:
+            raise Unsimulated(str(error)) from None
+        record = self.backend.simulate(parameters[0], material, one)
         if record.status != "ok":
             raise Unsimulated(f"the simulation ended with '{record.status}': {record.reason}")
         shape = (2, self.specimens.patches.count, self.specimens.output_times)
@@ -227,19 +290,11 @@ class Response:
     def _one_test(self, i: int, off: FloatArray, more: dict[str, float]) -> Specimens:
         """Specimen i alone, as it would be with its nuisances."""
         before = self.specimens.pieces[i] if self.specimens.pieces else Piece()
-        test, patches = self.specimens.tests[i], self.specimens.patches
+        patches = self.specimens.patches
         moved = {name: self.value(off, name, i) + more.get(name, 0.0) for name in BY_ENGINE}
-        u = np.array(test.displacements_mm) * (1 + more.get("displacement", 0.0))
-        u = u - self.value(off, "compliance", i) * u[-1] * self.force_shares[i]
-        u = np.maximum(
-            u - self.value(off, "start_mm", i), SMALLEST_DRAWN_MM * np.arange(1, 1 + len(u))
-        )
         scale = 1 + self.value(off, "scale", i) + more.get("scale", 0.0)
         piece = before.model_copy(
-            update={
-                **{name: getattr(before, name) + value for name, value in moved.items()},
-                "displacements_mm": tuple(u.tolist()),
-            }
+            update={name: getattr(before, name) + value for name, value in moved.items()}
         )
         angles, geometries = len(self.specimens.angles_deg), self.specimens.geometries
         return self.specimens.model_copy(
@@ -255,6 +310,27 @@ class Response:
                 ),
             }
         )
+
+    def _drawn(
+        self,
+        i: int,
+        one: Specimens,
+        parameters: FloatArray,
+        material: Material,
+        off: FloatArray,
+        more: dict[str, float],
+    ) -> Specimens:
+        """Specimen i with its output times: as its lines tell, less what the machine takes."""
+        u = np.array(self.specimens.tests[i].displacements_mm)
+        nominal = self._one_test(i, np.zeros(len(self.columns)), {})
+        u = self.travel.displacements(i, u, nominal, parameters, material, one)
+        u = u * (1 + more.get("displacement", 0.0)) - more.get("force_late_mm", 0.0)
+        u = u - self.value(off, "compliance", i) * u[-1] * self.force_shares[i]
+        u = np.maximum(
+            u - self.value(off, "start_mm", i), SMALLEST_DRAWN_MM * np.arange(1, 1 + len(u))
+        )
+        drawn = {"displacements_mm": tuple(u.tolist())}
+        return one.model_copy(update={"pieces": (one.pieces[0].model_copy(update=drawn),)})
 
     def _material(self, off: FloatArray, more: dict[str, float]) -> Material:
         level = self.value(off, "hardening_level", 0) + more.get("hardening_level", 0.0)
@@ -274,3 +350,13 @@ class Response:
                 ),
             }
         )
+
+
+def _summed(slopes: FloatArray, at: FloatArray, axis: int) -> FloatArray:
+    """Integrate slopes (..., at equal steps along an axis, ...) from the middle on."""
+    step = at[1] - at[0] if len(at) > 1 else 0.0
+    upto = (np.cumsum(slopes, axis=axis) - slopes / 2) * step
+    shape = [1] * slopes.ndim
+    shape[axis] = len(at)
+    middle = np.maximum(np.minimum((0 - at) / (step or 1.0) + 0.5, 1.0), 0.0).reshape(shape)
+    return np.asarray(upto - (middle * slopes * step).sum(axis=axis, keepdims=True))

@@ -136,7 +136,7 @@ def test_missing_patches_are_left_out() -> None:
     whole = measured(*pulled())
     strains = whole.strains.reshape(campaign().specimens.strain_shape).copy()
     strains[:, 1, [0, 17], -3:] = np.nan
-    found = examine(campaign(), replace(whole, strains=strains.ravel()), DP780, swaps=False)
+    found = examine(campaign(), replace(whole, strains=strains.ravel()), DP780, mistakes=False)
     assert found.examination.values == whole.strains.size + whole.forces.size - 12
     assert max(misses(found).values()) < 3
     assert found.examination.residuals.count(None) == 6
@@ -146,7 +146,7 @@ def test_a_residual_far_below_the_noise_is_suspect() -> None:
     """Strains without noise are not measured ones."""
     strains, forces = pulled()
     without = replace(measured(strains, forces), strains=strains, forces=forces)
-    found = examine(campaign(), without, DP780, swaps=False)
+    found = examine(campaign(), without, DP780, mistakes=False)
     assert found.examination.finding == "too_good"
     assert "overstated" in found.examination.reservations[0]
 
@@ -155,8 +155,8 @@ def test_what_nothing_explains_widens_the_answer_or_withholds_it() -> None:
     """White noise three times as large as said."""
     strains, forces = pulled()
     more = strains + 1e-3 * np.random.default_rng(5).standard_normal(strains.shape)
-    usual = examine(campaign(), measured(strains, forces), DP780, swaps=False)
-    found = examine(campaign(), measured(more, forces), DP780, swaps=False)
+    usual = examine(campaign(), measured(strains, forces), DP780, mistakes=False)
+    found = examine(campaign(), measured(more, forces), DP780, mistakes=False)
     assert found.examination.finding == "misfit"
     assert found.examination.widened > 1.8
     deviations = [one.examination.quantities["r_value_45"][1] for one in (usual, found)]
