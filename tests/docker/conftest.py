@@ -105,7 +105,7 @@ def _engine(folder: Path) -> dict[str, str] | None:
         text=True,
     )
     if done.returncode:
-        if os.environ.get("CI"):
+        if os.environ.get("DOCKER_TESTS"):  # they were asked for
             pytest.fail(f"no Docker Engine: {done.stderr}")
         return None
     words = done.stdout.removeprefix("export ").split()
