@@ -155,6 +155,7 @@ def _planned(handle: RunHandle, returned: Sequence[Any]) -> dict[str, int]:
     planned["resimulate"] = handle.measurements
     if (rounds := _first(RoundPlan, returned)) is not None:
         planned["solve_shards"] = rounds.shards
+        planned["deal_records"] = planned["pack_records"] = rounds.packing_elements
     if (search := _first(SearchPlan, returned)) is not None:
         planned["try_networks"], planned["train_finalists"] = search.workers, search.trainings
     return planned
