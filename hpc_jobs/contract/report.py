@@ -252,12 +252,16 @@ class CampaignReport(Frozen):
     mlflow_run_id: str
     mlflow_experiment_id: Annotated[str, Field(description="for links to the run's files")] = ""
     page: Annotated[str, Field(description="artifact of the run that shows it")] = "report.html"
+    of: Literal["campaign", "retraining"] = "campaign"
     records_by_status: ByStatus
     networks: Networks
     verdict: Verdict
     gate: GateReport
     speedup: SpeedupReport | None = None
     usage: Annotated[UsageReport | None, Field(description="none: a cluster was away")] = None
+    costs: Annotated[
+        dict[str, float], Field(description="core-hours by what they bought; what was not: no key")
+    ] = {}
 
 
 class SearchPlan(Frozen):

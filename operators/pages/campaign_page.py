@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from hpc_jobs.contract.measurement import QUANTITY_LABELS
+from hpc_jobs.contract.answers import reported
 from hpc_jobs.contract.report import (
     ArrayProgress,
     ArrayReport,
@@ -253,14 +253,14 @@ def _reasons(one: Judgement, note: str) -> list[str]:
 
 def _quantities(one: Judgement) -> list[dict[str, str]]:
     rows = []
-    for quantity, (found, true) in one.quantities.items():
-        low, high = one.intervals.get(quantity, (None, None))
+    for line in reported(one):
+        interval = f"{_number(line.low)} to {_number(line.high)}" if line.low is not None else "–"
         rows.append(
             {
-                "label": QUANTITY_LABELS[quantity],
-                "found": _number(found),
-                "interval": f"{_number(low)} to {_number(high)}" if low is not None else "–",
-                "true": _number(true),
+                "label": line.label,
+                "found": _number(line.value),
+                "interval": interval,
+                "true": _number(line.true),
             }
         )
     return rows
@@ -312,4 +312,6 @@ def _links(
 
 
 def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3f}"
