@@ -16,7 +16,7 @@ function Bar({ stage, share }) {
   const running = share === null ? stage.running / Math.max(1, stage.planned) : 0;
   const done = share === null ? stage.done / Math.max(1, stage.planned) : share;
   return h("div", {
-    style: { display: "flex", width: 240, height: 12, background: "rgba(128,128,128,.25)" },
+    style: { display: "flex", width: 160, height: 12, marginTop: 5, background: "rgba(128,128,128,.25)" },
     title: `${stage.done} done, ${stage.running} running, ${stage.lost} failed of ` +
       `${stage.planned} planned`,
   },
@@ -54,8 +54,8 @@ function Stages({ page, dagId, runId }) {
     return [
       h(Link, { href: taskPath(dagId, runId, stage.task_id, "elements") }, stage.label),
       h(Bar, { stage, share }),
-      elementsOf(stage),
-      h("span", { style: { color: TONES[word] || "inherit" } }, word),
+      h("span", { style: { whiteSpace: "nowrap" } }, elementsOf(stage)),
+      h("span", { style: { color: TONES[word] || "inherit", whiteSpace: "nowrap" } }, word),
       stage.seconds ? duration(stage.seconds) : "",
       work(live),
     ];
