@@ -42,7 +42,7 @@ def nightly_campaign():
     run >> planned
     dataset, solved, points = simulate(run, planned)
     announce_growth(run, dataset, unwired(solved))
-    close_night(run, planned, points, solved, dataset)
+    close_night(run, *map(unwired, (planned, points, solved, dataset)))
 
 
 nightly_campaign()

@@ -431,11 +431,15 @@ def report(
 ) -> CampaignReport:
     """Put the result together, as a page too."""
     from operators.pages.campaign_report import campaign_report, publish_report
+    from operators.pages.money import costs_of, log_costs
     from operators.runs.accounting import try_to_log_usage
 
     usage = try_to_log_usage(run)
     result = campaign_report(run, dataset, challenger, scored, decision, solved, trained)
-    result, address = publish_report(run, result.model_copy(update={"usage": usage}))
+    result = result.model_copy(update={"usage": usage})
+    result = result.model_copy(update={"costs": costs_of(result)})
+    log_costs(run, result.costs)
+    result, address = publish_report(run, result)
     ti.xcom_push(REPORT, address)
     return result
 

@@ -54,10 +54,11 @@ def card_of(name: str) -> ModelCard:
 class Registry:
     """A run with trained networks and their validations."""
 
-    def __init__(self, bench: Any) -> None:
-        name = f"c{abs(hash(str(bench.home))) % 10**9}"  # the registry is the server's, too
+    def __init__(self, bench: Any, run_id: str = "demo-1", campaign: str | None = None) -> None:
+        # The registry is the server's, and so every other test's, too
+        name = campaign or f"c{abs(hash(str(bench.home))) % 10**9}"
         self.bench, self.campaign = bench, name
-        self.run: RunHandle = bench.open().model_copy(update={"campaign": name})
+        self.run: RunHandle = bench.open(run_id).model_copy(update={"campaign": name})
         self.client = bench.mlflow.client
         self.errors: dict[str, float] = {}
 
