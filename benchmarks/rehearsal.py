@@ -76,10 +76,11 @@ def rehearse(stack: Stack, api: AirflowApi, records: int, elements: int) -> Rehe
     wall_s = time.monotonic() - began
     if state.state != "success":
         raise CampaignFailed(run.failures(state))
-    if run.folder is None:
+    folder = run.folder()
+    if folder is None:
         raise CampaignFailed("the run's folder cannot be seen from here")
     kept = kept_of(stack.layout.airflow_database, run.run_id)
-    return Rehearsed(records, elements, wall_s, kept, read_times(run.folder), run.result())
+    return Rehearsed(records, elements, wall_s, kept, read_times(folder), run.result())
 
 
 def comparison(small: Rehearsed, large: Rehearsed) -> str:

@@ -42,7 +42,7 @@ from hpc_jobs.measurement.importer import import_series
 from hpc_jobs.measurement.series import load_series
 from hpc_jobs.measurement.virtual_experiment import yield_parameters
 
-CAMPAIGN = Path(__file__).parents[1] / "dags" / "campaigns" / "demo.yaml"
+CAMPAIGN = Path(__file__).parents[1] / "dags" / "campaigns" / "single_sheet.yaml"
 SHEETS = ("dp780", "tr1180", "dp600", "dc04", "aa6022")
 ENDS_MM = {"dp780": 0.9, "tr1180": 0.55, "dp600": 0.9, "dc04": 1.2, "aa6022": 0.9}
 """How far each sheet is pulled: below its peak force in all directions."""

@@ -13,6 +13,7 @@ from typing import Any
 
 GROUPS = Path("/sys/fs/cgroup")
 POLL_S = 0.02
+LEARNED = ("epoch", "evaluate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +44,9 @@ class Cost:
 
 
 def step(name: str, run: Path, *options: str, group: Path | None = None) -> Cost:
-    """Run a step of benchmarks.packing.steps and measure it; raises CalledProcessError."""
-    command = [sys.executable, "-m", "benchmarks.packing.steps", name, str(run), *options]
+    """Run a step of benchmarks.packing and measure it; raises CalledProcessError."""
+    module = "learned" if name in LEARNED else "steps"
+    command = [sys.executable, "-m", f"benchmarks.packing.{module}", name, str(run), *options]
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,

@@ -18,17 +18,17 @@ from hpc_jobs.contract.records import (
 )
 from hpc_jobs.fem.records.shards import FORMAT
 
-PRODUCTION = Path(__file__).parents[2] / "dags/campaigns/hlrs.yaml"
+SINGLE = Path(__file__).parents[2] / "dags/campaigns/single_sheet.yaml"
 SHARD = 10_000  # records
 TEST_SHARE = 0.02
 FAILED = 200  # of so many records one failed
 
 
 def campaign_of(records: int) -> Campaign:
-    """Return the production campaign with so many records, one in fifty a test record."""
+    """Return a campaign of one sheet with so many records, one in fifty a test record."""
     test = round(TEST_SHARE * records)
     design = {"train_records": records - test, "test_records": test, "records_per_shard": SHARD}
-    return load(Campaign, PRODUCTION, {"design": design, "training": {"source": "stream"}})
+    return load(Campaign, SINGLE, {"design": design, "training": {"source": "stream"}})
 
 
 def freeze(run: RunFolder[Path], campaign: Campaign) -> None:

@@ -6,6 +6,7 @@ browser would raise a smaller number to it in silence, while the contract refuse
 """
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -155,6 +156,7 @@ def _with_hint(key: str, param: Param) -> Param:
     return Param(param.value, **schema)
 
 
+@cache
 def _costs() -> str:
     """Say what each campaign costs as its file has it, by the rates of its cluster if it has any.
 

@@ -168,7 +168,7 @@ def simulate(run: Any, planned: Any) -> Any:
         arguments=number,
         work=plan["records"],
     )
-    elements = planned["packing_elements"]
+    elements = plan["packing_elements"]
     among = ["--elements", elements]
     dealt = HpcArrayJobOperator(
         task_id="deal_records", job="deal_records", run=run, elements=elements, arguments=among
@@ -364,7 +364,8 @@ def announce_growth(
 
 def close_night(run: Any, planned: Any, points: Any, solved: Any, dataset: Any) -> None:
     """Report the night once everything is over, however it ended; a teardown as close_run is."""
-    closing = report_night(run, planned, points, solved, dataset).as_teardown()
+    told = map(unwired, (planned, points, solved, dataset))
+    closing = report_night(run, *told).as_teardown()
     tasks = closing.operator.dag.tasks
     last = [each for each in tasks if not each.downstream_task_ids and each != closing.operator]
     last >> closing

@@ -7,11 +7,13 @@
 A campaign of one sheet answers the parameters alone; the rest follows from them.
 """
 
+from dataclasses import dataclass
 from typing import get_args
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.measurement import QUANTITY_LABELS, Quantity
 from hpc_jobs.contract.sheet import LEVEL_STRAIN
+from hpc_jobs.contract.validation import Judgement
 
 STRESS = "k@"
 LOG_STRESS = "log_k@"
@@ -60,3 +62,49 @@ def label_of(name: str) -> str:
     labels: dict[str, str] = {"exponent": "a", "youngs_modulus_mpa": "E"}
     labels |= {str(quantity): label for quantity, label in QUANTITY_LABELS.items()}
     return labels.get(name, name)
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """One line of a measurement's result, as every page, table and metric has it."""
+
+    name: str
+    label: str
+    value: float | None  # none: not identified
+    low: float | None  # ends of its interval, where it has one
+    high: float | None
+    true: float | None  # none: not known
+
+    @property
+    def is_stress(self) -> bool:
+        """Whether it is k(p), in MPa."""
+        return self.name.startswith(STRESS)
+
+    @property
+    def error(self) -> float | None:
+        """Value less truth, of a stress as a share of the truth; none where one is missing."""
+        if self.value is None or self.true is None:
+            return None
+        return (self.value - self.true) / (self.true if self.is_stress else 1.0)
+
+
+def reported(judgement: Judgement) -> tuple[Reported, ...]:
+    """List what was found of a sheet: mechanical values, then a family's scalars and k(p)."""
+    lines = []
+    for quantity, (value, true) in judgement.quantities.items():
+        low, high = judgement.intervals.get(quantity, (None, None))
+        lines.append(Reported(quantity, label_of(quantity), value, low, high, true))
+    for name, one in judgement.found.items():
+        if name not in judgement.quantities:
+            lines.append(Reported(name, label_of(name), one.value, one.low, one.high, one.true))
+    return tuple(sorted(lines, key=in_order))
+
+
+def in_order(line: Reported) -> tuple[int, float, str]:
+    """Sort key: mechanical values in their own order, scalars, stresses by their strain."""
+    if line.is_stress:
+        return (2, float(line.name[len(STRESS) :]), "")
+    mechanical = get_args(Quantity)
+    if line.name in mechanical:
+        return (0, mechanical.index(line.name), "")
+    return (1, 0.0, line.name)

@@ -187,6 +187,7 @@ class _Estimate:
             yield self._fixed("identify_outside", measurements)
         yield self._fixed("resimulate", measurements)
         yield self._fixed("score", 1)
+        yield self._fixed("compare", 1)
 
     def _solving(self) -> Step:
         campaign, design = self.campaign, self.campaign.design

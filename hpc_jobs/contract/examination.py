@@ -45,6 +45,9 @@ class NuisancePriors(Frozen):
     hardening_exponent: Annotated[
         Deviation, Field(description="d ln k/d ln(.002 + p) of such a curve; shared")
     ] = 0.001
+    hardening_bend: Annotated[
+        Deviation, Field(description="d2 ln k/d ln(.002 + p)2, about p = .05; shared")
+    ] = 0.0005
     youngs_modulus: Annotated[Deviation, Field(description="relative, if given; shared")] = 0.02
     model_strain: Annotated[
         Deviation, Field(description="of strains, by mesh and model: added to the noise")

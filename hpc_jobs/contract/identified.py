@@ -13,6 +13,9 @@ from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.measurement import Quantity
 from hpc_jobs.contract.validation import INTERVAL_LEVEL, Answer
 
+CARD_FILES = ("_mat133.k", "_mat036.k", "_abaqus.inp", "_table.csv")
+"""Endings of the material cards' file names, after the measurement's; the fullest first."""
+
 
 class Value(Frozen):
     """A number that was identified, with its interval and the truth where there are such."""

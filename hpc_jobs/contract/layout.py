@@ -7,7 +7,7 @@
       campaign.json
       design/round-000.npz, .json
       rounds/000/shards/shard-00000.h5, .json
-      dataset/manifest.json, packed/
+      dataset/manifest.json, packed/, packing/
       models/<name>/
       validation/<name>/
       search/<name>/

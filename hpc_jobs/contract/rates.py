@@ -67,6 +67,7 @@ class Rates(Frozen):
         "identify_outside": _assumed(120.0),
         "resimulate": _assumed(10.0),
         "score": _assumed(60.0),
+        "compare": _assumed(60.0),
     }
     memory_mib: Annotated[
         dict[Job, Rate], Field(description="job -> largest resident memory of an element")

@@ -252,6 +252,7 @@ class CampaignReport(Frozen):
     mlflow_run_id: str
     mlflow_experiment_id: Annotated[str, Field(description="for links to the run's files")] = ""
     page: Annotated[str, Field(description="artifact of the run that shows it")] = "report.html"
+    of: Literal["campaign", "retraining"] = "campaign"
     records_by_status: ByStatus
     networks: Networks
     verdict: Verdict

@@ -13,7 +13,7 @@ from hpc_jobs.dataset.spectrum import Moments
 
 Float = NDArray[np.float64]
 
-SPECTRUM_RECORDS = 50_000
+SPECTRUM_RECORDS = 20_000
 """Evenly out of all shards; more no longer move the components."""
 
 

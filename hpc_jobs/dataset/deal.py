@@ -240,7 +240,7 @@ class Dealer:
     def _blocks(self, unit: Sequence[Source]) -> Iterator[Shard]:
         held = int(HELD_SHARD * self._memory)
         for source in unit:
-            yield from read_blocks(self._run, source, self._campaign, self._derived, held)
+            yield from map(self._derived.on, read_blocks(self._run, source, self._campaign, held))
 
     def _parts(self, shard: Shard, most: int) -> Iterator[Shard]:
         """Leave out test records that nobody wants; cut what is larger than the memory."""

@@ -62,7 +62,7 @@ class Shard:
 
     strains: NDArray[np.float32]  # (n, strain_values)
     forces: NDArray[np.float32]  # (n, force_values) N
-    parameters: NDArray[np.float64]  # (n, targets), what is derived included
+    parameters: NDArray[np.float64]  # (n, targets), then what was derived
     sheet: NDArray[np.float64]  # (n, coordinates) of the family
     origin: NDArray[np.int64]  # (n, 2) round, point
     is_test: NDArray[np.bool_]  # (n,)
@@ -84,6 +84,15 @@ class Derived:
     names: tuple[str, ...] = ()
     of: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]] | None = None
     """(n, Campaign.targets), (n, coordinates) -> (n, names)"""
+
+    def on(self, shard: Shard) -> Shard:
+        """Append them to the parameters of records."""
+        if self.of is None:
+            return shard
+        found = np.empty((0, len(self.names)))
+        if len(shard):
+            found = self.of(shard.parameters, shard.sheet)
+        return replace(shard, parameters=np.hstack([shard.parameters, found]))
 
 
 def take_inventory(run: RunFolder[Path], allowed_loss: float) -> Inventory:
@@ -120,7 +129,7 @@ def lineage(run: RunFolder[Path], inventory: Inventory) -> tuple[Source, ...]:
 
 
 def read_blocks(
-    run: RunFolder[Path], source: Source, campaign: Campaign, derived: Derived, hold_bytes: int
+    run: RunFolder[Path], source: Source, campaign: Campaign, hold_bytes: int
 ) -> Iterator[Shard]:
     """Verify a shard and read it block by block; raises CorruptFile naming the shard.
 
@@ -134,7 +143,7 @@ def read_blocks(
     else:
         verify_file(path.parent, entry)
     with opened(path, AGAIN, image) as file:
-        table = _Table(file, path, source, campaign, derived)
+        table = _Table(file, path, source, campaign)
         for start in range(0, source.records, size):
             yield table.read(slice(start, min(start + size, source.records)))
 
@@ -148,7 +157,7 @@ def probe(
     for source in chosen:
         path, step = run.root / source.shard, max(1, source.records // each)
         with opened(path, AGAIN) as file:
-            table = _Table(file, path, source, campaign, Derived())
+            table = _Table(file, path, source, campaign)
             parts.append(table.read(slice(0, source.records, step)))
     return _joined(parts)
 
@@ -200,7 +209,6 @@ class _Table:
         path: Path,
         source: Source,
         campaign: Campaign,
-        derived: Derived,
     ) -> None:
         specimens, records = campaign.specimens, source.records
         layout: dict[str, tuple[str, tuple[int, ...]]] = {
@@ -217,7 +225,7 @@ class _Table:
             layout[ShardFields.WEIGHT] = ("f", (records,))
         self._columns = {name: _column(file, path, name, *kind) for name, kind in layout.items()}
         _require_provenance(file, path, campaign)
-        self._path, self._source, self._derived = path, source, derived
+        self._path, self._source = path, source
 
     def read(self, rows: slice) -> Shard:
         """Read the good ones among some rows; all are counted."""
@@ -235,12 +243,12 @@ class _Table:
         return Shard(
             strains=data[ShardFields.STRAINS].astype(np.float32, copy=False),
             forces=data[ShardFields.FORCES].astype(np.float32, copy=False),
-            parameters=self._parameters(data[ShardFields.PARAMETERS], sheet),
+            parameters=data[ShardFields.PARAMETERS].astype(np.float64, copy=False),
             sheet=sheet,
             origin=np.stack([np.full_like(points, self._source.round), points], axis=1),
             is_test=data[ShardFields.IS_TEST].astype(bool),
             weight=data.get(ShardFields.WEIGHT, np.ones(len(points))).astype(np.float64),
-            by_status=Counter(RecordStatus.NAMES[code] for code in status),
+            by_status=_counted(status),
         )
 
     def _check(self, data: dict[str, NDArray[Any]]) -> None:
@@ -256,16 +264,6 @@ class _Table:
                 f"{forces.min():g} N is the lowest; a specimen under tension pulls: {AGAIN}"
             )
 
-    def _parameters(
-        self, parameters: NDArray[Any], sheet: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
-        parameters = parameters.astype(np.float64, copy=False)
-        if self._derived.of is None:
-            return parameters
-        if not len(parameters):
-            return np.empty((0, parameters.shape[1] + len(self._derived.names)))
-        return np.hstack([parameters, self._derived.of(parameters, sheet)])
-
 
 def _require_provenance(file: h5py.File, path: Path, campaign: Campaign) -> None:
     """Refuse simulations among a rehearsal's records, and the other way round."""
@@ -275,6 +273,11 @@ def _require_provenance(file: h5py.File, path: Path, campaign: Campaign) -> None
             f"{path}: its records are of a {found}, the campaign's solver '{campaign.solver}' "
             f"makes those of a {campaign.provenance}; {AGAIN}"
         )
+
+
+def _counted(status: NDArray[np.integer]) -> Counter[str]:
+    codes, counts = np.unique(status, return_counts=True)
+    return Counter({RecordStatus.NAMES[k]: int(n) for k, n in zip(codes, counts, strict=True)})
 
 
 def _column(

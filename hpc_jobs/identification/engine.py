@@ -117,14 +117,43 @@ class Engine:
     def slopes(self, u: FloatArray, seen: FloatArray) -> FloatArray:
         """Return derivatives (values, coordinates) at u, where `seen` was; raises NoSheet."""
         slopes = self._level_slopes(u)
-        for column in self.free:
+        for columns in self._moved_together():
             step = np.zeros(len(u))
-            step[column] = STEP
+            step[columns] = STEP
             try:
-                slopes[:, column] = (self.observe(u + step) - seen) / STEP
+                found = (self.observe(u + step) - seen) / STEP
             except NoSheet:  # beyond the edge of what is admissible: look back
-                slopes[:, column] = (seen - self.observe(u - step)) / STEP
+                found = (seen - self.observe(u - step)) / STEP
+            for column in columns:
+                slopes[:, column] = np.where(self._rows_of(column), found, 0.0)
         return slopes
+
+    def _moved_together(self) -> list[list[int]]:
+        """Return the free coordinates; those of one kind and a specimen each are moved at once.
+
+        Specimens do not see each other's nuisances.
+        """
+        kinds: dict[str, list[int]] = {}
+        for column in self.free:
+            name = self.natural.names[column]
+            kind = name if self._specimen_of(column) is None else name.partition("@")[0]
+            kinds.setdefault(kind, []).append(column)
+        return list(kinds.values())
+
+    def _specimen_of(self, column: int) -> int | None:
+        """Return the one specimen that a coordinate is about; None where it is the sheet."""
+        place = column - len(QUANTITIES)
+        return self.family.coordinates[place].specimen if place >= 0 else None
+
+    def _rows_of(self, column: int) -> NDArray[np.bool_]:
+        """Which values (values,) can depend on a coordinate: its specimen's, or all."""
+        specimen, specimens = self._specimen_of(column), self.specimens
+        if specimen is None:
+            return np.ones(specimens.strain_values + specimens.force_values, dtype=np.bool_)
+        strains = np.zeros(specimens.strain_shape, dtype=np.bool_)
+        forces = np.zeros(specimens.force_shape, dtype=np.bool_)
+        strains[:, specimen], forces[specimen] = True, True
+        return np.concatenate([strains.ravel(), forces.ravel()])
 
     def _level_slopes(self, u: FloatArray) -> FloatArray:
         """Return derivatives by E with k/E held, and by each load cell's gain."""

@@ -9,17 +9,23 @@ too: that is what records show, and where a sheet necks tells of its hardening b
 that are reached.
 """
 
+import multiprocessing
+import os
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import BadInput
+from hpc_jobs.contract.specimen import MESH_LEVELS, Mesh
 from hpc_jobs.design.mechanical import draw
 from hpc_jobs.design.sobol import TEST
+from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.forward.natural import QUANTITIES, Natural
 from hpc_jobs.identification.engine import Engine, NoSheet
 from hpc_jobs.identification.quantities import quantities_of
@@ -100,8 +106,26 @@ class Sensitivities:
         return {name: float(np.sqrt(found[name] @ covariance @ found[name])) for name in ordered}
 
 
-def sensitivities(campaign: Campaign, sheets: int) -> Sensitivities:
-    """Simulate the slopes at so many sheets of the box; raises BadInput if none can be."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _AtSheet:
+    """What came of one sheet."""
+
+    slopes: FloatArray | None  # none: it could not be simulated
+    reason: str
+    seconds: float
+    simulations: int
+
+
+def sensitivities(
+    campaign: Campaign, sheets: int, *, mesh: Mesh | None = MESH_LEVELS["coarse"]
+) -> Sensitivities:
+    """Simulate the slopes at so many sheets of the box, on all cores; raises BadInput if none can.
+
+    A coarse mesh serves: slopes depend little on it. None takes the campaign's own.
+    """
+    if mesh is not None and mesh.elements < campaign.specimens.mesh.elements:
+        coarse = campaign.specimens.model_copy(update={"mesh": mesh})
+        campaign = campaign.model_copy(update={"specimens": coarse})
     natural, family = Natural.of(campaign), campaign.family
     drawn = draw(campaign, TEST, 0, max(PRIOR_SHEETS, sheets))
     columns, values = list(campaign.columns), []
@@ -109,17 +133,13 @@ def sensitivities(campaign: Campaign, sheets: int) -> Sensitivities:
         found = quantities_of(parameters[columns], family.material_of(sheet.tolist()))
         values.append([*(found[quantity] for quantity in QUANTITIES), *sheet])
     u = (natural.natural(np.array(values)) - natural.centre) / natural.spread
-    used, slopes, reasons, seconds, simulations = [], [], [], 0.0, 0
-    for one in u[:sheets]:
-        engine = Engine(campaign, campaign.specimens, campaign.noise, keep=False)
-        begun = time.perf_counter()
-        try:
-            slopes.append(engine.slopes(one, engine.observe(one)))
-            used.append(one)
-        except NoSheet as error:
-            reasons.append(str(error))
-        seconds += time.perf_counter() - begun
-        simulations += engine.simulations
+    backend_of(campaign.solver)  # a solver that is missing says so here, not in every process
+    looked = _at_all(campaign, list(u[:sheets]))
+    used = [one for one, at in zip(u[:sheets], looked, strict=True) if at.slopes is not None]
+    slopes = [at.slopes for at in looked if at.slopes is not None]
+    reasons = [at.reason for at in looked if at.reason]
+    seconds = sum(at.seconds for at in looked)
+    simulations = sum(at.simulations for at in looked)
     if not used:
         raise BadInput(
             f"none of {sheets} sheets of the campaign's box could be simulated; the first: "
@@ -134,6 +154,27 @@ def sensitivities(campaign: Campaign, sheets: int) -> Sensitivities:
         left_out=tuple(reasons),
         record_s=seconds / max(simulations, 1),
     )
+
+
+def _at_all(campaign: Campaign, points: list[FloatArray]) -> list[_AtSheet]:
+    """Look at each sheet, as many at once as there are cores."""
+    workers = min(len(os.sched_getaffinity(0)), len(points))
+    if workers < 2:
+        return [_at(campaign, u) for u in points]
+    context = multiprocessing.get_context("forkserver")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        return list(pool.map(partial(_at, campaign), points))
+
+
+def _at(campaign: Campaign, u: FloatArray) -> _AtSheet:
+    """Simulate the slopes at one sheet."""
+    engine = Engine(campaign, campaign.specimens, campaign.noise, keep=False)
+    begun, slopes, reason = time.process_time(), None, ""
+    try:
+        slopes = engine.slopes(u, engine.observe(u))
+    except NoSheet as error:
+        reason = str(error)
+    return _AtSheet(slopes, reason, time.process_time() - begun, engine.simulations)
 
 
 def _covariance(natural: Natural, u: FloatArray) -> FloatArray:

@@ -56,7 +56,11 @@ class Case:
 def score(
     campaign: Campaign, measurement: Measurement, field: Field, *, refined: bool = False
 ) -> Case:
-    """Compare one measurement with its re-simulation, and the material with the truth if known."""
+    """Compare one measurement with its re-simulation, and the material with the truth if known.
+
+    A specimen is simulated again as drawn. A real one is not as drawn: once examined, without a
+    truth, what is left beside all that was undone is judged instead.
+    """
     estimate, truth = field.estimate, measurement.header.truth
     identified = None
     errors: dict[str, float] = {}
@@ -65,6 +69,8 @@ def score(
         identified = Sheet.of(by_parameter(campaign, estimate.parameters), material)
         if field.status == "ok":
             errors |= field_errors(measurement, field)
+            if estimate.examination and not truth:
+                errors = {"strain_rms": estimate.examination.rms}
         if truth:
             errors |= material_errors(identified, truth, truth.material or material)
     judgement = judge(

@@ -6,7 +6,7 @@ import torch
 
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.facts import TrainedFacts
-from hpc_jobs.identification.rival import RIVALS
+from hpc_jobs.identification.rival import kept_rivals
 from hpc_jobs.learning.training.assembly import assemble_committee
 from hpc_jobs.runtime import element
 from hpc_jobs.runtime.element import Element
@@ -31,7 +31,7 @@ def work(job: Element) -> TrainedFacts:
     name = f"{training}-{spec.name}"
     with open_spool(job, name, spec, stage="assemble", leads=True) as spool, spool.ended():
         spool.params(spec.model_dump(mode="json", exclude_none=True))
-        trained = assemble_committee(job.run, job.campaign, spec, training, RIVALS)
+        trained = assemble_committee(job.run, job.campaign, spec, training, kept_rivals(job.run))
         log_model(spool, job, trained)
     job.progress(spec.members, spec.members, "members")
     return facts_of(trained)

@@ -4,8 +4,10 @@ import argparse
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
 from hpc_jobs.contract.answers import derived_names
-from hpc_jobs.contract.errors import ConfigurationError
+from hpc_jobs.contract.errors import BadInput, ConfigurationError
 from hpc_jobs.contract.facts import IdentifiedFacts
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.records import publish_model
@@ -19,7 +21,7 @@ from hpc_jobs.identification.mesh_bias import publish_mesh_bias
 from hpc_jobs.identification.nuisances.answer import with_examination
 from hpc_jobs.identification.timing import Refinement, time_network, time_refinement
 from hpc_jobs.learning.models.trained_model import load_model
-from hpc_jobs.measurement.file import read_for
+from hpc_jobs.measurement.file import Measurement, read_for
 from hpc_jobs.runtime import element
 
 
@@ -48,12 +50,13 @@ def work(job: element.Element) -> IdentifiedFacts:
             identifier = Identifier.of(job.run, bias)
         else:
             identifier = FamilyIdentifier.of(job.run)
-        lookups = time_refinement(lookups, identifier, measurements[0], answers[0])
-        pairs = zip(measurements, answers, strict=True)
-        refined = tuple(identifier.refine(measured, answer) for measured, answer in pairs)
+        pairs = list(zip(measurements, answers, strict=True))
+        refined = tuple(_refined(identifier, measured, answer) for measured, answer in pairs)
+        sound = [pair for pair, one in zip(pairs, refined, strict=True) if one.parameters]
+        lookups = time_refinement(lookups, identifier, *sound[0]) if sound else lookups
         if campaign.validation.examine:
-            pairs = zip(measurements, refined, strict=True)
-            refined = tuple(with_examination(campaign, one, answer, bias) for one, answer in pairs)
+            both = zip(measurements, refined, strict=True)
+            refined = tuple(with_examination(campaign, one, answer, bias) for one, answer in both)
     estimates = Estimates(
         validation=name,
         model=job.arguments.model,
@@ -66,6 +69,21 @@ def work(job: element.Element) -> IdentifiedFacts:
     job.progress(len(measurements), len(measurements), "measurements")
     outside = tuple(estimate.measurement for estimate in answers if estimate.outside)
     return IdentifiedFacts(measurements=len(measurements), outside=outside)
+
+
+def _refined(identifier: Refinement, measurement: Measurement, answer: Estimate) -> Estimate:
+    """Refine one answer; a measurement that cannot be refined spoils no other."""
+    try:
+        return identifier.refine(measurement, answer)
+    except (BadInput, np.linalg.LinAlgError) as error:
+        return Estimate(
+            measurement=measurement.name,
+            parameters=None,
+            outside=(f"the refinement cannot take it: {error}",),
+            novelty=0.0,
+            novelty_limit=0.0,
+            method="surrogate",
+        )
 
 
 def _law(run: RunFolder[Path]) -> RecordsLaw:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hpc_jobs.cards import publish_cards
+from hpc_jobs.contract.answers import reported
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.facts import ScoreFacts
 from hpc_jobs.contract.identified import IdentifiedSheet
@@ -107,6 +108,11 @@ def _compare(job: element.Element, estimate: Estimate, *, refined: bool = False)
     return case
 
 
+def _metric(name: str) -> str:
+    """As MLflow may have it: k@0.05 is k_0.05."""
+    return name.replace("@", "_")
+
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Which validation."""
     parser.add_argument("--validation", required=True, help="name of the validation")
@@ -149,9 +155,11 @@ def _judgement_metrics(prefix: str, judgement: Judgement) -> dict[str, float]:
         f"{prefix}/novelty": judgement.novelty / judgement.novelty_limit,
     }
     metrics |= {f"{prefix}/{error}": value for error, value in judgement.errors.items()}
-    for quantity, (found, true) in judgement.quantities.items():
-        if found is not None and true is not None:
-            metrics[f"{prefix}/{quantity}_error"] = found - true
+    for one in reported(judgement):
+        if one.value is not None and one.name not in judgement.quantities:
+            metrics[f"{prefix}/{_metric(one.name)}"] = one.value
+        if one.error is not None:
+            metrics[f"{prefix}/{_metric(one.name)}_error"] = one.error
     return metrics
 
 

@@ -15,7 +15,7 @@ import torch
 
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.facts import TrainedFacts
-from hpc_jobs.identification.rival import RIVALS
+from hpc_jobs.identification.rival import kept_rivals
 from hpc_jobs.learning.training.experiment import train_network
 from hpc_jobs.learning.training.interruption import StopFlag, stop_on_signals
 from hpc_jobs.learning.training.team import Team
@@ -55,7 +55,7 @@ def work(team: Team, stop: StopFlag, element: Element) -> TrainedFacts | None:
             progress=element.progress if team.leads else _quiet,
             stop=stop,
             team=team,
-            rivals=RIVALS,
+            rivals=kept_rivals(element.run),
         )
         if trained is None:  # the leader publishes
             return None

@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Mapping
 
 from hpc_jobs.contract.campaign import Campaign
-from hpc_jobs.contract.errors import ConfigurationError
+from hpc_jobs.contract.errors import BadInput, ConfigurationError
 from hpc_jobs.contract.examination import NuisancePriors
 from hpc_jobs.contract.measurement import Known
 from hpc_jobs.measurement.frames import Watched
 from hpc_jobs.measurement.series import SpecimenFiles
 
 LEAST_AXIS_DEG = 0.03
+FARTHEST_DEG = 10.0  # by which a specimen differs from its drawing
+FARTHEST_SHARE = 0.3  # likewise, of a notch's width
+THICKER = 4.0  # times the drawn one or a share of it; forces are scaled by it
 LEAST_CENTRE_MM = 0.03  # of a centre found at edges that are ragged by a point spacing
 
 
@@ -42,6 +45,23 @@ def not_told(told: Iterable[str], campaign: Campaign) -> list[str]:
     ]
 
 
+def _check_size(name: str, found: float, drawn: float, label: str) -> None:
+    """Raise BadInput for a size that cannot be of this specimen: others were meant."""
+    away = abs(found - drawn)
+    near = {
+        "angle_deg": away <= FARTHEST_DEG,
+        "thickness_mm": drawn / THICKER <= found <= THICKER * drawn,
+    }
+    if near.get(name, away <= FARTHEST_SHARE * drawn):
+        return
+    unit = "degrees" if name == "angle_deg" else "mm"
+    raise BadInput(
+        f"specimen {label}: measured.{name} is {found:g} {unit}, the campaign's specimen has "
+        f"{drawn:g}; are sizes or specimens swapped, or is the unit another? Correct it, or use a "
+        "campaign of such specimens"
+    )
+
+
 def known_of_specimen(
     files: SpecimenFiles, travel_sd: float, watched: Watched, campaign: Campaign
 ) -> dict[str, Known]:
@@ -56,9 +76,11 @@ def known_of_specimen(
     for name, nominal in drawn.items():
         size = files.measured.known(name)
         if size is not None:
+            _check_size(name, size[0], nominal, test.label)
             known[name] = (size[0] - nominal, size[1])
     thickness = files.measured.known("thickness_mm")
     if thickness is not None:
+        _check_size("thickness_mm", thickness[0], test.geometry.thickness_mm, test.label)
         known["thickness_mm"] = (0.0, thickness[1])
     if place.margin_mm is not None:
         along, across = max(place.centre_sd_mm, LEAST_CENTRE_MM), LEAST_CENTRE_MM

@@ -13,6 +13,7 @@ from hpc_jobs.measurement.exported import recognise
 from hpc_jobs.measurement.formats.fields import open_frames
 from hpc_jobs.measurement.formats.frame import Source
 from hpc_jobs.measurement.formats.machine import read_machine
+from hpc_jobs.measurement.formats.text import layout_of
 from hpc_jobs.measurement.placement import plane_axes, spacing_of
 
 HEADINGS = ("file", "points kept", "lost", "strain measure", "scatter")
@@ -47,11 +48,25 @@ def held_by(path: Path) -> Held:
     try:
         source = open_frames([path])
     except ContractError as error:
-        return _machine(path) or Held(path.name, refused=_reason(path, error))
+        return _machine(path) or Held(path.name, refused=_unknown(path, error))
     try:
         return _field(path, source)
     except ContractError as error:
         return Held(path.name, refused=_reason(path, error))
+
+
+def _unknown(path: Path, error: ContractError) -> str:
+    """Say why a file is no field; of a plain tensile test, which tool reads it."""
+    try:
+        names = " ".join(column.name.lower() for column in layout_of(path).columns)
+    except ContractError:
+        names = ""
+    if "stress" in names and "strain" in names:
+        return (
+            "stress and strain of a plain tensile test, no field; yieldloop tensile makes a "
+            "hardening curve of it"
+        )
+    return _reason(path, error)
 
 
 def as_table(rows: Iterable[Held]) -> str:

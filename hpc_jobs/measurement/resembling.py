@@ -23,7 +23,8 @@ Forces = Callable[[Curve], Values]
 PRESTRAIN = 0.002
 START_MPA = 400.0  # k(.05) to begin with; the measured force sets it
 PASSES = 2  # of the best shapes: the force is nearly in proportion to the level
-NEXT = 2  # shapes beside the best that say how surely it is found
+AS_GOOD = 1.3  # times the least misfit; shapes that fit so well say how surely it is found
+LEAST_SD = 0.01  # relative, of a displacement told by a sheet that was chosen
 FEWEST = 6  # loaded frames
 LOADED = 0.1  # of the largest force
 
@@ -122,9 +123,10 @@ def resembling(
     )
     found = near[0]
     at = found.curve.displacements[len(found.curve.displacements) // 2 :]
-    told = [other.curve.displacement_at(found.curve.extension_at(at)) for other in near[1:][:NEXT]]
-    sd = max((float(np.sqrt(np.mean((one / at - 1) ** 2))) for one in told), default=0.0)
-    return replace(found, travel_sd=sd)
+    as_good = [one.curve for one in near[1:] if one.misfit < AS_GOOD * found.misfit]
+    told = [other.displacement_at(found.curve.extension_at(at)) / at - 1 for other in as_good]
+    sd = float(np.sqrt(np.mean(np.square(told)))) if told else 0.0
+    return replace(found, travel_sd=max(sd, LEAST_SD))
 
 
 def _rising(extensions: Values, forces: Values) -> NDArray[np.bool_]:

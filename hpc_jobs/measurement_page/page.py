@@ -24,9 +24,9 @@ WHO = {"network": "the network", "surrogate": "the refinement", "fem": "the engi
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """One measurement, and what each who was asked said of it."""
+    """One measurement, and what each who was asked said of it: one of both at least."""
 
-    network: Case
+    network: Case | None = None
     refined: Case | None = None
     sheet: IdentifiedSheet | None = None  # of the better answer; none if nobody answered
     picture: Path | None = None  # of the import
@@ -35,10 +35,14 @@ class Asked:
         """Return it with another picture of the import."""
         return replace(self, picture=picture)
 
+    def with_sheet(self, sheet: IdentifiedSheet) -> "Asked":
+        """Return it with the sheet as it was published."""
+        return replace(self, sheet=sheet)
+
     @property
     def case(self) -> Case:
         """The answer that the page shows; the refinement's refusal where nobody answered."""
-        cases = [self.refined, self.network] if self.refined else [self.network]
+        cases = [case for case in (self.refined, self.network) if case is not None]
         return next((case for case in cases if case.identified is not None), cases[0])
 
     @property
@@ -49,7 +53,9 @@ class Asked:
             found[WHO["fem" if self.refined.judgement.method == "fem" else "surrogate"]] = (
                 self.refined.judgement
             )
-        return found | {WHO["network"]: self.network.judgement}
+        if self.network is not None:
+            found[WHO["network"]] = self.network.judgement
+        return found
 
 
 def render_page(campaign: Campaign, asked: Asked, drawn: Mapping[str, str] | None = None) -> str:

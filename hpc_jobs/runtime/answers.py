@@ -64,7 +64,10 @@ def read_asked(run: Run, validation: str, measurement: str) -> Asked:
     second = [one for one in answered(run, estimates) if one.measurement == measurement]
     cases = [_case(run, frozen, validation, network, verdict, refined=False)]
     cases += [_case(run, frozen, validation, one, verdict, refined=True) for one in second]
-    return asked_of(run, frozen, verdict, *cases)
+    asked, path = asked_of(run, frozen, verdict, *cases), run.sheet(validation, measurement)
+    if asked.sheet is None or not path.is_file():
+        return asked
+    return asked.with_sheet(read_model(IdentifiedSheet, path))  # as it was dated
 
 
 def asked_of(

@@ -70,7 +70,8 @@ def report(campaign: Campaign, sheets: int, known: Mapping[str, float]) -> str:
     here = sensitivities(campaign, sheets)
     columns = {"as it is": medians(here.deviations(told))}
     notes = [
-        f"{len(here.u)} of {sheets} sheets of the box on mesh '{campaign.specimens.mesh.level}'; "
+        f"{len(here.u)} of {sheets} sheets of the box on mesh "
+        f"'{here.campaign.specimens.mesh.level}'; "
         f"{1e3 * here.record_s:.0f} ms a record of {len(campaign.specimens.tests)} specimens here",
         *(f"left out: {reason}" for reason in here.left_out),
     ]

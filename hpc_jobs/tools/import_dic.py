@@ -1,6 +1,6 @@
 """Bring a test series from a camera and a machine into a measurement.
 
-    yieldloop import-dic --table FILES...
+    yieldloop import-dic --table FILES or FOLDERS...
     yieldloop import-dic SERIES.yaml OUT.h5 --campaign CAMPAIGN.yaml
 
 The first says what single exported files hold: points, lost ones, strain measure and scatter.
@@ -19,11 +19,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hpc_jobs.contract.campaign import Campaign
-from hpc_jobs.contract.errors import ContractError
+from hpc_jobs.contract.errors import BadInput, ContractError
 from hpc_jobs.contract.loading import load
 from hpc_jobs.fem.errors import SolverMissing
 from hpc_jobs.measurement.csv_format import write_csv
 from hpc_jobs.measurement.file import refuse_to_overwrite, write_measurement
+from hpc_jobs.measurement.formats.fields import natural
 from hpc_jobs.measurement.importer import import_series
 from hpc_jobs.measurement.measured import Measurement, UnusableMeasurement
 from hpc_jobs.measurement.overview import as_table, held_by
@@ -37,12 +38,26 @@ def main(argv: list[str] | None = None) -> None:
     options = _parsed(argv)
     try:
         print(
-            as_table(held_by(path) for path in options.table)
+            as_table(held_by(path) for path in _files(options.table))
             if options.table
             else import_dic(options)
         )
     except (ContractError, SolverMissing) as error:
         sys.exit(f"error: {error}")
+
+
+def _files(paths: list[Path]) -> list[Path]:
+    """Files as named; of a folder all that lie in it, in their natural order."""
+    found = list[Path]()
+    for path in paths:
+        if path.is_dir():
+            inside = sorted((one for one in path.iterdir() if one.is_file()), key=natural)
+            if not inside:
+                raise BadInput(f"{path}: a folder without files")
+            found += inside
+        else:
+            found.append(path)
+    return found
 
 
 def import_dic(options: argparse.Namespace) -> str:

@@ -14,6 +14,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import yaml
@@ -26,6 +27,7 @@ from hpc_jobs.contract.execution import Resources
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.rates import (
+    Rate,
     Rates,
     kept_rates,
     rates_of,
@@ -33,7 +35,7 @@ from hpc_jobs.contract.rates import (
     with_simulations,
 )
 
-MEASURED_RECORDS = 12
+MEASURED_RECORDS, MEASURED_POINTS = 12, 500
 WIDTH = 80
 KEPT = ("walltime_s", "memory_mib", "cpus", "gpus", "nodes", "tasks_per_node")
 OWN = ("partition", "account", "qos", "constraint", "reservation", "running_at_most", "exclusive")
@@ -116,14 +118,16 @@ def measured_here(campaign: Campaign, rates: Rates, records: int = MEASURED_RECO
     from hpc_jobs.design.mechanical import draw
     from hpc_jobs.fem.backends import backend_of
 
-    points, family = draw(campaign, 0, 0, records + 1), campaign.family
+    draw(campaign, 0, 0, 1)  # the first brings tables and libraries into memory
+    begun = time.process_time()
+    points, family = draw(campaign, 0, 0, MEASURED_POINTS), campaign.family
+    point_s = (time.process_time() - begun) / MEASURED_POINTS
     _, backend = backend_of(campaign.solver)
     seconds = []
-    for row, values in zip(points.parameters, points.sheet.tolist(), strict=True):
-        material, specimens = (
-            family.material_of(values),
-            family.specimens_of(values, campaign.specimens),
-        )
+    rows = zip(points.parameters, points.sheet.tolist(), strict=True)
+    for row, values in islice(rows, records + 1):
+        material = family.material_of(values)
+        specimens = family.specimens_of(values, campaign.specimens)
         begun = time.process_time()
         record = backend.simulate(row[list(campaign.columns)], material, specimens)
         if record.status == "ok":
@@ -133,9 +137,10 @@ def measured_here(campaign: Campaign, rates: Rates, records: int = MEASURED_RECO
             f"--measure: {len(seconds)} of {records + 1} records of campaign '{campaign.name}' "
             "could be solved; look into it with yieldloop design-report or one shard"
         )
-    mean = float(np.mean(seconds[1:]))  # the first brings tables and libraries into memory
+    mean = float(np.mean(seconds[1:]))
     where = f"{len(seconds) - 1} records solved on this machine, {1e3 * mean:.3g} ms each"
-    return with_simulations(rates, campaign, mean, where)
+    measured = with_simulations(rates, campaign, mean, where)
+    return measured.model_copy(update={"point_s": Rate(value=point_s, measured=True)})
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from pydantic import ValidationError
 
-from hpc_jobs.contract.identified import IdentifiedSheet
+from hpc_jobs.contract.identified import CARD_FILES, IdentifiedSheet
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.validation import Judgement, Verdict
 from operators.hooks.hpc import Session
@@ -81,7 +81,9 @@ def _cards(
 ) -> Iterator[dict[str, str]]:
     if sheet is None or not session.exists(str(folder)):
         return
-    for name in sorted(session.list(str(folder))):
+    known = {f"{sheet.measurement}{ending}": place for place, ending in enumerate(CARD_FILES)}
+    found = [name for name in session.list(str(folder)) if name in known]
+    for name in sorted(found, key=known.__getitem__):
         content = fetched(session, folder / name)
         if content is not None:
             yield {"file": name, "text": content.decode()}

@@ -103,6 +103,7 @@ def retraining_report(
         run_id=run.run_id,
         campaign=run.campaign,
         mlflow_run_id=run.mlflow_run_id,
+        of="retraining",
         records_by_status=manifest.facts["by_status"],
         networks=challenger.networks,
         verdict=scored.read(ScoreFacts).verdict,
@@ -206,7 +207,7 @@ def render(
     dates = {answer.sheet.identified_on for answer in shown if answer.sheet}
     return template("campaign.html.j2").render(
         report=report,
-        title="Campaign" if report.speedup else "Retraining of",
+        title="Campaign" if report.of == "campaign" else "Retraining of",
         dates=sorted(dates),
         answers=shown,
         told=TOLD,

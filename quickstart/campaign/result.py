@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
+from hpc_jobs.contract.answers import Reported, in_order, reported
 from hpc_jobs.contract.errors import ContractError
 from hpc_jobs.contract.layout import RunFolder
-from hpc_jobs.contract.measurement import Quantity
 from hpc_jobs.contract.report import (
     CampaignReport,
     GateReport,
@@ -103,39 +103,43 @@ def _share(part: float, word: str) -> str:
 
 
 def _print_alloys(verdict: Verdict, console: Console) -> None:
-    """Print what the network made of each measurement, and what the forward surrogate did."""
-    judged = verdict.measurements
-    quantities = list(dict.fromkeys(q for each in judged.values() for q in each.quantities))
+    """Print what the network made of each measurement, and what the refinement did."""
     title = "identified quantities of each alloy, with 90 % intervals (true)"
-    _print_quantities(title, judged, quantities, console)
+    _print_lines(title, verdict.measurements, console)
     if verdict.refined:
-        title = "refined by the forward surrogate, with 90 % intervals (true)"
-        _print_quantities(title, verdict.refined, quantities, console)
+        _print_lines(
+            "refined by the forward surrogate, with 90 % intervals (true)", verdict.refined, console
+        )
     for name, note in verdict.notes.items():
         console.print(f"  {name}: {note}", markup=False)
 
 
-def _print_quantities(
-    title: str, judged: Mapping[str, Judgement], quantities: list[Quantity], console: Console
-) -> None:
+def _print_lines(title: str, judged: Mapping[str, Judgement], console: Console) -> None:
     heads = [
         Text(f"{name}\n").append(each.verdict.upper(), style=STYLES.get(each.verdict, "yellow"))
         for name, each in judged.items()
     ]
+    told = {name: {line.name: line for line in reported(each)} for name, each in judged.items()}
+    every = sorted(
+        {line.name: line for lines in told.values() for line in lines.values()}.values(),
+        key=in_order,
+    )
     rows = [
-        [str(quantity), *(_with_interval(each, quantity) for each in judged.values())]
-        for quantity in quantities
+        [each.name, *(_with_interval(lines.get(each.name)) for lines in told.values())]
+        for each in every
     ]
-    print_table(console, title, ["quantity", *heads], rows)
+    print_table(console, title, ["quantity, k in MPa", *heads], rows)
 
 
-def _with_interval(judgement: Judgement, quantity: Quantity) -> str:
-    found, true = judgement.quantities.get(quantity, (None, None))
-    if found is None and true is None:
+def _with_interval(line: Reported | None) -> str:
+    if line is None or (line.value is None and line.true is None):
         return "-"
-    interval = judgement.intervals.get(quantity)
-    width = f" ± {(interval[1] - interval[0]) / 2:.3f}" if found is not None and interval else ""
-    return f"{_number(found)}{width} ({_number(true)})"
+    number = f",.{0 if line.is_stress else 3}f"
+    width = ""
+    if line.value is not None and line.low is not None and line.high is not None:
+        width = f" ± {(line.high - line.low) / 2:{number}}"
+    value, true = ("-" if one is None else f"{one:{number}}" for one in (line.value, line.true))
+    return f"{value}{width} ({true})"
 
 
 def _print_speedup(report: SpeedupReport, console: Console) -> None:
@@ -157,10 +161,6 @@ def _print_usage(usage: UsageReport, console: Console) -> None:
 def _print_gate(gate: GateReport, console: Console) -> None:
     style = "green" if gate.promoted else "yellow"
     console.print(f"gate: {gate.model}: [{style}]{escape(gate.reason)}")
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def _milli(value: float) -> str:

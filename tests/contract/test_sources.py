@@ -61,11 +61,19 @@ def stored(columns, rows):
     return np.hstack([strains[:, :WANTED], forces])
 
 
+GROWN = {"in one go": (), "in three rounds": (200, 30, 200)}
+
+
+@pytest.fixture(params=GROWN, ids=lambda name: name.replace(" ", "-"))
+def parts(request):
+    return GROWN[request.param]
+
+
 @pytest.fixture(params=SOURCES)
-def source(request, split, monkeypatch):
+def source(request, split, parts, monkeypatch):
     """Makes two or three batches at a time."""
     monkeypatch.setattr("hpc_jobs.learning.feed.source.STRETCH", 100)
-    with SOURCES[request.param](records(split)) as opened:
+    with SOURCES[request.param](records(split, parts=parts)) as opened:
         yield opened
 
 
@@ -201,3 +209,29 @@ def test_the_meter_tells_waiting_from_working():
     for _ in meter.metered(slow()):
         time.sleep(0.04)
     assert 0.06 <= meter.waited_s < 0.5 * meter.elapsed_s
+
+
+def test_a_split_may_be_numbered_otherwise(split, values):
+    other = split.rearranged([range(480, 500), range(100, 260), range(0, 7)])
+    rows = np.random.default_rng(1).permutation(len(other))
+    whole = np.concatenate([np.arange(480, 500), np.arange(100, 260), np.arange(7)])
+    [found] = other.gather((PackedFields.STRAINS,), rows)
+    np.testing.assert_array_equal(found, values[PackedFields.STRAINS][whole[rows]].astype("f4"))
+
+
+def test_weights_are_one_where_a_file_has_none(values, tmp_path):
+    weights = np.full((RECORDS, 1), 0.5, np.float32)
+    weighted = write_split(tmp_path, "a", values | {PackedFields.WEIGHT: weights}, 10**9)
+    plain = write_split(tmp_path, "b", values, 10**9)
+    both = Split([*plain, *weighted])
+    [found] = both.gather((PackedFields.WEIGHT,), np.array([3, RECORDS + 3]))
+    assert found.tolist() == [[1.0], [0.5]]
+
+
+def test_more_files_than_stay_mapped_are_read_all_the_same(values, tmp_path, monkeypatch):
+    monkeypatch.setattr("hpc_jobs.dataset.split.MAPPED", 2)
+    split = Split(write_split(tmp_path, "many", values, 20_000))
+    assert len(split.files) > 20
+    rows = np.random.default_rng(2).permutation(RECORDS)
+    [found] = split.gather((PackedFields.PARAMETERS,), rows)
+    np.testing.assert_array_equal(found, values[PackedFields.PARAMETERS][rows].astype("f4"))

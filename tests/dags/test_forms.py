@@ -62,7 +62,7 @@ def test_angles_are_written_as_people_write_them(forms, angles):
 
 def test_a_field_tells_what_the_files_say(forms):
     form = forms.campaign_form()
-    assert "demo: 10000" in form["train_records"].schema["description_md"]
+    assert "demo: 4500" in form["train_records"].schema["description_md"]
     assert "demo: 0, 45, 90" in form["angles_deg"].schema["description_md"]
 
 

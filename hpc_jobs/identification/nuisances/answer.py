@@ -1,15 +1,31 @@
 """A refinement's answer after its examination: as wide as it has to be, or withheld."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
+from hpc_jobs.contract.answers import STRESS
 from hpc_jobs.contract.campaign import Campaign
-from hpc_jobs.contract.validation import Estimate
+from hpc_jobs.contract.examination import Examination
+from hpc_jobs.contract.validation import INTERVAL_LEVEL, Estimate, Found
+from hpc_jobs.identification.family_answer import material_of
 from hpc_jobs.identification.mesh_bias import MeshBias, on_mesh
 from hpc_jobs.identification.nuisances.examine import Examined, examine
 from hpc_jobs.identification.nuisances.response import Unsimulated
 from hpc_jobs.identification.validity import unphysical
 from hpc_jobs.measurement.file import Measurement
+
+OF_FAMILY = {
+    "hardening_level": 0.02,
+    "hardening_exponent": 0.01,
+    "hardening_bend": 0.003,
+    "youngs_modulus": 0.02,
+    "force_gain": 0.01,
+}
+"""One standard deviation of what is identified, not given, of a family's sheet."""
+HALF_WIDTH = float(norm.ppf((1 + INTERVAL_LEVEL) / 2))
 
 
 def with_examination(
@@ -20,19 +36,28 @@ def with_examination(
 ) -> Estimate:
     """Examine an answer of the refinement; one that it withheld for its residual may be given.
 
-    A campaign of a family keeps its answer as it is: what is not known of its sheets is identified
-    already. So does an answer near which nothing can be simulated: its re-simulation says why.
-    bias: by which the measurement is carried over to the campaign's mesh.
+    The curve, modulus and exponent that were identified of a family's sheet are as unsure as
+    OF_FAMILY says; where nothing was identified of it there is nothing to start from. An answer
+    near which nothing can be simulated stays as it is: its re-simulation says why. bias: by which
+    the measurement is carried over to the campaign's mesh.
     """
-    if campaign.sheet.fixed is None or estimate.method == "fem":
+    single = campaign.family.is_single_sheet
+    if estimate.method == "fem" or (not single and estimate.parameters is None):
         return estimate
     start = None
     carried = measurement if bias is None else on_mesh(measurement, bias)
     if estimate.parameters is not None:
         start = np.array([estimate.parameters[target] for target in campaign.targets])
+    asked = campaign
+    if not single:
+        header = carried.header.model_copy(update={"material": material_of(campaign, estimate)})
+        carried = replace(carried, header=header)
+        priors = campaign.validation.priors.model_copy(update=OF_FAMILY)
+        validation = campaign.validation.model_copy(update={"priors": priors})
+        asked = campaign.model_copy(update={"validation": validation})
     try:
-        return _answer(campaign, estimate, examine(campaign, carried, start))
-    except Unsimulated as error:
+        return _answer(campaign, estimate, examine(asked, carried, start))
+    except (Unsimulated, np.linalg.LinAlgError) as error:
         if estimate.outside:
             return estimate.model_copy(update={"outside": (*estimate.outside, str(error))})
         return estimate
@@ -43,7 +68,8 @@ def _answer(campaign: Campaign, estimate: Estimate, examined: Examined) -> Estim
     names = tuple(campaign.targets)
     targets = dict(zip(names, examined.parameters.tolist(), strict=True))
     limit = campaign.validation.strain_rms_tolerance
-    reasons = unphysical(campaign, targets, "the examined answer", campaign.material)
+    material = material_of(campaign, estimate)
+    reasons = unphysical(campaign, targets, "the examined answer", material)
     if not examination.rms <= limit:
         looks = [f"it looks {one.words}" for one in examination.suspects[:1]]
         reasons = [
@@ -58,10 +84,33 @@ def _answer(campaign: Campaign, estimate: Estimate, examined: Examined) -> Estim
             "outside": tuple(reasons),
             "novelty": examination.rms,
             "covariance": None if reasons else _rows(examined.covariance),
+            "found": {} if reasons else _found(estimate, examination),
             "examination": examination,
             "simulations": estimate.simulations + examined.simulations,
         }
     )
+
+
+def _found(estimate: Estimate, examination: Examination) -> dict[str, Found]:
+    """Say what was found of a family's sheet again, examined: nowhere surer than before.
+
+    Mechanical values are those of the examination; a curve moves and widens with its level.
+    """
+    found = dict(estimate.found)
+    level, level_sd = examination.nuisances.get("hardening_level", (0.0, 0.0))
+    for name, one in estimate.found.items():
+        low, high = one.value - one.low, one.high - one.value
+        if name in examination.quantities:
+            value, deviation = examination.quantities[name]
+            half = HALF_WIDTH * deviation
+        elif name.startswith(STRESS):
+            value, half = one.value * (1 + level), HALF_WIDTH * level_sd * one.value
+        else:
+            continue
+        found[name] = one.model_copy(
+            update={"value": value, "low": value - max(low, half), "high": value + max(high, half)}
+        )
+    return found
 
 
 def _rows(covariance: NDArray[np.float64]) -> tuple[tuple[float, ...], ...]:

@@ -102,6 +102,7 @@ def _of_patches(specimens: Specimens) -> list[Arrangement]:
                 f"-{tests[i].angle_deg:g} degrees",
                 partial(_mirrored, specimen=i, mirror=mirror),
                 _as_they_are,
+                likely=True,
             )
             for i in oblique
         ]

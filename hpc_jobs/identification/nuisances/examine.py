@@ -24,7 +24,7 @@ from hpc_jobs.identification.nuisances.faults import (
     in_words,
     robust_residual,
 )
-from hpc_jobs.identification.nuisances.models import MISTAKE, Explanation, Problem, search
+from hpc_jobs.identification.nuisances.models import Explanation, Problem, search
 from hpc_jobs.identification.nuisances.report import Told, report
 from hpc_jobs.identification.nuisances.response import Unsimulated
 from hpc_jobs.measurement.file import Measurement
@@ -34,6 +34,9 @@ BETTER, FAR_BETTER = 0.7, 60.0
 """Cost of an arrangement over that of the measurement as it is, and by how much it is less at
 least, for it to be fitted."""
 CLIPPED = 25.0  # deviations, from where a value's cost grows no more
+MIXED_UP = 1e-3
+"""Probability of any one order before the data are seen: a test house labels its specimens, and an
+order feigned by something else must not be believed soon."""
 MOST_FITTED = 2  # arrangements
 
 FloatArray = NDArray[np.float64]
@@ -187,7 +190,7 @@ def _explained(found: list[Settled]) -> list[Told]:
     told = []
     most = max(len(one.problem.residual) for one in found)
     for one in found:
-        chance = 0.0 if one.arrangement is None else float(np.log(MISTAKE))
+        chance = 0.0 if one.arrangement is None else float(np.log(MIXED_UP))
         # Rows that an order does not have would have cost half each, were they explained
         chance -= (most - len(one.problem.residual)) / 2
         told.append(Told(one.examiner, one.problem, one.arrangement, one.faults, chance))

@@ -130,6 +130,13 @@ KINDS: tuple[Kind, ...] = (
         words="as if the hardening exponent were {value:+.4f} off",
     ),
     Kind(
+        name="hardening_bend",
+        unit="1",
+        gross=0.01,
+        shared=True,
+        words="as if the hardening curve were bent by {value:+.4f} against what is given",
+    ),
+    Kind(
         name="youngs_modulus",
         unit="1",
         gross=0.1,

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.contract.material import Material, Tabulated
+from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.measurement import Quantity
 from hpc_jobs.contract.specimen import Piece, Specimens
 from hpc_jobs.design.mechanical import solve_tests
 from hpc_jobs.fem.backends import Backend
-from hpc_jobs.fem.materials.flow_stress import flow_stress
-from hpc_jobs.fem.materials.hardening import hardening_array
+from hpc_jobs.identification.nuisances.curves import other_curve
 from hpc_jobs.identification.nuisances.kinds import Column
 from hpc_jobs.identification.nuisances.travel import NotPulled, Travel
+from hpc_jobs.identification.nuisances.turn import turned
 
 STEPS = {
     "notch_width_mm": 0.05,
@@ -30,13 +30,12 @@ STEPS = {
     "force_late_mm": 0.005,
     "hardening_level": 0.02,
     "hardening_exponent": 0.01,
+    "hardening_bend": 0.004,
     "youngs_modulus": 0.03,
 }
 """Of the finite differences."""
 STEP_R, STEP_STRESS = 0.03, 0.004
 BY_ENGINE = ("notch_width_mm", "angle_deg", "patch_along_mm", "patch_across_mm")
-CURVE_STRAINS = np.concatenate([[0.0], np.geomspace(5e-4, 1.5, 79)])
-PRESTRAIN = 0.002
 SMALLEST_DRAWN_MM = 1e-6
 
 FloatArray = NDArray[np.float64]
@@ -184,34 +183,16 @@ class Response:
         return np.concatenate([strains.ravel(), forces])
 
     def _turned(self, i: int, sheet: FloatArray, off: FloatArray, base: Answer) -> FloatArray:
-        """Return how strains change with a turn of the patches' axes, per degree.
-
-        Patches move around the notch, by the gradients of the field, and tensors turn. The shear
-        that turns into them follows from the same gradients: displacements are sums of strains.
-        """
-        patches = self.specimens.patches
-        moved = {
-            where: (
+        """Return how strains change with a turn of the patches' axes, per degree."""
+        by_x, by_y = (
+            (
                 self._answer(i, sheet, off, {where: STEPS[where]}).strains
                 - self._answer(i, sheet, off, {where: -STEPS[where]}).strains
             )
             / (2 * STEPS[where])
             for where in ("patch_along_mm", "patch_across_mm")
-        }
-        shape = (2, patches.along, patches.across, -1)
-        by_x, by_y = (part.reshape(shape) for part in moved.values())
-        x, y = (
-            extent * ((np.arange(count) + 0.5) / count - 0.5)
-            for extent, count in (
-                (patches.region_length_mm, patches.along),
-                (patches.region_width_mm, patches.across),
-            )
         )
-        slopes = x[:, None, None] * by_y - y[:, None] * by_x
-        shear = _summed(by_y[0], x, axis=0) + _summed(by_x[1], y, axis=1)  # twice exy
-        slopes[0] += shear
-        slopes[1] -= shear
-        return np.asarray(np.deg2rad(slopes).reshape(base.strains.shape))
+        return turned(by_x, by_y, self.specimens.patches)
 
     def _difference(self, i: int, one: Answer, other: Answer, off: FloatArray) -> FloatArray:
         return self._as_measured(i, one, off) - self._as_measured(i, other, off)
@@ -267,6 +248,7 @@ class Response:
             "start_mm",
             "hardening_level",
             "hardening_exponent",
+            "hardening_bend",
             "youngs_modulus",
         )
         return np.array([self.value(off, name, i) for name in names])
@@ -335,28 +317,11 @@ class Response:
     def _material(self, off: FloatArray, more: dict[str, float]) -> Material:
         level = self.value(off, "hardening_level", 0) + more.get("hardening_level", 0.0)
         exponent = self.value(off, "hardening_exponent", 0) + more.get("hardening_exponent", 0.0)
+        bend = self.value(off, "hardening_bend", 0) + more.get("hardening_bend", 0.0)
         modulus = 1 + self.value(off, "youngs_modulus", 0) + more.get("youngs_modulus", 0.0)
-        law = hardening_array(self.material.hardening)
-        stresses = np.array([flow_stress(law, p)[0] for p in CURVE_STRAINS])
-        turned = (1 + level) * (1 + CURVE_STRAINS / PRESTRAIN) ** exponent
-        turned = turned * (PRESTRAIN / (PRESTRAIN + 0.05)) ** exponent
-        curve = np.maximum.accumulate(stresses * turned)
         return self.material.model_copy(
             update={
                 "youngs_modulus_mpa": self.material.youngs_modulus_mpa * modulus,
-                "hardening": Tabulated(
-                    plastic_strains=tuple(CURVE_STRAINS.tolist()),
-                    stresses_mpa=tuple(curve.tolist()),
-                ),
+                "hardening": other_curve(self.material.hardening, level, exponent, bend),
             }
         )
-
-
-def _summed(slopes: FloatArray, at: FloatArray, axis: int) -> FloatArray:
-    """Integrate slopes (..., at equal steps along an axis, ...) from the middle on."""
-    step = at[1] - at[0] if len(at) > 1 else 0.0
-    upto = (np.cumsum(slopes, axis=axis) - slopes / 2) * step
-    shape = [1] * slopes.ndim
-    shape[axis] = len(at)
-    middle = np.maximum(np.minimum((0 - at) / (step or 1.0) + 0.5, 1.0), 0.0).reshape(shape)
-    return np.asarray(upto - (middle * slopes * step).sum(axis=axis, keepdims=True))

@@ -36,10 +36,13 @@ def _draw_shares(axes: Axes, coverage: Coverage) -> None:
     level, found = coverage.level, list(coverage.targets.values())
     smallest = min(region.records for one in found for region in one.regions.values())
     chance = CHANCE * np.sqrt(level * (1 - level) / smallest)
-    axes.axhspan(level - chance, min(level + chance, 1), color=EDGE, alpha=0.2, lw=0)
-    axes.axhline(level, color=ACCENT, linewidth=1)
+    axes.axhspan(
+        level - chance, min(level + chance, 1), color=EDGE, alpha=0.2, lw=0, label="chance, a third"
+    )
+    axes.axhline(level, color=ACCENT, linewidth=1, label="promised")
     for place, one in enumerate(found):
-        axes.plot([place - 0.36, place + 0.36], [one.share] * 2, color=INK, linewidth=2.5)
+        axes.plot([place - 0.36, place + 0.36], [one.share] * 2, color=INK, linewidth=2.5,
+                  label=None if place else "target, whole")  # fmt: skip
         for step, (region, covered) in enumerate(one.regions.items()):
             axes.plot(
                 place + 0.22 * (step - 1), covered.share, MARKERS[region], ms=5, mew=0, color=INK,
@@ -49,7 +52,7 @@ def _draw_shares(axes: Axes, coverage: Coverage) -> None:
     axes.set(title="truth inside, by target and its value", ylim=(min(*shares, 0.7) - 0.03, 1.01))
     axes.set_xticks(range(len(found)), list(coverage.targets))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    axes.legend(loc="lower right", ncols=3, fontsize=8)
+    axes.legend(loc="lower right", ncols=2, fontsize=8)
 
 
 def _draw_misses(axes: Axes, answers: Answers, test: Examples, scaler: TargetScaler) -> None:
@@ -61,7 +64,7 @@ def _draw_misses(axes: Axes, answers: Answers, test: Examples, scaler: TargetSca
     for k, (target, colour) in enumerate(zip(scaler.targets, colours, strict=True)):
         axes.plot(half[:, k], miss[:, k], "o", ms=2.2, mew=0, alpha=0.5, color=colour, label=target)
     ends = np.array([half.min(), half.max()])
-    axes.plot(ends, ends, color=ACCENT, linewidth=1)
+    axes.plot(ends, ends, color=ACCENT, linewidth=1, label="below: truth inside")
     axes.set(
         title="miss against half width",
         xlabel="half width of the interval, share of the training range",

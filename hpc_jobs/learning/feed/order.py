@@ -4,9 +4,10 @@ Packed files are permuted as a whole, so blocks of neighbouring records are as g
 samples. An epoch shuffles the blocks, takes a window of them at a time and shuffles the records
 of the window: a data set of one window is shuffled as a whole, a larger one can be read from
 disk in long strokes. Where a data set grew, each part of it was permuted by itself: every window
-takes of each part what its share is, to within a block, so that batches are mixed as if all had
-been permuted together. What a resumed training needs to know are the three integers, whatever
-source its records come from and on however many ranks it ran.
+takes its share of each part, so that batches are mixed as if all had been permuted together.
+
+What a resumed training needs to know are the three integers, whatever source its records come from
+and on however many ranks it ran.
 """
 
 from collections.abc import Callable
@@ -72,6 +73,22 @@ class Order:
     def window(self) -> int:
         """Most records of a window; a batch lies in two windows at most."""
         return self.block * max(self.blocks_per_window, -(-self.batch_size // self.block))
+
+    @property
+    def windows(self) -> int:
+        """Windows of an epoch, all equally large, where there are several parts."""
+        return -(-self.records // self.window)
+
+    @property
+    def shortest(self) -> int:
+        """Records of a part that are read in one stroke, at least: fewer would cost a seek each."""
+        return max(1, self.block // 16)
+
+    @property
+    def largest_window(self) -> int:
+        """Records that a window never exceeds: each part may add a stroke more than its share."""
+        spare = len(self.parts) * (self.shortest + 1) * 2 if len(self.parts) > 1 else 0
+        return min(self.records, self.window + spare)
 
     def bounds(self, step: int) -> tuple[int, int]:
         """First and last + 1 place of a global batch in the epoch's sequence."""
@@ -160,27 +177,39 @@ class Epoch:
     @cached_property
     def _blocks(self) -> list[list[range]]:
         """Blocks of each window, shuffled over the whole epoch."""
-        windows: list[list[range]] = []
-        room = 0
-        for block in self._shuffled():
-            if len(block) > room:
-                windows.append([])
-                room = self.order.window
-            windows[-1].append(block)
-            room -= len(block)
-        return windows
+        random, parts = self._random(0), [part for part in self.order.blocks if part]
+        shuffled = [[part[k] for k in random.permutation(len(part))] for part in parts]
+        if len(shuffled) == 1:
+            size = self.order.window // self.order.block
+            [blocks] = shuffled
+            return [blocks[start : start + size] for start in range(0, len(blocks), size)]
+        windows: list[list[range]] = [[] for _ in range(self.order.windows)]
+        for blocks in shuffled:
+            strokes = self._strokes(blocks)
+            places = (np.arange(len(strokes)) + random.random()) * (len(windows) / len(strokes))
+            for place, stroke in zip(places.astype(int).tolist(), strokes, strict=True):
+                windows[place] += stroke
+        return [window for window in windows if window]
 
-    def _shuffled(self) -> list[range]:
-        """Shuffle each part's blocks, and spread each part's evenly over the epoch."""
-        random, blocks = self._random(0), [part for part in self.order.blocks if part]
-        parts = [[part[k] for k in random.permutation(len(part))] for part in blocks]
-        if len(parts) == 1:
-            return parts[0]
-        places = np.concatenate(
-            [(np.arange(len(part)) + random.random()) / len(part) for part in parts]
-        )
-        every = [block for part in parts for block in part]
-        return [every[k] for k in np.argsort(places, kind="stable")]
+    def _strokes(self, blocks: list[range]) -> list[list[range]]:
+        """Lay blocks end to end and cut them into as many equal strokes as there are windows.
+
+        Fewer where they would be shorter than it pays to read.
+        """
+        ends = np.cumsum([0, *map(len, blocks)])
+        total = int(ends[-1])
+        count = max(1, min(self.order.windows, total // self.order.shortest))
+        strokes = []
+        for number in range(count):
+            low, high = total * number // count, total * (number + 1) // count
+            first = int(np.searchsorted(ends, low, side="right")) - 1
+            last = int(np.searchsorted(ends, high, side="left"))
+            cut = []
+            for begin, block in zip(ends[first:last].tolist(), blocks[first:last], strict=True):
+                start, stop = max(low - begin, 0), min(high - begin, len(block))
+                cut.append(range(block.start + start, block.start + stop))
+            strokes.append(cut)
+        return strokes
 
     @cached_property
     def _starts(self) -> Rows:

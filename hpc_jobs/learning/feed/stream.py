@@ -26,7 +26,7 @@ class StreamSource(BatchSource):
 
     def __init__(self, records: Records, readers: int = READERS) -> None:
         super().__init__(records)
-        largest = min(self.order.window, self.order.records)
+        largest = self.order.largest_window
         split = records.split
         self._buffers: list[Buffer] = [
             {

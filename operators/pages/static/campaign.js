@@ -68,8 +68,9 @@ function Material({ one, level }) {
   const rows = one.quantities.map((q) => [q.label, q.found, q.interval, q.true]);
   return h("div", { style: { marginRight: 32 } },
     h("b", null, `${one.name} (${one.by}): ${one.verdict}`),
-    one.reasons.map((reason, i) => h("div", { key: i, style: { maxWidth: 420 } }, reason)),
-    h(Table, { head: ["", "identified", `${level} interval`, "known"], rows }));
+    h(Table, { head: ["", "identified", `${level} interval`, "known"], rows }),
+    one.reasons.map((reason, i) =>
+      h("div", { key: i, style: { maxWidth: 420, fontSize: "0.85em", opacity: 0.8 } }, reason)));
 }
 
 function Failures({ page, dagId, runId }) {
@@ -108,6 +109,7 @@ function Campaign({ dagId, runId }) {
     h("h2", { style: { fontSize: "1.3em", fontWeight: 600 } }, `${page.name}, ${page.run_id}`),
     h("p", { style: { borderLeft: `4px solid ${COLOURS[page.verdict.tone]}`, paddingLeft: 8 } },
       page.verdict.words),
+    page.origin ? h("div", null, page.origin) : null,
     h(Failures, { page, dagId, runId }),
     h("div", { style: { margin: "8px 0" } }, page.links.map((link) =>
       h(Link, { key: link.label, href: link.href, outside: true }, link.label))),

@@ -18,7 +18,7 @@ from tests.harness.waiting import wait_until
 
 @dataclass
 class Campaign:
-    """`python -m quickstart campaign demo`, as a process with its output in a file."""
+    """`python -m quickstart campaign single_sheet`, as a process with its output in a file."""
 
     stack: Stack
     settings: tuple[str, ...]
@@ -30,7 +30,7 @@ class Campaign:
             self.process = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "quickstart", f"--root={self.stack.layout.root}"),
-                    *("campaign", "demo", *flags),
+                    *("campaign", "single_sheet", *flags),
                 ],
                 stdout=output,
                 stderr=subprocess.STDOUT,

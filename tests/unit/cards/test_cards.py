@@ -8,7 +8,7 @@ import pytest
 from hpc_jobs.cards import CARDS, cards_of, publish_cards
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import BadInput
-from hpc_jobs.contract.identified import IdentifiedSheet
+from hpc_jobs.contract.identified import CARD_FILES, IdentifiedSheet
 from tests.unit.cards.conftest import sheet_of
 
 
@@ -19,6 +19,10 @@ def test_every_card_says_date_campaign_units_and_intervals(
     text = CARDS[name].write(sheet, 7.85e-9)
     for word in ("2026-03-01", "campaign demo", "t, mm, s, N, MPa", "90% intervals", "0.183"):
         assert word in text, word
+
+
+def test_registry_and_contract_name_the_same_files_in_one_order() -> None:
+    assert tuple(card.suffix for card in CARDS.values()) == CARD_FILES
 
 
 def test_a_sheet_has_the_cards_that_can_express_it(

@@ -9,6 +9,7 @@ from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.cluster import Cluster
 from hpc_jobs.contract.costs import Costs, Step, costs, disk_gib, shard_record_bytes
 from hpc_jobs.contract.errors import BadInput, CorruptFile
+from hpc_jobs.contract.execution import ON_GPU_CLUSTER
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.rates import (
@@ -85,7 +86,7 @@ def test_a_cluster_says_nodes_and_queues() -> None:
     cluster = load(Cluster, DAGS / "clusters" / "hawk.yaml")
     planned = costs(campaign_of(), cpu=cluster)
     assert planned.nodes == 1  # 20 elements on nodes of 128 cores
-    on_cpu = [one for one in planned.steps if one.job not in ("train", "identify", "assemble")]
+    on_cpu = [one for one in planned.steps if one.job not in ON_GPU_CLUSTER]
     assert planned.waiting_s == len(on_cpu) * cluster.queue_wait_s
 
 

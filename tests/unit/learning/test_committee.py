@@ -29,6 +29,7 @@ from hpc_jobs.learning.models.trained_model import load_model
 from hpc_jobs.learning.networks.committee import Committee
 from hpc_jobs.learning.training.assembly import assemble_committee, committee_of
 from hpc_jobs.learning.training.experiment import train_network
+from hpc_jobs.learning.training.history import read_history
 from hpc_jobs.runtime.element import Element
 from hpc_jobs.tracking.spool import Spool
 from tests.unit.learning.records import campaign_of, fill_round, freeze, pull, solve
@@ -142,7 +143,10 @@ def test_it_is_published_as_any_network_is(assembled, committee):
     assert {entry.path for entry in manifest.files} == {
         *("weights.pt", "model.json", "metrics.json", "input_example.json", WORST),
         *("figures/errors.png", "figures/parity.png", "figures/coverage.png"),
+        "figures/loss.png",  # its members', from their epochs
     }
+    epochs = [read_history(run.model(f"t-mlp-{k}")) for k in range(2)]
+    assert all(one and one[0].epoch == 1 for one in epochs) and not read_history(folder)
     result = read_model(ElementResult, run.job("a").result(0)).facts
     assert result["model"] == "t-mlp" and result["test_sum_mse"] == pytest.approx(facts.test_error)
     assert committee.card.network.members == 2 and committee.card.best_epoch is None

@@ -31,6 +31,11 @@ def job(run, name, *options, index=0, **environment):
 
 @pytest.mark.parametrize(("index", "network"), [(0, "multitask_cnn"), (1, "mlp")])
 def test_both_jobs_end_to_end(run, campaign, index, network):
+    if index:  # by arrays, as large rounds are packed
+        for name in ("deal_records", "pack_records"):
+            done = job(run, name, "--elements", "1", HPC_TOKEN=name)
+            assert done.returncode == 0, done.stdout + done.stderr
+            assert read_model(ElementResult, run.job(name).result(0)).facts["records"] >= 268
     done = job(run, "publish_dataset", HPC_TOKEN="pack")
     assert done.returncode == 0, done.stdout + done.stderr
     facts = read_model(ElementResult, run.job("pack").result(0)).facts

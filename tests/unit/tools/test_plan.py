@@ -52,4 +52,5 @@ def test_this_machine_is_measured() -> None:
     coarse = {"specimens": {"mesh": {"along": 8, "across": 4}, "output_times": 2}}
     campaign = load(Campaign, DAGS / "campaigns" / "demo.yaml", coarse)
     rates = measured_here(campaign, Rates(), records=3)
-    assert rates.increment_s.measured and "solved on this machine" in rates.source
+    assert rates.increment_s.measured and rates.point_s.measured
+    assert "solved on this machine" in rates.source

@@ -152,7 +152,7 @@ def test_it_begins_with_the_answers_and_publishes_pages_and_cards(
     assert cards == {"cards/dp780/dp780_mat133.k"}
 
 
-def test_a_retraining_has_a_report_without_records() -> None:
-    report = REPORT.model_copy(update={"records_by_status": {}})
-    text = text_of(render(report, NOTHING))
-    assert "Retraining of demo" in text and "simulated:" not in text
+def test_a_retraining_is_called_so_and_a_campaign_without_speedup_is_not() -> None:
+    assert "Campaign demo" in text_of(render(REPORT, NOTHING))
+    report = REPORT.model_copy(update={"of": "retraining"})
+    assert "Retraining of demo" in text_of(render(report, NOTHING))

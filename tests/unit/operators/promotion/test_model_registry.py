@@ -199,7 +199,9 @@ def test_the_first_champion_answers_from_raw_strains(registry: Registry):
     np.testing.assert_array_equal(model.predict(strains), answers)
     metadata = model.metadata
     assert metadata.metadata["inputs"] == {"strains": [-1, 1080]}
-    assert [spec.shape for spec in metadata.signature.outputs.inputs] == [(-1, 8)]
+    assert metadata.signature.outputs.input_names() == list(TARGETS)
+    said = registry.client.get_registered_model(registered_name(registry.campaign)).description
+    assert "`strains`: (n, 1080)" in said and ", ".join(TARGETS) in said
     assert metadata.metadata["targets"] == list(TARGETS)
     assert metadata.saved_input_example_info is not None
 
