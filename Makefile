@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help campaign up down status test slow lint bench install clean \
-  docker-up docker-campaign docker-down docker-test docker-backup docker-restore
+  docs docker-up docker-campaign docker-down docker-test docker-backup docker-restore
 
 help:               ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -33,12 +33,16 @@ slow: install       ## tests that take minutes each, real Slurm and all
 	@tests/install.sh clusters browser
 	python -m pytest -m "slow and not docker"
 
-lint: install       ## style, import arrows, types
+lint: install       ## style, import arrows, types, links of the documentation
 	ruff check .
 	ruff format --check .
 	PYTHONPATH=dags:. lint-imports
 	PYTHONPATH=dags:. python -m tests.lint.import_circles
 	mypy
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
+
+docs: install       ## the documentation's site, in build/site; a dead link fails
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 
 bench: install      ## one script per claim of the README
 	@for script in benchmarks/[a-z]*.py; do python -m benchmarks.$$(basename $$script .py) || exit 1; done
@@ -58,7 +62,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(PIP) $(TORCH)
 	@echo "  Airflow, MLflow and the rest (2 of 3)"
-	@$(PIP) -e ".[airflow,jobs,inference,dev]"
+	@$(PIP) -e ".[airflow,jobs,inference,dev,docs]"
 	@echo "  bytecode (3 of 3)"
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 	@touch $@

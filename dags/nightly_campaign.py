@@ -10,6 +10,7 @@ alarm of production's control charts starts one too, half of it around the measu
 from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag
 
 from yieldloop_dags.forms import campaign_field, run_field
+from yieldloop_dags.handles import unwired
 from yieldloop_dags.stages import (
     DEFAULTS,
     DRIFT,
@@ -40,8 +41,8 @@ def nightly_campaign():
     planned = next_round(run)
     run >> planned
     dataset, solved, points = simulate(run, planned)
-    announce_growth(run, dataset, solved)
-    close_night(run, planned, points, solved, dataset)
+    announce_growth(run, dataset, unwired(solved))
+    close_night(run, *map(unwired, (planned, points, solved, dataset)))
 
 
 nightly_campaign()

@@ -168,7 +168,7 @@ def simulate(run: Any, planned: Any) -> Any:
         arguments=number,
         work=plan["records"],
     )
-    elements = planned["packing_elements"]
+    elements = plan["packing_elements"]
     among = ["--elements", elements]
     dealt = HpcArrayJobOperator(
         task_id="deal_records", job="deal_records", run=run, elements=elements, arguments=among
@@ -364,7 +364,8 @@ def announce_growth(
 
 def close_night(run: Any, planned: Any, points: Any, solved: Any, dataset: Any) -> None:
     """Report the night once everything is over, however it ended; a teardown as close_run is."""
-    closing = report_night(run, planned, points, solved, dataset).as_teardown()
+    told = map(unwired, (planned, points, solved, dataset))
+    closing = report_night(run, *told).as_teardown()
     tasks = closing.operator.dag.tasks
     last = [each for each in tasks if not each.downstream_task_ids and each != closing.operator]
     last >> closing
@@ -430,11 +431,15 @@ def report(
 ) -> CampaignReport:
     """Put the result together, as a page too."""
     from operators.pages.campaign_report import campaign_report, publish_report
+    from operators.pages.money import costs_of, log_costs
     from operators.runs.accounting import try_to_log_usage
 
     usage = try_to_log_usage(run)
     result = campaign_report(run, dataset, challenger, scored, decision, solved, trained)
-    result, address = publish_report(run, result.model_copy(update={"usage": usage}))
+    result = result.model_copy(update={"usage": usage})
+    result = result.model_copy(update={"costs": costs_of(result)})
+    log_costs(run, result.costs)
+    result, address = publish_report(run, result)
     ti.xcom_push(REPORT, address)
     return result
 

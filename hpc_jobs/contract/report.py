@@ -259,6 +259,9 @@ class CampaignReport(Frozen):
     gate: GateReport
     speedup: SpeedupReport | None = None
     usage: Annotated[UsageReport | None, Field(description="none: a cluster was away")] = None
+    costs: Annotated[
+        dict[str, float], Field(description="core-hours by what they bought; what was not: no key")
+    ] = {}
 
 
 class SearchPlan(Frozen):

@@ -14,7 +14,9 @@ from hpc_jobs.forward.surrogate import REACH, Surrogate, best_polynomial, observ
 
 COMPONENTS = 80
 MOST_TERMS = 2500
-NEIGHBOURS = 1500
+NEIGHBOURS = (150, 400, 1500)
+JUDGED = 40
+"""Nearest records, by which the size of a neighbourhood is chosen."""
 LOCAL_DEGREES = (1, 2)
 
 FloatArray = NDArray[np.float64]
@@ -27,6 +29,40 @@ def fit_family(
     degrees: tuple[int, ...] = (1, 2, 3, 4),
 ) -> Surrogate:
     """Fit a surrogate; noise: of strains, absolute, and of forces, relative."""
+    return _fit(records, noise, components, degrees)[0]
+
+
+def fit_around(
+    records: FamilyRecords,
+    whole: Surrogate,
+    u: FloatArray,
+    covariance: FloatArray,
+    counts: tuple[int, ...] = NEIGHBOURS,
+) -> Surrogate:
+    """Fit again to the records nearest to one sheet; u and covariance: of its posterior.
+
+    To so many of them as predict the nearest ones best, each from the others: where rounds aimed
+    at the sheet, few and near ones do better than many.
+    """
+    noise = whole.observables.noise_strain, whole.observables.noise_force
+    near = records.nearest(u, covariance, max(counts))
+    sizes = sorted({min(count, len(near)) for count in counts})
+    fitted = [
+        _fit(near.rows(np.arange(size)), noise, min(whole.components, size // 2), LOCAL_DEGREES)
+        for size in sizes
+    ]
+    # Records are in the order of their distance
+    missed = [float(squares[:JUDGED].mean()) for _, squares in fitted]
+    return fitted[int(np.argmin(missed))][0]
+
+
+def _fit(
+    records: FamilyRecords,
+    noise: tuple[float, float],
+    components: int,
+    degrees: tuple[int, ...],
+) -> tuple[Surrogate, FloatArray]:
+    """Surrogate, and the squares (n,) that it misses of each record when that is left out."""
     natural = records.natural
     seen = observables_of(
         ForwardRecords(records.u, records.strains, records.forces), noise, components
@@ -45,7 +81,7 @@ def fit_family(
     exact = np.zeros((len(coefficients), width))  # the parameters are u itself
     exact[1 : 1 + width] = REACH * np.eye(width)
     margin = 0.05 * np.ptp(records.u, axis=0)
-    return Surrogate(
+    surrogate = Surrogate(
         observables=seen,
         low=np.zeros(width),
         high=np.ones(width),
@@ -56,17 +92,6 @@ def fit_family(
         coefficients=np.hstack([coefficients, exact]),
         error=missed.T @ missed / len(missed),
     )
-
-
-def fit_around(
-    records: FamilyRecords,
-    whole: Surrogate,
-    u: FloatArray,
-    covariance: FloatArray,
-    count: int = NEIGHBOURS,
-) -> Surrogate:
-    """Fit again to the records nearest to one sheet; u and covariance: of its posterior."""
-    near = records.nearest(u, covariance, count)
-    noise = whole.observables.noise_strain, whole.observables.noise_force
-    components = whole.components
-    return fit_family(near, noise, components, LOCAL_DEGREES)
+    # Components that were cut off are missed, too
+    lost = (values**2).sum(1) - (outputs**2).sum(1)
+    return surrogate, np.asarray((missed**2).sum(1) + np.maximum(lost, 0))

@@ -235,9 +235,9 @@ class HpcArrayJobOperator(BaseOperator):
             job.finish("failed", failed, usage)
             memory.forget()
             error = ArrayFailed(
+                f"{by_cause(failed, _words(documents))}\n"
                 f"{len(failed)} of {job.plan.elements} elements of {self.job} failed for good, "
-                f"{allowed} may be lost (execution.allowed_loss):\n"
-                f"{by_cause(failed, _words(documents))}",
+                f"{allowed} may be lost (execution.allowed_loss)",
                 failed,
             )
             raise AirflowFailException(str(error)) from error

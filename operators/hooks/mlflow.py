@@ -39,6 +39,8 @@ class MlflowHook:
     def client(self) -> "MlflowClient":
         """The client; it has not spoken to the server yet."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
+        # Its words then go the way of ours: on stderr, Airflow takes every one for an error
+        os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")
         from mlflow import MlflowClient
 
         return MlflowClient(self.tracking_uri, self.tracking_uri)

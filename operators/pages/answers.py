@@ -44,8 +44,8 @@ def xcoms(session: SessionDep, dag_id: str, run_id: str, *keys: str) -> dict[str
 
 
 def decoded(value: Any) -> Any:
-    """Read an XCom as the database has it; None where it is no JSON."""
+    """Read an XCom as the database has it: JSON, JSON in a string, or a mere string."""
     try:
         return json.loads(value) if isinstance(value, str) else value
     except ValueError:
-        return None
+        return value

@@ -19,6 +19,7 @@ from hpc_jobs.contract.report import (
     GateReport,
     ReplayReport,
     RoundPlan,
+    RunOrigin,
     SearchPlan,
     SearchReport,
     UsageReport,
@@ -40,6 +41,7 @@ STAGES = {
     "identify": "measurements identified",
     "resimulate": "measurements simulated again",
     "score": "answers scored",
+    "compare": "challenger and champion asked the same",
     "try_networks": "search workers",
     "train_finalists": "finalists trained",
     "choose_network": "network chosen",
@@ -81,6 +83,7 @@ def campaign_document(
         "run_id": handle.run_id,
         "verdict": _verdict(dag_state, gate, report, _first(SearchReport, returned)),
         "failed": _failed(tasks),
+        "origin": _origin(_first(RunOrigin, returned)),
         "stages": _stages(tasks, _planned(handle, returned)),
         "records": dict(report.records_by_status) if report else {},
         "networks": _networks(report, _first(Challenger, returned)),
@@ -107,6 +110,14 @@ def _first(model: type[Model], returned: Sequence[Any]) -> Model | None:
         except ValidationError:
             continue
     return None
+
+
+def _origin(origin: RunOrigin | None) -> str:
+    """Say which run is gone on with, and why it is that one; empty for a new run."""
+    if origin is None:
+        return ""
+    whose = {"champion": "the champion's run", "chosen": "the run that was chosen in the form"}
+    return f"Goes on with {origin.run_id}, {whose.get(origin.why, origin.why)}."
 
 
 def _failed(tasks: Sequence[Task]) -> list[dict[str, str]]:
@@ -192,7 +203,8 @@ def _stage(task: Task, planned: int) -> dict[str, Any]:
 
 def _curves(tasks: Sequence[Task], mlflow_url: str) -> list[dict[str, str]]:
     """Link each network's run in MLflow, where its loss over the epochs is."""
-    followed = [task for task in tasks if task.task_id.rpartition(".")[2].startswith("follow_")]
+    curves = ("follow_training", "follow_finalists")
+    followed = [task for task in tasks if task.task_id.rpartition(".")[2] in curves]
     reports = [found for task in followed if (found := _first(ReplayReport, [task.returned]))]
     runs = {name: run for report in reports for name, run in report.runs.items()}
     return [
@@ -220,11 +232,23 @@ def _materials(verdict: Verdict) -> list[dict[str, Any]]:
             "name": name,
             "by": by,
             "verdict": one.verdict,
-            "reasons": [*one.reasons, *([verdict.notes[name]] if name in verdict.notes else [])],
+            "reasons": _reasons(one, verdict.notes.get(name, "")),
             "quantities": _quantities(one),
         }
-        for name, by, one in sorted(answers)
+        for name, by, one in sorted(answers, key=lambda answer: (answer[0], _given(answer[2])))
     ]
+
+
+def _given(one: Judgement) -> bool:
+    """Whether nothing was answered: what was stands first."""
+    return all(found is None for found, _ in one.quantities.values())
+
+
+def _reasons(one: Judgement, note: str) -> list[str]:
+    """List the reasons of a verdict, each once: a note repeats what stands there already."""
+    told = [*one.reasons]
+    rest = [part for part in note.split("; ") if part and part not in told]
+    return told + rest
 
 
 def _quantities(one: Judgement) -> list[dict[str, str]]:

@@ -17,6 +17,7 @@ from operators.cluster.errors import ClusterError, NeedsLogin
 from operators.hooks.hpc import Connect, clusters_folder, open_session
 
 REACHED, LOGIN, AWAY, WRONG = "reached", "needs login", "away", "described wrongly"
+UNKNOWN = "not connected"
 SAID = 400
 
 
@@ -55,7 +56,10 @@ def look(cluster: str, connect: Connect = open_session) -> Seen:
         return Seen(REACHED, now, jobs=dict(tokens), leases=leases)
     except NeedsLogin as error:
         return Seen(LOGIN, now, str(error)[:SAID])
-    except (ConfigurationError, AirflowNotFoundException) as error:
+    except AirflowNotFoundException:
+        words = f"There is no Connection '{cluster}' in Airflow; make one to use this cluster."
+        return Seen(UNKNOWN, now, words)
+    except ConfigurationError as error:
         return Seen(WRONG, now, str(error)[:SAID])
     except ClusterError as error:
         return Seen(AWAY, now, str(error)[:SAID])

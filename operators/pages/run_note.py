@@ -33,13 +33,13 @@ def on_dag_run_failed(dag_run: Any, msg: str) -> None:
 def note_of(document: dict[str, Any]) -> str:
     """Say a campaign's page in a few lines of Markdown; empty for a DAG run that is none."""
     failed = document["failed"]
-    causes = [f"- `{one['task_id']}`: {_first_line(one['cause'])}" for one in failed[:3]]
+    causes = [f"`{one['task_id']}`: {_first_line(one['cause'])}" for one in failed[:3]]
     if not document["campaign"]:
-        return "\n".join([f"{MARK}could not be opened.", *causes]) if failed else ""
-    lines = [
-        f"{MARK}{document['name']}, run `{document['run_id']}`: {document['verdict']['words']}"
-    ]
-    lines += causes
+        return "\n- ".join([f"{MARK}not opened: {causes[0]}", *causes[1:]]) if failed else ""
+    words = f"failed in {causes.pop(0)}" if causes else document["verdict"]["words"]
+    # Airflow shows the first line alone until the note is opened
+    lines = [f"{MARK}{document['name']}: {words}", f"- run `{document['run_id']}`"]
+    lines += [f"- {cause}" for cause in causes]
     lines += [f"- {link['label']}: {link['href']}" for link in document["links"][:1]]
     lines += list(_materials(document["materials"]))
     text = "\n".join(lines)

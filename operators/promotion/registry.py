@@ -35,7 +35,7 @@ from operators.promotion.candidates import (
 from operators.promotion.document import html, markdown
 from operators.promotion.gate import decide, with_word
 from operators.runs.run import HANDLE, folder_of, read_frozen
-from operators.tracking.packaging import package_model
+from operators.tracking.packaging import layout_of, package_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -190,6 +190,7 @@ def register(client: "MlflowClient", run: RunHandle, candidate: Candidate) -> "M
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
+        client.update_registered_model(name, layout_of(candidate.folder))
         version = client.create_model_version(
             name,
             f"models:/{model_id}",

@@ -67,6 +67,35 @@ def _save(path: Path, folder: Path, model_id: str, mlflow_run_id: str) -> None:
     mlflow.pyfunc.save_model(path, mlflow_model=model, **pyfunc_arguments(folder))
 
 
+def layout_of(folder: Path) -> str:
+    """Say in Markdown what a model takes and answers: for the registry, where people look first."""
+    card = json.loads((folder / "model.json").read_text())
+    components, specimens, patches, times = card["strain_shape"]
+    takes = [
+        f"- `strains`: (n, {components * specimens * patches * times}), raw, in C order of "
+        f"[component, specimen, patch, time] = {card['strain_shape']}; components are those of the "
+        "campaign's strain fields, patches and times those of its specimens"
+    ]
+    example = json.loads((folder / "input_example.json").read_text())
+    for name in sorted(example.keys() - {"strains"}) if isinstance(example, dict) else ():
+        values = len(example[name][0])
+        order = f", N, in C order of [specimen, time] = {[specimens, times]}"
+        takes.append(f"- `{name}`: (n, {values}){order if name == 'forces' else ''}")
+    answers = ", ".join(card["scaler"]["targets"])
+    return "\n".join(
+        [
+            "Identifies a sheet's parameters from strains (a network; records unlike its training "
+            "are answered with NaN).",
+            "",
+            "Takes, by name where there are forces, else the strains alone:",
+            *takes,
+            "",
+            f"Answers (n, {len(card['scaler']['targets'])}): {answers}. With the parameter "
+            "`intervals` a table: answer, lower and upper end of each, novelty, reason.",
+        ]
+    )
+
+
 def pyfunc_arguments(folder: Path) -> dict[str, Any]:
     """Keyword arguments of mlflow.pyfunc.log_model and save_model for a model folder.
 
@@ -74,21 +103,21 @@ def pyfunc_arguments(folder: Path) -> dict[str, Any]:
     """
     import numpy as np
     from mlflow.models import ModelSignature
-    from mlflow.types import DataType, ParamSchema, ParamSpec, Schema, TensorSpec
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
     manifest = read_manifest(folder / "manifest.json", "model")
     stored = json.loads((folder / "input_example.json").read_text())
     named = stored if isinstance(stored, dict) else {None: stored}  # by name if there are forces
     examples = {name: np.array(values) for name, values in named.items()}
     card = json.loads((folder / "model.json").read_text())
-    targets = len(card["scaler"]["targets"])
+    targets = [ColSpec(DataType.double, name) for name in card["scaler"]["targets"]]
     package = Path(hpc_jobs.__file__).parent
     return {
         "python_model": package / "learning" / "models" / "mlflow_model.py",
         "artifacts": {"model": str(folder)},
         "code_paths": [str(package)],
         "signature": ModelSignature(
-            outputs=Schema([TensorSpec(np.dtype(np.float64), (-1, targets))]),
+            outputs=Schema([*targets]),
             params=ParamSchema([ParamSpec("intervals", DataType.boolean, False)]),
         ),
         "input_example": examples.get(None, examples),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from operators.hooks.mlflow import find_or_create_run, find_run
 from operators.tracking.chunk import OFFSET, SPOOL_ID, Chunk, Fetch
-from operators.tracking.lines import Begin, Line, Read, parse, whole_lines
+from operators.tracking.lines import Begin, Line, Metric, Read, parse, whole_lines
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,6 +29,8 @@ class Replayed:
     metrics: int
     """logged by this call; repeats do not count"""
     ended: bool
+    step: int | None = None
+    """the highest of the metrics logged by this call: of a training, its epoch"""
 
 
 class Replayer:
@@ -48,13 +50,14 @@ class Replayer:
     def replay(self, spool_id: str, read: Read) -> Replayed | None:
         """Replay everything that was appended since the last call; None while there is no line."""
         run = self.find(spool_id)
-        metrics = 0
+        metrics, steps = 0, list[int]()
         while True:
             offset = int(run.data.tags.get(OFFSET, "0")) if run else 0
             chunk = whole_lines(read, offset)
             if not chunk:
                 break
             lines, skipped = parse(chunk)
+            steps += [line.step for line in lines if isinstance(line, Metric)]
             run = run or self._create(spool_id, lines)
             metrics += Chunk(self._client, run, self._fetch, skipped).apply(
                 lines, offset + len(chunk)
@@ -68,6 +71,7 @@ class Replayer:
             offset=offset,
             metrics=metrics,
             ended=run.info.status != "RUNNING",
+            step=max(steps, default=None),
         )
 
     def abandon(self, spool_id: str) -> None:

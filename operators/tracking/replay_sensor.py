@@ -127,7 +127,7 @@ class ReplaySensor(BaseSensorOperator):
             return PokeReturnValue(False)
         for name, progress in found.items():
             if progress.metrics:
-                log.info("%s: %d metrics more", name, progress.metrics)
+                log.info("%s: step %s, %d metrics more", name, progress.step, progress.metrics)
         runs = {name: progress.mlflow_run_id for name, progress in found.items()}
         metrics = sum(progress.metrics for progress in found.values())
         report = ReplayReport(runs=runs, metrics=metrics)

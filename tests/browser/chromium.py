@@ -3,6 +3,7 @@
 import base64
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import httpx
 
 from tests.harness.waiting import PATIENCE_S, wait_until
 
+GONE = ("stale element reference", "no such element")
 WIDTH, HEIGHT = 1280, 1000
 FLAGS = (
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"),
@@ -63,16 +65,42 @@ class Browser:
             "const found = [...document.querySelectorAll('button')].filter((one) =>"
             "  !one.disabled && (one.innerText.trim() === arguments[0]"
             "  || one.getAttribute('aria-label') === arguments[0])).pop();"
-            "if (found) found.click(); return Boolean(found);"
+            "if (found) { found.focus(); found.click(); } return Boolean(found);"
         )
         wait_until(lambda: self.run(script, text), what=f"a button '{text}'")
 
     def type(self, selector: str, text: str) -> None:
         """Type into the field that a CSS selector finds, once it is there, as a person does."""
-        found = wait_until(lambda: self._elements(selector), what=f"a field {selector}")
-        one = f"{self._session}/element/{found[0]}"
-        self._ask("POST", f"{one}/click", {})
-        self._ask("POST", f"{one}/value", {"text": text})
+
+        def typed() -> bool:
+            for found in self._elements(selector):
+                one = f"/session{self._session}/element/{found}"
+                reply = self._http.post(f"{one}/value", json={"text": text})
+                if reply.status_code == 200:
+                    return True
+                said = reply.json()["value"]  # a field that is still hidden comes later
+                assert said["error"] in ("element not interactable", *GONE), said
+            return False
+
+        wait_until(typed, what=f"a field {selector}")
+
+    def unfold(self, section: str, selector: str) -> None:
+        """Open a section of a form, and open it again if the form was drawn anew meanwhile."""
+        seen = (
+            "const one = document.querySelector(arguments[0]);"
+            "return Boolean(one && one.getClientRects().length"
+            "  && one.getBoundingClientRect().height > 0"
+            "  && getComputedStyle(one).visibility === 'visible'"
+            "  && !one.closest('[hidden], [data-state=closed]'));"
+        )
+
+        def opened() -> bool:
+            if not self.run(seen, selector):
+                self.press(section)
+                time.sleep(1)  # the section opens slowly, and a second press would close it
+            return bool(self.run(seen, selector))
+
+        wait_until(opened, what=f"the section '{section}' is open")
 
     def _elements(self, selector: str) -> list[str]:
         query = {"using": "css selector", "value": selector}

@@ -1,7 +1,7 @@
 """What a person sees of a campaign in Airflow: the real web interface, in Chromium.
 
 The DAG run is one that has ended; what its tasks handed over lies in Airflow's database as they
-leave it. With the environment variable SCREENSHOTS, a folder, pages are kept there as pictures.
+leave it.
 """
 
 import os
@@ -172,11 +172,6 @@ def window(airflow: str) -> Iterator[Browser]:
         yield one
 
 
-def keep(window: Browser, name: str) -> None:
-    if folder := os.environ.get("SCREENSHOTS"):
-        window.screenshot(Path(folder) / name)
-
-
 def test_from_the_dag_run_one_click_leads_to_verdict_and_parameters(airflow, window):
     window.open(f"{airflow}/dags/hybrid_campaign/runs/refused")
     window.click("Campaign")
@@ -190,13 +185,11 @@ def test_from_the_dag_run_one_click_leads_to_verdict_and_parameters(airflow, win
         "return [...document.querySelectorAll('#campaign-page a')].map((one) => one.href)"
     )
     assert any(link.endswith("#/experiments/7/runs/feed/artifacts/report.html") for link in links)
-    keep(window, "campaign-page.png")
 
 
 def test_a_failed_campaign_says_so_first_and_leads_to_what_failed(airflow, window):
     window.open(f"{airflow}/dags/hybrid_campaign/runs/failed/plugin/campaign")
     window.reads("This run failed.")
-    keep(window, "campaign-page-failed.png")
     window.click("train.train_networks")
     window.reads("train_networks")
     wait_until(lambda: "/tasks/" in window.run("return location.pathname"), what="its page")

@@ -64,7 +64,8 @@ def test_what_may_have_nothing_to_tell_is_not_skipped_for_it(in_airflow):
     for dag_id in ("hybrid_campaign", "retraining"):
         assert dags[dag_id]["outlets"]["announce_champion"] == ["AssetAlias"]
     assert dags["inverse_validation"]["outlets"]["announce_failure"] == ["AssetAlias"]
-    assert dags["nightly_campaign"]["outlets"]["announce_growth"] == ["Asset"]
+    assert dags["nightly_campaign"]["outlets"]["announce_growth"] == ["AssetAlias"]
+    assert dags["inverse_validation"]["outlets"]["watch_production"] == ["AssetAlias"]
 
 
 def test_who_goes_on_with_a_run_takes_a_turn_first(in_airflow):

@@ -15,9 +15,9 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]
 DAG = "hybrid_campaign"
 CONTROL = ("airflow-api", "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer")
 ENDED = ("success", "failed")
-MODEL = "demo-material-identifier"
+MODEL = "single_sheet-material-identifier"
 SMALL: dict[str, Any] = {
-    "campaign": "demo",
+    "campaign": "single_sheet",
     "train_records": 240,
     "test_records": 40,
     "epochs": 4,
@@ -28,7 +28,7 @@ SMALL: dict[str, Any] = {
             "networks": [{"kind": "mlp", "hidden": [32], "components": 16}],
             "batch_size": 16,
         },
-        "validation": {"measurements": ["dp780"], "updating": False},
+        "validation": {"measurements": ["single-dp780"], "updating": False},
         "gate": {"require_validation": False},
     },
 }

@@ -16,7 +16,7 @@ function Bar({ stage, share }) {
   const running = share === null ? stage.running / Math.max(1, stage.planned) : 0;
   const done = share === null ? stage.done / Math.max(1, stage.planned) : share;
   return h("div", {
-    style: { display: "flex", width: 240, height: 12, background: "rgba(128,128,128,.25)" },
+    style: { display: "flex", width: 160, height: 12, marginTop: 5, background: "rgba(128,128,128,.25)" },
     title: `${stage.done} done, ${stage.running} running, ${stage.lost} failed of ` +
       `${stage.planned} planned`,
   },
@@ -54,8 +54,8 @@ function Stages({ page, dagId, runId }) {
     return [
       h(Link, { href: taskPath(dagId, runId, stage.task_id, "elements") }, stage.label),
       h(Bar, { stage, share }),
-      elementsOf(stage),
-      h("span", { style: { color: TONES[word] || "inherit" } }, word),
+      h("span", { style: { whiteSpace: "nowrap" } }, elementsOf(stage)),
+      h("span", { style: { color: TONES[word] || "inherit", whiteSpace: "nowrap" } }, word),
       stage.seconds ? duration(stage.seconds) : "",
       work(live),
     ];
@@ -68,8 +68,9 @@ function Material({ one, level }) {
   const rows = one.quantities.map((q) => [q.label, q.found, q.interval, q.true]);
   return h("div", { style: { marginRight: 32 } },
     h("b", null, `${one.name} (${one.by}): ${one.verdict}`),
-    one.reasons.map((reason, i) => h("div", { key: i, style: { maxWidth: 420 } }, reason)),
-    h(Table, { head: ["", "identified", `${level} interval`, "known"], rows }));
+    h(Table, { head: ["", "identified", `${level} interval`, "known"], rows }),
+    one.reasons.map((reason, i) =>
+      h("div", { key: i, style: { maxWidth: 420, fontSize: "0.85em", opacity: 0.8 } }, reason)));
 }
 
 function Failures({ page, dagId, runId }) {
@@ -108,6 +109,7 @@ function Campaign({ dagId, runId }) {
     h("h2", { style: { fontSize: "1.3em", fontWeight: 600 } }, `${page.name}, ${page.run_id}`),
     h("p", { style: { borderLeft: `4px solid ${COLOURS[page.verdict.tone]}`, paddingLeft: 8 } },
       page.verdict.words),
+    page.origin ? h("div", null, page.origin) : null,
     h(Failures, { page, dagId, runId }),
     h("div", { style: { margin: "8px 0" } }, page.links.map((link) =>
       h(Link, { key: link.label, href: link.href, outside: true }, link.label))),

@@ -3,7 +3,10 @@ import {
   Age, COLOURS, Link, QUIET, Section, Table, count, duration, h, taskPath, useData,
 } from "./common.js";
 
-const TONES = { reached: COLOURS.good, "needs login": COLOURS.bad, away: COLOURS.bad };
+const TONES = {
+  reached: COLOURS.good, "needs login": COLOURS.bad, away: COLOURS.bad,
+  "described wrongly": COLOURS.bad,
+};
 
 function checkPath(check) {
   const parts = ["dags", "cluster_check", "runs", check.run_id].map(encodeURIComponent);
@@ -26,9 +29,10 @@ function Cluster({ one }) {
     each.progress.waits,
   ]);
   return h(Section, { title: one.name },
-    h("div", null, h("b", { style: { color: TONES[one.state] || COLOURS.bad } }, one.state), " ",
-      one.reached ? h(Age, { since: 1000 * one.reached, what: "reached" }) : "never reached so far"),
-    one.words ? h("div", { style: { color: COLOURS.bad, maxWidth: 800 } }, one.words) : null,
+    h("div", null, h("b", { style: { color: TONES[one.state] || "inherit" } }, one.state), " ",
+      one.reached ? h(Age, { since: 1000 * one.reached, what: "last" })
+        : h("span", { style: { opacity: 0.7 } }, "never reached so far")),
+    one.words ? h("div", { style: { maxWidth: 800 } }, one.words) : null,
     one.check ? h("div", null, "Last cluster check: ",
       h(Link, { href: checkPath(one.check) }, one.check.state),
       one.check.ended ? h(Age, { since: 1000 * one.check.ended, what: "ended" }) : null)
@@ -38,8 +42,10 @@ function Cluster({ one }) {
     }) : h("div", { style: { opacity: 0.7 } }, "No live jobs."),
     rows.length ? h(Table, { head: ["under way", "elements", ""], rows }) : null,
     one.leases.length ? h(Table, {
-      head: ["workspace", "", "lives"],
-      rows: one.leases.map((lease) => [lease.name, lease.path, left(lease.ends)]),
+      head: ["workspace", "lives"],
+      rows: one.leases.map((lease) => [
+        h("span", { title: lease.path }, lease.name), left(lease.ends),
+      ]),
     }) : null);
 }
 

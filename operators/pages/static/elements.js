@@ -72,6 +72,7 @@ function Element({ query, element }) {
     h(Table, { head: ["", ""], rows }), h(Age, { since: asOf }),
     h("pre", {
       id: "element-log",
+      ref: (box) => { if (box) box.scrollTop = box.scrollHeight; },  // the end says most
       style: {
         whiteSpace: "pre-wrap", maxHeight: 420, overflow: "auto", padding: 8, marginTop: 6,
         background: "rgba(128,128,128,.12)", fontSize: "0.85em",
@@ -93,7 +94,7 @@ function Elements({ dagId, runId, taskId, mapIndex }) {
     (size > 1 ? zoom({ first, last: first + size - 1 }) : pick(first));
   return h("div", { id: "elements-page", style: { padding: 16, overflow: "auto" } },
     h("h2", { style: { fontSize: "1.2em", fontWeight: 600 } },
-      `${count(page.elements)} elements of ${page.job}`),
+      `${count(page.elements)} ${page.elements === 1 ? "element" : "elements"} of ${page.job}`),
     trouble ? h("div", { style: { color: COLOURS.bad } }, trouble) : h(Age, { since: asOf }),
     page.trouble ? h("div", { style: { color: COLOURS.bad } }, page.trouble) : null,
     page.waits.map((words) => h("div", { key: words }, `Pending: ${words}`)),

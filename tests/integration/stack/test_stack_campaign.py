@@ -114,7 +114,7 @@ def test_progress_was_shown_and_the_result_printed(survivor: Survivor) -> None:
         "tr1180",
         "aa2090",
         "OUTSIDE",
-        "effective speedup",
+        "cost of computing over cost of learning",
         "gate:",
         "Airflow  http://127.0.0.1:",
         "MLflow   http://127.0.0.1:",

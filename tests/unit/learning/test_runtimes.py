@@ -123,6 +123,9 @@ def test_a_runtime_that_answers_otherwise_is_refused(model, strains):
     right = eager(Subject(model))
     with pytest.raises(Disagrees, match=r"differ from eager float32 by up to 0\.01"):
         check_agreement(model, lambda x: right(x) + 0.01 * model.span.numpy(), strains)
+    asked = iter((right, lambda x: right(x) + np.float32(np.nan)))
+    with pytest.raises(Disagrees, match="nan of the range"):  # right once is not enough
+        check_agreement(model, lambda x: next(asked)(x), strains)
     with pytest.raises(Disagrees, match="shape"):
         check_agreement(model, lambda x: right(x)[:, :2], strains)
 

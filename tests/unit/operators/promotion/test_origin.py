@@ -1,6 +1,5 @@
 """Which run goes on: the champion's, or the one that is named; never the latest."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from operators.promotion.origin import announced_run, origin_of
 from operators.runs.run import finish_run
+from tests.unit.operators.promotion.test_model_registry import Registry
 
 
 @pytest.fixture
@@ -17,38 +17,40 @@ def runs(bench):
     """The full campaign's run, then a toy's, both completed."""
     full, toy = (
         bench.open("demo-1"),
-        bench.open("toy-1", overrides={"design": {"train_records": 600}}),
+        bench.open("toy-1"),
     )
     for run in (full, toy):
         finish_run(run, mlflow=bench.mlflow)
     return full, toy
 
 
-def test_the_latest_run_is_not_the_origin_of_a_night(bench, runs):
+def test_the_sequence_that_once_promoted_a_worse_model(bench, runs):
+    """Full campaign promoted, a toy's run refused, a night, a retraining: the first one stays.
+
+    The toy's run had a test set of its own, so that errors could not be compared, and a validation
+    that passed; and as the latest run it was what nights went on with.
+    """
     full, toy = runs
     with pytest.raises(AirflowSkipException, match=r"no champion.*toy-1.*demo-1"):
         origin_of("demo", None, bench.mlflow)
-    make_champion(bench, full)
+    first = Registry(bench, "demo-1", "demo")
+    assert first.made("full", 0.010).promoted
+    second = Registry(bench, "toy-1", "demo")
+    second.errors = dict(first.errors)
+    worse = second.made("toy", 0.024)
+    assert not worse.promoted and "140.0% above" in worse.reason
     found, handle = origin_of("demo", None, bench.mlflow)
     assert (found.run_id, found.why) == ("demo-1", "champion") and handle == full
     found, handle = origin_of("demo", "toy-1", bench.mlflow)
     assert (found.run_id, found.why) == ("toy-1", "chosen") and handle == toy
+    # A night on it and a retraining: what is no better than the champion changes nothing
+    again = first.made("retrained", 0.0101)
+    assert not again.promoted and first.alias("champion") == "1"
 
 
 def test_a_run_that_is_not_there_is_named_beside_those_that_are(bench, runs):
     with pytest.raises(AirflowFailException, match=r"no run 'nowhere'.*toy-1"):
         origin_of("demo", "nowhere", bench.mlflow)
-
-
-def make_champion(bench, run) -> None:
-    """Let the registry have a champion of that run; a name may have been registered before."""
-    name, client = "demo-material-identifier", bench.mlflow.client
-    with suppress(Exception):
-        client.create_registered_model(name)
-    tags = {"handle": run.model_dump_json(), "model": "mlp"}
-    source, made_by = f"runs:/{run.mlflow_run_id}/model", run.mlflow_run_id
-    made = client.create_model_version(name, source, made_by, tags=tags)
-    client.set_registered_model_alias(name, "champion", made.version)
 
 
 @dataclass
