@@ -58,9 +58,6 @@ class WheelOfThisMachine(bdist_wheel):
 
 setup(
     cmdclass={"build_py": BuildWithKernel, "bdist_wheel": WheelOfThisMachine},
-    package_data={
-        "hpc_jobs.fem.native": ["*.h", "*.hpp", "*.cpp"],
-        "hpc_jobs.fem.backends": ["*.j2"],
-        "operators.pages": ["templates/*.j2", "static/*.js"],
-    },
+    # of every package: a template that is forgotten fails on the cluster, at the end of a campaign
+    package_data={"": ["*.h", "*.hpp", "*.cpp", "*.j2", "templates/*.j2", "static/*.js"]},
 )

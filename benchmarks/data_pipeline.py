@@ -132,7 +132,7 @@ NAIVE: dict[str, type[BatchSource]] = {
     "one by one": OneByOne,
     "one by one, kept open": OneByOneKeptOpen,
 }
-VARIANTS = {**NAIVE, "tensor": InOneTensor, **SOURCES}
+VARIANTS: dict[str, type[BatchSource]] = {**NAIVE, "tensor": InOneTensor, **SOURCES}
 
 
 def simulated(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

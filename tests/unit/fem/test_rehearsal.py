@@ -19,7 +19,7 @@ from hpc_jobs.fem.backends import rehearsal
 from hpc_jobs.fem.records.shards import Assignment, solve_shard
 
 ROOT = Path(__file__).parents[3]
-CAMPAIGNS = ("dags/campaigns/demo.yaml", "benchmarks/family.yaml")
+CAMPAIGNS = ("dags/campaigns/single_sheet.yaml", "benchmarks/family.yaml")
 TIMES = {"timing": {"peak_share": 0.97}, "output_times": 6}
 FEW = {"train_records": 400, "test_records": 30, "records_per_shard": 300}
 
@@ -74,7 +74,7 @@ def test_a_record_is_a_function_of_its_sheet_alone(name: str) -> None:
 
 
 def test_some_sheets_fail_as_in_every_campaign() -> None:
-    campaign = campaign_of("dags/campaigns/demo.yaml")
+    campaign = campaign_of("dags/campaigns/single_sheet.yaml")
     rows = np.random.default_rng(1).normal(1, 0.1, (4 * rehearsal.FAILING, 8))
     found = Counter(
         rehearsal.simulate(row, campaign.material, campaign.specimens).status for row in rows
@@ -84,7 +84,7 @@ def test_some_sheets_fail_as_in_every_campaign() -> None:
 
 
 def test_what_is_no_sheet_is_rejected() -> None:
-    campaign = campaign_of("dags/campaigns/demo.yaml")
+    campaign = campaign_of("dags/campaigns/single_sheet.yaml")
     parameters = np.array([np.nan, *np.ones(7)])
     record = rehearsal.simulate(parameters, campaign.material, campaign.specimens)
     assert record.status == "rejected_material"
@@ -102,7 +102,7 @@ def test_shards_and_dataset_say_what_they_are(name: str, tmp_path: Path) -> None
 
 
 def test_a_rehearsal_and_simulations_are_never_mixed(tmp_path: Path) -> None:
-    campaign = campaign_of("dags/campaigns/demo.yaml")
+    campaign = campaign_of("dags/campaigns/single_sheet.yaml")
     run = solve(tmp_path, campaign)
     real = campaign.model_copy(update={"solver": "native"})
     with pytest.raises(CorruptFile, match="of a rehearsal, the campaign's solver 'native'"):
