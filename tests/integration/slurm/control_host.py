@@ -52,6 +52,13 @@ class TaskState:
         return json.loads(self.path.read_text()) if self.path.exists() else {}
 
 
+class TrialInstance(SimpleNamespace):
+    """A task instance that forgets what it publishes."""
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        pass
+
+
 class ControlHost:
     """Describes a cluster to Airflow and opens a run on it."""
 
@@ -111,10 +118,9 @@ class ControlHost:
 
     def context(self, run_id: str = "manual__1") -> dict[str, Any]:
         """Context of the one task of a DAG run; a file holds what Airflow remembers of it."""
-        ti = SimpleNamespace(
+        ti = TrialInstance(
             **{"dag_id": "trial", "run_id": run_id, "task_id": "solve", "map_index": -1},
             max_tries=3,
-            xcom_push=lambda key, value: None,
         )
         name = "".join(letter if letter.isalnum() else "_" for letter in run_id)
         return {"ti": ti, "task_state_store": TaskState(self.desk / f"state-{name}.json")}

@@ -7,9 +7,8 @@ import json
 import os
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
-from tests.integration.slurm.control_host import TaskState
+from tests.integration.slurm.control_host import TaskState, TrialInstance
 
 
 def main(request: Path) -> int:
@@ -20,7 +19,7 @@ def main(request: Path) -> int:
     from operators.array.operator import HpcArrayJobOperator
 
     context = {
-        "ti": SimpleNamespace(**asked["ti"], xcom_push=lambda key, value: None),
+        "ti": TrialInstance(**asked["ti"]),
         "task_state_store": TaskState(Path(asked["state"])),
     }
     try:
