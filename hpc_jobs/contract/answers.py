@@ -55,6 +55,11 @@ def stress_name(strain: float) -> str:
     return f"{STRESS}{strain:g}"
 
 
+def key_of(name: str) -> str:
+    """Return a name as MLflow takes it for a metric or tag: k_0.05 for k@0.05."""
+    return name.replace("@", "_")
+
+
 def label_of(name: str) -> str:
     """As figures and tables write it."""
     if name.startswith((STRESS, LOG_STRESS)):

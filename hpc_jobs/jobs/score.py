@@ -108,11 +108,6 @@ def _compare(job: element.Element, estimate: Estimate, *, refined: bool = False)
     return case
 
 
-def _metric(name: str) -> str:
-    """As MLflow may have it: k@0.05 is k_0.05."""
-    return name.replace("@", "_")
-
-
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Which validation."""
     parser.add_argument("--validation", required=True, help="name of the validation")
@@ -157,9 +152,9 @@ def _judgement_metrics(prefix: str, judgement: Judgement) -> dict[str, float]:
     metrics |= {f"{prefix}/{error}": value for error, value in judgement.errors.items()}
     for one in reported(judgement):
         if one.value is not None and one.name not in judgement.quantities:
-            metrics[f"{prefix}/{_metric(one.name)}"] = one.value
+            metrics[f"{prefix}/{one.name}"] = one.value
         if one.error is not None:
-            metrics[f"{prefix}/{_metric(one.name)}_error"] = one.error
+            metrics[f"{prefix}/{one.name}_error"] = one.error
     return metrics
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
+from hpc_jobs.contract.answers import key_of
 from hpc_jobs.contract.errors import HandedOver
 
 EndStatus = Literal["FINISHED", "FAILED"]
@@ -42,11 +43,20 @@ class Spool:
         self._write({"kind": "params", "values": dict(values)})
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
-        """Note values at one step, with one time stamp; raises ValueError if one is not finite."""
+        """Note values at one step, with one time stamp; raises ValueError if one is not finite.
+
+        Keys are names of a campaign's answers, as MLflow takes them.
+        """
         now_ms = int(time.time() * 1000)
         self._write(
             *(
-                {"kind": "metric", "key": key, "value": value, "step": step, "time_ms": now_ms}
+                {
+                    "kind": "metric",
+                    "key": key_of(key),
+                    "value": value,
+                    "step": step,
+                    "time_ms": now_ms,
+                }
                 for key, value in values.items()
             )
         )
@@ -57,7 +67,7 @@ class Spool:
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Add or replace tags of the run."""
-        self._write({"kind": "tags", "values": dict(values)})
+        self._write({"kind": "tags", "values": {key_of(key): values[key] for key in values}})
 
     def end(self, status: EndStatus) -> None:
         """Say how the run ended; a later line, of a job that tried again, reopens it."""

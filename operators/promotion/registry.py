@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from hpc_jobs.contract.answers import key_of
 from hpc_jobs.contract.gate import Comparison, Decision, DecisionDocument, Gate, PersonsWord
 from hpc_jobs.contract.model import ModelFacts
 from hpc_jobs.contract.report import Champion, GateReport, Proposal, Rival
@@ -335,7 +336,10 @@ def _tags(run: RunHandle, candidate: Candidate) -> dict[str, str]:
         PROVENANCE: facts.provenance,
         TEST_ERROR: repr(facts.test_error),
         MEAN_BASELINE: repr(facts.baseline("mean")),
-        **{f"{TEST_ERROR}.{target}": repr(error) for target, error in facts.test_errors.items()},
+        **{
+            f"{TEST_ERROR}.{key_of(target)}": repr(error)
+            for target, error in facts.test_errors.items()
+        },
     }
 
 

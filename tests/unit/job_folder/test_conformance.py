@@ -89,6 +89,7 @@ def test_a_scan_sees_what_elements_wrote(shell: str, folder: JobFolder[Path]) ->
             handed_over=frozenset({2}),
             locked=frozenset({0, 1, 2, 3, 12}),
             progress=(140, 200, "records of it"),
+            speakers=2,
         ),
         probes.Scan(),
     ]

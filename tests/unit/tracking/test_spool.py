@@ -33,6 +33,15 @@ def test_writes_the_lines_of_the_contract(tmp_path):
     ]
 
 
+def test_names_of_answers_are_keys_that_mlflow_takes(tmp_path):
+    with Spool(tmp_path / "a.jsonl", name="a") as spool:
+        spool.metrics({"test_mse/log_k@0.03": 1.0}, step=0)
+        spool.tags({"found.k@0": "yes"})
+    metric, tags = lines(spool.path)[1:]
+    assert metric["key"] == "test_mse/log_k_0.03"
+    assert tags["values"] == {"found.k_0": "yes"}
+
+
 def test_lines_are_visible_at_once(tmp_path):
     spool = Spool(tmp_path / "a.jsonl", name="a")
     spool.metrics({"x": 1.0}, step=0)
