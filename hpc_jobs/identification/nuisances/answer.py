@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from hpc_jobs.contract.answers import STRESS
 from hpc_jobs.contract.campaign import Campaign
@@ -25,7 +25,7 @@ OF_FAMILY = {
     "force_gain": 0.01,
 }
 """One standard deviation of what is identified, not given, of a family's sheet."""
-HALF_WIDTH = float(norm.ppf((1 + INTERVAL_LEVEL) / 2))
+HALF_WIDTH = float(ndtri((1 + INTERVAL_LEVEL) / 2))
 
 
 def with_examination(

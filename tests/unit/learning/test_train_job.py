@@ -57,6 +57,7 @@ def test_both_jobs_end_to_end(run, campaign, index, network):
     assert {entry.path for entry in manifest.files} == {
         *("weights.pt", "model.json", "metrics.json", "input_example.json", "worst_cases.csv"),
         *("figures/loss.png", "figures/errors.png", "figures/parity.png", "figures/coverage.png"),
+        "figures/history.json",
     }
     assert not (folder / "checkpoints").exists()
 

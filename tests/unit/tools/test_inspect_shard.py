@@ -76,7 +76,7 @@ def test_the_job_tells_and_draws(published: Path, tmp_path: Path) -> None:
     campaign = load(Campaign, ROOT / "dags" / "campaigns" / "single_sheet.yaml", OVERRIDES)
     for said in (
         "shard 7 of round 0",
-        f"demo, fingerprint {campaign.fingerprint[:12]}",
+        f"single_sheet, fingerprint {campaign.fingerprint[:12]}",
         "code        abababababab, solver native",
         "at 0, 45, 90 degrees",
         "explicit: 8 x 4 = 32 elements, grading 0.3; 12 records",

@@ -25,7 +25,7 @@ def run(bench):
 
 def test_the_first_round_is_the_campaigns_design(bench, run):
     planned = first_round(run, bench.connect)
-    design = load(Campaign, CHECKOUT / "dags/campaigns/single_sheet.yaml").design
+    design = load(Campaign, CHECKOUT / "dags/campaigns/demo.yaml").design
     assert planned.train_records == design.train_records
     assert planned.records == design.train_records + design.test_records
     assert planned.shards == -(-planned.records // design.records_per_shard)
@@ -59,7 +59,7 @@ def test_an_unfinished_round_is_finished_before_another_is_begun(bench, run):
     designed(bench, run, 0, shards=3, solved=3)
     designed(bench, run, 1, shards=4, solved=1)
     planned = next_round(run, bench.mlflow, bench.connect)
-    size = load(Campaign, CHECKOUT / "dags/campaigns/single_sheet.yaml").design.records_per_shard
+    size = load(Campaign, CHECKOUT / "dags/campaigns/demo.yaml").design.records_per_shard
     assert (planned.round, planned.shards, planned.resumed) == (1, 4, True)
     assert planned.records == 3 * size  # those that are missing
     assert planned.expected_core_hours == pytest.approx(3 * size / 240_000)
@@ -82,7 +82,7 @@ def test_the_next_round_buys_what_the_budget_allows(bench, run):
     designed(bench, run, 0, shards=1, solved=1)
     log_round(run, first_round(run, bench.connect), SOLVED, bench.mlflow)
     planned = next_round(run, bench.mlflow, bench.connect)
-    demo = load(Campaign, CHECKOUT / "dags/campaigns/single_sheet.yaml")
+    demo = load(Campaign, CHECKOUT / "dags/campaigns/demo.yaml")
     assert planned.round == 1
     assert planned.records == int(240_000 * demo.execution.nightly_core_hours)
     assert planned.shards == -(-planned.records // demo.design.records_per_shard)
@@ -91,7 +91,7 @@ def test_the_next_round_buys_what_the_budget_allows(bench, run):
 def test_without_a_measured_rate_one_shard_is_planned(bench, run):
     designed(bench, run, 2, shards=1, solved=1)
     planned = next_round(run, bench.mlflow, bench.connect)
-    size = load(Campaign, CHECKOUT / "dags/campaigns/single_sheet.yaml").design.records_per_shard
+    size = load(Campaign, CHECKOUT / "dags/campaigns/demo.yaml").design.records_per_shard
     assert planned == RoundPlan(
         round=3,
         train_records=size,
@@ -103,7 +103,7 @@ def test_without_a_measured_rate_one_shard_is_planned(bench, run):
 
 def demo_hours() -> float:
     return load(
-        Campaign, CHECKOUT / "dags/campaigns/single_sheet.yaml"
+        Campaign, CHECKOUT / "dags/campaigns/demo.yaml"
     ).execution.nightly_core_hours
 
 
