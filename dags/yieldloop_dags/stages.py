@@ -217,6 +217,7 @@ def train(run: Any, dataset: Any = None) -> Any:
         run=run,
         elements=run["networks"],
         arguments=["--name", TRAINING],
+        work=run["epochs"],
     )
     followed = ReplaySensor(task_id="follow_training", run=run, of=trained, poke_interval=REPLAY_S)
     (run if dataset is None else dataset) >> visible

@@ -28,6 +28,9 @@ class RunHandle(Frozen):
     code_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     sites: dict[Site, SiteHandle]
     networks: Annotated[int, Field(ge=1, description="array elements of a training")]
+    epochs: Annotated[
+        int, Field(ge=0, description="of all elements of a training; 0: not known")
+    ] = 0
     committees: Annotated[int, Field(ge=0, description="array elements of an assembly")] = 0
     measurements: Annotated[int, Field(ge=1, description="array elements of a re-simulation")]
     outside: Annotated[

@@ -150,6 +150,11 @@ class Training(Frozen):
         return tuple(member for network in self.networks for member in members_of(network))
 
     @property
+    def planned_epochs(self) -> int:
+        """Epochs of all that is trained, if nothing ends early."""
+        return sum(each.epochs or self.epochs for each in self.trainings)
+
+    @property
     def committees(self) -> tuple[Network, ...]:
         """What is assembled of trained members."""
         return tuple(network for network in self.networks if network.members > 1)

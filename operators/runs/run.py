@@ -268,6 +268,7 @@ def _handle(frozen: FrozenCampaign, sites: dict[Site, SiteHandle]) -> RunHandle:
         code_sha256=frozen.code_sha256,
         sites=sites,
         networks=len(frozen.campaign.training.trainings),
+        epochs=frozen.campaign.training.planned_epochs,
         committees=len(frozen.campaign.training.committees),
         measurements=len(validation.measurements),
         outside=len(validation.measurements) if validation.outside else 0,
