@@ -264,3 +264,16 @@ def test_the_fingerprint_follows_the_content(campaigns):
     same = Campaign.model_validate_json(demo.model_dump_json())
     other = load(Campaign, campaigns / "single_sheet.yaml", {"design": {"seed": 1}})
     assert demo.fingerprint == same.fingerprint != other.fingerprint
+
+
+def test_the_epochs_that_are_planned_are_those_of_all_members(campaigns):
+    networks = [
+        {"name": "mlp", "kind": "mlp", "members": 3, "epochs": 40},
+        {"name": "other", "kind": "mlp"},
+    ]
+    training = load(
+        Campaign,
+        campaigns / "single_sheet.yaml",
+        {"training": {"networks": networks, "epochs": 25}},
+    ).training
+    assert training.planned_epochs == 3 * 40 + 25
