@@ -21,6 +21,7 @@ class Kind:
     words: str  # of a mistake; {value}, {percent}, {size} = nominal size and value, {root}
     forces: bool = False  # seen in forces alone
     linear: bool = False  # taken for linear whatever its size is
+    positive: bool = False  # a square, say: below 0 it explains nothing that can be
 
 
 KINDS: tuple[Kind, ...] = (
@@ -31,7 +32,13 @@ KINDS: tuple[Kind, ...] = (
         shared=False,
         words="as if the notch were {size:.2f} mm wide",
     ),
-    Kind(name="angle_deg", unit="deg", gross=5.0, shared=False, words="cut at {size:.1f} degrees"),
+    Kind(
+        name="angle_deg",
+        unit="deg",
+        gross=5.0,
+        shared=False,
+        words="as if cut at {size:.1f} degrees",
+    ),
     Kind(
         name="patch_along_mm",
         unit="mm",
@@ -68,6 +75,7 @@ KINDS: tuple[Kind, ...] = (
         shared=True,
         words="as if the strains were averaged over a window of {root:.1f} mm beforehand",
         linear=True,
+        positive=True,
     ),
     Kind(
         name="compliance",
@@ -221,4 +229,4 @@ def in_words(kind: Kind, value: float, test: TensileTest | None) -> str:
         root=max(value, 0.0) ** 0.5,
         measure=measures[nearest] if nearest else f"of exponent {value:.2f}",
     )
-    return said if test is None else f"specimen {test.label}: {said}"
+    return said if test is None else f"{said}, in specimen {test.label}"

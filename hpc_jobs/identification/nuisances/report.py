@@ -131,7 +131,9 @@ def _suspects(
         if probability < POSSIBLE and sigmas < NOTICED_SIGMAS:
             continue
         if mistake[0] in KIND:
-            found.append(_suspect(mistake, probability, sigmas, best, main.examiner))
+            suspect = _suspect(mistake, probability, sigmas, best, main.examiner)
+            if suspect.value > 0 or not KIND[mistake[0]].positive:
+                found.append(suspect)
         else:
             found.append(_as_suspect(mistake[0], words[mistake[0]], probability, sigmas))
     if any(one.probability > LIKELY for one in found):  # explains what the others feigned
@@ -170,10 +172,9 @@ def _suspect(
     deviation = float(np.sqrt(best.covariance[at[0], at[0]]))
     kind = KIND[name]
     test = tests[specimen] if specimen is not None else None
-    whole = "" if specimen is not None or kind.shared else "all specimens: "
     said = in_words(kind, value, test if test or kind.shared else tests[0])
-    if whole:
-        said = whole + said.split(": ", 1)[-1]
+    if specimen is None and not kind.shared:
+        said = f"{said.rpartition(', in specimen ')[0]}, in all specimens"
     return Suspect(
         name=name if specimen is None else f"{name}@{tests[specimen].label.replace(' ', '-')}",
         words=said,

@@ -69,5 +69,5 @@ def family_sheet(campaign: Campaign, parameters: dict[str, float]) -> Identified
         ),
         scalars={"exponent": Value(value=5.7, low=5.1, high=6.4)},
         verdict="reservations",
-        reasons=("specimen 45: it looks as if the notch were 10.10 mm wide, 4.2 sigma",),
+        reasons=("it looks as if the notch were 10.10 mm wide, in specimen 45, 4.2 sigma",),
     )

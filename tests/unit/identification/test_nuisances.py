@@ -235,6 +235,6 @@ def test_words_tell_sizes_where_there_are_sizes() -> None:
     """And which specimen it is."""
     test = campaign().specimens.tests[1]
     assert in_words(KIND["notch_width_mm"], 0.1, test) == (
-        "specimen 45: as if the notch were 10.10 mm wide"
+        "as if the notch were 10.10 mm wide, in specimen 45"
     )
     assert "engineering strains" in in_words(KIND["strain_measure"], 0.46, None)
