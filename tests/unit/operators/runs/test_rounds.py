@@ -102,9 +102,7 @@ def test_without_a_measured_rate_one_shard_is_planned(bench, run):
 
 
 def demo_hours() -> float:
-    return load(
-        Campaign, CHECKOUT / "dags/campaigns/demo.yaml"
-    ).execution.nightly_core_hours
+    return load(Campaign, CHECKOUT / "dags/campaigns/demo.yaml").execution.nightly_core_hours
 
 
 def test_a_round_that_cost_nothing_has_no_rate():
