@@ -288,6 +288,7 @@ def test_a_campaign_that_cannot_work_is_refused_in_words(window, home, api):
     api.request("POST", f"dags/{DAG}/dagRuns", json=body)
     window.open(f"{home}/dags/{DAG}/runs/refused/plugin/campaign")
     window.reads("design.train_records is 8", PATIENCE_S)
+    assert "The campaign could not be opened." in window.text and "Stages" not in window.text
     keep(window, "campaign-refused.png")
 
 

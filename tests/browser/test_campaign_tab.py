@@ -193,8 +193,10 @@ def test_a_failed_campaign_says_so_first_and_leads_to_what_failed(airflow, windo
     window.click("train.train_networks")
     window.reads("train_networks")
     wait_until(lambda: "/tasks/" in window.run("return location.pathname"), what="its page")
+    assert "train.train_networks" in window.run("return location.pathname")
 
 
 def test_a_dag_run_that_is_no_campaign_has_one_quiet_line(airflow, window):
     window.open(f"{airflow}/dags/housekeeping/runs/other/plugin/campaign")
     window.reads("This DAG run has not opened a campaign's run.")
+    assert "Stages" not in window.text and "Materials" not in window.text

@@ -86,9 +86,9 @@ def test_directory_on_real_folders(tmp_path: Path) -> None:
 def test_the_name_that_the_user_gave_is_kept(tmp_path: Path) -> None:
     """What a symbolic link resolves to on one login node, another may not have."""
     (tmp_path / "lustre7" / "home").mkdir(parents=True)
-    (tmp_path / "work").symlink_to(tmp_path / "lustre7")
-    run, dialect = LocalTransport(tmp_path).run, Directory(f"{tmp_path}/work/ws")
-    path = f"{tmp_path}/work/ws/w"
+    (tmp_path / "scratch").symlink_to(tmp_path / "lustre7")
+    run, dialect = LocalTransport(tmp_path).run, Directory(f"{tmp_path}/scratch/ws")
+    path = f"{tmp_path}/scratch/ws/w"
     assert dialect.parse_path(run(dialect.allocate_command("w", 1))) == path
     assert dialect.parse_find(run(dialect.find_command("w"))) == path
     assert [lease.path for lease in dialect.parse_list(run(dialect.list_command()))] == [path]

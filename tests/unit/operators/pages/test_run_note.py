@@ -56,4 +56,6 @@ def test_what_a_person_wrote_stays(monkeypatch):
 
 
 def test_a_note_that_cannot_be_written_disturbs_nobody():
-    run_note.on_dag_run_success(SimpleNamespace(note=None, run_id="r"), "")
+    run = SimpleNamespace(note=None, run_id="r")
+    run_note.on_dag_run_success(run, "")
+    assert run.note is None
