@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from hpc_jobs.contract.report import SweepReport
 from yieldloop_dags.models import takes_models
-from yieldloop_dags.stages import DEFAULTS
+from yieldloop_dags.stages.settings import DEFAULTS
 
 
 @dag(

@@ -12,18 +12,14 @@ from airflow.sdk import dag
 
 from yieldloop_dags.forms import campaign_form
 from yieldloop_dags.handles import unwired
-from yieldloop_dags.stages import (
-    DEFAULTS,
-    announce_champion,
-    close_after_all,
-    first_round,
-    gate,
-    open_run,
-    report,
-    simulate,
-    train,
-    validate,
-)
+from yieldloop_dags.stages.closing import close_after_all, report
+from yieldloop_dags.stages.judging import gate
+from yieldloop_dags.stages.opening import open_run
+from yieldloop_dags.stages.settings import DEFAULTS
+from yieldloop_dags.stages.simulating import first_round, simulate
+from yieldloop_dags.stages.telling import announce_champion
+from yieldloop_dags.stages.training import train
+from yieldloop_dags.stages.validating import validate
 
 
 @dag(

@@ -13,7 +13,9 @@ from airflow.sdk import dag
 from yieldloop_dags.forms import search_form
 from yieldloop_dags.handles import unwired
 from yieldloop_dags.search_stages import SEARCH, compare, open_search, report_search, search
-from yieldloop_dags.stages import DEFAULTS, close_after_all, continue_run
+from yieldloop_dags.stages.closing import close_after_all
+from yieldloop_dags.stages.opening import continue_run
+from yieldloop_dags.stages.settings import DEFAULTS
 
 
 @dag(

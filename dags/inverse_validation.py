@@ -9,17 +9,11 @@ from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag
 
 from yieldloop_dags.forms import campaign_field
 from yieldloop_dags.handles import unwired
-from yieldloop_dags.stages import (
-    CHAMPION,
-    DEFAULTS,
-    VALIDATION,
-    announce_failure,
-    close_after_all,
-    continue_run,
-    find_champion,
-    validate,
-    watch_production,
-)
+from yieldloop_dags.stages.closing import close_after_all
+from yieldloop_dags.stages.opening import continue_run, find_champion
+from yieldloop_dags.stages.settings import DEFAULTS, VALIDATION
+from yieldloop_dags.stages.telling import CHAMPION, announce_failure, watch_production
+from yieldloop_dags.stages.validating import validate
 
 
 @dag(

@@ -11,15 +11,11 @@ from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag
 
 from yieldloop_dags.forms import campaign_field, run_field
 from yieldloop_dags.handles import unwired
-from yieldloop_dags.stages import (
-    DEFAULTS,
-    DRIFT,
-    announce_growth,
-    close_night,
-    continue_run,
-    next_round,
-    simulate,
-)
+from yieldloop_dags.stages.closing import close_night
+from yieldloop_dags.stages.opening import continue_run
+from yieldloop_dags.stages.settings import DEFAULTS
+from yieldloop_dags.stages.simulating import next_round, simulate
+from yieldloop_dags.stages.telling import DRIFT, announce_growth
 
 
 @dag(

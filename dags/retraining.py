@@ -7,19 +7,13 @@ from airflow.sdk import AssetOrTimeSchedule, CronTriggerTimetable, dag
 
 from yieldloop_dags.forms import campaign_field, run_field
 from yieldloop_dags.handles import unwired
-from yieldloop_dags.stages import (
-    DATASET,
-    DEFAULTS,
-    FAILED_VALIDATION,
-    TRAINING,
-    announce_champion,
-    close_after_all,
-    continue_run,
-    gate,
-    report_retraining,
-    train,
-    validate,
-)
+from yieldloop_dags.stages.closing import close_after_all, report_retraining
+from yieldloop_dags.stages.judging import gate
+from yieldloop_dags.stages.opening import continue_run
+from yieldloop_dags.stages.settings import DEFAULTS, TRAINING
+from yieldloop_dags.stages.telling import DATASET, FAILED_VALIDATION, announce_champion
+from yieldloop_dags.stages.training import train
+from yieldloop_dags.stages.validating import validate
 
 
 @dag(

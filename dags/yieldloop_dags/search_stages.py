@@ -11,7 +11,7 @@ from operators.sensors.visible_files import WorkspaceSensor
 from operators.tracking.replay_sensor import ReplaySensor
 from yieldloop_dags.handles import unwired
 from yieldloop_dags.models import takes_models
-from yieldloop_dags.stages import REPLAY_S, STAMP
+from yieldloop_dags.stages.settings import REPLAY_S, STAMP
 
 SEARCH = f"s{STAMP}"
 """Name of the search that a DAG run adds to its campaign's run; a retry finds the same."""
