@@ -10,12 +10,13 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 from operators.cluster.transports.shell import Conversation
 
-READ_BYTES = 65536
 LOOK_S = 0.05
 
 Said = tuple[int | None, bytes, bytes]
@@ -27,85 +28,83 @@ def talk(
 ) -> Said:
     """Run a program and bring what was said; raises TransportError when time is up."""
     until = time.monotonic() + timeout_s
-    # Files take any amount of output: nobody need read while it comes.
-    with (
-        tempfile.TemporaryFile() as sent,
-        tempfile.TemporaryFile() as out,
-        tempfile.TemporaryFile() as err,
-    ):
-        sent.write(conversation.stdin)
-        sent.seek(0)
-        with subprocess.Popen(
-            argv, stdin=sent, stdout=out, stderr=err, cwd=home, start_new_session=True
-        ) as process:
+    with _Streams.of(conversation) as streams:
+        with subprocess.Popen(argv, **streams.handles, cwd=home, start_new_session=True) as process:
             try:
-                while not _over(process, conversation, out.fileno(), err.fileno()):
+                while not streams.whole:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(LOOK_S)
+                        break
                     if time.monotonic() > until:
-                        _kill_group(process.pid)
+                        _kill(-process.pid)
                         raise conversation.late(timeout_s)
             finally:
                 if process.poll() is None:
-                    process.kill()
-        code = process.returncode if process.returncode >= 0 else None
-        return code, _all(out.fileno()), _all(err.fileno())
+                    _kill(process.pid)
+        return streams.said(process.returncode)
 
 
 async def talk_async(
     argv: Sequence[str], conversation: Conversation, timeout_s: float, home: Path | None = None
 ) -> Said:
     """Do the same on the event loop."""
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        cwd=home,
-        start_new_session=True,
-    )
-    assert process.stdin and process.stdout and process.stderr
-    out, err, ended = bytearray(), bytearray(), asyncio.Event()
-
-    async def collect(reader: asyncio.StreamReader, into: bytearray) -> None:
-        while piece := await reader.read(READ_BYTES):
-            into += piece
-            if conversation.ended(out, err):
-                ended.set()
-
-    streams = asyncio.gather(collect(process.stdout, out), collect(process.stderr, err))
-    over = asyncio.ensure_future(ended.wait())
-    try:
-        async with asyncio.timeout(timeout_s):
-            with contextlib.suppress(ConnectionError):
-                process.stdin.write(conversation.stdin)
-                process.stdin.close()
-            await asyncio.wait((streams, over), return_when=asyncio.FIRST_COMPLETED)
-            if not ended.is_set():
-                await process.wait()
-    except TimeoutError:
-        _kill_group(process.pid)
-        raise conversation.late(timeout_s) from None
-    finally:
-        streams.cancel()
-        over.cancel()
-        await asyncio.gather(streams, over, return_exceptions=True)
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-    code = process.returncode
-    return (None if code is None or code < 0 else code), bytes(out), bytes(err)
+    with _Streams.of(conversation) as streams:
+        process = await asyncio.create_subprocess_exec(
+            *argv, **streams.handles, cwd=home, start_new_session=True
+        )
+        ended = asyncio.ensure_future(process.wait())
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not (streams.whole or ended.done()):
+                    await asyncio.wait((ended,), timeout=LOOK_S)
+        except TimeoutError:
+            _kill(-process.pid)
+            raise conversation.late(timeout_s) from None
+        finally:
+            # Not process.kill: it reaps a child that has ended, whose exit code is then unknown.
+            if not ended.done():
+                _kill(process.pid)
+            await ended
+        return streams.said(ended.result())
 
 
-def _over(
-    process: "subprocess.Popen[bytes]", conversation: Conversation, out: int, err: int
-) -> bool:
-    """Wait a moment; say whether all has been said."""
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(LOOK_S)
-        return True
-    end = conversation.frame.end.encode()
-    if not all(end in _tail(stream) for stream in (out, err)):
-        return False
-    return conversation.ended(bytearray(_all(out)), bytearray(_all(err)))
+@dataclass(frozen=True, slots=True)
+class _Streams:
+    """Files in place of pipes: they take any amount of output, and nobody need read meanwhile."""
+
+    conversation: Conversation
+    sent: IO[bytes]
+    out: IO[bytes]
+    err: IO[bytes]
+
+    @classmethod
+    @contextlib.contextmanager
+    def of(cls, conversation: Conversation) -> Iterator["_Streams"]:
+        with (
+            tempfile.TemporaryFile() as sent,
+            tempfile.TemporaryFile() as out,
+            tempfile.TemporaryFile() as err,
+        ):
+            sent.write(conversation.stdin)
+            sent.seek(0)
+            yield cls(conversation, sent, out, err)
+
+    @property
+    def handles(self) -> dict[str, Any]:
+        return {"stdin": self.sent, "stdout": self.out, "stderr": self.err}
+
+    @property
+    def whole(self) -> bool:
+        """Whether all has been said, though the program may still run."""
+        end = self.conversation.frame.end.encode()
+        files = (self.out.fileno(), self.err.fileno())
+        if not all(end in _tail(file) for file in files):
+            return False
+        return self.conversation.ended(*(bytearray(_all(file)) for file in files))
+
+    def said(self, code: int) -> Said:
+        """Answer with what a program said that ended with a code, below 0 if it was killed."""
+        return (code if code >= 0 else None), _all(self.out.fileno()), _all(self.err.fileno())
 
 
 def _tail(file: int) -> bytes:
@@ -117,6 +116,7 @@ def _all(file: int) -> bytes:
     return os.pread(file, os.fstat(file).st_size, 0)
 
 
-def _kill_group(pid: int) -> None:
+def _kill(pid: int) -> None:
+    """End a process, or with a negative number its group; what has ended is left alone."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
