@@ -11,11 +11,17 @@ PATIENCE_S = 180.0
 
 
 def wait_until(
-    condition: Callable[[], T], timeout_s: float = PATIENCE_S, what: str = "the condition"
+    condition: Callable[[], T],
+    timeout_s: float = PATIENCE_S,
+    what: str = "the condition",
+    pause_s: float = 0.05,
 ) -> T:
-    """Return the first value of `condition` that is true; fails where there is none in time."""
+    """Return the first value of `condition` that is true; fails where there is none in time.
+
+    A longer pause between two looks is for those that cost something, such as a process each.
+    """
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):
         assert time.monotonic() < deadline, f"{what}: still not so after {timeout_s:.0f} s"
-        time.sleep(0.05)
+        time.sleep(pause_s)
     return value
