@@ -132,16 +132,18 @@ def engine() -> Iterator[dict[str, str]]:
     # Not below pytest's long folders: a socket's path has 107 characters.
     kept = os.environ.get("DOCKER_TEST_FOLDER")
     folder = Path(kept or tempfile.mkdtemp(prefix="engine-"))
-    environment = _engine(folder)
-    if environment is None:
-        pytest.skip("no Docker Engine can be had here")
-    yield environment
-    started = folder / "pid"
-    if started.exists():
-        os.kill(int(started.read_text()), signal.SIGTERM)
-        wait_until(lambda: not started.exists(), PATIENCE_S, "the end of the engine")
-    if not kept:
-        shutil.rmtree(folder)
+    try:
+        environment = _engine(folder)
+        if environment is None:
+            pytest.skip("no Docker Engine can be had here")
+        yield environment
+    finally:
+        started = folder / "pid"
+        if started.exists():
+            os.kill(int(started.read_text()), signal.SIGTERM)
+            wait_until(lambda: not started.exists(), PATIENCE_S, "the end of the engine")
+        if not kept:
+            shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
