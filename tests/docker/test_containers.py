@@ -200,7 +200,7 @@ def test_a_campaign_survives_the_control_host(containers: Containers, campaign: 
     assert shards(containers) == SHARDS
     counted = json.loads(shell(containers, "cpu", f"/opt/venv/bin/python -c '{COUNT}'"))
     assert counted == {"records": RECORDS, "different": RECORDS}  # none lost, none twice
-    for_each = "cd /workspace/*/*/jobs/*solve_shard*"
+    for_each = "cd /workspace/*/*/jobs/simulate-solve-shards-*"
     assert shell(containers, "cpu", f"{for_each} && ls results | wc -l").strip() == str(SHARDS)
     assert shell(containers, "cpu", f"{for_each} && ls submission-*.json | wc -l").strip() == "1"
 
