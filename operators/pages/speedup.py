@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hpc_jobs.contract.facts import ScoreFacts
 from hpc_jobs.contract.report import UsageReport
 from hpc_jobs.contract.run import RunHandle
-from hpc_jobs.contract.speedup import ANSWERS, Answer, Costs, Lookups, SpeedupReport, Updating
+from hpc_jobs.contract.speedup import ANSWERS, Answer, LookupCosts, Lookups, SpeedupReport, Updating
 from operators.hooks.mlflow import MlflowHook
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def speedup_report(
         records=records,
         lookups=(len(score.verdict.measurements), *LOOKUPS),
         answers={
-            name: Costs(
+            name: LookupCosts(
                 sequential_s=sequential_s,
                 lookup_s=lookup_s,
                 train_s=record_s,
