@@ -78,6 +78,8 @@ def mlflow_auth() -> str:
         "database_uri = postgresql+psycopg2://mlflow@postgres/mlflow_auth\n"
         "admin_username = admin\n"
         f"admin_password = {password()}\n"
+        # the same password is compared with its slow hash once a minute, not at every request
+        "auth_cache_ttl_seconds = 60\n"
     )
 
 
