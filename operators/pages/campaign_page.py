@@ -27,6 +27,7 @@ from hpc_jobs.contract.report import (
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.validation import INTERVAL_LEVEL, Judgement, Verdict
 from operators.hooks.mlflow import MlflowHook, TrackingUnavailable
+from operators.pages.failures import failures_of
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -86,6 +87,7 @@ def campaign_document(
         "origin": _origin(_first(RunOrigin, returned)),
         "stages": _stages(tasks, _planned(handle, returned)),
         "records": dict(report.records_by_status) if report else {},
+        "failures": failures_of(returned),
         "networks": _networks(report, _first(Challenger, returned)),
         "curves": _curves(tasks, mlflow_url),
         "materials": _materials(report.verdict) if report else [],
@@ -195,7 +197,7 @@ def _stage(task: Task, planned: int) -> dict[str, Any]:
             mode="json",
             include={
                 *("work_done", "work_planned", "unit", "rate_per_s", "left_s"),
-                *("waits", "trouble", "as_of", "held"),
+                *("named", "waits", "trouble", "as_of", "held"),
             },
         )
     return row

@@ -32,6 +32,7 @@ function work(live) {
   }
   if (live.rate_per_s && live.work_planned) parts.push(`${live.rate_per_s} per second`);
   if (live.left_s) parts.push(`about ${duration(live.left_s)} left`);
+  if (live.named) parts.push(live.named);
   if (live.held) parts.push(`${count(live.held)} wait for room in the queue`);
   if (live.waits) parts.push(`pending: ${live.waits}`);
   if (live.trouble) parts.push(live.trouble);
@@ -47,21 +48,22 @@ function elementsOf(stage) {
 }
 
 function Stages({ page, dagId, runId }) {
-  const rows = page.stages.map((stage) => {
+  const rows = page.stages.flatMap((stage) => {
     const word = WORDS[stage.state] || stage.state;
     const live = stage.live && word === "at work" ? stage.live : null;
     const share = live && live.work_planned ? live.work_done / live.work_planned : null;
-    return [
+    const row = [
       h(Link, { href: taskPath(dagId, runId, stage.task_id, "elements") }, stage.label),
       h(Bar, { stage, share }),
-      h("span", { style: { whiteSpace: "nowrap" } }, elementsOf(stage)),
-      h("span", { style: { color: TONES[word] || "inherit", whiteSpace: "nowrap" } }, word),
+      elementsOf(stage),
+      h("span", { style: { color: TONES[word] || "inherit" } }, word),
       stage.seconds ? duration(stage.seconds) : "",
-      work(live),
     ];
+    const told = work(live);
+    return told ? [row, ["", told]] : [row];
   });
   return h(Section, { title: "Stages" },
-    h(Table, { head: ["", "", "elements", "", "time", ""], rows }));
+    h(Table, { head: ["", "", "elements", "", "time"], rows, oneLine: true }));
 }
 
 function Material({ one, level }) {
@@ -91,6 +93,18 @@ function Networks({ page }) {
     }) : null,
     page.curves.length ? h("div", null, "Loss over the epochs: ", page.curves.map((one) =>
       h(Link, { key: one.label, href: one.href, outside: true }, one.label))) : null);
+}
+
+function FailedRecords({ failures }) {
+  if (!failures.axes) return null;
+  return h(Section, { title: "Where simulations failed" },
+    h("div", { style: { opacity: 0.7 } }, `${count(failures.records)} records by thirds of the ` +
+      "range, along those axes on which they differ most"),
+    h(Table, {
+      head: ["", "lowest third", "middle", "highest third"],
+      rows: failures.axes.map((one) =>
+        [one.label, count(one.low), count(one.middle), count(one.high)]),
+    }));
 }
 
 function Campaign({ dagId, runId }) {
@@ -124,6 +138,7 @@ function Campaign({ dagId, runId }) {
         head: ["status", "records"],
         rows: Object.entries(page.records).map(([status, n]) => [status, count(n)]),
       })) : null,
+    h(FailedRecords, { failures: page.failures }),
     h(Section, { title: "Cost" },
       h(Table, { head: ["", ""], rows: page.usage.map((row) => [row.label, row.value]) })));
 }

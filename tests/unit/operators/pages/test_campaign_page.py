@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from hpc_jobs.contract.facts import PackedFacts
 from hpc_jobs.contract.report import ArrayProgress, RoundPlan
 from operators.pages.campaign_page import Task, campaign_document
 from tests.harness.reports import GATE, REPORT, array_report
@@ -118,3 +119,21 @@ def test_its_size_does_not_grow_with_the_elements(handle):
         for one in (array_report("solve_shard", elements=3, done=3), big)
     ]
     assert len(documents[1]) < len(documents[0]) + 100 < 200 * 1024
+
+
+def test_failures_stand_by_region_those_axes_first_on_which_they_differ(handle):
+    failed_in = {
+        "r_value_0": {"low": 7, "middle": 6, "high": 7},
+        "r_value_90": {"low": 0, "middle": 1, "high": 19},
+    }
+    packed = PackedFacts(
+        generation=0, train=10_000, test=280, by_status={"ok": 10_280, "necked": 20},
+        missing_shards=0, sha256="ab" * 32, failed_in=failed_in,
+    )  # fmt: skip
+    told = array_report("publish_dataset", packed).model_dump(mode="json")
+    published = Task("simulate.publish_dataset", "success", 9.0, told)
+    failures = campaign_document([*tasks(handle), published], "running")["failures"]
+    assert failures["records"] == 20
+    assert [one["label"] for one in failures["axes"]] == ["r90", "r0"]
+    assert failures["axes"][0] == {"label": "r90", "low": 0, "middle": 1, "high": 19}
+    assert campaign_document(tasks(handle), "running")["failures"] == {}
