@@ -230,6 +230,7 @@ class ReplayReport(Frozen):
 
     runs: Annotated[dict[str, str], Field(description="spool -> MLflow run")]
     metrics: Annotated[int, Field(description="logged by the last look")]
+    losses: Annotated[dict[str, float], Field(description="spool -> loss on validation, last")] = {}
 
 
 class VisibleFiles(Frozen):

@@ -105,9 +105,7 @@ def test_the_page_follows_the_campaign_live(window, home, api, triggered, keep):
     assert "upstream failed" not in window.text
 
 
-def test_three_clicks_lead_from_home_to_the_identified_parameters(
-    window, home, triggered, keep
-):
+def test_three_clicks_lead_from_home_to_the_identified_parameters(window, home, triggered, keep):
     window.open(f"{home}/dags/{DAG}/runs/{triggered}/plugin/campaign")
     window.reads("Champion before: none", PATIENCE_S)
     window.open(f"{home}/dags")

@@ -68,11 +68,11 @@ function Stages({ page, dagId, runId }) {
 
 function Material({ one, level }) {
   const rows = one.quantities.map((q) => [q.label, q.found, q.interval, q.true]);
-  return h("div", { style: { marginRight: 32 } },
+  return h("div", { style: { marginRight: 20, marginBottom: 12 } },
     h("b", null, `${one.name} (${one.by}): ${one.verdict}`),
     h(Table, { head: ["", "identified", `${level} interval`, "known"], rows }),
     one.reasons.map((reason, i) =>
-      h("div", { key: i, style: { maxWidth: 420, fontSize: "0.85em", opacity: 0.8 } }, reason)));
+      h("div", { key: i, style: { maxWidth: 390, fontSize: "0.85em", opacity: 0.8 } }, reason)));
 }
 
 function Failures({ page, dagId, runId }) {
@@ -85,14 +85,15 @@ function Failures({ page, dagId, runId }) {
 }
 
 function Networks({ page }) {
-  if (!page.networks.length && !page.curves.length) return null;
+  if (!page.networks.length) return null;
   return h(Section, { title: "Networks" },
-    page.networks.length ? h(Table, {
-      head: ["network", "error on the test set: squared, in units of the ranges, summed"],
-      rows: page.networks.map((n) => [n.name, n.error]),
-    }) : null,
-    page.curves.length ? h("div", null, "Loss over the epochs: ", page.curves.map((one) =>
-      h(Link, { key: one.label, href: one.href, outside: true }, one.label))) : null);
+    h("div", { style: { opacity: 0.7 } },
+      "squared errors in units of the targets' ranges, summed over the targets"),
+    h(Table, {
+      head: ["", "validation, last epoch", "test set", ""],
+      rows: page.networks.map((n) => [n.name, n.loss || "–", n.error || "–",
+        n.href ? h(Link, { href: n.href, outside: true }, "loss curves") : ""]),
+    }));
 }
 
 function FailedRecords({ failures }) {
