@@ -30,7 +30,7 @@ test: install       ## every test that takes seconds; CI lints, too
 	python -m pytest -m "not docker and not slow" --numprocesses 2 --no-loadscope-reorder
 
 slow: install       ## tests that take minutes each, real Slurm and all
-	@tests/install.sh clusters browser
+	@tests/install.sh clusters
 	python -m pytest -m "slow and not docker"
 
 lint: install       ## style, import arrows, types, links of the documentation

@@ -76,7 +76,7 @@ def ended(airflow: httpx.Client, dag: str, run_id: str) -> str:
             return None
         return now if now in ENDED else None
 
-    return str(wait_until(look, 2 * PATIENCE_S, f"the end of {dag}", pause_s=2.0))
+    return str(wait_until(look, 2 * PATIENCE_S, f"the end of {dag}"))
 
 
 def failures(airflow: httpx.Client, dag: str, run_id: str) -> str:
@@ -180,9 +180,9 @@ def test_the_cluster_check_is_green(containers: Containers, cluster: str) -> Non
 def campaign(containers: Containers) -> str:
     """A campaign in whose array of simulations the whole control host was replaced."""
     with containers.airflow as airflow:
-        wait_until(lambda: known(airflow), PATIENCE_S, "the DAGs", pause_s=1.0)
+        wait_until(lambda: known(airflow), PATIENCE_S, "the DAGs")
         run_id = start(airflow, DAG, SMALL)
-    wait_until(lambda: shards(containers), PATIENCE_S, "the first shards", pause_s=1.0)
+    wait_until(lambda: shards(containers), PATIENCE_S, "the first shards")
     # nothing more is begun, so that the control host goes in the middle of the array, not after it
     slurm(containers, "scontrol update PartitionName=main State=DOWN")
     containers.compose("kill", *CONTROL)

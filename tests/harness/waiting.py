@@ -11,17 +11,15 @@ PATIENCE_S = 180.0
 
 
 def wait_until(
-    condition: Callable[[], T],
-    timeout_s: float = PATIENCE_S,
-    what: str = "the condition",
-    pause_s: float = 0.05,
+    condition: Callable[[], T], timeout_s: float = PATIENCE_S, what: str = "the condition"
 ) -> T:
     """Return the first value of `condition` that is true; fails where there is none in time.
 
-    A longer pause between two looks is for those that cost something, such as a process each.
+    Looks seldom at what takes long: looking costs those who are waited for.
     """
-    deadline = time.monotonic() + timeout_s
+    began = time.monotonic()
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"{what}: still not so after {timeout_s:.0f} s"
-        time.sleep(pause_s)
+        waited_s = time.monotonic() - began
+        assert waited_s < timeout_s, f"{what}: still not so after {timeout_s:.0f} s"
+        time.sleep(min(0.05 + waited_s / 20, 1.0))
     return value
