@@ -1,6 +1,5 @@
 """The result of a campaign: put together from what its tasks handed over, and drawn as a page."""
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from hpc_jobs.contract.report import (
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.speedup import SpeedupReport
 from hpc_jobs.contract.validation import INTERVAL_LEVEL
+from hpc_jobs.page_style import data_uri
 from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import MlflowHook
 from operators.pages.answers_section import Answer, read_answers, without_files
@@ -260,7 +260,7 @@ def _with_interval(value: Value, digits: int = 3) -> str:
 
 
 def _speedup_figure(report: SpeedupReport | None) -> str:
-    return base64.b64encode(speedup_svg(report).encode()).decode() if report else ""
+    return data_uri(speedup_svg(report)) if report else ""
 
 
 def _number(value: float | None) -> str:
