@@ -31,8 +31,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.kept import Kept
 from benchmarks.packing import goals
-from benchmarks.packing.kept import Kept
 from benchmarks.packing.measured import Cost, forget, limited, step
 from benchmarks.packing.records import campaign_of, fill_round, freeze
 from hpc_jobs.contract.layout import RunFolder

@@ -69,6 +69,11 @@ def loss_of(
     return np.asarray((((answers - truth) / span) ** 2).sum(-1))
 
 
+def draws_of(records: int) -> int:
+    """Draws of noise with which a set of so many records is asked: the fewer records, the more."""
+    return min(DRAWS, max(1, ASKED // records))
+
+
 class Seen(ContractError):
     """A network trained on records of the test set; the message names the run."""
 
@@ -161,7 +166,7 @@ def _seal(folder: Path, version: int, campaign: Campaign, run: str, own: Dataset
         version=version,
         sha256=sha256_of(path),
         records=len(test.physical),
-        draws=min(DRAWS, max(1, ASKED // len(test.physical))),
+        draws=draws_of(len(test.physical)),
         source=run,
         targets=scaler.targets,
         mean_loss=float(loss_of(mean, test.physical, high - low).mean()),
