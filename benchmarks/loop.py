@@ -4,8 +4,10 @@
     python -m benchmarks.loop drift                 # seconds: charts of production
     python -m benchmarks.loop active [--start 1000] [--repeats 5] [--cache DIR]
 
-Goals are printed beside what was reached. `active` simulates: per repeat and way 200 records a
-sheet, beside a reference of 400 at each. Not measured here: networks, and sheets outside the box.
+Each measurement is kept in the file --json and not made again; with --minutes none is begun after
+so many. Goals are printed beside what was reached. `active` simulates: per repeat and way 200
+records a sheet, beside a reference of 400 at each. Not measured here: networks, and sheets outside
+the box.
 """
 
 import argparse
@@ -240,49 +242,81 @@ def cloud_at(campaign: Campaign, natural: Natural, u: FloatArray, spread: FloatA
     return Cloud("posteriors", places[:1], np.ones(1), wide[None], beyond=True)
 
 
-def active(start: int, repeats: int, sheets: int, cache: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all sheets of a repeat share: the records so far, and what each way adds to them."""
+
+    campaign: Campaign
+    natural: Natural
+    noise: tuple[float, float]
+    first: FamilyRecords
+    even: dict[str, FamilyRecords]  # way -> records added for all sheets together
+
+
+def active(start: int, repeats: int, sheets: int, cache: Path, kept: Kept) -> None:
     """Print the distance to the FEM's own answer after so many further records a sheet, by way."""
     campaign = load(Campaign, CAMPAIGN, {"design": {"later_rounds": {"posteriors": 0.8}}})
-    noise = campaign.noise.strain, campaign.noise.force_relative
-    first = records_of(campaign, simulated(cache, campaign, start, test=False))
-    ways: dict[str, dict[int, list[float]]] = {
-        way: {added: [] for added in ADDED}
-        for way in ("targeted", "Sobol", "random", "disagreement")
-    }
-    natural = Natural.of(campaign)
+    ways: dict[str, dict[int, list[float]]] = {way: {added: [] for added in ADDED} for way in WAYS}
+    setting: Setting | None = None
     for repeat in range(repeats):
-        drawn = draw(campaign, TRAIN, 500_000 + 1000 * repeat, sheets)
-        truths = solved(campaign, drawn.parameters, drawn.sheet)
-        most = max(ADDED) * sheets
-        sobol = records_of(campaign, _even(campaign, 100_000 + 5000 * repeat, most))
-        shaken = records_of(campaign, _random(campaign, repeat, most))
-        unsure = _disagreeing(campaign, first, noise, most, repeat)
-        for sheet in range(len(truths)):
-            strains = truths.strains[sheet].astype(np.float64)
-            forces = truths.forces[sheet]
-            u, spread = local_answer(first, noise, strains, forces)
-            cloud = cloud_at(campaign, natural, u, spread)
-            aimed = _of_cloud(campaign, cloud, max(ADDED), repeat)
-            exact, floor = _by_reference(campaign, records_of(campaign, truths.rows(
-                slice(sheet, sheet + 1))), noise, strains, forces, repeat)  # fmt: skip
-            for added in ADDED:
-                shares = {
-                    "targeted": aimed.rows(np.arange(min(added, len(aimed)))),
-                    "Sobol": sobol.rows(np.arange(added * sheets)),
-                    "random": shaken.rows(np.arange(added * sheets)),
-                    "disagreement": unsure.rows(np.arange(min(added * sheets, len(unsure)))),
-                }
-                for way, more in shares.items():
-                    got, _ = local_answer(join(first, more), noise, strains, forces)
-                    away = (got - exact)[~natural.nuisance]
-                    inside = np.ix_(~natural.nuisance, ~natural.nuisance)
-                    distance = away @ np.linalg.solve(floor[inside], away) / len(away)
-                    ways[way][added].append(1 + float(distance))
+        for sheet in range(sheets):
+
+            def measure(repeat: int = repeat, sheet: int = sheet) -> dict[str, list[float]]:
+                nonlocal setting
+                if setting is None:
+                    setting = _setting(campaign, start, sheets, cache, repeat)
+                return _at_sheet(setting, repeat, sheet, sheets)
+
+            found = kept.once(f"active {start} {sheets} {repeat} {sheet}", measure)
+            for way in WAYS:
+                for added, value in zip(ADDED, found[way], strict=True):
+                    ways[way][added].append(value)
+        setting = None
         _table(ways, repeat + 1)
     far = float(np.median(ways["Sobol"][200]))
     near = float(np.median(ways["targeted"][60]))
     say(f"active: 60 targeted a sheet, beside {far:.2f} of 200 Sobol", near, lambda x: x < far,
         f"< {far:.2f}", percent=False)  # fmt: skip
+
+
+def _setting(campaign: Campaign, start: int, sheets: int, cache: Path, repeat: int) -> Setting:
+    noise = campaign.noise.strain, campaign.noise.force_relative
+    first = records_of(campaign, simulated(cache, campaign, start, test=False))
+    most = max(ADDED) * sheets
+    even = {
+        "Sobol": records_of(campaign, _even(campaign, 100_000 + 5000 * repeat, most)),
+        "random": records_of(campaign, _random(campaign, repeat, most)),
+        "disagreement": _disagreeing(campaign, first, noise, most, repeat),
+    }
+    return Setting(campaign, Natural.of(campaign), noise, first, even)
+
+
+def _at_sheet(one: Setting, repeat: int, sheet: int, sheets: int) -> dict[str, list[float]]:
+    """Return by way the distances after ADDED records for each of so many sheets."""
+    drawn = draw(one.campaign, TRAIN, 500_000 + 1000 * repeat, sheets)
+    rows = slice(sheet, sheet + 1)
+    truth = records_of(
+        one.campaign, solved(one.campaign, drawn.parameters[rows], drawn.sheet[rows])
+    )
+    strains, forces = truth.strains[0].astype(np.float64), truth.forces[0]
+    u, spread = local_answer(one.first, one.noise, strains, forces)
+    aimed = _of_cloud(
+        one.campaign, cloud_at(one.campaign, one.natural, u, spread), max(ADDED), repeat
+    )
+    exact, floor = _by_reference(one.campaign, truth, one.noise, strains, forces, repeat)
+    wanted = ~one.natural.nuisance
+    found: dict[str, list[float]] = {}
+    for way in WAYS:
+        more = aimed if way == "targeted" else one.even[way]
+        found[way] = []
+        for added in ADDED:
+            count = min(added * (1 if way == "targeted" else sheets), len(more))
+            known = join(one.first, more.rows(np.arange(count)))
+            got, _ = local_answer(known, one.noise, strains, forces)
+            away = (got - exact)[wanted]
+            distance = away @ np.linalg.solve(floor[np.ix_(wanted, wanted)], away) / len(away)
+            found[way].append(1 + float(distance))
+    return found
 
 
 def _even(campaign: Campaign, start: int, count: int) -> Table:
@@ -378,7 +412,8 @@ def main() -> None:
     if "drift" in options.parts:
         drift(max(options.count // 5, 20))
     if "active" in options.parts:
-        active(options.start, options.repeats, options.sheets, options.cache)
+        kept = Kept(options.json, options.minutes)
+        active(options.start, options.repeats, options.sheets, options.cache, kept)
 
 
 if __name__ == "__main__":
