@@ -149,7 +149,13 @@ def _cold(run: RunFolder[Path], records: int, group: Path | None) -> dict[str, f
     forget(run.root)
     packing = pack(run, records, measure)
     forget(run.dataset)
-    return {"packing": packing.wall_s, "epoch": measure("epoch").wall_s}
+    epoch = measure("epoch")
+    return {
+        "packing": packing.wall_s,
+        "packing, CPU": packing.cpu_s,
+        "epoch": epoch.wall_s,
+        "epoch, CPU": epoch.cpu_s,
+    }
 
 
 def rounds(workspace: Path) -> dict[str, Any]:
