@@ -1,5 +1,6 @@
 """Colours, fonts and the publication of a page: the same for every figure."""
 
+import io
 from pathlib import Path
 from typing import Any, cast
 
@@ -93,3 +94,14 @@ def publish_page(path: Path, figure: Figure) -> None:
     page = Image.fromarray(np.asarray(cast(Any, canvas).buffer_rgba())).convert("RGB")
     with publish(path) as temporary:
         page.quantize(PALETTE).save(temporary, format="png", optimize=True, dpi=(DPI, DPI))
+
+
+def svg_text(figure: Figure, salt: str) -> str:
+    """Draw a figure as SVG, the same one always; text stays text, so it is small and searchable.
+
+    salt: tells the marks inside one figure of a page from those of another.
+    """
+    buffer = io.StringIO()
+    with in_style(), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": salt}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()

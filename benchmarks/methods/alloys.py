@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
-from hpc_jobs.contract.speedup import Costs
+from hpc_jobs.contract.speedup import LookupCosts
 from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.fem.materials.sheet import Sheet
 from hpc_jobs.forward.records import ForwardRecords
@@ -61,7 +61,7 @@ def identify_alloys(
         updating.append(time.process_time() - start)
         found["FEM updating"] = _errors(campaign, measured, classical.parameters)
         alloys[name] = {"ways": found, "fem_updating_simulations": classical.simulations}
-    costs = Costs(
+    costs = LookupCosts(
         sequential_s=float(np.mean(updating)),
         lookup_s=float(np.mean(lookups)),
         train_s=_simulation_s(campaign, records),
@@ -71,7 +71,7 @@ def identify_alloys(
     return {"alloys": alloys, "times": _times(costs)}
 
 
-def _times(costs: Costs) -> dict[str, float]:
+def _times(costs: LookupCosts) -> dict[str, float]:
     return {
         "FEM updating, s per measurement": costs.sequential_s,
         "refinement, s per measurement": costs.lookup_s,

@@ -36,7 +36,7 @@ SHARD_COPIES = 3
 """A shard's columns, what is written of them, and the last part."""
 
 
-class Step(Frozen):
+class StepCosts(Frozen):
     """One array job of a campaign."""
 
     job: Job
@@ -77,7 +77,7 @@ class Costs(Frozen):
     campaign: Slug
     records: int
     rates: Annotated[str, Field(description="where the rates come from")]
-    steps: tuple[Step, ...]
+    steps: tuple[StepCosts, ...]
     waiting_s: Annotated[float, Field(ge=0, description="in queues, one usual wait a step")]
     disk_gib: Annotated[dict[str, float], Field(description="what lies there -> GiB")]
     nodes: Annotated[int | None, Field(description="that the simulations fill, if that is known")]
@@ -167,7 +167,7 @@ class _Estimate:
     def __init__(self, campaign: Campaign, rates: Rates, cores: int | None) -> None:
         self.campaign, self.rates, self.cores = campaign, rates, cores
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Iterator[StepCosts]:
         campaign, rates, design = self.campaign, self.rates, self.campaign.design
         yield self._fixed("warm_kernels", 1)
         yield self._step("choose_points", 1, design.records * rates.point_s.value, rates.point_s)
@@ -189,7 +189,7 @@ class _Estimate:
         yield self._fixed("score", 1)
         yield self._fixed("compare", 1)
 
-    def _solving(self) -> Step:
+    def _solving(self) -> StepCosts:
         campaign, design = self.campaign, self.campaign.design
         record_s = increments(campaign) * self.rates.increment_s.value
         if campaign.provenance == "rehearsal":
@@ -201,7 +201,7 @@ class _Estimate:
             "solve_shard", design.shards(), seconds, self.rates.increment_s, total_s=total
         )
 
-    def _training(self) -> Step:
+    def _training(self) -> StepCosts:
         campaign, rates = self.campaign, self.rates
         asked = campaign.execution.resources_for("train")
         on_gpu, devices = asked.gpus > 0, asked.nodes * asked.tasks_per_node
@@ -217,7 +217,7 @@ class _Estimate:
         rate = Rate(value=max(seconds), measured=measured)
         return self._step("train", len(seconds), max(seconds), rate, total_s=sum(seconds))
 
-    def _fixed(self, job: Job, elements: int) -> Step:
+    def _fixed(self, job: Job, elements: int) -> StepCosts:
         rate = self.rates.element_s[job]
         return self._step(job, elements, rate.value, rate)
 
@@ -229,7 +229,7 @@ class _Estimate:
         rate: Rate,
         *,
         total_s: float | None = None,
-    ) -> Step:
+    ) -> StepCosts:
         """Put a step together; seconds are those of the longest element, without its start."""
         now = self.campaign.execution.resources_for(job)
         cores = now.nodes * now.tasks_per_node * now.cpus
@@ -249,7 +249,7 @@ class _Estimate:
                 "signal_before_end_s": None,
             }
         )
-        return Step(
+        return StepCosts(
             job=job,
             elements=elements,
             element_s=element_s,

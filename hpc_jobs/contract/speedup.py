@@ -48,7 +48,7 @@ class Updating(Frozen):
     seconds: Positive
 
 
-class Costs(Frozen):
+class LookupCosts(Frozen):
     """What one learned answer costs beside the classical one that it replaces, s."""
 
     sequential_s: float
@@ -103,7 +103,7 @@ class SpeedupReport(Frozen):
     record_s: Annotated[float, Field(description="core-seconds of one training record")]
     records: Annotated[int, Field(description="that the networks learned from")]
     lookups: Annotated[tuple[int, ...], Field(description="at which ratio and S are told")]
-    answers: Annotated[dict[Answer, Costs], Field(min_length=1)]
+    answers: Annotated[dict[Answer, LookupCosts], Field(min_length=1)]
 
     @property
     def heads(self) -> list[str]:
@@ -113,7 +113,7 @@ class SpeedupReport(Frozen):
     @property
     def rows(self) -> list[list[str]]:
         """Cells of that table: what was paid first, then Fox's S."""
-        lines: list[tuple[str, Callable[[Costs], str]]] = [
+        lines: list[tuple[str, Callable[[LookupCosts], str]]] = [
             ("classical answer", lambda costs: f"{costs.sequential_s:.3g} s"),
             ("learned answer", lambda costs: f"{costs.lookup_s:.3g} s"),
             ("cheaper from (answers)", _pays_from),
@@ -126,13 +126,13 @@ class SpeedupReport(Frozen):
         return [[label, *map(cell, self.answers.values())] for label, cell in lines]
 
 
-def _pays_from(costs: Costs) -> str:
+def _pays_from(costs: LookupCosts) -> str:
     return "never" if math.isinf(costs.break_even) else f"{int(costs.break_even):,}"
 
 
-def _cost_ratio(lookups: int, costs: Costs) -> str:
+def _cost_ratio(lookups: int, costs: LookupCosts) -> str:
     return f"{costs.cost_ratio(lookups):.3g}"
 
 
-def _effective_speedup(lookups: int, costs: Costs) -> str:
+def _effective_speedup(lookups: int, costs: LookupCosts) -> str:
     return f"{costs.effective_speedup(lookups):.3g}"

@@ -1,5 +1,6 @@
 """What pages for people are made with: templates that escape what they are given, and one style."""
 
+import base64
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,3 +21,8 @@ def template(folder: Path, name: str) -> "Template":
         loader=FileSystemLoader([folder, HERE]), autoescape=True, undefined=StrictUndefined
     )
     return environment.get_template(name)
+
+
+def data_uri(svg: str) -> str:
+    """Return an SVG as the source of an image, so that no file lies beside its page."""
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"

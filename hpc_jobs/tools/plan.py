@@ -21,7 +21,7 @@ import yaml
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.cluster import Cluster
-from hpc_jobs.contract.costs import Costs, Step, costs, duration
+from hpc_jobs.contract.costs import Costs, StepCosts, costs, duration
 from hpc_jobs.contract.errors import BadInput, ContractError
 from hpc_jobs.contract.execution import Resources
 from hpc_jobs.contract.layout import RunFolder
@@ -55,7 +55,7 @@ def table(planned: Costs) -> str:
     return "\n".join(lines)
 
 
-def _row(step: Step) -> str:
+def _row(step: StepCosts) -> str:
     return (
         f"{step.job:<17}{step.elements:>9,}{duration(step.element_s):>9}"
         f"{duration(step.wall_s):>9}{step.core_hours:>10,.2f}{step.gpu_hours:>8,.1f}"

@@ -1,6 +1,5 @@
 """The result of a campaign: put together from what its tasks handed over, and drawn as a page."""
 
-import base64
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -25,9 +24,11 @@ from hpc_jobs.contract.report import (
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.speedup import SpeedupReport
 from hpc_jobs.contract.validation import INTERVAL_LEVEL
+from hpc_jobs.page_style import data_uri
 from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import MlflowHook
 from operators.pages.answers_section import Answer, read_answers, without_files
+from operators.pages.money import PRICES, costs_of
 from operators.pages.page import Figure, embedded, template
 from operators.pages.speedup import log_speedup, speedup_report, speedup_svg
 from operators.runs.run import folder_of, read_frozen
@@ -216,6 +217,7 @@ def render(
         figures=figures,
         errors=error_table(report.networks),
         labels=QUANTITY_LABELS,
+        prices={PRICES[name]: price for name, price in costs_of(report).items()},
         number=_number,
         half_width=_half_width,
         with_interval=_with_interval,
@@ -260,7 +262,7 @@ def _with_interval(value: Value, digits: int = 3) -> str:
 
 
 def _speedup_figure(report: SpeedupReport | None) -> str:
-    return base64.b64encode(speedup_svg(report).encode()).decode() if report else ""
+    return data_uri(speedup_svg(report)) if report else ""
 
 
 def _number(value: float | None) -> str:

@@ -5,14 +5,13 @@ included; trainings the seconds that their elements ran, all networks together; 
 and every start of Python.
 """
 
-import io
 import math
 from typing import TYPE_CHECKING
 
 from hpc_jobs.contract.facts import ScoreFacts
 from hpc_jobs.contract.report import UsageReport
 from hpc_jobs.contract.run import RunHandle
-from hpc_jobs.contract.speedup import ANSWERS, Answer, Costs, Lookups, SpeedupReport, Updating
+from hpc_jobs.contract.speedup import ANSWERS, Answer, LookupCosts, Lookups, SpeedupReport, Updating
 from operators.hooks.mlflow import MlflowHook
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def speedup_report(
         records=records,
         lookups=(len(score.verdict.measurements), *LOOKUPS),
         answers={
-            name: Costs(
+            name: LookupCosts(
                 sequential_s=sequential_s,
                 lookup_s=lookup_s,
                 train_s=record_s,
@@ -100,15 +99,11 @@ def log_speedup(run: RunHandle, report: SpeedupReport, mlflow: MlflowHook | None
 
 
 def speedup_svg(report: SpeedupReport) -> str:
-    """Draw the figure; text stays text, so that it is small and can be searched."""
-    import matplotlib
+    """Draw the figure."""
+    from hpc_jobs.figure_style import in_style, svg_text
 
-    from hpc_jobs.figure_style import in_style
-
-    buffer = io.StringIO()
-    with in_style(), matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "speedup"}):
-        speedup_figure(report).savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
+    with in_style():
+        return svg_text(speedup_figure(report), "speedup")
 
 
 def speedup_figure(report: SpeedupReport) -> "Figure":

@@ -1,15 +1,11 @@
 """A decision of the gate as people read it: Markdown for Airflow's page, HTML for MLflow's."""
 
-from html import escape
+from pathlib import Path
 
 from hpc_jobs.contract.gate import Check, DecisionDocument
+from hpc_jobs.page_style import template
 
-STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem;"
-    "color:#1b1b1b}table{border-collapse:collapse;width:100%}td,th{text-align:left;"
-    "padding:.4rem .6rem;border-bottom:1px solid #ddd;vertical-align:top}"
-    ".yes{color:#1b7837}.no{color:#b2182b}small{color:#666}"
-)
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def markdown(document: DecisionDocument) -> str:
@@ -23,19 +19,8 @@ def markdown(document: DecisionDocument) -> str:
 
 def html(document: DecisionDocument) -> str:
     """Return one self-contained page."""
-    rows = "".join(
-        f'<tr><td class="{"yes" if one.passed else "no"}">{_mark(one)} {escape(one.name)}</td>'
-        f"<td>{escape(one.sentence)}</td></tr>"
-        for one in document.decision.checks
-    )
-    title = f"{escape(document.model)}, {escape(document.campaign)}: the gate's decision"
-    tone = "yes" if document.decision.promoted else "no"
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{STYLE}</style><h1>{title}</h1>"
-        f'<p class="{tone}"><b>{escape(document.decision.reason)}</b></p>'
-        f"<table><tr><th>asked</th><th>answer</th></tr>{rows}</table>"
-        f"{_word(document)}<p><small>{escape(_provenance(document))}</small></p></html>"
+    return template(TEMPLATES, "decision.html.j2").render(
+        document=document, decision=document.decision, provenance=_provenance(document)
     )
 
 
@@ -45,14 +30,6 @@ def _mark(check: Check) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
-
-
-def _word(document: DecisionDocument) -> str:
-    word = document.decision.word
-    if word is None:
-        return ""
-    said = f"{word.by or 'nobody'}: {word.answer}. {word.reason}"
-    return f"<h2>A person's word</h2><p>{escape(said)} <small>{escape(word.at)}</small></p>"
 
 
 def _provenance(document: DecisionDocument) -> str:

@@ -6,13 +6,14 @@ drift/stream.json with a page beside it.
 
 import json
 import logging
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpc_jobs.contract.drift import Chart, DriftReport, Observation, Stream
 from hpc_jobs.contract.validation import Judgement, Verdict
+from hpc_jobs.page_style import data_uri, template
 from operators.hooks.mlflow import MlflowHook, find_or_create_run
 from operators.promotion.control_chart import charts_of, not_answered
 from operators.runs.run import experiment_name
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 STREAM = "stream.of"
 """Tag of the run in MLflow that holds a campaign's stream."""
 FILE, PAGE = "drift/stream.json", "drift/charts.html"
-WIDTH, HEIGHT, EDGE = 460, 150, 30
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def watch(
@@ -99,49 +100,33 @@ def report_on(stream: Stream) -> DriftReport:
 
 
 def page(report: DriftReport, charts: tuple[Chart, ...]) -> str:
-    """Return one self-contained page with a figure for each chart, alarms first."""
-    ordered = sorted(charts, key=lambda one: (not one.alarm, one.measurement, one.value))
-    figures = "".join(_figure(one) for one in ordered)
-    tone = "#b2182b" if report.alarms else "#1b7837"
-    return (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Production</title>'
-        "<style>body{font:15px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto}"
-        "figure{display:inline-block;margin:.5rem}figcaption{max-width:460px}</style>"
-        f"<h1>{escape(report.campaign)}: production over time</h1>"
-        f'<p style="color:{tone}"><b>{escape(report.sentence)}</b></p>{figures}</html>'
+    """Return one self-contained page, a figure for each measurement, those with alarms first."""
+    by_measurement: dict[str, list[Chart]] = {}
+    for one in sorted(charts, key=lambda one: (not one.alarm, one.measurement, one.value)):
+        by_measurement.setdefault(one.measurement, []).append(one)
+    return template(TEMPLATES, "drift.html.j2").render(
+        report=report,
+        figures={name: data_uri(charts_svg(name, some)) for name, some in by_measurement.items()},
+        charts=by_measurement,
     )
 
 
-def _figure(chart: Chart) -> str:
-    """Draw observations as dots, their weighted mean as a line between its limits, as SVG."""
-    every = [*chart.observed, *chart.low, *chart.high]
-    bottom, top = min(every), max(every)
-    spread = (top - bottom) or 1.0
+def charts_svg(measurement: str, charts: Sequence[Chart]) -> str:
+    """Draw a measurement's charts: observations, their weighted mean, and its limits."""
+    from hpc_jobs.figure_style import ACCENT, BAD, FAINT, INK, TRUE, in_style, panels, svg_text
 
-    def at(index: int, value: float) -> tuple[float, float]:
-        across = EDGE + (WIDTH - 2 * EDGE) * index / max(len(chart.observed) - 1, 1)
-        return across, HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * (value - bottom) / spread
-
-    def line(values: tuple[float, ...], style: str) -> str:
-        points = (at(i, v) for i, v in enumerate(values, start=chart.learned_from))
-        joined = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        return f'<polyline fill="none" points="{joined}" {style}/>'
-
-    dots = "".join(
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="#555"/>'
-        for x, y in (at(i, v) for i, v in enumerate(chart.observed))
-    )
-    limits = line(chart.low, 'stroke="#b2182b" stroke-dasharray="4 3"')
-    limits += line(chart.high, 'stroke="#b2182b" stroke-dasharray="4 3"')
-    smoothed = line(chart.smoothed, 'stroke="#2166ac" stroke-width="2"')
-    said = chart.alarm or ("within its limits" if chart.smoothed else "limits are being learned")
-    caption = f"<b>{escape(chart.measurement)}, {escape(chart.value)}</b>: {escape(said)}"
-    return (
-        f'<figure><svg width="{WIDTH}" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(chart.measurement)} {escape(chart.value)}">{limits}{smoothed}{dots}'
-        f'<g font-size="11"><text x="0" y="12">{top:.3g}</text><text x="0" y="{HEIGHT - 4}">'
-        f"{bottom:.3g}</text></g></svg><figcaption>{caption}</figcaption></figure>"
-    )
+    with in_style():
+        figure, axes = panels(len(charts))
+        for panel, one in zip(axes, charts, strict=True):
+            days = range(len(one.observed))
+            watched = days[one.learned_from :]
+            panel.plot(days, one.observed, ".", color=FAINT, markersize=4)
+            for limit in (one.low, one.high):
+                panel.plot(watched[: len(limit)], limit, "--", color=TRUE, linewidth=1)
+            panel.plot(watched[: len(one.smoothed)], one.smoothed, color=ACCENT, linewidth=1.6)
+            panel.set_title(one.value, color=BAD if one.alarm else INK)
+            panel.set_xlabel("observation")
+        return svg_text(figure, measurement)
 
 
 def _read(client: "MlflowClient", run_id: str, campaign: str) -> Stream:

@@ -40,7 +40,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class WelchTest:
     """One-sided test that the first model's error is lower than the second's."""
 
     t: float
@@ -50,7 +50,7 @@ class Comparison:
     interval: tuple[float, float]  # of the difference of the means, 95 %, two-sided
 
 
-def welch(first: Sample, second: Sample) -> Comparison:
+def welch(first: Sample, second: Sample) -> WelchTest:
     """Compare two models whose spreads may differ."""
     parts = first.deviation**2 / first.count, second.deviation**2 / second.count
     error, difference = math.sqrt(sum(parts)), first.mean - second.mean
@@ -62,7 +62,7 @@ def welch(first: Sample, second: Sample) -> Comparison:
     t = difference / error
     half = float(stdtrit(freedom, 1 - LEVEL / 2)) * error
     spread = math.sqrt((first.deviation**2 + second.deviation**2) / 2)
-    return Comparison(
+    return WelchTest(
         t=t,
         freedom=freedom,
         p=float(stdtr(freedom, t)),
@@ -83,7 +83,7 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 def better_than(
     baseline: str, errors: Mapping[str, Sequence[float]]
-) -> dict[str, tuple[Comparison, float]]:
+) -> dict[str, tuple[WelchTest, float]]:
     """Compare every other model's errors over seeds with the baseline's.
 
     Returns name -> comparison and Holm's adjusted p; a model is better where that is below LEVEL.

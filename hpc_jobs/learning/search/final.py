@@ -19,7 +19,7 @@ from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.study import Choice, Contender, Finalist, Finalists, SeedResult
 from hpc_jobs.contract.training import Network
 from hpc_jobs.dataset.dataset import Dataset
-from hpc_jobs.learning.evaluation.model_choice import LEVEL, Comparison, Sample, better_than
+from hpc_jobs.learning.evaluation.model_choice import LEVEL, Sample, WelchTest, better_than
 from hpc_jobs.learning.search.throughput import samples_per_s
 from hpc_jobs.learning.training.experiment import fit_network
 from hpc_jobs.learning.training.team import Team
@@ -116,7 +116,7 @@ def networks_yaml(networks: Sequence[Network]) -> str:
 def _contender(
     finalist: Finalist,
     results: Sequence[SeedResult],
-    compared: Mapping[str, tuple[Comparison, float]],
+    compared: Mapping[str, tuple[WelchTest, float]],
 ) -> Contender:
     errors = tuple(result.error for result in results)
     sample = Sample.of(finalist.network.name, errors)

@@ -7,7 +7,7 @@ import pytest
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.cluster import Cluster
-from hpc_jobs.contract.costs import Costs, Step, costs, disk_gib, shard_record_bytes
+from hpc_jobs.contract.costs import Costs, StepCosts, costs, disk_gib, shard_record_bytes
 from hpc_jobs.contract.errors import BadInput, CorruptFile
 from hpc_jobs.contract.execution import ON_GPU_CLUSTER
 from hpc_jobs.contract.layout import RunFolder
@@ -33,7 +33,7 @@ def campaign_of(**changes: object) -> Campaign:
     return load(Campaign, path, {"design": RECORDS, **changes})
 
 
-def step(planned: Costs, job: str) -> Step:
+def step(planned: Costs, job: str) -> StepCosts:
     return next(step for step in planned.steps if step.job == job)
 
 

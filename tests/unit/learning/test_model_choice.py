@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_ind
 
-from hpc_jobs.contract.speedup import Costs
+from hpc_jobs.contract.speedup import LookupCosts
 from hpc_jobs.learning.evaluation.model_choice import Sample, TooFewSeeds, better_than, holm, welch
 
 
@@ -51,10 +51,10 @@ def test_one_seed_proves_nothing(values):
 
 
 def test_effective_speedup_by_hand():
-    costs = Costs(sequential_s=10, lookup_s=0.1, train_s=1, learn_s=0.5, train_records=100)
+    costs = LookupCosts(sequential_s=10, lookup_s=0.1, train_s=1, learn_s=0.5, train_records=100)
     assert costs.effective_speedup(0) == pytest.approx(10 * 100 / 150)
     assert costs.effective_speedup(900) == pytest.approx(10 * 1000 / (90 + 150))
     assert costs.limit == pytest.approx(100)
     assert costs.break_even == 16  # 150 / 9.9 = 15.2
-    dear = Costs(sequential_s=1, lookup_s=2, train_s=1, learn_s=1, train_records=1)
+    dear = LookupCosts(sequential_s=1, lookup_s=2, train_s=1, learn_s=1, train_records=1)
     assert dear.break_even == math.inf

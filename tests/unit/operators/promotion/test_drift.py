@@ -7,7 +7,7 @@ import numpy as np
 from hpc_jobs.contract.drift import Stream
 from hpc_jobs.contract.validation import Judgement, Limits, Verdict
 from operators.promotion.control_chart import LEARNED_FROM, chart, charts_of
-from operators.promotion.drift import extended, page, report_on, watch
+from operators.promotion.drift import charts_svg, extended, page, report_on, watch
 
 START = datetime(2026, 11, 1, 6, tzinfo=UTC)
 
@@ -79,7 +79,9 @@ def test_a_coil_that_drifts_is_named_and_one_that_is_unlike_all_too():
     strange = extended(stream_of(steady), verdict(99, 0.8, outside=True), START)
     assert "unlike all" in report_on(strange).sentence
     drawn = page(report_on(strange), charts_of(strange))
-    assert drawn.count("<svg") == len(charts_of(strange)) and "unlike all" in drawn
+    assert drawn.count("data:image/svg+xml") == 1 and "unlike all" in drawn
+    picture = charts_svg("coil", charts_of(strange))
+    assert all(one.value in picture for one in charts_of(strange))
 
 
 def test_a_validation_counts_once_however_often_its_task_is_tried(bench):

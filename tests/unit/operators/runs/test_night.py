@@ -7,7 +7,7 @@ import pytest
 
 from hpc_jobs.contract.facts import DesignFacts, LearningCurve, PackedFacts, ShardFacts
 from hpc_jobs.contract.report import NightReport, RoundPlan
-from operators.runs.night import log_night, night_page, night_report
+from operators.runs.night import curve_svg, log_night, night_page, night_report
 from tests.harness.reports import array_report
 
 PLAN = RoundPlan(
@@ -66,7 +66,8 @@ def test_a_good_night_accounts_for_what_it_spent(run):
     page = night_page(report)
     assert "400 points" in page and "no record has failed" in page
     assert "as an audit" in page and "0.31 noise units" in page
-    assert "0.4% (0.1% to 0.8%)" in page and page.count("<polyline") == 2
+    assert "0.4% (0.1% to 0.8%)" in page and page.count("data:image/svg+xml") == 1
+    assert "expected of this round" in curve_svg(CURVE)
 
 
 def test_a_failed_night_says_that_nothing_changed_and_what_to_do(run):
