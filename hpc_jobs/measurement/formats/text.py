@@ -129,6 +129,7 @@ def layout_of(path: Path) -> Layout:
     every = (_runs(lines, *dialect) for dialect in DIALECTS)
     runs = max(every, key=lambda runs: _best(runs).merit)
     found = _best(runs)
+    _check_groups(path, lines)
     if not found.rows:
         raise BadInput(
             f"{path}: no rows of at least two numbers in its first {len(lines)} lines; export the "
@@ -191,6 +192,22 @@ def read_columns(path: Path, layout: Layout, wanted: Sequence[int]) -> Values:
         )
     columns = [table[_key(i)].to_numpy(zero_copy_only=False) for i in wanted]
     return np.column_stack(columns) if columns else np.empty((table.num_rows, 0))
+
+
+def _check_groups(path: Path, lines: Sequence[str]) -> None:
+    """Refuse a table whose digits are grouped by thousands, whatever parts its columns."""
+    for delimiter in (";", "\t", ","):
+        found = [
+            (i, cell, words)
+            for i, line in enumerate(lines, 1)
+            for cell in split(line, delimiter)
+            if (words := grouped(cell))
+        ]
+        if len(found) >= BLOCK:
+            line, cell, words = found[0]
+            raise BadInput(
+                f"{path}: line {line}: '{cell}' has its digits grouped; export numbers{words}"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -266,7 +283,7 @@ def _runs(lines: Sequence[str], delimiter: str, decimal: str) -> list[_Run]:
             cells = []
         numbers = sum(NUMBER[decimal].fullmatch(cell) is not None for cell in cells)
         told = numbers + sum(cell in MISSING and cell != "" for cell in cells)
-        if numbers < 2 or 2 * told < len(cells):
+        if numbers < 1 or told < 2 or 2 * told < len(cells):
             run = _Run()
             continue
         if not run.rows or len(cells) != run.cells:
@@ -302,7 +319,8 @@ def are_units(cells: Sequence[str]) -> bool:
 
 def _fits(names: Sequence[str], cells: int) -> bool:
     """Say whether these may be the names of so many columns; an index column may lack its own."""
-    return cells - 1 <= len(names) <= cells + 1 and any(re.search("[A-Za-z]", n) for n in names)
+    words = [name for name in names if name not in MISSING]
+    return cells - 1 <= len(names) <= cells + 1 and any(re.search("[A-Za-z]", n) for n in words)
 
 
 def _padded(names: list[str], cells: int) -> list[str]:
