@@ -233,12 +233,11 @@ def read_rows(path: Path, layout: Layout) -> Rows:
         if not any(cells):
             continue
         row = [_cell(cell, layout.decimal) for cell in cells[:width]]
-        told = int(np.isfinite(row).sum()) + sum(cell in MISSING for cell in cells)
-        like = sum(NUMBER_LIKE.fullmatch(cell) is not None for cell in cells) > 1
-        if len(cells) < width - 1 or (np.isfinite(row).sum() < 2 and not like):
-            others += 1
-            continue
-        if told < len(cells) // 2 and not like:
+        numbers, missing = int(np.isfinite(row).sum()), [c for c in cells if c in MISSING]
+        told = numbers + sum(cell != "" for cell in missing)
+        like = sum(NUMBER_LIKE.fullmatch(cell) is not None for cell in cells)
+        of_table = told > 1 and 2 * (numbers + len(missing)) >= len(cells) - 1
+        if len(cells) < width - 1 or not (of_table or like > 1):
             others += 1
             continue
         for column, cell in enumerate(cells[:width]):
