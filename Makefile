@@ -30,7 +30,7 @@ test: install       ## every test that takes seconds; CI lints, too
 	python -m pytest -m "not docker and not slow" --numprocesses 2 --no-loadscope-reorder
 
 slow: install       ## tests that take minutes each, real Slurm and all
-	@tests/install.sh clusters browser
+	@tests/install.sh clusters
 	python -m pytest -m "slow and not docker"
 
 lint: install       ## style, import arrows, types, links of the documentation
@@ -83,7 +83,7 @@ docker-campaign: docker-up  ## the demo campaign in containers: trigger, follow,
 	@$(COMPOSE) run --rm campaign demo
 
 docker-down:        ## stop the containers, keep their volumes
-	@$(COMPOSE) down
+	@$(COMPOSE) --profile campaign down --remove-orphans
 
 docker-backup:      ## databases, models, secrets into TO=folder
 	@docker/backup.sh "$(TO)"

@@ -1,6 +1,6 @@
 """How the suite is spread over processes: `make test` runs it with two workers.
 
-A file stays on one worker, so that its fixtures are made once; the stack and the Slurm clusters,
+A file stays on one worker, so that its fixtures are made once; the stacks and the Slurm clusters,
 each one fixture for a whole folder, stay on one worker too and are begun first: they wait more
 than they compute, so the unit tests fill their pauses.
 """
@@ -20,7 +20,7 @@ os.environ.setdefault("AIRFLOW_HOME", AIRFLOW_HOME.name)
 os.environ.setdefault("AIRFLOW__CORE__UNIT_TEST_MODE", "False")
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
-LONG = ("tests/integration/stack", "tests/integration/slurm")
+LONG = ("tests/integration/stack", "tests/browser", "tests/integration/slurm")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,6 +14,10 @@ from hpc_jobs.contract.records import Manifest, read_facts
 from hpc_jobs.contract.speedup import Lookups
 from hpc_jobs.contract.validation import Verdict
 
+THIRDS = ("low", "middle", "high")
+FailedIn = Annotated[
+    dict[str, dict[str, int]], Field(description="axis of the box -> third -> records that failed")
+]
 ByStatus = Annotated[dict[str, int], Field(description="status of a record -> records")]
 
 
@@ -111,6 +115,7 @@ class PackedFacts(Facts):
         float, Field(description="variance that the components leave of the new records")
     ] = 0.0
     anew: Annotated[str, Field(description="why everything was packed anew; else empty")] = ""
+    failed_in: FailedIn = {}
 
 
 class TrainedFacts(Facts):

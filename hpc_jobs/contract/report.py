@@ -83,6 +83,7 @@ class ArrayProgress(Frozen):
     work_done: int = 0
     work_planned: int = 0
     unit: Annotated[str, Field(max_length=40)] = ""
+    named: Annotated[str, Field(max_length=200, description="how far each is that has a name")] = ""
     rate_per_s: Annotated[float | None, Field(description="of the work, lately")] = None
     left_s: Annotated[float | None, Field(description="for what is left, at that rate")] = None
     waits: Annotated[str, Field(max_length=200, description="why elements are pending")] = ""
@@ -229,6 +230,7 @@ class ReplayReport(Frozen):
 
     runs: Annotated[dict[str, str], Field(description="spool -> MLflow run")]
     metrics: Annotated[int, Field(description="logged by the last look")]
+    losses: Annotated[dict[str, float], Field(description="spool -> loss on validation, last")] = {}
 
 
 class VisibleFiles(Frozen):

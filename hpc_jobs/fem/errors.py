@@ -1,5 +1,7 @@
 """Errors of the engine; each message names the thing, the value and the remedy."""
 
+from hpc_jobs.contract.errors import ConfigurationError
+
 
 class FemError(Exception):
     """Base of the errors below."""
@@ -11,6 +13,10 @@ class UnsupportedMaterial(FemError):
 
 class SolverMissing(FemError):
     """The solver that a campaign names is not known, or cannot work on this machine."""
+
+
+class SolverUnknown(SolverMissing, ConfigurationError):
+    """A campaign names a solver that nobody can import: trying again is in vain."""
 
 
 class SolverFailed(FemError):

@@ -99,6 +99,8 @@ class ElementProgress:
     done: int
     total: int
     unit: str
+    name: str = ""
+    """of what it works on, where that has one"""
 
 
 def lock_owner(folder: JobFolder[Path], element: int) -> LockOwner | None:
@@ -121,7 +123,8 @@ def progress_of(folder: JobFolder[Path]) -> list[ElementProgress]:
     for path in (folder.root / names.PROGRESS).glob(f"[0-9]*{names.DOCUMENT}"):
         try:
             found = json.loads(path.read_bytes())
-            said.append(ElementProgress(int(found["done"]), int(found["total"]), found["unit"]))
+            counts = int(found["done"]), int(found["total"])
+            said.append(ElementProgress(*counts, found["unit"], found.get("name", "")))
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path}: no progress of an element: {error!r}") from None
     return said

@@ -142,7 +142,9 @@ _LISTED = {
 }
 """Kind of line -> what stands around the element's number."""
 _INDEX = re.compile(r"[0-9]{1,9}")
-_PROGRESS_LINE = re.compile(r' ?"(?:(done|total)": *([0-9]{1,15})|(unit)": *(".*?")),?')
+_PROGRESS_LINE = re.compile(
+    r' ?"(?:(done|total)": *([0-9]{1,15})|(unit)": *(".*?")|(name)": *"([\w.-]{1,60})"),?'
+)
 
 
 class NoAnswer(Exception):
@@ -165,6 +167,8 @@ class Scan:
     """done, total, unit: over the elements that said something"""
     speakers: int = 0
     """how many elements those are"""
+    named: tuple[tuple[str, int, int], ...] = ()
+    """of what has a name: name, done, total"""
 
     def work(self, elements: int) -> tuple[int, int, str] | None:
         """Return done, total, unit of all elements; None while nobody said anything.
@@ -333,6 +337,7 @@ def _chunks(lines: Iterable[str]) -> list[list[str]]:
 def _scan(lines: Iterable[str]) -> Scan:
     found: dict[str, set[int]] = {kind: set() for kind in _LISTED}
     said: dict[str, list[str]] = {"done": [], "total": [], "unit": []}
+    named: list[tuple[str, int, int]] = []
     for line in lines:
         kind, _, rest = line.partition(" ")
         if kind in _LISTED:
@@ -341,7 +346,11 @@ def _scan(lines: Iterable[str]) -> Scan:
             if _INDEX.fullmatch(name) and len(rest) == len(before) + len(name) + len(after):
                 found[kind].add(int(name))
         elif match := _PROGRESS_LINE.fullmatch(line):
-            said[match[1] or match[3]].append(match[2] or match[4])
+            if match[5]:  # the last line of its file: the counts are those read just now
+                if said["done"] and said["total"]:
+                    named.append((match[6], int(said["done"][-1]), int(said["total"][-1])))
+            else:
+                said[match[1] or match[3]].append(match[2] or match[4])
     return Scan(
         done=frozenset(found["d"] - found["f"] - found["h"]),
         failed=frozenset(found["f"]),
@@ -349,6 +358,7 @@ def _scan(lines: Iterable[str]) -> Scan:
         locked=frozenset(found["l"]),
         progress=_progress(**said),
         speakers=len(said["total"]),
+        named=tuple(sorted(named)),
     )
 
 

@@ -4,6 +4,7 @@ from hpc_jobs.contract.facts import PackedFacts
 from hpc_jobs.contract.records import sha256_of
 from hpc_jobs.dataset.pack import is_begun, publish_dataset
 from hpc_jobs.dataset.shards import take_inventory
+from hpc_jobs.design.failures import failures_by_third
 from hpc_jobs.identification.by_fem import adopt
 from hpc_jobs.identification.quantities import derived_of
 from hpc_jobs.runtime import element
@@ -31,6 +32,7 @@ def work(element: Element) -> PackedFacts:
         sha256=sha256_of(run.dataset_manifest),
         uncarried=facts.parts[-1].uncarried,
         anew=facts.anew,
+        failed_in=failures_by_third(run, campaign),
     )
 
 

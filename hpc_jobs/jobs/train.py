@@ -41,7 +41,7 @@ def work(team: Team, stop: StopFlag, element: Element) -> TrainedFacts | None:
             f"counted; choose 0 to {len(trainings) - 1}"
         )
     spec = trainings[element.index]
-    name = f"{element.arguments.name}-{spec.name}"
+    element.name, name = spec.name, f"{element.arguments.name}-{spec.name}"
     torch.set_num_threads(asked.cpus)
     ranks, leads = team.share.world, team.leads
     spool = open_spool(element, name, spec, stage="train", ranks=ranks, leads=leads)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
-from hpc_jobs.contract.errors import ContractError, HandedOver
+from hpc_jobs.contract.errors import ConfigurationError, ContractError, HandedOver
 from hpc_jobs.contract.facts import Facts
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.phases import phases_so_far
@@ -50,6 +50,8 @@ class Element:
     frozen: FrozenCampaign
     job_id: str = BY_HAND
     folder: JobFolder[Path] | None = None
+    name: str = ""
+    """of what it works on, for people; a job that knows one sets it"""
     _reported: float = field(default=0.0, repr=False)
 
     @property
@@ -80,10 +82,17 @@ class Element:
         self._reported = now
         log.info("%d of %d %s", done, total, unit)
         if self.folder:
-            publish_progress(self.folder, self.index, ElementProgress(done, total, unit))
+            told = ElementProgress(done, total, unit, self.name)
+            publish_progress(self.folder, self.index, told)
 
 
 Work = Callable[[Element], Facts | None]
+
+
+def _kind(error: Exception) -> str:
+    """Name an error as the control plane knows it: wrong configuration is not tried again."""
+    mistaken = isinstance(error, ConfigurationError)
+    return ConfigurationError.__name__ if mistaken else type(error).__name__
 
 
 class Ranks(Protocol):
@@ -184,7 +193,7 @@ def _work_and_report(element: Element, work: Work) -> int:
         outcome, message = "handed_over", str(words)[:2000]
     except Exception as error:
         traceback.print_exc(file=sys.stdout)
-        outcome, message = "failed", f"{type(error).__name__}: {error}"[:2000]
+        outcome, message = "failed", f"{_kind(error)}: {error}"[:2000]
     if not owns_lock(element.folder, element.index, element.job_id):
         log.error("element %d was given to another job meanwhile; leaving", element.index)
         return EX_TEMPFAIL

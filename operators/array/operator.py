@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.records import ElementResult
-from hpc_jobs.contract.report import ArrayReport, UsageReport
+from hpc_jobs.contract.report import ArrayProgress, ArrayReport, UsageReport
 from hpc_jobs.contract.run import RunHandle, Site
 from operators.array.job_request import JobRequest
 from operators.array.lease import require_lease
@@ -31,7 +31,7 @@ from operators.hooks.hpc import Session
 from operators.links import MlflowRunLink
 from operators.runs.accounting import require_budget
 from operators.triggers.array_job import ArrayJobTrigger, causes_of
-from operators.triggers.progress import PROGRESS, Meter, Throttle
+from operators.triggers.progress import PROGRESS, Meter, Throttle, line_of, pace_of
 
 INLINE_POLL_S = 1.0
 DEADLINE_S = 7 * 86400.0
@@ -316,11 +316,11 @@ class HpcArrayJobOperator(BaseOperator):
         )
 
     def _say(self, snapshot: Snapshot) -> None:
-        self._teller.tell(snapshot)
-        line = f"{self.job}: {snapshot.line}"
+        progress = self._teller.tell(snapshot)
+        line = f"{self.job}: {line_of(snapshot, progress)}"
         if line != getattr(self, "_said", ""):
             self._said = line
-            self.log.info(line)
+            self.log.info("%s%s", line, pace_of(progress))
 
     def _show(self, job: ArrayJob, failed: Mapping[int, ElementState], fate: str) -> None:
         """Name failed elements, and let a few speak for themselves."""
@@ -340,10 +340,11 @@ class _Teller:
     def __init__(self, ti: Any, meter: Meter) -> None:
         self._ti, self._meter, self._throttle = ti, meter, Throttle()
 
-    def tell(self, snapshot: Snapshot) -> None:
+    def tell(self, snapshot: Snapshot) -> ArrayProgress:
         progress = self._meter.read(snapshot, time.time())
         if self._throttle.lets_through(progress, last=snapshot.settled):
             self._ti.xcom_push(PROGRESS, progress.model_dump(mode="json"))
+        return progress
 
 
 def _words(documents: Iterable[Mapping[str, Any]]) -> dict[int, str]:

@@ -32,6 +32,8 @@ class Snapshot:
     """not submitted yet: a limit of the site leaves no room"""
     progress: tuple[int, int, str] | None = None
     """work of all elements: done, total, unit"""
+    named: tuple[tuple[str, int, int], ...] = ()
+    """of elements that work on what has a name: name, done, total"""
     waits: str = ""
     """why elements are pending, where a person should know"""
 
@@ -43,14 +45,17 @@ class Snapshot:
     @property
     def line(self) -> str:
         """For the log."""
+        return self.told("{} of {} {}".format(*self.progress).strip() if self.progress else "")
+
+    def told(self, work: str) -> str:
+        """Count the elements in words, and say how far their work is."""
         parts = [f"{self.done} of {self.elements} elements done"]
         over = sum(cause is ElementState.HANDED_OVER for cause in self.failed.values())
         counts = {"failed": len(self.failed) - over, "handed over": over, "running": self.running}
         counts |= {"pending": self.pending, "unknown": self.unknown}
         counts |= {"waiting for room in the queue": self.held}
         parts += [f"{count} {name}" for name, count in counts.items() if count]
-        if self.progress:
-            parts.append("{} of {} {}".format(*self.progress).strip())
+        parts += [work] if work else []
         return ", ".join(parts) + (f"; pending: {self.waits}" if self.waits else "")
 
 
@@ -119,6 +124,7 @@ class Ledger:
             unknown=counts["unknown"],
             held=counts["held"],
             progress=scan.work(self.elements),
+            named=scan.named,
             waits=self._waits(status.reasons) if counts["pending"] else "",
         )
 
@@ -203,4 +209,5 @@ def by_results(elements: int, scan: Scan, causes: Mapping[int, ElementState]) ->
         pending=len(rest) - running,
         unknown=0,
         progress=scan.work(elements),
+        named=scan.named,
     )

@@ -19,6 +19,25 @@ KIND, MODEL_TRAINING = "mlflow.experimentKind", "custom_model_development"
 """MLflow's own tag of an experiment, and its value for one of models."""
 
 
+MODE = "?workflowType=machine_learning"
+"""Of an address: MLflow's pages are else those for language models, whatever an experiment is."""
+
+
+def run_page(address: str, mlflow_run_id: str) -> str:
+    """Address of a run's page, from MLflow's own."""
+    return f"{address}/#/runs/{mlflow_run_id}{MODE}"
+
+
+def artifact_page(address: str, experiment_id: str, mlflow_run_id: str, path: str) -> str:
+    """Address of the page that shows a file of a run."""
+    return f"{address}/#/experiments/{experiment_id}/runs/{mlflow_run_id}/artifacts/{path}{MODE}"
+
+
+def version_page(address: str, registered_model: str, version: str) -> str:
+    """Address of the page of a model's version."""
+    return f"{address}/#/models/{registered_model}/versions/{version}{MODE}"
+
+
 class TrackingUnavailable(Exception):
     """The MLflow server does not answer; what would be logged stays in the spools."""
 
@@ -80,13 +99,16 @@ class MlflowHook:
 
     def link(self, mlflow_run_id: str) -> str:
         """Page of a run."""
-        base = os.environ.get("MLFLOW_PUBLIC_URL", self.tracking_uri).rstrip("/")
-        return f"{base}/#/runs/{mlflow_run_id}"
+        return run_page(self.address, mlflow_run_id)
+
+    @property
+    def address(self) -> str:
+        """Where a browser finds the server."""
+        return os.environ.get("MLFLOW_PUBLIC_URL", self.tracking_uri).rstrip("/")
 
     def artifact_link(self, experiment_id: str, mlflow_run_id: str, path: str) -> str:
         """Page that shows a file of a run."""
-        base = os.environ.get("MLFLOW_PUBLIC_URL", self.tracking_uri).rstrip("/")
-        return f"{base}/#/experiments/{experiment_id}/runs/{mlflow_run_id}/artifacts/{path}"
+        return artifact_page(self.address, experiment_id, mlflow_run_id, path)
 
     def experiment(self, name: str) -> str:
         """Id of the experiment of that name, made if need be."""

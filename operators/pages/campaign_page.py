@@ -5,10 +5,9 @@ for three array elements as for a hundred thousand.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from hpc_jobs.contract.answers import reported
 from hpc_jobs.contract.report import (
@@ -17,7 +16,6 @@ from hpc_jobs.contract.report import (
     CampaignReport,
     Challenger,
     GateReport,
-    ReplayReport,
     RoundPlan,
     RunOrigin,
     SearchPlan,
@@ -26,7 +24,16 @@ from hpc_jobs.contract.report import (
 )
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.validation import INTERVAL_LEVEL, Judgement, Verdict
-from operators.hooks.mlflow import MlflowHook, TrackingUnavailable
+from operators.hooks.mlflow import (
+    MlflowHook,
+    TrackingUnavailable,
+    artifact_page,
+    run_page,
+    version_page,
+)
+from operators.pages.failures import failures_of
+from operators.pages.networks import networks_of
+from operators.pages.tasks import Task, first_of
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -50,20 +57,6 @@ STAGES = {
 BAD = ("failed", "upstream_failed")
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One task of a DAG run, as Airflow's database has it."""
-
-    task_id: str
-    state: str | None
-    seconds: float | None = None
-    returned: Any = None
-    progress: Any = None
-    """what an array job said last of how far it is"""
-    cause: str = ""
-    """why it failed, in its own words"""
-
-
 def campaign_document(
     tasks: Sequence[Task], dag_state: str, mlflow_url: str = ""
 ) -> dict[str, Any]:
@@ -72,22 +65,22 @@ def campaign_document(
     mlflow_url: MLflow's address in a browser; without it there are no links.
     """
     returned = [task.returned for task in tasks]
-    handle = _first(RunHandle, returned)
+    handle = first_of(RunHandle, returned)
     if handle is None:
         return {"campaign": False, "failed": _failed(tasks)}
-    report, gate = _first(CampaignReport, returned), _first(GateReport, returned)
+    report, gate = first_of(CampaignReport, returned), first_of(GateReport, returned)
     usage = report.usage if report else None
     return {
         "campaign": True,
         "name": handle.campaign,
         "run_id": handle.run_id,
-        "verdict": _verdict(dag_state, gate, report, _first(SearchReport, returned)),
+        "verdict": _verdict(dag_state, gate, report, first_of(SearchReport, returned)),
         "failed": _failed(tasks),
-        "origin": _origin(_first(RunOrigin, returned)),
+        "origin": _origin(first_of(RunOrigin, returned)),
         "stages": _stages(tasks, _planned(handle, returned)),
         "records": dict(report.records_by_status) if report else {},
-        "networks": _networks(report, _first(Challenger, returned)),
-        "curves": _curves(tasks, mlflow_url),
+        "failures": failures_of(returned),
+        "networks": networks_of(tasks, report, first_of(Challenger, returned), mlflow_url),
         "materials": _materials(report.verdict) if report else [],
         "level": f"{INTERVAL_LEVEL:.0%}",
         "usage": _usage(usage or _added_up(returned), handle.budget_core_hours),
@@ -98,18 +91,9 @@ def campaign_document(
 def mlflow_address() -> str:
     """MLflow's address in a browser; empty where there is none."""
     try:
-        return MlflowHook().link("").removesuffix("/#/runs/")
+        return MlflowHook().address
     except TrackingUnavailable:
         return ""
-
-
-def _first(model: type[Model], returned: Sequence[Any]) -> Model | None:
-    for value in returned:
-        try:
-            return model.model_validate(value)
-        except ValidationError:
-            continue
-    return None
 
 
 def _origin(origin: RunOrigin | None) -> str:
@@ -153,10 +137,10 @@ def _planned(handle: RunHandle, returned: Sequence[Any]) -> dict[str, int]:
     planned["train_networks"] = handle.networks
     planned["assemble_committees"] = handle.committees
     planned["resimulate"] = handle.measurements
-    if (rounds := _first(RoundPlan, returned)) is not None:
+    if (rounds := first_of(RoundPlan, returned)) is not None:
         planned["solve_shards"] = rounds.shards
         planned["deal_records"] = planned["pack_records"] = rounds.packing_elements
-    if (search := _first(SearchPlan, returned)) is not None:
+    if (search := first_of(SearchPlan, returned)) is not None:
         planned["try_networks"], planned["train_finalists"] = search.workers, search.trainings
     return planned
 
@@ -175,8 +159,8 @@ def _stages(tasks: Sequence[Task], planned: Mapping[str, int]) -> list[dict[str,
 
 def _stage(task: Task, planned: int) -> dict[str, Any]:
     """Count a stage's elements; what it has reported at its end counts more than its progress."""
-    report = _first(ArrayReport, [task.returned])
-    seen = None if report else _first(ArrayProgress, [task.progress])
+    report = first_of(ArrayReport, [task.returned])
+    seen = None if report else first_of(ArrayProgress, [task.progress])
     row: dict[str, Any] = {
         "task_id": task.task_id,
         "state": task.state or "none",
@@ -195,32 +179,10 @@ def _stage(task: Task, planned: int) -> dict[str, Any]:
             mode="json",
             include={
                 *("work_done", "work_planned", "unit", "rate_per_s", "left_s"),
-                *("waits", "trouble", "as_of", "held"),
+                *("named", "waits", "trouble", "as_of", "held"),
             },
         )
     return row
-
-
-def _curves(tasks: Sequence[Task], mlflow_url: str) -> list[dict[str, str]]:
-    """Link each network's run in MLflow, where its loss over the epochs is."""
-    curves = ("follow_training", "follow_finalists")
-    followed = [task for task in tasks if task.task_id.rpartition(".")[2] in curves]
-    reports = [found for task in followed if (found := _first(ReplayReport, [task.returned]))]
-    runs = {name: run for report in reports for name, run in report.runs.items()}
-    return [
-        {"label": name, "href": f"{mlflow_url}/#/runs/{run}"}
-        for name, run in sorted(runs.items())
-        if mlflow_url
-    ]
-
-
-def _networks(report: CampaignReport | None, challenger: Challenger | None) -> list[dict[str, Any]]:
-    found = report or challenger
-    networks = found.networks if found else {}
-    return [
-        {"name": name, "error": f"{errors.sum:.4g}"}
-        for name, errors in sorted(networks.items(), key=lambda item: item[1].sum)
-    ]
 
 
 def _materials(verdict: Verdict) -> list[dict[str, Any]]:
@@ -268,7 +230,7 @@ def _quantities(one: Judgement) -> list[dict[str, str]]:
 
 def _added_up(returned: Sequence[Any]) -> UsageReport:
     """Sum what the arrays took that have ended, while there is no account of the whole run."""
-    reports = [report for value in returned if (report := _first(ArrayReport, [value]))]
+    reports = [report for value in returned if (report := first_of(ArrayReport, [value]))]
     tries = sum(report.usage.tries for report in reports)
     wait_s = sum(report.usage.queue_wait_s for report in reports)
     core_hours = sum(report.usage.core_hours for report in reports)
@@ -301,13 +263,13 @@ def _links(
     if not mlflow_url:
         return []
     run = handle.mlflow_run_id
-    links = [{"label": "MLflow run", "href": f"{mlflow_url}/#/runs/{run}"}]
+    links = [{"label": "MLflow run", "href": run_page(mlflow_url, run)}]
     if report is not None and report.mlflow_experiment_id:
-        page = f"#/experiments/{report.mlflow_experiment_id}/runs/{run}/artifacts/{report.page}"
-        links.insert(0, {"label": "Report", "href": f"{mlflow_url}/{page}"})
+        page = artifact_page(mlflow_url, report.mlflow_experiment_id, run, report.page)
+        links.insert(0, {"label": "Report", "href": page})
     if report is not None:
-        model = f"#/models/{report.gate.registered_model}/versions/{report.gate.version}"
-        links.append({"label": "Model", "href": f"{mlflow_url}/{model}"})
+        model = version_page(mlflow_url, report.gate.registered_model, report.gate.version)
+        links.append({"label": "Model", "href": model})
     return links
 
 

@@ -13,7 +13,8 @@ from fastapi.responses import Response
 from sqlalchemy import select
 
 from operators.pages.answers import RETURNED, answer, xcoms
-from operators.pages.campaign_page import Task, campaign_document, mlflow_address
+from operators.pages.campaign_page import campaign_document, mlflow_address
+from operators.pages.tasks import Task
 from operators.runs.closing import CAUSE
 from operators.triggers.progress import PROGRESS
 

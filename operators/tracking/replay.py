@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+LOSS = "loss/validation"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
@@ -31,6 +33,8 @@ class Replayed:
     ended: bool
     step: int | None = None
     """the highest of the metrics logged by this call: of a training, its epoch"""
+    loss: float | None = None
+    """of a training, on its validation records, the last that is known"""
 
 
 class Replayer:
@@ -72,6 +76,7 @@ class Replayer:
             metrics=metrics,
             ended=run.info.status != "RUNNING",
             step=max(steps, default=None),
+            loss=run.data.metrics.get(LOSS),
         )
 
     def abandon(self, spool_id: str) -> None:

@@ -20,6 +20,7 @@ from operators.hooks.mlflow import MlflowHook, TrackingUnavailable
 from operators.links import MlflowRunLink
 from operators.runs.run import folder_of
 from operators.tracking.replay import Replayed, Replayer, is_unavailable
+from operators.triggers.progress import PROGRESS
 
 log = logging.getLogger(__name__)
 
@@ -127,11 +128,17 @@ class ReplaySensor(BaseSensorOperator):
             return PokeReturnValue(False)
         for name, progress in found.items():
             if progress.metrics:
-                log.info("%s: step %s, %d metrics more", name, progress.step, progress.metrics)
+                loss = "" if progress.loss is None else f"; loss on validation {progress.loss:.4g}"
+                said = progress.step, progress.metrics, loss
+                log.info("%s: step %s, %d metrics more%s", name, *said)
         runs = {name: progress.mlflow_run_id for name, progress in found.items()}
         metrics = sum(progress.metrics for progress in found.values())
-        report = ReplayReport(runs=runs, metrics=metrics)
-        return PokeReturnValue(over, report.model_dump(mode="json"))
+        losses = {name: one.loss for name, one in found.items() if one.loss is not None}
+        report = ReplayReport(runs=runs, metrics=metrics, losses=losses)
+        document = report.model_dump(mode="json")
+        if metrics and not over:
+            ti.xcom_push(PROGRESS, document)  # replaces the one before
+        return PokeReturnValue(over, document)
 
     def _is_over(self, ti: Any) -> bool:
         states = ti.get_task_states(

@@ -10,13 +10,20 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from hpc_jobs.contract.cluster import Cluster
+from hpc_jobs.contract.report import ArrayProgress
 from hpc_jobs.job_folder.folder import JobFolder
 from operators.cluster.errors import ClusterError
 from operators.cluster.job import ElementState, expand, ranges_by_cause
 from operators.cluster.ledger import Snapshot
 from operators.cluster.poller import Report, Watch
 from operators.triggers.polling import poller_of
-from operators.triggers.progress import Meter, Throttle, publish_from_trigger
+from operators.triggers.progress import (
+    Meter,
+    Throttle,
+    line_of,
+    pace_of,
+    publish_from_trigger,
+)
 
 # What is closed here begins anew at the next execute(): killing a task ends its job's history.
 KILL = """
@@ -89,9 +96,10 @@ class ArrayJobTrigger(BaseTrigger):
                 aclosing(poller_of(self._cluster).watch(watch)) as reports,
             ):
                 async for report in reports:
-                    said = self._say(report, said)
                     snapshot = report.snapshot
-                    await self._publish(report, meter, throttle)
+                    progress = self._read(report, meter)
+                    said = self._say(report, progress, said)
+                    await self._publish(snapshot, progress, throttle)
                     if snapshot is None:
                         continue
                     live = snapshot.running + snapshot.pending
@@ -140,16 +148,26 @@ class ArrayJobTrigger(BaseTrigger):
     def _cluster(self) -> Cluster:
         return Cluster.model_validate(self.site)
 
-    def _say(self, report: Report, said: str) -> str:
-        """Log what is new."""
-        line = report.snapshot.line if report.snapshot else f"waiting: {report.trouble}"
+    def _say(self, report: Report, progress: ArrayProgress | None, said: str) -> str:
+        """Log what is new; the pace alone is no news."""
+        if report.snapshot is None or progress is None:
+            line = f"waiting: {report.trouble}"
+            if line != said:
+                self.log.warning(line)
+            return line
+        line = line_of(report.snapshot, progress)
         if line != said:
-            (self.log.info if report.snapshot else self.log.warning)(line)
+            self.log.info("%s%s", line, pace_of(progress))
         return line
 
-    async def _publish(self, report: Report, meter: Meter, throttle: Throttle) -> None:
+    @staticmethod
+    def _read(report: Report, meter: Meter) -> ArrayProgress | None:
         snapshot, now = report.snapshot, time.time()
-        progress = meter.read(snapshot, now) if snapshot else meter.trouble(report.trouble, now)
+        return meter.read(snapshot, now) if snapshot else meter.trouble(report.trouble, now)
+
+    async def _publish(
+        self, snapshot: Snapshot | None, progress: ArrayProgress | None, throttle: Throttle
+    ) -> None:
         last = snapshot is not None and snapshot.settled
         if progress and throttle.lets_through(progress, last=last):
             await publish_from_trigger(self.task_instance, progress)

@@ -7,6 +7,7 @@ asking a cluster. It replaces itself: rows and bytes do not grow with elements o
 import logging
 from collections import deque
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from hpc_jobs.contract.report import ArrayProgress
@@ -65,6 +66,7 @@ class Meter:
             work_done=done,
             work_planned=planned,
             unit=unit[:40],
+            named=_named(snapshot),
             rate_per_s=None if rate is None else float(f"{rate:.3g}"),
             left_s=None if not rate else round(left / rate, 1),
             waits=snapshot.waits[:WORDS],
@@ -85,6 +87,30 @@ class Meter:
         self._readings.append((now_s, done))
         first_s, before = self._readings[0]
         return (done - before) / (now_s - first_s) if done > before and now_s > first_s else None
+
+
+def line_of(snapshot: Snapshot, progress: ArrayProgress) -> str:
+    """Say for a log what a snapshot shows, of planned totals; it changes when something happens."""
+    work = ""
+    if progress.work_planned:
+        work = f"{progress.work_done} of {progress.work_planned} {progress.unit}".strip()
+    named = f" ({progress.named})" if progress.named else ""
+    return snapshot.told(f"{work}{named}")
+
+
+def pace_of(progress: ArrayProgress) -> str:
+    """Say for a log how fast it goes and how long it will take; empty while nobody knows."""
+    if not progress.rate_per_s or progress.left_s is None or not progress.left_s:
+        return ""
+    what = progress.unit if progress.work_planned else "elements"
+    left = timedelta(seconds=round(progress.left_s))
+    return f"; {progress.rate_per_s:g} {what} per second, {left} left"
+
+
+def _named(snapshot: Snapshot) -> str:
+    """List what has a name: "mlp 12 of 60, multitask_cnn 3 of 40"; cut where it grows long."""
+    words = ", ".join(f"{name} {done} of {total}" for name, done, total in snapshot.named)
+    return words if len(words) <= WORDS else f"{words[: WORDS - 2]} …"
 
 
 class Throttle:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.specimen import Specimens
-from hpc_jobs.fem.errors import SolverMissing
+from hpc_jobs.fem.errors import SolverMissing, SolverUnknown
 from hpc_jobs.fem.record import Record
 
 log = logging.getLogger(__name__)
@@ -48,12 +48,12 @@ BACKENDS = {
 def load(solver: str) -> Backend:
     """Import a solver of the registry, or one named as package.module:OBJECT.
 
-    Raises SolverMissing if there is none of that name.
+    Raises SolverUnknown if there is none of that name.
     """
     try:
         backend: Backend = resolve_name(BACKENDS.get(solver, solver))
     except (ImportError, AttributeError, ValueError) as error:
-        raise SolverMissing(
+        raise SolverUnknown(
             f"solver '{solver}' cannot be imported: {error}; choose auto, {', '.join(BACKENDS)}, "
             "or install the package that holds yours where the simulations run"
         ) from None

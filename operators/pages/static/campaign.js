@@ -32,6 +32,7 @@ function work(live) {
   }
   if (live.rate_per_s && live.work_planned) parts.push(`${live.rate_per_s} per second`);
   if (live.left_s) parts.push(`about ${duration(live.left_s)} left`);
+  if (live.named) parts.push(live.named);
   if (live.held) parts.push(`${count(live.held)} wait for room in the queue`);
   if (live.waits) parts.push(`pending: ${live.waits}`);
   if (live.trouble) parts.push(live.trouble);
@@ -47,30 +48,31 @@ function elementsOf(stage) {
 }
 
 function Stages({ page, dagId, runId }) {
-  const rows = page.stages.map((stage) => {
+  const rows = page.stages.flatMap((stage) => {
     const word = WORDS[stage.state] || stage.state;
     const live = stage.live && word === "at work" ? stage.live : null;
     const share = live && live.work_planned ? live.work_done / live.work_planned : null;
-    return [
+    const row = [
       h(Link, { href: taskPath(dagId, runId, stage.task_id, "elements") }, stage.label),
       h(Bar, { stage, share }),
-      h("span", { style: { whiteSpace: "nowrap" } }, elementsOf(stage)),
-      h("span", { style: { color: TONES[word] || "inherit", whiteSpace: "nowrap" } }, word),
+      elementsOf(stage),
+      h("span", { style: { color: TONES[word] || "inherit" } }, word),
       stage.seconds ? duration(stage.seconds) : "",
-      work(live),
     ];
+    const told = work(live);
+    return told ? [row, ["", told]] : [row];
   });
   return h(Section, { title: "Stages" },
-    h(Table, { head: ["", "", "elements", "", "time", ""], rows }));
+    h(Table, { head: ["", "", "elements", "", "time"], rows, oneLine: true }));
 }
 
 function Material({ one, level }) {
   const rows = one.quantities.map((q) => [q.label, q.found, q.interval, q.true]);
-  return h("div", { style: { marginRight: 32 } },
+  return h("div", { style: { marginRight: 20, marginBottom: 12 } },
     h("b", null, `${one.name} (${one.by}): ${one.verdict}`),
     h(Table, { head: ["", "identified", `${level} interval`, "known"], rows }),
     one.reasons.map((reason, i) =>
-      h("div", { key: i, style: { maxWidth: 420, fontSize: "0.85em", opacity: 0.8 } }, reason)));
+      h("div", { key: i, style: { maxWidth: 390, fontSize: "0.85em", opacity: 0.8 } }, reason)));
 }
 
 function Failures({ page, dagId, runId }) {
@@ -83,14 +85,27 @@ function Failures({ page, dagId, runId }) {
 }
 
 function Networks({ page }) {
-  if (!page.networks.length && !page.curves.length) return null;
+  if (!page.networks.length) return null;
   return h(Section, { title: "Networks" },
-    page.networks.length ? h(Table, {
-      head: ["network", "error on the test set: squared, in units of the ranges, summed"],
-      rows: page.networks.map((n) => [n.name, n.error]),
-    }) : null,
-    page.curves.length ? h("div", null, "Loss over the epochs: ", page.curves.map((one) =>
-      h(Link, { key: one.label, href: one.href, outside: true }, one.label))) : null);
+    h("div", { style: { opacity: 0.7 } },
+      "squared errors in units of the targets' ranges, summed over the targets"),
+    h(Table, {
+      head: ["", "validation, last epoch", "test set", ""],
+      rows: page.networks.map((n) => [n.name, n.loss || "–", n.error || "–",
+        n.href ? h(Link, { href: n.href, outside: true }, "loss curves") : ""]),
+    }));
+}
+
+function FailedRecords({ failures }) {
+  if (!failures.axes) return null;
+  return h(Section, { title: "Where simulations failed" },
+    h("div", { style: { opacity: 0.7 } }, `${count(failures.records)} records by thirds of the ` +
+      "range, along those axes on which they differ most"),
+    h(Table, {
+      head: ["", "lowest third", "middle", "highest third"],
+      rows: failures.axes.map((one) =>
+        [one.label, count(one.low), count(one.middle), count(one.high)]),
+    }));
 }
 
 function Campaign({ dagId, runId }) {
@@ -124,6 +139,7 @@ function Campaign({ dagId, runId }) {
         head: ["status", "records"],
         rows: Object.entries(page.records).map(([status, n]) => [status, count(n)]),
       })) : null,
+    h(FailedRecords, { failures: page.failures }),
     h(Section, { title: "Cost" },
       h(Table, { head: ["", ""], rows: page.usage.map((row) => [row.label, row.value]) })));
 }

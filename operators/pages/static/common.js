@@ -68,11 +68,17 @@ export function duration(seconds) {
 export const count = (number) => Number(number).toLocaleString("en-US");
 
 const cell = { padding: "2px 16px 2px 0", textAlign: "left", verticalAlign: "top" };
-export function Table({ head, rows }) {
+// A row of fewer cells than the head fills the table with its last one.
+export function Table({ head, rows, oneLine }) {
+  const style = (full) => ({ ...cell, whiteSpace: oneLine && !full ? "nowrap" : "normal",
+    ...(full ? { maxWidth: 640, opacity: 0.75 } : {}) });
   return h("table", { style: { borderCollapse: "collapse", marginBottom: 8 } },
     h("thead", null, h("tr", null, head.map((text, i) => h("th", { key: i, style: cell }, text)))),
-    h("tbody", null, rows.map((row, i) =>
-      h("tr", { key: i }, row.map((value, k) => h("td", { key: k, style: cell }, value))))));
+    h("tbody", null, rows.map((row, i) => h("tr", { key: i }, row.map((value, k) => {
+      const last = k === row.length - 1, full = last && row.length < head.length;
+      return h("td", { key: k, style: style(full),
+        colSpan: full ? head.length - row.length + 1 : 1 }, value);
+    })))));
 }
 
 export function Section({ title, children }) {

@@ -4,8 +4,11 @@ import json
 
 import pytest
 
-from hpc_jobs.contract.report import ArrayProgress, RoundPlan
-from operators.pages.campaign_page import Task, campaign_document
+from hpc_jobs.contract.facts import PackedFacts
+from hpc_jobs.contract.report import ArrayProgress, ReplayReport, RoundPlan
+from operators.hooks.mlflow import MODE
+from operators.pages.campaign_page import campaign_document
+from operators.pages.tasks import Task
 from tests.harness.reports import GATE, REPORT, array_report
 
 ROUND = RoundPlan(round=0, train_records=10_000, records=10_300, shards=15)
@@ -86,7 +89,8 @@ def test_links_lead_to_report_run_and_model(handle):
     links = campaign_document(ended(handle, report), "success", "http://mlflow")["links"]
     run = handle["mlflow_run_id"]
     assert [link["label"] for link in links] == ["Report", "MLflow run", "Model"]
-    assert links[0]["href"] == f"http://mlflow/#/experiments/7/runs/{run}/artifacts/report.html"
+    page = f"http://mlflow/#/experiments/7/runs/{run}/artifacts/report.html{MODE}"
+    assert links[0]["href"] == page
 
 
 def test_a_failed_run_names_its_failed_tasks_whatever_came_before(handle):
@@ -118,3 +122,36 @@ def test_its_size_does_not_grow_with_the_elements(handle):
         for one in (array_report("solve_shard", elements=3, done=3), big)
     ]
     assert len(documents[1]) < len(documents[0]) + 100 < 200 * 1024
+
+
+def test_failures_stand_by_region_those_axes_first_on_which_they_differ(handle):
+    failed_in = {
+        "r_value_0": {"low": 7, "middle": 6, "high": 7},
+        "r_value_90": {"low": 0, "middle": 1, "high": 19},
+    }
+    packed = PackedFacts(
+        generation=0, train=10_000, test=280, by_status={"ok": 10_280, "necked": 20},
+        missing_shards=0, sha256="ab" * 32, failed_in=failed_in,
+    )  # fmt: skip
+    told = array_report("publish_dataset", packed).model_dump(mode="json")
+    published = Task("simulate.publish_dataset", "success", 9.0, told)
+    failures = campaign_document([*tasks(handle), published], "running")["failures"]
+    assert failures["records"] == 20
+    assert [one["label"] for one in failures["axes"]] == ["r90", "r0"]
+    assert failures["axes"][0] == {"label": "r90", "low": 0, "middle": 1, "high": 19}
+    assert campaign_document(tasks(handle), "running")["failures"] == {}
+
+
+def test_networks_stand_by_their_names_with_loss_while_they_train_and_error_after(handle):
+    seen = ReplayReport(
+        runs={"t20261120-100000-mlp": "abc"}, metrics=8, losses={"t20261120-100000-mlp": 0.0123}
+    ).model_dump(mode="json")
+    follower = Task("train.follow_training", "running", progress=seen)
+    page = campaign_document([*tasks(handle), follower], "running", "http://mlflow")
+    [network] = page["networks"]
+    assert (network["name"], network["loss"], network["error"]) == ("mlp", "0.0123", "")
+    assert network["href"] == f"http://mlflow/#/runs/abc{MODE}"
+    after = campaign_document([*ended(handle), follower], "success", "http://mlflow")["networks"]
+    losses = {one["name"]: one["loss"] for one in after}
+    assert losses == {"mlp": "0.0123", "multitask_cnn": ""}
+    assert all(one["error"] for one in after)

@@ -8,6 +8,7 @@ import pytest
 
 from hpc_jobs.contract.run import RunHandle
 from operators.array.task_memory import job_token
+from operators.hooks.mlflow import MODE
 from operators.links import JobLogLink, MlflowRunLink, log_page
 from operators.pages.job_log import TAIL_BYTES, find_handle, read_log, render
 
@@ -76,7 +77,9 @@ def test_links(cluster, handle, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert MlflowRunLink().get_link(operator, ti_key=key) == ""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000/")
-    assert MlflowRunLink().get_link(operator, ti_key=key) == "http://127.0.0.1:5000/#/runs/0"
+    assert MlflowRunLink().get_link(operator, ti_key=key) == f"http://127.0.0.1:5000/#/runs/0{MODE}"
     monkeypatch.setenv("MLFLOW_PUBLIC_URL", "https://mlflow.example")
-    assert MlflowRunLink().get_link(operator, ti_key=key) == "https://mlflow.example/#/runs/0"
+    assert (
+        MlflowRunLink().get_link(operator, ti_key=key) == f"https://mlflow.example/#/runs/0{MODE}"
+    )
     assert MlflowRunLink().get_link(SimpleNamespace(run=None), ti_key=key) == ""

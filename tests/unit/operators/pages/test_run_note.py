@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from operators.pages import run_note
-from operators.pages.campaign_page import Task, campaign_document
+from operators.pages.campaign_page import campaign_document
 from operators.pages.run_note import LONGEST, MARK, note_of
+from operators.pages.tasks import Task
 from tests.harness.reports import GATE, REPORT
 
 

@@ -23,6 +23,7 @@ class Following:
     def __init__(self, bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         self.bench, self.state = bench, "running"
         self.away: Exception | None = None
+        self.left: dict[str, Any] = {}
         self.run: RunHandle = bench.open()
         monkeypatch.setenv("MLFLOW_TRACKING_URI", bench.mlflow.tracking_uri)
         handle = self.run.model_dump(mode="json")
@@ -47,7 +48,13 @@ class Following:
             assert (dag_id, task_ids, run_ids) == (DAG, ["train"], [DAG_RUN])
             return {DAG_RUN: {"train": self.state}}
 
-        ti = SimpleNamespace(dag_id=DAG, run_id=DAG_RUN, task_id="follow", get_task_states=states)
+        ti = SimpleNamespace(
+            dag_id=DAG,
+            run_id=DAG_RUN,
+            task_id="follow",
+            get_task_states=states,
+            xcom_push=self.left.__setitem__,
+        )
         return self.sensor.poke({"ti": ti})
 
     def children(self) -> dict[str, Any]:
@@ -65,15 +72,17 @@ def following(bench, monkeypatch: pytest.MonkeyPatch) -> Following:
 def test_curves_appear_while_the_job_runs(following: Following):
     assert not following.poke()
     with following.spool("cnn") as cnn, following.spool("mlp") as mlp:
-        cnn.metrics({"train/loss": 1.0}, step=0)
+        cnn.metrics({"loss/validation": 1.0}, step=0)
         assert not following.poke()
-        assert following.children()["cnn"].data.metrics == {"train/loss": 1.0}
+        assert following.children()["cnn"].data.metrics == {"loss/validation": 1.0}
+        assert following.left["progress"]["losses"] == {"cnn": 1.0}, "for the campaign's page"
         for spool in (cnn, mlp):
-            spool.metrics({"train/loss": 0.5}, step=1)
+            spool.metrics({"loss/validation": 0.5}, step=1)
             spool.end("FINISHED")
     following.state = "success"
     done = following.poke()
     assert done and done.xcom_value["metrics"] == 2
+    assert done.xcom_value["losses"] == {"cnn": 0.5, "mlp": 0.5}
     children = following.children()
     assert done.xcom_value["runs"] == {name: children[name].info.run_id for name in ("cnn", "mlp")}
     assert {run.info.status for run in children.values()} == {"FINISHED"}

@@ -1,13 +1,14 @@
 """Progress that people see: planned totals, a rate that outages do not spoil, a bounded size."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from hpc_jobs.job_folder.probes import Scan
 from operators.array.operator import HpcArrayJobOperator
 from operators.cluster.ledger import Snapshot, by_results
-from operators.triggers.progress import PROGRESS, Meter, Throttle
+from operators.triggers.progress import PROGRESS, Meter, Throttle, line_of, pace_of
 
 
 def snapshot(done: int, elements: int, work: tuple[int, int, str] | None = None) -> Snapshot:
@@ -31,6 +32,17 @@ def test_rate_and_time_left_are_those_of_the_work():
     assert first.rate_per_s is None and first.left_s is None
     later = meter.read(snapshot(2, 10, (200, 1000, "records")), 150.0)
     assert (later.rate_per_s, later.left_s) == (4.0, 200.0)
+
+
+def test_a_log_says_planned_totals_each_network_by_its_name_and_the_pace():
+    meter, named = Meter(work=100), (("cnn", 3, 40), ("mlp", 12, 60))
+    busy = replace(snapshot(0, 2, (15, 100, "epochs")), named=named)
+    first, later = meter.read(busy, 0.0), meter.read(replace(busy, progress=(35, 100, "epochs")), 2)
+    assert line_of(busy, first) == (
+        "0 of 2 elements done, 2 running, 15 of 100 epochs (cnn 3 of 40, mlp 12 of 60)"
+    )
+    assert pace_of(first) == ""
+    assert pace_of(later) == "; 10 epochs per second, 0:00:06 left"
 
 
 def test_without_reports_elements_are_what_is_counted():
@@ -59,6 +71,7 @@ def test_its_size_is_bounded(elements):
     busy = Snapshot(
         elements, 1, {}, running=1, pending=elements, unknown=0,
         progress=(10**9, 10**12, "ü" * 500), waits="x" * 5000,
+        named=tuple((f"network-{k}", k, 1000) for k in range(500)),
     )  # fmt: skip
     progress = Meter().read(busy, 1e9)
     assert len(json.dumps(progress.model_dump(mode="json")).encode()) < 1024
