@@ -138,6 +138,8 @@ REFUSED = {
     "no strains": ({"forces": np.ones((1, 3))}, "^no strains among forces; give strains$"),
     "twice": ({"strain": [[1.0]], "strains": [[1.0]]}, "'strains' is given twice"),
     "text": ([["a", "b"]], "strains are of type .*, not numbers"),
+    "null": ({"strains": None}, "^no strains among strains; give strains$"),
+    "masked": (np.ma.masked_array(np.ones((1, 7)), mask=np.eye(1, 7)), "^strains are masked in pl"),
     "ragged": ([[1.0, 2.0], [1.0]], "^strains are no table: rows differ in length; give equal"),
 }
 
