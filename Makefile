@@ -83,7 +83,7 @@ docker-campaign: docker-up  ## the demo campaign in containers: trigger, follow,
 	@$(COMPOSE) run --rm campaign demo
 
 docker-down:        ## stop the containers, keep their volumes
-	@$(COMPOSE) down
+	@$(COMPOSE) --profile campaign down --remove-orphans
 
 docker-backup:      ## databases, models, secrets into TO=folder
 	@docker/backup.sh "$(TO)"

@@ -4,23 +4,28 @@
     python -m benchmarks.loop drift                 # seconds: charts of production
     python -m benchmarks.loop active [--start 1000] [--repeats 5] [--cache DIR]
 
-Goals are printed beside what was reached. `active` simulates: per repeat and way 200 records a
-sheet, beside a reference of 400 at each. Not measured here: networks, and sheets outside the box.
+Each measurement is kept in the file --json and not made again; with --minutes none is begun after
+so many. Goals are printed beside what was reached. `active` simulates: per repeat and way 200
+records a sheet, beside a reference of 400 at each. Not measured here: networks, and sheets outside
+the box.
 """
 
 import argparse
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.families.records import Table, simulated, solved
+from benchmarks.kept import Kept
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.gate import Comparison, Contestant, Gate, SealedSet, SheetAnswers
 from hpc_jobs.contract.loading import load
+from hpc_jobs.dataset.sealed import draws_of
 from hpc_jobs.design.family import places_of_sheets
 from hpc_jobs.design.mechanical import draw, in_box, mechanical_axes, parameters_of
 from hpc_jobs.design.mixture import Cloud, draw_mixture
@@ -45,55 +50,65 @@ REFERENCE = 400
 
 # ------------------------------------------------------------------------------ the gate
 
-HARDNESS, OWN, LUCK = 0.9, 0.35, 0.05
-"""Of losses' logarithms: between records, of a network at a record, of a network at a sheet."""
-SIZES = (300, 1000, 3000, 5000, 8000)
+HARDNESS, DRAW = 0.6, 0.45
+"""Of losses' logarithms: between records, and between draws of noise on one, for every network."""
+SKILL, NOISE, LUCK = 0.16, 0.14, 0.05
+"""The same, but each network's own: at a record, at a draw, at a sheet. As networks of the demo's
+size differ that learned 4,311 records of the family with seeds of their own."""
+SIZES = (300, 500, 1000, 2000, 4000)
 COMPARISONS = 1000
-DRAWS = 200
+SHEET_DRAWS = 200
 
 
-def losses(random: np.random.Generator, hardness: FloatArray, error: float) -> tuple[float, ...]:
-    """Draw losses of a network whose error is so large in the long run, not in this very set."""
-    own = np.exp(OWN * random.standard_normal(len(hardness)) - OWN**2 / 2)
-    return tuple((error * hardness * own).tolist())
+def lognormal(random: np.random.Generator, spread: float, *shape: int) -> FloatArray:
+    """Draw numbers of mean one whose logarithms have that standard deviation."""
+    return np.asarray(np.exp(spread * random.standard_normal(shape) - spread**2 / 2))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """Sealed records with their draws of noise, and sheets with theirs: as hard for everybody."""
+
+    sealed: FloatArray  # (records, draws)
+    sheets: FloatArray  # (SHEETS, SHEET_DRAWS)
+
+    @classmethod
+    def drawn(cls, random: np.random.Generator, records: int, draws: int) -> "Records":
+        """Make them up."""
+        hard = lognormal(random, HARDNESS, records, 1) * lognormal(random, DRAW, records, draws)
+        return cls(sealed=hard, sheets=lognormal(random, DRAW, SHEETS, SHEET_DRAWS))
 
 
 def network(
-    random: np.random.Generator,
-    hardness: FloatArray,
-    error: float,
-    sheets: FloatArray,
-    draws: FloatArray,
-    sha: str,
+    random: np.random.Generator, records: Records, error: float, sheets: FloatArray, sha: str
 ) -> Contestant:
-    """Make a network up; sheets (k,): how much worse it is at each measured sheet than on average.
+    """Make a network up; sheets (SHEETS,): how much worse it is at each of them than on average.
 
-    draws (k, DRAWS): how hard each draw of noise is there, for every network. Where it has luck at
-    a sheet and where not is its own, as after another training.
+    Where it is good and where it has luck is its own, as after another training.
     """
-    records = len(hardness)
-    answers = {}
-    for number, worse in enumerate(sheets):
-        luck = np.exp(LUCK * random.standard_normal() - LUCK**2 / 2)
-        values = losses(random, draws[number], error * worse * luck)
-        answers[f"sheet{number}"] = SheetAnswers(losses=values)
-    inside = random.binomial(records, 0.9)
+    count, draws = records.sealed.shape
+    own = lognormal(random, SKILL, count, 1) * lognormal(random, NOISE, count, draws)
+    losses = error * (records.sealed * own).mean(1)
+    at = lognormal(random, LUCK, SHEETS, 1) * lognormal(random, NOISE, SHEETS, SHEET_DRAWS)
+    there = error * sheets[:, None] * records.sheets * at
+    answers = {f"sheet{k}": SheetAnswers(losses=tuple(one.tolist())) for k, one in enumerate(there)}
     return Contestant(
         run_id="run",
         model="mlp",
         sha256=sha * 64,
-        losses=losses(random, hardness, error),
-        covered={"MP1": int(inside)},
+        losses=tuple(losses.tolist()),
+        covered={"MP1": int(random.binomial(count, 0.9))},
         level=0.9,
-        asked_admissible=records,
-        admissible=records,
+        asked_admissible=count,
+        admissible=count,
         answers_per_s=float(1e4 * np.exp(0.1 * random.standard_normal())),
         sheets=answers,
     )
 
 
-def promoted(kind: str, records: int, count: int) -> float:
-    """Share of comparisons of a kind that end in a promotion."""
+def promoted(kind: str, records: int, count: int, draws: int | None = None) -> float:
+    """Share of comparisons of a kind that end in a promotion; draws: else as sets are sealed."""
+    draws = draws or draws_of(records)
     error = {"better": 0.95, "worse": 1.05, "one sheet": 0.95}.get(kind, 1.0)
     sheets = np.ones(SHEETS)
     if kind == "one sheet":
@@ -101,16 +116,15 @@ def promoted(kind: str, records: int, count: int) -> float:
     taken = 0
     for seed in range(count):
         random = np.random.default_rng([seed, records])
-        hardness = np.exp(HARDNESS * random.standard_normal(records) - HARDNESS**2 / 2)
-        draws = np.exp(HARDNESS * random.standard_normal((SHEETS, DRAWS)) - HARDNESS**2 / 2)
-        old = network(random, hardness, 0.02, np.ones(SHEETS), draws, "a")
-        new = network(random, hardness, 0.02 * error, sheets, draws, "b")
+        asked = Records.drawn(random, records, draws)
+        old = network(random, asked, 0.02, np.ones(SHEETS), "a")
+        new = network(random, asked, 0.02 * error, sheets, "b")
         foreign = kind == "other test set"
         comparison = Comparison(
             validation="v",
             sealed=SealedSet(
-                question="0" * 16, version=1, sha256="c" * 64, records=records, source="run",
-                targets=("MP1",), mean_loss=1.0,
+                question="0" * 16, version=1, sha256="c" * 64, records=records, draws=draws,
+                source="run", targets=("MP1",), mean_loss=1.0,
             ),
             challenger=new,
             champion=None if foreign else old,
@@ -121,18 +135,27 @@ def promoted(kind: str, records: int, count: int) -> float:
     return taken / count
 
 
-def gate(count: int) -> None:
+def gate(count: int, kept: Kept) -> None:
     """Print how often the gate errs."""
-    print(f"gate: {count} comparisons each, errors' logarithms vary by {OWN} a record and network")
+    print(
+        f"gate: {count} comparisons each; networks' own: {SKILL} a record, {NOISE} a draw of noise"
+    )
+
+    def share(kind: str, records: int, draws: int | None = None) -> float:
+        name = f"{kind} {records} {draws or draws_of(records)} {count} {SKILL} {NOISE}"
+        return float(kept.once(name, partial(promoted, kind, records, count, draws)))
+
+    alone = share("better", SIZES[0], 1)
+    print(f"  {SIZES[0]} test records, one draw: 5 % better is promoted in {alone:.1%}")
     for records in SIZES:
-        power = promoted("better", records, count // 5)
-        print(f"  {records} test records: 5 % better is promoted in {power:.1%}")
+        power, draws = share("better", records), draws_of(records)
+        print(f"  {records} test records, {draws} draws: 5 % better is promoted in {power:.1%}")
         if power > 0.9:
             break
     say("true promotion of 5 % better", power, lambda x: x > 0.9, f"> 90 % ({records} records)")
     for kind in ("equal", "worse", "one sheet", "other test set"):
-        share = promoted(kind, 300, count)
-        say(f"false promotion, {kind}, 300 records", share, lambda x: x < 0.01, "< 1 %")
+        say(f"false promotion, {kind}, {SIZES[0]} records", share(kind, SIZES[0]),
+            lambda x: x < 0.01, "< 1 %")  # fmt: skip
 
 
 # ----------------------------------------------------------------------------- production
@@ -219,49 +242,81 @@ def cloud_at(campaign: Campaign, natural: Natural, u: FloatArray, spread: FloatA
     return Cloud("posteriors", places[:1], np.ones(1), wide[None], beyond=True)
 
 
-def active(start: int, repeats: int, sheets: int, cache: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all sheets of a repeat share: the records so far, and what each way adds to them."""
+
+    campaign: Campaign
+    natural: Natural
+    noise: tuple[float, float]
+    first: FamilyRecords
+    even: dict[str, FamilyRecords]  # way -> records added for all sheets together
+
+
+def active(start: int, repeats: int, sheets: int, cache: Path, kept: Kept) -> None:
     """Print the distance to the FEM's own answer after so many further records a sheet, by way."""
     campaign = load(Campaign, CAMPAIGN, {"design": {"later_rounds": {"posteriors": 0.8}}})
-    noise = campaign.noise.strain, campaign.noise.force_relative
-    first = records_of(campaign, simulated(cache, campaign, start, test=False))
-    ways: dict[str, dict[int, list[float]]] = {
-        way: {added: [] for added in ADDED}
-        for way in ("targeted", "Sobol", "random", "disagreement")
-    }
-    natural = Natural.of(campaign)
+    ways: dict[str, dict[int, list[float]]] = {way: {added: [] for added in ADDED} for way in WAYS}
+    setting: Setting | None = None
     for repeat in range(repeats):
-        drawn = draw(campaign, TRAIN, 500_000 + 1000 * repeat, sheets)
-        truths = solved(campaign, drawn.parameters, drawn.sheet)
-        most = max(ADDED) * sheets
-        sobol = records_of(campaign, _even(campaign, 100_000 + 5000 * repeat, most))
-        shaken = records_of(campaign, _random(campaign, repeat, most))
-        unsure = _disagreeing(campaign, first, noise, most, repeat)
-        for sheet in range(len(truths)):
-            strains = truths.strains[sheet].astype(np.float64)
-            forces = truths.forces[sheet]
-            u, spread = local_answer(first, noise, strains, forces)
-            cloud = cloud_at(campaign, natural, u, spread)
-            aimed = _of_cloud(campaign, cloud, max(ADDED), repeat)
-            exact, floor = _by_reference(campaign, records_of(campaign, truths.rows(
-                slice(sheet, sheet + 1))), noise, strains, forces, repeat)  # fmt: skip
-            for added in ADDED:
-                shares = {
-                    "targeted": aimed.rows(np.arange(min(added, len(aimed)))),
-                    "Sobol": sobol.rows(np.arange(added * sheets)),
-                    "random": shaken.rows(np.arange(added * sheets)),
-                    "disagreement": unsure.rows(np.arange(min(added * sheets, len(unsure)))),
-                }
-                for way, more in shares.items():
-                    got, _ = local_answer(join(first, more), noise, strains, forces)
-                    away = (got - exact)[~natural.nuisance]
-                    inside = np.ix_(~natural.nuisance, ~natural.nuisance)
-                    distance = away @ np.linalg.solve(floor[inside], away) / len(away)
-                    ways[way][added].append(1 + float(distance))
+        for sheet in range(sheets):
+
+            def measure(repeat: int = repeat, sheet: int = sheet) -> dict[str, list[float]]:
+                nonlocal setting
+                if setting is None:
+                    setting = _setting(campaign, start, sheets, cache, repeat)
+                return _at_sheet(setting, repeat, sheet, sheets)
+
+            found = kept.once(f"active {start} {sheets} {repeat} {sheet}", measure)
+            for way in WAYS:
+                for added, value in zip(ADDED, found[way], strict=True):
+                    ways[way][added].append(value)
+        setting = None
         _table(ways, repeat + 1)
     far = float(np.median(ways["Sobol"][200]))
     near = float(np.median(ways["targeted"][60]))
     say(f"active: 60 targeted a sheet, beside {far:.2f} of 200 Sobol", near, lambda x: x < far,
         f"< {far:.2f}", percent=False)  # fmt: skip
+
+
+def _setting(campaign: Campaign, start: int, sheets: int, cache: Path, repeat: int) -> Setting:
+    noise = campaign.noise.strain, campaign.noise.force_relative
+    first = records_of(campaign, simulated(cache, campaign, start, test=False))
+    most = max(ADDED) * sheets
+    even = {
+        "Sobol": records_of(campaign, _even(campaign, 100_000 + 5000 * repeat, most)),
+        "random": records_of(campaign, _random(campaign, repeat, most)),
+        "disagreement": _disagreeing(campaign, first, noise, most, repeat),
+    }
+    return Setting(campaign, Natural.of(campaign), noise, first, even)
+
+
+def _at_sheet(one: Setting, repeat: int, sheet: int, sheets: int) -> dict[str, list[float]]:
+    """Return by way the distances after ADDED records for each of so many sheets."""
+    drawn = draw(one.campaign, TRAIN, 500_000 + 1000 * repeat, sheets)
+    rows = slice(sheet, sheet + 1)
+    truth = records_of(
+        one.campaign, solved(one.campaign, drawn.parameters[rows], drawn.sheet[rows])
+    )
+    strains, forces = truth.strains[0].astype(np.float64), truth.forces[0]
+    u, spread = local_answer(one.first, one.noise, strains, forces)
+    aimed = _of_cloud(
+        one.campaign, cloud_at(one.campaign, one.natural, u, spread), max(ADDED), repeat
+    )
+    exact, floor = _by_reference(one.campaign, truth, one.noise, strains, forces, repeat)
+    wanted = ~one.natural.nuisance
+    found: dict[str, list[float]] = {}
+    for way in WAYS:
+        more = aimed if way == "targeted" else one.even[way]
+        found[way] = []
+        for added in ADDED:
+            count = min(added * (1 if way == "targeted" else sheets), len(more))
+            known = join(one.first, more.rows(np.arange(count)))
+            got, _ = local_answer(known, one.noise, strains, forces)
+            away = (got - exact)[wanted]
+            distance = away @ np.linalg.solve(floor[np.ix_(wanted, wanted)], away) / len(away)
+            found[way].append(1 + float(distance))
+    return found
 
 
 def _even(campaign: Campaign, start: int, count: int) -> Table:
@@ -347,15 +402,18 @@ def main() -> None:
     parser.add_argument("--start", type=int, default=1000, help="records that fill the box")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--sheets", type=int, default=SHEETS, help="of interest, in each repeat")
+    parser.add_argument("--json", type=Path, default=Path("build/benchmarks/loop.json"))
+    parser.add_argument("--minutes", type=float, help="begin no measurement after so many")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "yieldloop-loop")
     options = parser.parse_args()
     logging.disable(logging.INFO)
     if "gate" in options.parts:
-        gate(options.count)
+        gate(options.count, Kept(options.json, options.minutes))
     if "drift" in options.parts:
         drift(max(options.count // 5, 20))
     if "active" in options.parts:
-        active(options.start, options.repeats, options.sheets, options.cache)
+        kept = Kept(options.json, options.minutes)
+        active(options.start, options.repeats, options.sheets, options.cache, kept)
 
 
 if __name__ == "__main__":

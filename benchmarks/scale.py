@@ -1,6 +1,7 @@
 """What a record costs from 60,000 to 4,940,000 of them: packing, hashing, an epoch, evaluation.
 
     python -m benchmarks.scale [--full] [--records N ...] [--only PART ...] [--workspace FOLDER]
+                               [--minutes M] [--json FILE]
 
 Shards of made-up records of the production size (1,080 strains, 30 forces, 8 targets) are packed
 as a campaign packs them, hashed, read for an epoch by `stream`, and an untrained network is judged
@@ -13,11 +14,11 @@ on them as a trained one is; each step in a process of its own, on one thread. P
 - kills: packing killed at random moments and begun again, beside one that was left alone.
 
 Costs a record are processor seconds, which other work on the machine moves little; the parts with
-a time limit compare wall seconds. Prints goals met or not, writes JSON.
+a time limit compare wall seconds. Prints goals met or not. Each measurement is kept in the JSON
+file and not made again: with --minutes and a --workspace that stays, a long run goes in pieces.
 """
 
 import argparse
-import json
 import random
 import shutil
 import signal
@@ -26,9 +27,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.kept import Kept
+from benchmarks.packing import goals
 from benchmarks.packing.measured import Cost, forget, limited, step
 from benchmarks.packing.records import campaign_of, fill_round, freeze
 from hpc_jobs.contract.layout import RunFolder
@@ -39,10 +43,13 @@ SIZES, FULL = (60_000, 250_000, 1_000_000), 4_940_000
 LIMIT_RECORDS, LIMIT_BYTES = 1_000_000, 2 << 30
 ROUNDS, ROUND_RECORDS = 10, 20_000
 KILLS, KILLED_RECORDS, KILLED_MEMORY = 20, 30_000, 512
-STEPS = ("packing", "hashing", "epoch", "evaluation")
-GROWTH, MOVED = 1.2, 2.5
-SLOWER = {"packing": 1.3, "epoch": 1.1}
-TENTH = 1.3
+FREE = 20e9
+"""Bytes that stay free on the disk, else shards go once they are dealt."""
+AFTER = (("hashing", "verify"), ("epoch", "epoch"), ("evaluation", "evaluate"))
+
+
+Measure = Callable[..., Cost]
+"""A step's name and options to what it cost."""
 
 
 def made(folder: Path, records: int) -> RunFolder[Path]:
@@ -54,15 +61,20 @@ def made(folder: Path, records: int) -> RunFolder[Path]:
     return run
 
 
-def pack(run: RunFolder[Path], records: int, **where: Any) -> Cost:
-    """Pack as a campaign does: by arrays where they pay, here one element after the other."""
+def pack(run: RunFolder[Path], records: int, measure: Measure, *, spare: bool = False) -> Cost:
+    """Pack as a campaign does: by arrays where they pay, here one element after the other.
+
+    spare: remove the shards once they are dealt, for want of disk.
+    """
     elements = packing_elements(campaign_of(records), records)
-    costs = [
-        step(name, run.root, f"--element={k}", f"--elements={elements}", **where)
-        for name in ("deal", "pack")
-        for k in range(elements)
-    ]
-    total = step("publish", run.root, **where)
+    costs = []
+    for name in ("deal", "pack"):
+        for k in range(elements):
+            costs.append(measure(name, f"--element={k}", f"--elements={elements}"))
+        if spare and name == "deal":
+            for shard in run.shards(0).rglob("*.h5"):
+                shard.unlink()
+    total = measure("publish")
     for cost in costs:
         total = cost + total
     return total
@@ -73,28 +85,34 @@ def size_of(folder: Path) -> float:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
 
 
-def sizes(workspace: Path, counts: list[int]) -> dict[str, Any]:
+def sizes(workspace: Path, counts: list[int], kept: Kept) -> None:
     """Measure every step at every size."""
-    found: dict[str, Any] = {}
     for records in counts:
-        run = made(workspace / f"run-{records}", records)
-        shutil.rmtree(run.dataset, ignore_errors=True)
-        costs = {"packing": pack(run, records)}
-        for name, done in (("hashing", "verify"), ("epoch", "epoch"), ("evaluation", "evaluate")):
-            costs[name] = step(done, run.root)
-        dataset = size_of(run.dataset)
-        found[str(records)] = {
-            "dataset_mb": dataset,
-            "steps": {name: cost.told() for name, cost in costs.items()},
-            "us_a_record": {name: 1e6 * cost.cpu_s / records for name, cost in costs.items()},
-            "read_over_size": costs["packing"].read_mb / dataset,
-            "written_over_size": costs["packing"].written_mb / dataset,
-        }
-        sys.stdout.write(row(records, found[str(records)]) + "\n")
-        sys.stdout.flush()
-        if records != LIMIT_RECORDS:
-            shutil.rmtree(run.root)
-    return found
+        kept.once(f"sizes {records}", partial(_size, workspace, records, kept))
+
+
+def _size(workspace: Path, records: int, kept: Kept) -> dict[str, Any]:
+    run = RunFolder(workspace / f"run-{records}")
+
+    def measure(name: str, *options: str) -> Cost:
+        key = " ".join((str(records), name, *options[:1]))
+        return Cost(**kept.once(key, lambda: step(name, run.root, *options).told()))
+
+    made(run.root, records)
+    needed = 2e6 * size_of(run.shards(0))
+    spare = shutil.disk_usage(workspace).free < needed + FREE
+    costs = {"packing": pack(run, records, measure, spare=spare)}
+    costs |= {name: measure(done) for name, done in AFTER}
+    dataset = size_of(run.dataset)
+    if records != LIMIT_RECORDS:
+        shutil.rmtree(run.root)
+    return {
+        "dataset_mb": dataset,
+        "steps": {name: cost.told() for name, cost in costs.items()},
+        "us_a_record": {name: 1e6 * cost.cpu_s / records for name, cost in costs.items()},
+        "read_over_size": costs["packing"].read_mb / dataset,
+        "written_over_size": costs["packing"].written_mb / dataset,
+    }
 
 
 def row(records: int, one: dict[str, Any]) -> str:
@@ -102,35 +120,42 @@ def row(records: int, one: dict[str, Any]) -> str:
     parts = [
         f"{name} {one['us_a_record'][name]:6.1f} us {one['steps'][name]['wall_s']:6.1f} s "
         f"{one['steps'][name]['anonymous_mb']:5.0f} MB"
-        for name in STEPS
+        for name in goals.STEPS
     ]
     moved = f"read {one['read_over_size']:.2f}, written {one['written_over_size']:.2f} of the size"
     return f"{records:>9,}  " + " | ".join(parts) + f" | {moved}"
 
 
-def limit(workspace: Path, records: int) -> dict[str, Any]:
+def limit(workspace: Path, records: int, kept: Kept) -> None:
     """Pack and read with and without a limit, both from a cold page cache."""
-    run = made(workspace / f"run-{records}", records)
-    seconds: dict[str, dict[str, float]] = {}
-    try:
-        for name in ("free", "limited"):
-            shutil.rmtree(run.dataset, ignore_errors=True)
-            forget(run.root)
-            if name == "free":
-                costs = pack(run, records), _cold_epoch(run)
-            else:
-                with limited(LIMIT_BYTES) as group:
-                    costs = pack(run, records, group=group), _cold_epoch(run, group=group)
-            seconds[name] = {"packing": costs[0].wall_s, "epoch": costs[1].wall_s}
-    except OSError as error:
-        return {"error": f"no control group could be made: {error}"}
-    ratios = {name: seconds["limited"][name] / seconds["free"][name] for name in SLOWER}
-    return {"records": records, "seconds": seconds, "ratios": ratios}
+    run = RunFolder(workspace / f"run-{records}")
+    for name in ("free", "limited"):
+        kept.once(f"limit {records} {name}", partial(_within, run, records, name))
 
 
-def _cold_epoch(run: RunFolder[Path], **where: Any) -> Cost:
+def _within(run: RunFolder[Path], records: int, name: str) -> dict[str, float]:
+    made(run.root, records)
+    if name == "free":
+        return _cold(run, records, None)
+    with limited(LIMIT_BYTES) as group:
+        return _cold(run, records, group)
+
+
+def _cold(run: RunFolder[Path], records: int, group: Path | None) -> dict[str, float]:
+    def measure(name: str, *options: str) -> Cost:
+        return step(name, run.root, *options, group=group)
+
+    shutil.rmtree(run.dataset, ignore_errors=True)
+    forget(run.root)
+    packing = pack(run, records, measure)
     forget(run.dataset)
-    return step("epoch", run.root, **where)
+    epoch = measure("epoch")
+    return {
+        "packing": packing.wall_s,
+        "packing, CPU": packing.cpu_s,
+        "epoch": epoch.wall_s,
+        "epoch, CPU": epoch.cpu_s,
+    }
 
 
 def rounds(workspace: Path) -> dict[str, Any]:
@@ -179,82 +204,61 @@ def _hashes(run: RunFolder[Path]) -> dict[str, str]:
     return {path.name: sha256_of(path) for path in files}
 
 
-def verdicts(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """Compare with the goals."""
-    goals: list[tuple[str, float, float]] = []
-    if many := list(found.get("sizes", {}).values()):
-        for name in STEPS:
-            costs = [one["us_a_record"][name] for one in many]
-            goals.append(
-                (f"{name}: dearest record over that of the smallest", max(costs) / costs[0], GROWTH)
-            )
-        peaks = [max(one["steps"][name]["anonymous_mb"] for name in STEPS) for one in many]
-        goals.append(
-            ("peak anonymous memory over that of the smallest", max(peaks) / peaks[0], GROWTH)
-        )
-        for way in ("read", "written"):
-            worst = max(one[f"{way}_over_size"] for one in many)
-            goals.append((f"bytes {way} to pack over the dataset's size", worst, MOVED))
-    if ratios := found.get("limit", {}).get("ratios"):
-        for name, most in SLOWER.items():
-            goals.append((f"{name} in 2 GiB over without a limit", ratios[name], most))
-    if "rounds" in found:
-        costs = found["rounds"]["cpu_s"]
-        goals.append(("tenth round over second", costs[-1] / costs[1], TENTH))
-    judged = [
-        {"name": name, "value": value, "goal": most, "met": value <= most}
-        for name, value, most in goals
-    ]
-    if "kills" in found:
-        same, killed = found["kills"]["identical"], found["kills"]["killed"]
-        judged.append(
-            {
-                "name": f"killed {killed} times: byte-identical",
-                "value": float(same),
-                "goal": 1,
-                "met": same,
-            }
-        )
-    return judged
-
-
-def report(found: dict[str, Any], judged: list[dict[str, Any]]) -> str:
-    """Lay the figures out."""
-    lines = [row(int(records), one) for records, one in found.get("sizes", {}).items()]
-    if "limit" in found:
-        lines.append(f"limit: {json.dumps(found['limit'])}")
-    if "rounds" in found:
-        lines.append("rounds, CPU s: " + " ".join(f"{one:.1f}" for one in found["rounds"]["cpu_s"]))
-    for one in judged:
-        word = "met" if one["met"] else "NOT MET"
-        lines.append(f"{one['name']:54}{one['value']:8.2f}   goal {one['goal']:5.2f}   {word}")
-    return "\n".join(lines)
+def judged(kept: Kept) -> tuple[list[str], list[goals.Goal]]:
+    """Lay out what was measured so far, and compare it with the goals."""
+    found = kept.found
+    many = sorted(
+        (int(name.split()[1]), one) for name, one in found.items() if name.startswith("sizes ")
+    )
+    lines = [row(records, one) for records, one in many]
+    compared = goals.of_sizes([one for _, one in many]) if many else []
+    for name, without in found.items():
+        within = found.get(name.removesuffix("free") + "limited")
+        if name.startswith("limit ") and name.endswith(" free") and within:
+            lines.append(f"{name.split()[1]} records, seconds: {without}, in 2 GiB {within}")
+            compared += goals.of_limit({step: within[step] / without[step] for step in within})
+    if told := found.get("rounds"):
+        lines.append("rounds, CPU s: " + " ".join(f"{one:.1f}" for one in told["cpu_s"]))
+        compared += goals.of_rounds(told["cpu_s"])
+    if told := found.get("kills"):
+        compared += goals.of_kills(told["killed"], told["identical"])
+    return lines, compared
 
 
 def main() -> None:
     """Measure, print, write."""
+    told = arguments().parse_args()
+    counts = told.records or [*SIZES, *[FULL] * told.full]
+    kept = Kept(told.json, told.minutes)
+    with tempfile.TemporaryDirectory() as folder:
+        workspace = told.workspace or Path(folder)
+        workspace.mkdir(parents=True, exist_ok=True)
+        parts: dict[str, Callable[[], Any]] = {
+            "sizes": lambda: sizes(workspace, counts, kept),
+            "limit": lambda: limit(workspace, min(LIMIT_RECORDS, max(counts)), kept),
+            "rounds": lambda: kept.once("rounds", lambda: rounds(workspace)),
+            "kills": lambda: kept.once("kills", lambda: kills(workspace, told.seed)),
+        }
+        for name in told.only or parts:
+            parts[name]()
+    lines, compared = judged(kept)
+    sys.stdout.write("\n".join(lines) + "\n")
+    for one in compared:
+        word = "met" if one.met else "NOT MET"
+        sys.stdout.write(f"{one.name:54}{one.value:8.2f}   goal {one.most:5.2f}   {word}\n")
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Sizes, parts and places."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--full", action="store_true", help=f"up to {FULL:,} records")
     parser.add_argument("--records", type=int, nargs="+", help="sizes instead of the usual ones")
     parser.add_argument("--only", nargs="+", choices=("sizes", "limit", "rounds", "kills"))
     parser.add_argument("--workspace", type=Path, help="where shards are made; else temporary")
     parser.add_argument("--seed", type=int, default=16, help="of the moments of the kills")
+    parser.add_argument("--minutes", type=float, help="begin no measurement after so many")
     parser.add_argument("--json", type=Path, default=Path("build/benchmarks/scale.json"))
-    told = parser.parse_args()
-    counts = told.records or [*SIZES, *[FULL] * told.full]
-    with tempfile.TemporaryDirectory() as folder:
-        workspace = told.workspace or Path(folder)
-        parts: dict[str, Callable[[], Any]] = {
-            "sizes": lambda: sizes(workspace, counts),
-            "limit": lambda: limit(workspace, min(LIMIT_RECORDS, max(counts))),
-            "rounds": lambda: rounds(workspace),
-            "kills": lambda: kills(workspace, told.seed),
-        }
-        found = {name: part() for name, part in parts.items() if name in (told.only or parts)}
-    judged = verdicts(found)
-    sys.stdout.write(report(found, judged) + "\n")
-    told.json.parent.mkdir(parents=True, exist_ok=True)
-    told.json.write_text(json.dumps(found | {"goals": judged}, indent=1) + "\n")
+    return parser
 
 
 if __name__ == "__main__":

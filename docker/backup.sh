@@ -8,6 +8,7 @@ target=${1:?usage: docker/backup.sh FOLDER}
 cd "$(dirname "$0")"
 case $target in /*) ;; *) target=$OLDPWD/$target ;; esac
 [ ! -e "$target" ] || { echo "backup.sh: $target is there already; name a new folder" >&2; exit 2; }
+secrets=${SECRETS:-$(sed -n 's/^SECRETS=//p' .env | tail -n 1)}  # as compose finds it
 draft=$target.part
 rm -rf "$draft"; mkdir -p "$draft"
 for database in airflow mlflow mlflow_auth; do
@@ -16,6 +17,6 @@ for database in airflow mlflow mlflow_auth; do
 done
 # after the database: what it names is there, what came since is a harmless surplus
 docker compose exec --no-TTY mlflow tar -C /mlflow -cf - . > "$draft/artifacts.tar"
-cp -R secrets "$draft/secrets"
+cp -Rp "$secrets" "$draft/secrets"  # modes, too: a container's user must be able to read them
 mv "$draft" "$target"
 echo "backed up into $target"

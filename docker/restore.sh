@@ -7,11 +7,14 @@ case $source in /*) ;; *) source=$OLDPWD/$source ;; esac
 for file in airflow.dump mlflow.dump mlflow_auth.dump artifacts.tar secrets/fernet_key; do
     [ -r "$source/$file" ] || { echo "restore.sh: $source/$file is missing; was it made by backup.sh?" >&2; exit 2; }
 done
-if [ -d secrets ] && ! diff -r secrets "$source/secrets" >/dev/null; then
-    echo "restore.sh: docker/secrets holds other secrets than the backup; move it away first" >&2
+# as compose finds it; a machine that starts anew has no .env yet
+secrets=${SECRETS:-$(sed -n 's/^SECRETS=//p' .env 2>/dev/null | tail -n 1)}
+secrets=${secrets:-secrets}
+if [ -d "$secrets" ] && ! diff -r "$secrets" "$source/secrets" >/dev/null; then
+    echo "restore.sh: $secrets in docker/ holds other secrets than the backup; move it away first" >&2
     exit 2
 fi
-[ -d secrets ] || cp -R "$source/secrets" secrets
+[ -d "$secrets" ] || cp -Rp "$source/secrets" "$secrets"
 python3 secrets.py
 docker compose up --detach --wait postgres
 tables=$(docker compose exec --no-TTY postgres psql --username=postgres --tuples-only --no-align \

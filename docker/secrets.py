@@ -3,6 +3,9 @@
 
 Standard library alone. What is there already stays: without the Fernet key the Connections in
 Airflow's database are lost, so keep the folder with your backups (`make docker-backup` does).
+
+The folder is SECRETS, as compose reads it: from the environment, or else from docker/.env, where
+this writes the default, docker/secrets. A relative one lies below docker/.
 """
 
 import base64
@@ -11,22 +14,35 @@ import os
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-FOLDER = HERE / "secrets"
 SETTINGS = HERE / ".env"
+DEFAULT = "secrets"
 
 
 def main() -> None:
     """Make what is missing, and tell compose where it lies."""
-    FOLDER.mkdir(mode=0o700, exist_ok=True)
-    FOLDER.chmod(0o700)
+    folder = chosen() or HERE / DEFAULT
+    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.chmod(0o700)
     for name, make in MAKERS.items():
-        path = FOLDER / name
+        path = folder / name
         if not path.exists():
             publish(path, make())
-            print(f"made {path.relative_to(HERE.parent)}")
-    known = SETTINGS.read_text() if SETTINGS.exists() else ""
-    if "SECRETS=" not in known:
-        SETTINGS.write_text(known + "SECRETS=secrets\n")
+            print(f"made {path}")
+    if chosen() is None:
+        lines = [*settings(), f"SECRETS={DEFAULT}"]
+        SETTINGS.write_text("\n".join(lines) + "\n")
+
+
+def chosen() -> Path | None:
+    """Return the folder that the environment names, or else docker/.env; None if neither does."""
+    said = [line.partition("=")[2].strip() for line in settings() if line.startswith("SECRETS=")]
+    name = os.environ.get("SECRETS") or "".join(said[-1:])
+    return HERE / name if name else None
+
+
+def settings() -> list[str]:
+    """Return the lines of docker/.env."""
+    return SETTINGS.read_text().splitlines() if SETTINGS.exists() else []
 
 
 def publish(path: Path, text: str) -> None:
@@ -46,7 +62,7 @@ def password() -> str:
 
 def read(name: str) -> str:
     """Return a secret that was made before."""
-    return (FOLDER / name).read_text()
+    return ((chosen() or HERE / DEFAULT) / name).read_text()
 
 
 def pgpass(role: str) -> str:
@@ -62,6 +78,8 @@ def mlflow_auth() -> str:
         "database_uri = postgresql+psycopg2://mlflow@postgres/mlflow_auth\n"
         "admin_username = admin\n"
         f"admin_password = {password()}\n"
+        # the same password is compared with its slow hash once a minute, not at every request
+        "auth_cache_ttl_seconds = 60\n"
     )
 
 

@@ -1,6 +1,6 @@
-"""Coils that are known, measured with noise, and what the family's network says of them."""
+"""Coils that are known, measured with noise, and what network and engine say of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,21 +8,34 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.material import Material
-from hpc_jobs.contract.measurement import Known
+from hpc_jobs.contract.measurement import Known, MeasurementHeader
 from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.contract.validation import Found
 from hpc_jobs.dataset.pack import given_values
 from hpc_jobs.design.mechanical import draw
 from hpc_jobs.design.sobol import TEST
 from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.fem.scout import with_output_times
 from hpc_jobs.forward.natural import QUANTITIES
+from hpc_jobs.identification.by_family import FamilyIdentifier
+from hpc_jobs.identification.by_fem import answer_by_fem
+from hpc_jobs.identification.family_answer import (
+    found_quantities,
+    network_knowledge,
+    strain_reached,
+)
+from hpc_jobs.identification.mesh_bias import mesh_bias_of
 from hpc_jobs.identification.quantities import quantities_of
 from hpc_jobs.learning.models.trained_model import TrainedModel
+from hpc_jobs.measurement.file import Measurement
+from hpc_jobs.measurement.virtual_experiment import as_told
 
 STRESSES, R_VALUES = QUANTITIES[:2], QUANTITIES[3:6]
 """Of the angles; the biaxial ones are hardly seen."""
 
 FloatArray = NDArray[np.float64]
+Answerer = Callable[[Measurement], dict[str, Found]]
+"""Quantities by name, stresses in MPa, each with its interval; empty: no answer."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,20 +84,55 @@ def drawn(campaign: Campaign, count: int, start: int) -> list[tuple[FloatArray, 
     return list(zip(found.parameters[:, list(campaign.columns)], sheets, strict=True))
 
 
-def asked(
-    model: TrainedModel, campaign: Campaign, coil: Coil, known: Mapping[str, Known]
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Mechanical values (7,) that the network answers, and the ends of their intervals."""
-    given = given_values(campaign)
-    values, deviations = list(given.centre), [np.inf] * len(given.names)
-    for place, name in enumerate(given.names):
-        if name in known:
-            values[place], deviations[place] = known[name]
-    told = np.array([[*values, *deviations]]) if given.names else None
-    inputs = (coil.strains[None], coil.forces[None], told)
-    [answer], (low, high) = model.predict(*inputs), model.intervals(*inputs)
-    columns = [model.targets.index(name) for name in QUANTITIES]
-    return answer[columns], low[0][columns], high[0][columns]
+def measured(campaign: Campaign, coil: Coil, known: Mapping[str, Known]) -> Measurement:
+    """Return what a test house would hand over: specimens as drawn, nothing of the truth."""
+    header = MeasurementHeader(
+        name="coil",
+        source="simulated",
+        knowledge=dict(known),
+        specimens=as_told(coil.specimens),
+        noise=campaign.noise,
+    )
+    return Measurement(header=header, strains=coil.strains, forces=coil.forces)
+
+
+def by_network(model: TrainedModel, campaign: Campaign) -> Answerer:
+    """Ask the network alone: one lookup."""
+
+    def ask(measurement: Measurement) -> dict[str, Found]:
+        header, forces = measurement.header, measurement.forces
+        assert forces is not None
+        told = network_knowledge(given_values(campaign), header)
+        inputs = (measurement.strains[None], forces[None], told if told.size else None)
+        [answer], (low, high) = model.predict(*inputs), model.intervals(*inputs)
+        own = len(campaign.targets)
+        reached = strain_reached(measurement.strains, header.specimens, header.noise.strain)
+        return found_quantities(
+            model.targets[own:], answer[own:], low[0][own:], high[0][own:], reached
+        )
+
+    return ask
+
+
+def by_engine(identifier: FamilyIdentifier) -> Answerer:
+    """Ask the engine, from the surrogate's nearest sheet on: what a campaign's refinement does."""
+    campaign = identifier.campaign
+
+    def ask(measurement: Measurement) -> dict[str, Found]:
+        start = identifier.start(measurement)
+        begin = None if start is None else (start[0], None)
+        estimate = answer_by_fem(campaign, measurement, mesh_bias_of(campaign), begin).estimate
+        return dict(estimate.found)
+
+    return ask
+
+
+def mechanical(found: Mapping[str, Found]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Mechanical values (7,), and the ends of their intervals."""
+    seven = [found[name] for name in QUANTITIES]
+    rows = [[one.value, one.low, one.high] for one in seven]
+    value, low, high = np.array(rows).T
+    return value, low, high
 
 
 def exactly(material: Material) -> dict[str, Known]:
@@ -97,4 +145,4 @@ def exactly(material: Material) -> dict[str, Known]:
 
 def columns_of(names: tuple[str, ...]) -> list[int]:
     """Where quantities stand among QUANTITIES."""
-    return [QUANTITIES.index(name) for name in names]  # type: ignore[arg-type]
+    return [QUANTITIES.index(name) for name in names]

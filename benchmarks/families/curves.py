@@ -1,4 +1,4 @@
-"""Curves that no node of the family can follow: what they move the network's r-values by.
+"""Curves that no node of the family can follow: what they move the answer's r-values by.
 
 Each sheet of the box is simulated with a curve of another form through its k(0) and k(.05), and
 with the family's own curve through the same nodes; the difference between the two errors, without
@@ -10,14 +10,22 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.families.coils import R_VALUES, asked, columns_of, drawn, exactly, tested
+from benchmarks.families.coils import (
+    R_VALUES,
+    Answerer,
+    columns_of,
+    drawn,
+    exactly,
+    measured,
+    mechanical,
+    tested,
+)
 from benchmarks.families.goals import judged
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.material import Hardening, Material, Nodes, Swift, Voce
 from hpc_jobs.design.family import coordinates_of
 from hpc_jobs.fem.materials.flow_stress import flow_stress
 from hpc_jobs.fem.materials.hardening import hardening_array
-from hpc_jobs.learning.models.trained_model import TrainedModel
 
 GOAL = 0.01
 START = 6000  # of the test stream
@@ -72,7 +80,7 @@ FORMS: dict[str, Callable[[float, float], Hardening]] = {
 }  # fmt: skip
 
 
-def compare(model: TrainedModel, campaign: Campaign, sheets: int) -> None:
+def compare(who: str, ask: Answerer, campaign: Campaign, sheets: int) -> None:
     """Print the largest median move of an r-value by each form."""
     moves: dict[str, list[float]] = {form: [] for form in FORMS}
     for parameters, sheet in drawn(campaign, sheets, START):
@@ -80,17 +88,17 @@ def compare(model: TrainedModel, campaign: Campaign, sheets: int) -> None:
         array = hardening_array(material.hardening)
         first, level = (flow_stress(array, strain)[0] for strain in (0.0, 0.05))
         for form, made in FORMS.items():
-            move = _moved(model, campaign, parameters, material, made(first, level))
+            move = _moved(ask, campaign, parameters, material, made(first, level))
             if move is not None:
                 moves[form].append(move)
     for form, found in moves.items():
         if found:
-            judged(f"curve outside the law, {form}: r moved by (median of {len(found)})",
+            judged(f"{who}: curve outside the law, {form}: r moved by (median of {len(found)})",
                    float(np.median(found)), GOAL)  # fmt: skip
 
 
 def _moved(
-    model: TrainedModel,
+    ask: Answerer,
     campaign: Campaign,
     parameters: FloatArray,
     material: Material,
@@ -107,6 +115,8 @@ def _moved(
         coil = tested(campaign, parameters, one, campaign.specimens)
         if coil is None:
             return None
-        answer, _, _ = asked(model, campaign, coil, exactly(one))
-        errors.append((answer - coil.truth)[columns_of(R_VALUES)])
+        found = ask(measured(campaign, coil, exactly(one)))
+        if not found:
+            return None
+        errors.append((mechanical(found)[0] - coil.truth)[columns_of(R_VALUES)])
     return float(np.abs(errors[0] - errors[1]).max())

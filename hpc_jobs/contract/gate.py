@@ -14,7 +14,10 @@ from hpc_jobs.contract.solver import Provenance
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 Losses = Annotated[
     tuple[FiniteFloat, ...],
-    Field(description="one a record: sum over the targets of squared errors, in target ranges"),
+    Field(
+        description="one a record: sum over the targets of squared errors, in target ranges, mean "
+        "over the draws of noise"
+    ),
 ]
 
 
@@ -65,6 +68,7 @@ class SealedSet(Frozen):
     version: Annotated[int, Field(ge=1)]
     sha256: Annotated[Sha256, Field(description="of its file")]
     records: Annotated[int, Field(ge=1)]
+    draws: Annotated[int, Field(ge=1, description="of noise on each record")] = 1
     source: Annotated[str, Field(description="run whose test records were sealed")]
     targets: tuple[str, ...]
     mean_loss: Annotated[FiniteFloat, Field(description="of always answering the set's own mean")]
@@ -87,7 +91,7 @@ class Contestant(Frozen):
     sha256: Annotated[Sha256, Field(description="of its manifest")]
     losses: Losses
     covered: Annotated[
-        dict[str, int], Field(description="target -> sealed records inside its interval")
+        dict[str, int], Field(description="target -> sealed records inside its interval, by draw")
     ]
     level: Annotated[Fraction, Field(description="share that the intervals promise to hold")]
     asked_admissible: Annotated[int, Field(ge=1, description="answers that were examined")]

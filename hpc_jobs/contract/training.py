@@ -143,6 +143,13 @@ class Training(Frozen):
         Precision, Field(description="of matrix products: tf32 on a GPU only, bf16 anywhere")
     ] = "float32"
     compile: Annotated[bool, Field(description="torch.compile the network")] = False
+    importance_weights: Annotated[
+        bool,
+        Field(
+            description="weight records of targeted rounds in the loss as if they had been drawn "
+            "evenly; without, more records somewhere mean fewer errors there"
+        ),
+    ] = False
 
     @property
     def trainings(self) -> tuple[Network, ...]:

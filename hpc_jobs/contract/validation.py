@@ -140,7 +140,7 @@ class Estimate(Frozen):
     ] = {}
     method: Annotated[
         Literal["network", "surrogate", "fem"],
-        Field(description="fem: outside the box, by the engine itself"),
+        Field(description="fem: by the engine itself"),
     ] = "network"
     simulations: Annotated[int, Field(ge=0, description="that this answer cost")] = 0
     imputed: Annotated[

@@ -144,7 +144,7 @@ def _draws(
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Noisy records that stay the same from epoch to epoch and from network to network.
+    """Records that stay the same from epoch to epoch and from network to network; noisy mostly.
 
     Given values are known exactly, as from tests of their own; see `with_nothing_known`.
     """
@@ -164,6 +164,7 @@ TEST_EXAMPLES = 50_000
 """Test records that judge, at most: the first ones of a permuted test set."""
 _VALIDATION, _TEST, _CALIBRATION = 1, 2, 6  # tags that keep their noise apart
 _FORCES = 5  # follows them, for the noise on the forces
+_DRAW = 7  # follows them, and then the number of a further draw
 
 
 def validation_examples(dataset: Dataset) -> Examples:
@@ -186,22 +187,47 @@ def calibration_examples(dataset: Dataset) -> Examples:
 
 def test_examples(dataset: Dataset) -> Examples:
     """The off-grid test set with its frozen noise; never tuned on."""
+    facts = dataset.facts
+    noise = facts.noise_strain, facts.noise_force_relative
+    return with_test_noise(clean_test_examples(dataset), noise, facts.noise_seed, 0)
+
+
+def clean_test_examples(dataset: Dataset) -> Examples:
+    """Return the off-grid test set as it was simulated."""
     rows = np.arange(min(len(dataset.test), TEST_EXAMPLES))
-    return _examples(dataset, dataset.test, rows, _TEST)
+    return _clean(dataset, dataset.test, rows)
+
+
+def with_test_noise(clean: Examples, noise: tuple[float, float], seed: int, draw: int) -> Examples:
+    """Add a draw of noise, of strains and relative of forces; draw 0 is the test set's own."""
+    return _with_noise(clean, noise, [seed, _TEST, *([_DRAW, draw] if draw else [])])
 
 
 def _examples(dataset: Dataset, split: Split, rows: NDArray[np.int64], tag: int) -> Examples:
+    facts = dataset.facts
+    noise = facts.noise_strain, facts.noise_force_relative
+    return _with_noise(_clean(dataset, split, rows), noise, [facts.noise_seed, tag])
+
+
+def _with_noise(clean: Examples, noise: tuple[float, float], seeds: list[int]) -> Examples:
+    return replace(
+        clean,
+        strains=with_noise(clean.strains, noise[0], seeds),
+        forces=with_relative_noise(clean.forces, noise[1], [*seeds, _FORCES]),
+    )
+
+
+def _clean(dataset: Dataset, split: Split, rows: NDArray[np.int64]) -> Examples:
     names = (PackedFields.STRAINS, PackedFields.FORCES, PackedFields.PARAMETERS)
     strains, forces, parameters = split.gather(names, rows)
-    facts, seeds = dataset.facts, [dataset.facts.noise_seed, tag]
     known = None
-    if columns := list(facts.given.columns):
+    if columns := list(dataset.facts.given.columns):
         [sheet] = split.gather((PackedFields.SHEET,), rows)
         known = np.hstack([sheet[:, columns], np.zeros((len(rows), len(columns)), np.float32)])
     return Examples(
-        strains=with_noise(strains, facts.noise_strain, seeds),
-        forces=with_relative_noise(forces, facts.noise_force_relative, [*seeds, _FORCES]),
-        scaled=scale(parameters, facts.scaler),
+        strains=strains,
+        forces=forces,
+        scaled=scale(parameters, dataset.facts.scaler),
         physical=parameters.astype(np.float64),
         known=known,
     )

@@ -1,9 +1,10 @@
 """Sealed test sets: the same records for every network that asks to be champion.
 
-A set holds the noisy test records of one run, its targets' ranges included. It belongs to all
-campaigns that ask the same question, lies outside the runs, and is known by its content. A run
-whose own test records are more than the sealed ones seals the next version; nothing is ever
-rewritten, and nobody trains on it: `require_unseen` looks.
+A set holds the test records of one run, its targets' ranges included, and is asked with several
+draws of noise on each: what two networks make of one draw says little of which is better. It
+belongs to all campaigns that ask the same question, lies outside the runs, and is known by its
+content. A run whose own test records are more than the sealed ones seals the next version; nothing
+is ever rewritten, and nobody trains on it: `require_unseen` looks.
 """
 
 import os
@@ -24,11 +25,20 @@ from hpc_jobs.contract.records import (
     read_manifest,
     sha256_of,
 )
-from hpc_jobs.dataset.dataset import TEST_EXAMPLES, Dataset, Examples, test_examples
+from hpc_jobs.dataset.dataset import (
+    TEST_EXAMPLES,
+    Dataset,
+    Examples,
+    clean_test_examples,
+    with_test_noise,
+)
 from hpc_jobs.dataset.facts import PackedFields, dataset_facts
 from hpc_jobs.dataset.split import Split
 
 KIND = "sealed"
+DRAWS, ASKED = 64, 20_000
+"""Draws of noise on a record, and noisy records, at most."""
+NO_NOISE = np.zeros(2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,10 +46,16 @@ class Sealed:
     """A sealed test set, read."""
 
     facts: SealedSet
-    examples: Examples
+    examples: Examples  # as they were simulated
+    noise: tuple[float, float]  # of strains, and relative of forces
+    noise_seed: int
     sheet: NDArray[np.float64]  # (n, coordinates) of the family
     low: NDArray[np.float64]  # (targets,) of the target ranges
     span: NDArray[np.float64]  # (targets,)
+
+    def noisy(self, draw: int) -> Examples:
+        """Return the records with one of `facts.draws` draws of noise, the same for everybody."""
+        return with_test_noise(self.examples, self.noise, self.noise_seed, draw)
 
     def losses(self, answers: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sum over the targets of squared errors (n,) of physical answers (n, targets)."""
@@ -51,6 +67,11 @@ def loss_of(
 ) -> NDArray[np.float64]:
     """Sum over the targets of squared errors (n,), in target ranges span (targets,)."""
     return np.asarray((((answers - truth) / span) ** 2).sum(-1))
+
+
+def draws_of(records: int) -> int:
+    """Draws of noise with which a set of so many records is asked: the fewer records, the more."""
+    return min(DRAWS, max(1, ASKED // records))
 
 
 class Seen(ContractError):
@@ -91,7 +112,9 @@ def read_seal(folder: Path, version: int) -> Sealed:
             physical=physical,
             known=known,
         )
-        return Sealed(facts, examples, values["sheet"], values["low"], span)
+        strain, force = values.get("noise", NO_NOISE).tolist()  # without: it is on them already
+        seed = int(values.get("noise_seed", 0))
+        return Sealed(facts, examples, (strain, force), seed, values["sheet"], values["low"], span)
     except UNREADABLE_ARRAYS as error:
         raise CorruptFile(f"{data}: not a sealed test set ({error})") from None
 
@@ -116,11 +139,11 @@ def _newest(folder: Path) -> int:
 
 def _seal(folder: Path, version: int, campaign: Campaign, run: str, own: Dataset) -> None:
     """Publish one version, unless another run was faster: a hard link never replaces anything."""
-    test = test_examples(own)
-    scaler = own.facts.scaler
+    test, told = clean_test_examples(own), own.facts
+    scaler = told.scaler
     low, high = np.array(scaler.low), np.array(scaler.high)
     sheet = np.empty((len(test.physical), 0), np.float32)
-    if own.facts.coordinates:
+    if told.coordinates:
         [sheet] = own.test.gather((PackedFields.SHEET,), np.arange(len(test.physical)))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"v{version:04d}-{run}.npz"
@@ -134,6 +157,8 @@ def _seal(folder: Path, version: int, campaign: Campaign, run: str, own: Dataset
             sheet=np.asarray(sheet, dtype=np.float64),
             low=low,
             high=high,
+            noise=np.array([told.noise_strain, told.noise_force_relative]),
+            noise_seed=told.noise_seed,
         )
     mean = np.broadcast_to(test.physical.mean(0), test.physical.shape)
     facts = SealedSet(
@@ -141,6 +166,7 @@ def _seal(folder: Path, version: int, campaign: Campaign, run: str, own: Dataset
         version=version,
         sha256=sha256_of(path),
         records=len(test.physical),
+        draws=draws_of(len(test.physical)),
         source=run,
         targets=scaler.targets,
         mean_loss=float(loss_of(mean, test.physical, high - low).mean()),

@@ -132,18 +132,26 @@ def ask(
     answers_per_s: float,
 ) -> Contestant:
     """Ask a network everything; answers_per_s as `speeds` measures it."""
-    test = sealed.examples
-    asked = test.strains, test.forces, test.known
-    answers, (low, high) = network.predict(*asked), network.intervals(*asked)
-    inside = ((low <= test.physical) & (test.physical <= high)).sum(0)
+    test, draws = sealed.examples, sealed.facts.draws
     calibration = network.calibration(test.known)
-    examined = list(zip(answers[:EXAMINED], sealed.sheet[:EXAMINED], strict=True))
+    losses, inside = np.zeros(len(test.physical)), np.zeros(test.physical.shape[1])
+    first = None
+    for draw in range(draws):
+        noisy = sealed.noisy(draw)
+        asked = noisy.strains, noisy.forces, noisy.known
+        answers = network.predict(*asked)
+        low, high = calibration.intervals(answers, network.deviations(*asked))
+        losses += sealed.losses(answers) / draws
+        inside += ((low <= test.physical) & (test.physical <= high)).sum(0) / draws
+        first = answers if first is None else first
+    assert first is not None
+    examined = list(zip(first[:EXAMINED], sealed.sheet[:EXAMINED], strict=True))
     return Contestant(
         run_id=run_id,
         model=network.name,
         sha256=network.sha256,
-        losses=tuple(sealed.losses(answers).tolist()),
-        covered=dict(zip(network.targets, inside.tolist(), strict=True)),
+        losses=tuple(losses.tolist()),
+        covered=dict(zip(network.targets, np.rint(inside).astype(int).tolist(), strict=True)),
         level=calibration.level,
         asked_admissible=len(examined),
         admissible=sum(_is_material(campaign, *one) for one in examined),
@@ -154,7 +162,7 @@ def ask(
 
 def speeds(networks: Sequence[TrainedModel], sealed: Sealed) -> list[float]:
     """Answers per second of each network in large batches, measured in turn: the machine is one."""
-    test = sealed.examples
+    test = sealed.noisy(0)
     rows = np.resize(np.arange(len(test.strains)), BATCH)
     known = None if test.known is None else test.known[rows]
     seconds: list[list[float]] = [[] for _ in networks]

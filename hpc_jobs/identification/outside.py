@@ -18,6 +18,7 @@ MOST_SIMULATIONS = 60
 CLOSE = 0.05  # of a posterior standard deviation: another step is not worth a simulation
 SETTLED = 0.3  # of a posterior standard deviation: what the next step would still move
 LONGEST_STEP = 1.0  # of u
+WORTH = 0.7  # of what slopes promise: two steps that gain less, and they are worked out anew
 FIRST_DAMPING, SMALL_DAMPING, MOST_DAMPING = 1e-2, 1e-3, 1e6
 
 FloatArray = NDArray[np.float64]
@@ -65,12 +66,13 @@ class Descent:
         slopes (values, coordinates): a surrogate's there, for a start that costs nothing.
         """
         u, seen = self._admissible(start)
-        fresh, damping, failed = slopes is None, FIRST_DAMPING, 0
+        fresh, damping, failed, slow = slopes is None, FIRST_DAMPING, 0, 0
         if slopes is None:
             slopes = self.engine.slopes(u, seen)
         while self.left > 0 and damping < MOST_DAMPING:
-            if failed > 1 and not fresh and self.left > len(self.engine.free) + 2:
+            if max(failed, slow) > 1 and not fresh and self.left > len(self.engine.free) + 2:
                 slopes, fresh, damping = self.engine.slopes(u, seen), True, FIRST_DAMPING
+                failed, slow = 0, 0
             step = self._step(u, seen, slopes, damping)
             if self._length(step, slopes) < CLOSE and damping <= SMALL_DAMPING:
                 if fresh or self.left <= len(self.engine.free):
@@ -82,10 +84,13 @@ class Descent:
             except NoSheet:
                 damping, failed = max(10 * damping, SMALL_DAMPING), failed + 1
                 continue
+            promised = self._cost(u, seen) - self._promise(u, seen, slopes)
             # What was seen there tells of the slopes even where it is no better
             predicted = slopes @ step
             slopes = slopes + np.outer(there - seen - predicted, step) / (step @ step)
-            if self._cost(u + step, there) < self._cost(u, seen):
+            gained = self._cost(u, seen) - self._cost(u + step, there)
+            slow = slow + 1 if gained < WORTH * promised else 0
+            if gained > 0:
                 u, seen, fresh, damping, failed = u + step, there, False, damping / 8, 0
             else:
                 damping, fresh, failed = max(6 * damping, SMALL_DAMPING), False, failed + 1
@@ -122,6 +127,11 @@ class Descent:
         damped = curvature + damping * np.diag(np.diag(curvature))
         step = np.linalg.solve(damped, pull)
         return np.asarray(step * min(1.0, LONGEST_STEP / np.abs(step).max()))
+
+    def _promise(self, u: FloatArray, seen: FloatArray, slopes: FloatArray) -> float:
+        """Return the cost that slopes promise at the end of an undamped step."""
+        step = self._step(u, seen, slopes, 0.0)
+        return self._cost(u + step, seen + slopes @ step)
 
     def _length(self, step: FloatArray, slopes: FloatArray) -> float:
         """Length of a step in posterior standard deviations."""

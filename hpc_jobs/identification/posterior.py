@@ -229,7 +229,7 @@ def _covariance(view: View, u: FloatArray, jacobian: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Proposals:
+class Proposals:
     """Draws of Student's law about the origin, the same for every measurement.
 
     They are a scrambled Sobol sequence and its mirror image: since all measurements share them,
@@ -240,7 +240,8 @@ class _Proposals:
     log_density: FloatArray  # (samples,) but for a constant
 
     @classmethod
-    def of(cls, samples: int, coordinates: int) -> "_Proposals":
+    def of(cls, samples: int, coordinates: int) -> "Proposals":
+        """Draw so many, of so many coordinates; the same whenever it is asked."""
         from scipy.stats.qmc import Sobol  # a second of importing, for few
 
         unit = Sobol(coordinates + 1, rng=SEED).random(samples // 2)
@@ -271,7 +272,7 @@ def posterior_mean(
     measured = surrogate.observables.of(strains, forces)
     view = View.of(surrogate, measured.shape[1], kept, prior)
     goal = view.goal(view.deviation(measured))
-    proposals = _Proposals.of(samples, found.u.shape[1])
+    proposals = Proposals.of(samples, found.u.shape[1])
     parameters, covariance = found.parameters.copy(), found.covariance.copy()
     for record, factor in enumerate(_factors(view, found.u)):
         u = found.u[record] + proposals.offsets @ factor.T
@@ -338,7 +339,7 @@ def posterior_draws(
     view = View.of(surrogate, measured.shape[1], kept, prior)
     goal = view.goal(view.deviation(measured))[0]
     factor = _factors(view, found.u)[0]
-    proposals = _Proposals.of(samples, found.u.shape[1])
+    proposals = Proposals.of(samples, found.u.shape[1])
     u = found.u[0] + proposals.offsets @ factor.T
     weights, inside = _weights(view, log_prior, goal, u, proposals.log_density)
     misfit = goal - view.fitted(found.u)[0]

@@ -14,6 +14,7 @@ from hpc_jobs.contract.records import publish_model
 from hpc_jobs.contract.validation import Estimate, Estimates
 from hpc_jobs.forward.records import training_records
 from hpc_jobs.identification.by_family import FamilyIdentifier
+from hpc_jobs.identification.by_fem import sharpened
 from hpc_jobs.identification.by_network import identify
 from hpc_jobs.identification.by_surrogate import Identifier
 from hpc_jobs.identification.imputation import RecordsLaw
@@ -54,6 +55,9 @@ def work(job: element.Element) -> IdentifiedFacts:
         refined = tuple(_refined(identifier, measured, answer) for measured, answer in pairs)
         sound = [pair for pair, one in zip(pairs, refined, strict=True) if one.parameters]
         lookups = time_refinement(lookups, identifier, *sound[0]) if sound else lookups
+        if not campaign.family.is_single_sheet:
+            both = zip(measurements, refined, strict=True)
+            refined = tuple(sharpened(campaign, measured, one, bias) for measured, one in both)
         if campaign.validation.examine:
             both = zip(measurements, refined, strict=True)
             refined = tuple(with_examination(campaign, one, answer, bias) for one, answer in both)

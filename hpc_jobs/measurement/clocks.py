@@ -29,6 +29,7 @@ SHARE_INSIDE = 0.8  # of the loaded frames must lie within the machine's record
 DRIFT_SD = 1e-4  # of two quartz clocks
 LARGEST_DRIFT = 4 * DRIFT_SD
 MOMENT_S = 0.05  # by which the shift may move when a drift stands beside it
+PAUSE = 20  # usual steps of a record; over a longer one nothing is interpolated
 TINY_N = 1e-3
 DOUBT = 0.05  # of the largest force; curves that fit worse are not of the same test
 
@@ -122,6 +123,7 @@ def _found(
     costs = [_misfit(s, camera_s, like, machine_s, force, use)[0] for s in shifts]
     best = int(np.argmin(costs))
     if not np.isfinite(costs[best]):
+        _check_size(force, curve)
         raise BadInput(
             "no shift of up to "
             f"{how.largest_shift_s:g} s brings frames and the machine's record together; give "
@@ -151,6 +153,18 @@ def _found(
     rate += _misfit(shift - step, camera_s, like, machine_s, force, use)[0] - 2 * cost
     curvature = max(rate / step**2, 1e-30)  # of the mean square
     return shift, float(np.sqrt(2 * cost / (curvature * max(count - 3, 1))))
+
+
+def _check_size(force: Values, curve: Curve) -> None:
+    """Refuse forces that no sheet like the campaign's has."""
+    measured, like = float(np.ptp(force)), float(curve.forces.max())
+    if not GAINS[0] <= measured / like <= GAINS[1]:
+        raise BadInput(
+            f"the forces span {measured:.4g} N, and an isotropic sheet of this campaign bears "
+            f"{like:.4g} N: is the force in another unit than N, or the specimen of another "
+            "thickness, or of another sheet? Write the unit into the column's head, or name the "
+            "columns by hand (machine.columns.force_unit)"
+        )
 
 
 def _steadied(camera_s: Values, machine_s: Values, force: Values) -> tuple[Values, Values]:
@@ -260,7 +274,18 @@ def _at(moments: Values, times: Values, values: Values) -> Values:
     inside = np.interp(moments, times, values)
     slack = 2 * float(np.median(np.diff(times))) if len(times) > 1 else 0.0
     outside = (moments < times[0] - slack) | (moments > times[-1] + slack)
-    return np.where(outside, np.nan, inside)
+    return np.where(outside | in_gap(moments, times), np.nan, inside)
+
+
+def in_gap(moments: Values, times: Values) -> NDArray[np.bool_]:
+    """Whether moments (n,) lie where a record (rows,) s pauses far longer than it usually does."""
+    if len(times) < FEWEST:
+        return np.zeros(np.shape(moments), dtype=np.bool_)
+    steps = np.diff(times)
+    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    at = np.clip(np.searchsorted(times, moments) - 1, 0, len(steps) - 1)
+    within = (moments > times[at] + usual) & (moments < times[at + 1] - usual)
+    return np.asarray(within & (steps[at] > PAUSE * usual))
 
 
 def _scatter(times: Values, force: Values) -> float:

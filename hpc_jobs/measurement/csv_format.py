@@ -8,7 +8,6 @@ a patch that was lost.
 
 import csv
 import math
-import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,8 @@ from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.measurement import MeasurementHeader
 from hpc_jobs.contract.specimen import Piece, Specimens
 from hpc_jobs.measurement.csv_checks import Row, check_displacements, disagreements, grid_mistakes
-from hpc_jobs.measurement.formats.text import number, read_head, split
+from hpc_jobs.measurement.csv_lines import Lines, table_of
+from hpc_jobs.measurement.formats.text import MISSING, grouped, number, read_head
 from hpc_jobs.measurement.measured import Measurement, UnusableMeasurement
 from hpc_jobs.measurement.plausible import physical_mistakes
 
@@ -28,7 +28,8 @@ COLUMNS = ("specimen", "patch", "time", "exx", "eyy")
 FORCE = "force"
 DISPLACEMENT = "displacement"
 OF_A_SPECIMEN = (FORCE, DISPLACEMENT)  # every patch repeats them
-INDEX = ("", "index", "unnamed: 0", "row", "#")  # first columns that count rows
+INDEX = ("", "index", "unnamed: 0", "row", "#", "nr", "nr.", "no", "no.")
+"""Names of a first column that counts rows."""
 UNITS = {
     "exx": {"": 1.0, "1": 1.0, "-": 1.0, "%": 0.01},
     "eyy": {"": 1.0, "1": 1.0, "-": 1.0, "%": 0.01},
@@ -36,7 +37,8 @@ UNITS = {
     DISPLACEMENT: {"": 1.0, "mm": 1.0},
     "specimen": {"": 1.0, "deg": 1.0, "°": 1.0},
 }
-BRACKETS = re.compile(r"[\[(](.*?)[\])]")
+NOT_SEEN = {text for text in MISSING if text and "inf" not in text.lower()}
+"""As programs write a strain that is none; an empty cell may as well have been forgotten."""
 MISTAKES_SHOWN = 20
 
 
@@ -94,14 +96,12 @@ def _parse(path: Path, specimens: Specimens) -> tuple[list[Row], set[str]]:
         if reason == "is empty":
             reason += f"; start with {','.join(COLUMNS)}"
         raise UnusableMeasurement(path.name, [reason]) from None
-    lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
-    delimiter = max(";,\t", key=lambda mark: lines[0][1].count(mark))
-    written, timed = split(lines[0][1], delimiter), specimens.timing is not None
-    table = _header(path, written, [line for _, line in lines], delimiter, timed=timed)
+    lines = table_of(text, (*COLUMNS, *OF_A_SPECIMEN))
+    table = _header(path, lines, timed=specimens.timing is not None)
     rows, mistakes = list[Row](), list[str]()
-    for line_number, line in lines[1:]:
+    for line_number, cells in lines.rows:
         try:
-            rows.append(_row(line_number, split(line, delimiter), table, specimens))
+            rows.append(_row(line_number, cells, table, specimens))
         except ValueError as error:
             mistakes.append(f"line {line_number}: {error}")
     if mistakes:
@@ -109,15 +109,12 @@ def _parse(path: Path, specimens: Specimens) -> tuple[list[Row], set[str]]:
     return rows, set(table.places)
 
 
-def _header(
-    path: Path, written: list[str], lines: list[str], delimiter: str, *, timed: bool
-) -> _Table:
+def _header(path: Path, lines: Lines, *, timed: bool) -> _Table:
     """Columns by name, in any case, with or without unit; a nameless first one counts rows.
 
     Raises UnusableMeasurement for missing, unknown or repeated names and for unknown units.
     """
-    names = [re.sub(r"[\[(].*", "", name).strip().lower() for name in written]
-    units = [match.group(1).strip() if (match := BRACKETS.search(n)) else "" for n in written]
+    names, units = [name.lower() for name in lines.names], lines.units
     if names and names[0] in INDEX:
         names[0] = INDEX[0]
     known = (*COLUMNS, FORCE, *[DISPLACEMENT] * timed)
@@ -139,12 +136,12 @@ def _header(
         )
     if len(mistakes) >= len(COLUMNS):
         mistakes.append(
-            f"the first line reads '{lines[0].strip()[:80]}'; it names the columns, separated by "
-            "commas, semicolons or tabs"
+            f"no line names these columns; the first reads '{lines.first.strip()[:80]}'. Name them "
+            "in one line, separated by commas, semicolons, tabs or blanks"
         )
     scales = dict[str, float]()
     for name, unit in zip(names, units, strict=True):
-        allowed = UNITS.get(name, {"": 1.0})
+        allowed = UNITS.get(name, {"": 1.0, "-": 1.0, "1": 1.0})
         if name in known and unit.lower() not in allowed:
             mistakes.append(
                 f"column '{name}' is in '{unit}'; known are {', '.join(filter(None, allowed))}"
@@ -153,7 +150,7 @@ def _header(
     if mistakes:
         raise UnusableMeasurement(path.name, mistakes)
     places = {name: names.index(name) for name in known if name in names}
-    comma = delimiter != "," and any("," in line for line in lines[1:])
+    comma = lines.delimiter != "," and any("," in cell for _, row in lines.rows for cell in row)
     return _Table(places, scales, len(names), "," if comma else ".")
 
 
@@ -169,13 +166,13 @@ def _row(line: int, cells: list[str], table: _Table, specimens: Specimens) -> Ro
         try:
             return table.scales[name] * number(text, table.decimal)
         except ValueError:
-            raise ValueError(f"{name} is '{text}'; give a number") from None
+            raise ValueError(f"{name} is '{text}'; give a number{grouped(text)}") from None
 
     def strain(name: str) -> float:
         text = cells[table.places[name]]
-        return math.nan if lost else read(name) if text.lower() != "nan" else _half(name, text)
+        return math.nan if lost else _half(name, text) if text in NOT_SEEN else read(name)
 
-    lost = all(cells[table.places[name]].lower() == "nan" for name in ("exx", "eyy"))
+    lost = all(cells[table.places[name]] in NOT_SEEN for name in ("exx", "eyy"))
     place = (
         _specimen(cells[table.places["specimen"]], specimens),
         _counted("patch", read("patch"), specimens.patches.count),
@@ -196,7 +193,7 @@ def _specimen(text: str, specimens: Specimens) -> int:
     labels = [test.label for test in specimens.tests]
     *name, angle = text.split() or [""]
     with suppress(ValueError):
-        label = " ".join([*name, f"{float(angle):g}"])
+        label = " ".join([*name, f"{float(angle.rstrip('°')) + 0.0:g}"])
         if label in labels:
             return labels.index(label)
     before = "" if len(specimens.geometries) == 1 else "its geometry's name, a space and "

@@ -14,7 +14,9 @@ from hpc_jobs.measurement.exported import Recognised, recognise, to_log
 from hpc_jobs.measurement.extensometer import Extensometer, widest
 from hpc_jobs.measurement.formats.fields import open_frames
 from hpc_jobs.measurement.formats.frame import Facts, Frame, Source
+from hpc_jobs.measurement.order import MOST_LEFT_OUT, counted, in_order
 from hpc_jobs.measurement.placement import Placement, place, plane_axes, stretched_axis
+from hpc_jobs.measurement.referred import referred
 from hpc_jobs.measurement.series import SpecimenFiles, frames_of
 from hpc_jobs.measurement.strain import PatchFit
 
@@ -22,6 +24,7 @@ Values = NDArray[np.float64]
 Progress = Callable[[int, int], None]  # frames read, frames in all
 
 CENTRED_BY = (0.6, 0.8)  # of the loaded frames, beside the last
+TORN = 1.0  # strain between the lines that no sheet metal reaches, over half their distance
 STILL = 0.03  # of the largest extension; an unloaded frame that is stretched more is loaded
 
 
@@ -31,11 +34,12 @@ class Watched:
 
     test: TensileTest
     names: tuple[str, ...]  # of the frames
+    places: Values  # (frames,) in the camera's count
     facts: Facts
     placement: Placement
     extensometer: Extensometer
     strains: Values  # (frames, 2, patches), NaN where missing; as against the reference picture
-    extensions: Values  # (frames,) mm
+    extensions: Values  # (frames,) mm; NaN where a frame is broken, or of another moment
     shares: Values  # (frames, patches) of the points that belong there
     scatter: Values  # (frames,) mm, of displacements about the fits, median of the patches
     spread: Values  # (frames, 2, patches) of strains over that of a point's displacement, 1/mm
@@ -59,7 +63,7 @@ def watch(
     progress: Progress = lambda done, of: None,
 ) -> Watched:
     """Read the frames of a specimen; raises BadInput naming file and remedy."""
-    source = open_frames(frames_of(folder, files.frames), files.format, files.columns)
+    source = referred(open_frames(frames_of(folder, files.frames), files.format, files.columns))
     if len(source) < 3:
         raise BadInput(
             f"{files.frames}: {len(source)} frames; a test has a reference and frames of the "
@@ -89,13 +93,17 @@ def watch(
         placement = centred(placement, _loaded(source, files.unloaded_frames, last), fit)
     extensometer = widest([reference, last], placement, test.geometry)
     seen = _seen(source, files, placement, extensometer, fit)
-    rows = [_row(seen, number, len(source), progress) for number in range(len(source))]
+    rows, notes = _rows(seen, progress)
     extensions = np.array([row.extension for row in rows])
-    _check_still(rows, extensions, files.unloaded_frames)
+    _check_still(rows, extensions, files.unloaded_frames, extensometer)
+    names = tuple(row.name for row in rows)
+    extensions, mixed = in_order(extensions, names, files.unloaded_frames)
+    places, gaps = counted(names)
     rotation, translation = _rigid(last, placement)
     return Watched(
         test=test,
-        names=tuple(row.name for row in rows),
+        names=names,
+        places=places,
         facts=source.facts,
         placement=placement,
         extensometer=extensometer,
@@ -106,14 +114,14 @@ def watch(
         spread=np.array([row.spread for row in rows]),
         kept=np.array([row.kept for row in rows]),
         lost=np.array([row.lost for row in rows]),
-        times=_carried([row.time_s for row in rows]),
-        forces=_carried([row.force_n for row in rows]),
+        times=_carried(rows, [row.time_s for row in rows]),
+        forces=_carried(rows, [row.force_n for row in rows]),
         recognised=_recognised(source, last, plane),
         last_points=placement.points(last),
         first_points=placement.points(reference),
         rotation_deg=rotation,
         translation_mm=translation,
-        notes=(*source.facts.notes, *placement.notes),
+        notes=(*source.facts.notes, *placement.notes, *notes, *mixed, *gaps),
     )
 
 
@@ -166,6 +174,40 @@ class _Seen:
 _seen = _Seen
 
 
+def _rows(seen: _Seen, progress: Progress) -> tuple[list[_Row], list[str]]:
+    """Read all frames; a broken one amid the loaded ones is left out, and noted.
+
+    Raises BadInput where the reference, the last or many frames are broken.
+    """
+    count, rows, broken = len(seen.source), list[_Row](), list[str]()
+    for number in range(count):
+        try:
+            rows.append(_row(seen, number, count, progress))
+        except BadInput as error:
+            broken.append(f"frame {number + 1} left out: {error}")
+            amid = seen.files.unloaded_frames <= number < count - 1
+            if not amid or len(broken) > max(1, MOST_LEFT_OUT * count):
+                raise
+            rows.append(_broken(rows[0], number))
+    return rows, broken
+
+
+def _broken(like: _Row, number: int) -> _Row:
+    """Return a frame of which nothing is known, shaped like another."""
+    return _Row(
+        name=f"frame {number + 1}",
+        strains=np.full_like(like.strains, np.nan),
+        extension=np.nan,
+        shares=np.zeros_like(like.shares),
+        scatter=np.nan,
+        spread=np.full_like(like.spread, np.nan),
+        kept=0,
+        lost=0,
+        time_s=None,
+        force_n=None,
+    )
+
+
 def _row(seen: _Seen, number: int, frames: int, progress: Progress) -> _Row:
     frame = seen.source.read(number)
     found = seen.fit(frame, seen.placement)
@@ -205,16 +247,23 @@ def _as_exported(seen: _Seen, frame: Frame, there: NDArray[np.bool_]) -> Values:
     return averages
 
 
-def _check_still(rows: list[_Row], extensions: Values, unloaded: int) -> None:
+def _check_still(
+    rows: list[_Row], extensions: Values, unloaded: int, extensometer: Extensometer
+) -> None:
     """Unloaded frames do not stretch, and frames come in the order of the test."""
     largest = float(np.nanmax(extensions))
+    if largest > TORN * extensometer.half_length_mm:
+        raise BadInput(
+            f"lines of the field {2 * extensometer.half_length_mm:g} mm apart move apart by "
+            f"{largest:.4g} mm; are displacements in another unit than coordinates?"
+        )
     if largest <= 0:
         raise BadInput(
             f"the specimen does not stretch along its axis (by {largest:.3g} mm at most); correct "
             "tensile_axis, or the order of the frames"
         )
     for number in range(unloaded):
-        if abs(extensions[number] - np.nanmean(extensions[:unloaded])) > STILL * largest:
+        if abs(extensions[number] - extensions[0]) > STILL * largest:
             raise BadInput(
                 f"{rows[number].name}: said to be unloaded, but stretched by "
                 f"{extensions[number]:.3g} mm of {largest:.3g} mm; correct unloaded_frames"
@@ -226,9 +275,13 @@ def _check_still(rows: list[_Row], extensions: Values, unloaded: int) -> None:
         )
 
 
-def _carried(values: list[float | None]) -> Values | None:
-    known = [value for value in values if value is not None]
-    return np.array(known, dtype=np.float64) if len(known) == len(values) else None
+def _carried(rows: list[_Row], values: list[float | None]) -> Values | None:
+    """Values (frames,) that each frame carries, interpolated at broken ones; None if any lacks."""
+    whole = np.flatnonzero([row.kept > 0 for row in rows])
+    known = [values[i] for i in whole]
+    if not known or any(value is None for value in known):
+        return None
+    return np.interp(np.arange(len(rows)), whole, np.array(known, dtype=np.float64))
 
 
 def _recognised(source: Source, last: Frame, plane: Values) -> Recognised | None:

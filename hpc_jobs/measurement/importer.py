@@ -84,7 +84,8 @@ def import_series(
         try:
             imported.append(import_specimen(test, files, folder, campaign, progress, sheet))
         except (BadInput, ConfigurationError) as error:
-            mistakes.append(f"specimen {test.label}: {error}")
+            told = f"specimen {test.label}: "
+            mistakes.append(told + str(error).removeprefix(told))
     if mistakes:
         raise BadInput("\n".join(mistakes))
     check_copies(

@@ -21,6 +21,7 @@ from hpc_jobs.measurement.series import CameraClock, SpecimenFiles
 Values = NDArray[np.float64]
 
 CLOCK_COLUMNS = ("time_0_0", "time_0", "time", "zeit", "t")
+MOST_PRELOAD = 0.2  # of the span of the forces
 LAST_PART = 0.01  # of a curve; a largest force in it is no peak
 
 
@@ -66,6 +67,12 @@ def machine_record(files: SpecimenFiles, folder: Path, watched: Watched) -> Mach
     given = files.machine
     machine = read_machine(folder / given.file, given.columns, given.format)
     machine_s, force = machine.need("time", "force")
+    largest = float(np.ptp(force))
+    if files.preload_n > MOST_PRELOAD * largest:
+        raise BadInput(
+            f"preload_n is {files.preload_n:g} N, of {largest:.4g} N that the record spans; "
+            "specimens that bear so much are not unloaded: give the preload in N"
+        )
     return MachineRecord(times, machine_s, _tension_positive(force), own=True)
 
 
@@ -121,7 +128,7 @@ def _frame_times(files: SpecimenFiles, folder: Path, watched: Watched) -> Values
     """Camera times of the frames, s; raises BadInput where nothing says them."""
     frames = len(watched.names)
     if files.camera is not None and files.camera.rate_hz is not None:
-        return np.arange(frames) / files.camera.rate_hz
+        return watched.places / files.camera.rate_hz
     if files.camera is not None:
         return _logged(files.camera, folder, frames)
     if watched.times is not None:
@@ -143,7 +150,7 @@ def _logged(clock: CameraClock, folder: Path, frames: int) -> Values:
             f"{path}: no column of times ({', '.join(wanted)}); it has {', '.join(names)}; name it "
             "in camera.column"
         )
-    rows, _ = read_rows(path, layout)
+    rows = read_rows(path, layout).values
     if len(rows) != frames:
         raise BadInput(f"{path}: {len(rows)} rows for {frames} frames; give a row per frame")
     return np.asarray(rows[:, place])

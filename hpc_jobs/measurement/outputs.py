@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.errors import BadInput
+from hpc_jobs.measurement.clocks import in_gap
 from hpc_jobs.measurement.frames import Watched
 from hpc_jobs.measurement.isotropic import Curve
 from hpc_jobs.measurement.noise import Noise
@@ -13,6 +14,7 @@ from hpc_jobs.measurement.noise import Noise
 Values = NDArray[np.float64]
 
 BEYOND = 0.5  # of the last step between frames, by which the last output may be extrapolated
+BRIDGED = 1  # frames that may be broken between two that are not, for a moment between them
 PAST_PEAK = 0.005  # of the largest force
 SMOOTHED = 5  # frames
 
@@ -22,12 +24,13 @@ class Moments:
     """Where the output times lie between the frames."""
 
     before: NDArray[np.int64]  # (times,) number of the frame before
-    share: Values  # (times,) of the way to the next frame
+    after: NDArray[np.int64]  # (times,) and of that after, the next one that is sound
+    share: Values  # (times,) of the way from one to the other
 
     def at(self, values: Values) -> Values:
         """Interpolate values (frames, ...) linearly, (times, ...)."""
         share = self.share.reshape(-1, *(1,) * (values.ndim - 1))
-        return (1 - share) * values[self.before] + share * values[self.before + 1]
+        return (1 - share) * values[self.before] + share * values[self.after]
 
     @property
     def gain(self) -> Values:
@@ -55,10 +58,15 @@ def find_moments(extensions: Values, wanted: Values, displacements: Values, told
     low, high = reached[after - 1], reached[after]
     share = (wanted - low) / np.where(high > low, high - low, 1.0)
     before = known[after - 1]
-    if (known[after] - before > 1).any():
-        gap = int(before[np.argmax(known[after] - before)])
-        raise BadInput(f"{told}: the lines of the field are lost after frame {gap + 1}")
-    return Moments(before, np.clip(share, 0.0, 1.0 + BEYOND))
+    gaps = known[after] - before
+    if (gaps > 1 + BRIDGED).any():
+        at = int(np.argmax(gaps))
+        raise BadInput(
+            f"{told}: output time {at + 1} lies between frames {before[at] + 1} and "
+            f"{known[after][at] + 1}, and in none between them are the lines of the field seen; "
+            "export these frames again"
+        )
+    return Moments(before, known[after], np.clip(share, 0.0, 1.0 + BEYOND))
 
 
 def strains_at(watched: Watched, noise: Noise, moments: Moments) -> tuple[Values, Values]:
@@ -113,6 +121,12 @@ def forces_at(
     """
     step = float(np.median(np.diff(times)))
     asked = moments.at(times)
+    missed = np.flatnonzero(in_gap(asked, machine_s))
+    if len(missed):
+        raise BadInput(
+            f"the machine's record pauses at {asked[missed[0]]:.4g} s, where output time "
+            f"{missed[0] + 1} lies; export all of its rows, or leave the machine's file out"
+        )
     values, counts = zip(*(_local(machine_s, force_n, at, step / 2) for at in asked), strict=True)
     offset = zero_of(times, machine_s, force_n, unloaded, preload_n, zero=zero)
     scaled = (np.array(values) - offset) / thickness_share

@@ -17,6 +17,7 @@ USUAL_YIELD_MPA = 250.0  # where the sheet is one of a family: enough to tell kN
 STRAIN_NOISE = (1e-6, 2e-2)  # of a patch: below no camera, above no measurement
 FORCE_NOISE = (1e-5, 0.2)  # relative
 FALL = 0.1  # of the last mean strain; a specimen that is pulled does not shrink back so far
+COPY = 0.1  # of the noise; two specimens that differ by no more were not both measured
 FROZEN_AFTER = 0.5  # of the times; a patch that stands still from then on is frozen
 
 
@@ -35,11 +36,12 @@ def physical_mistakes(measurement: Measurement) -> list[str]:
     if mistakes:
         return mistakes
     mistakes = _strain_mistakes(field, specimens)
-    mistakes = mistakes or _channel_mistakes(field, specimens)
+    unusual = noise_mistakes(noise)
+    mistakes = mistakes or _channel_mistakes(field, specimens, 0.0 if unusual else noise.strain)
     mistakes += _beside_mistakes(measurement)
     if forces is not None:
         mistakes += _force_mistakes(forces, specimens, measurement.header.material)
-    return mistakes + noise_mistakes(noise)
+    return mistakes + unusual
 
 
 def noise_mistakes(noise: Noise) -> list[str]:
@@ -120,18 +122,22 @@ def _strain_mistakes(strains: NDArray[np.float64], specimens: Specimens) -> list
     return mistakes
 
 
-def _channel_mistakes(strains: NDArray[np.float64], specimens: Specimens) -> list[str]:
+def _channel_mistakes(
+    strains: NDArray[np.float64], specimens: Specimens, noise: float
+) -> list[str]:
     """Name times out of order, patches that stand still, specimens that repeat another."""
     mistakes = []
     for i, test in enumerate(specimens.tests):
         mistakes += _order_mistakes(test.label, np.nanmean(strains[0, i], axis=0))
         mistakes += _frozen_mistakes(test.label, strains[:, i])
     for one, other in combinations(range(len(specimens.tests)), 2):
-        if np.array_equal(strains[:, one], strains[:, other], equal_nan=True):
+        gap = strains[:, one] - strains[:, other]
+        if np.isfinite(gap).any() and np.nanmax(np.abs(gap)) <= COPY * noise:
             labels = specimens.tests[one].label, specimens.tests[other].label
             mistakes.append(
-                f"specimens {labels[0]} and {labels[1]} have the same strains to the last digit; "
-                "one is a copy of the other: give each its own file"
+                f"specimens {labels[0]} and {labels[1]} have the same strains: "
+                f"they differ by {np.nanmax(np.abs(gap)):.1e} at most, and each has a noise of its "
+                "own; one is a copy of the other: give each its own file"
             )
     return mistakes
 
@@ -212,4 +218,14 @@ def _force_mistakes(
                 f"specimen {test.label}: the force is {curve[0]:.4g} N at all times; the channel "
                 "was not connected, or another was exported: leave the forces out"
             )
-    return mistakes
+    return mistakes + _copied_forces(forces.reshape(specimens.force_shape), specimens)
+
+
+def _copied_forces(forces: NDArray[np.float64], specimens: Specimens) -> list[str]:
+    """Name specimens whose forces [specimen, time] are those of another to the last digit."""
+    return [
+        f"specimens {specimens.tests[one].label} and {specimens.tests[other].label} have the same "
+        "forces; give each its own, or leave the forces out"
+        for one, other in combinations(range(len(forces)), 2)
+        if np.array_equal(forces[one], forces[other])
+    ]

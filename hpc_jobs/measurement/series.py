@@ -31,7 +31,7 @@ CALLIPER = {"notch_width_mm": 0.02, "width_mm": 0.02, "thickness_mm": 0.005, "an
 def _with_deviation(given: Any) -> Any:
     """Read `10.02 +- .02`; a bare number keeps its place for the default of its kind."""
     if isinstance(given, str):
-        match = re.fullmatch(r"\s*([-+.\de]+)\s*(?:\+-|\+/-|±)\s*([.\de-]+)\s*", given)
+        match = re.fullmatch(r"\s*([-+.\de]+)\s*(?:\+-|\+/-|±)\s*([.\d]+(?:e[-+]?\d+)?)\s*", given)
         if not match:
             raise ValueError(f"'{given}' is no value with its deviation; write 10.02 +- 0.02")
         return {"value": match.group(1), "sd": match.group(2)}

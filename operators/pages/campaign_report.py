@@ -28,6 +28,7 @@ from hpc_jobs.page_style import data_uri
 from operators.hooks.hpc import Connect, Session, open_session
 from operators.hooks.mlflow import MlflowHook
 from operators.pages.answers_section import Answer, read_answers, without_files
+from operators.pages.money import PRICES, costs_of
 from operators.pages.page import Figure, embedded, template
 from operators.pages.speedup import log_speedup, speedup_report, speedup_svg
 from operators.runs.run import folder_of, read_frozen
@@ -216,6 +217,7 @@ def render(
         figures=figures,
         errors=error_table(report.networks),
         labels=QUANTITY_LABELS,
+        prices={PRICES[name]: price for name, price in costs_of(report).items()},
         number=_number,
         half_width=_half_width,
         with_interval=_with_interval,

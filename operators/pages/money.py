@@ -5,6 +5,11 @@ from hpc_jobs.contract.run import RunHandle
 from operators.hooks.mlflow import MlflowHook
 
 ANSWERED = frozenset({"pass", "fail", "answered", "reservations"})
+PRICES = {
+    "core_hours_per_good_record": "core-hours a good record",
+    "core_hours_per_percent_of_error": "core-hours a per cent of error",
+    "core_hours_per_answered_coil": "core-hours an answered sheet",
+}
 
 
 def costs_of(report: CampaignReport) -> dict[str, float]:

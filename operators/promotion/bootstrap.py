@@ -4,8 +4,9 @@ Both answered the same records, so records are drawn with replacement and both m
 the same draw: what makes a record hard for both cancels. Efron & Tibshirani 1993, ch. 10.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -51,13 +52,29 @@ def difference(challenger: Sequence[float], champion: Sequence[float], level: fl
 def _means(new: ArrayLike, old: ArrayLike) -> NDArray[np.float64]:
     """Means (DRAWS, 2) of both over the same drawn records."""
     both = np.stack([np.asarray(new), np.asarray(old)], axis=1)
-    random, records = np.random.default_rng(SEED), len(both)
+    records = len(both)
+    if records * DRAWS <= BLOCK:
+        return np.asarray(_kept_counts(records) @ both / records)
+    return np.concatenate([counts @ both / records for counts in _counts(records)])
+
+
+def _counts(records: int) -> Iterator[NDArray[np.float64]]:
+    """Yield how often each record was drawn: (draws, records), block by block."""
+    random = np.random.default_rng(SEED)
     at_once = max(1, BLOCK // records)
-    blocks = []
     for start in range(0, DRAWS, at_once):
-        rows = random.integers(records, size=(min(at_once, DRAWS - start), records))
-        blocks.append(both[rows].mean(1))
-    return np.concatenate(blocks)
+        draws = min(at_once, DRAWS - start)
+        rows = random.integers(records, size=(draws, records))
+        rows += records * np.arange(draws)[:, None]
+        counts = np.bincount(rows.ravel(), minlength=draws * records)
+        yield counts.reshape(draws, records).astype(np.float64)
+
+
+@lru_cache(maxsize=2)
+def _kept_counts(records: int) -> NDArray[np.float64]:
+    """All of them: those of a test set, and those of the measured sheets' draws of noise."""
+    [counts] = _counts(records)
+    return counts
 
 
 def _ratios(means: NDArray[np.float64]) -> NDArray[np.float64]:

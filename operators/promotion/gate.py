@@ -73,7 +73,7 @@ def _checks(comparison: Comparison, gate: Gate, verdict: Verdict | None) -> Iter
         )
         yield Check(name="comparable", passed=False, sentence=sentence)
     elif champion is not None:
-        yield _better(challenger, champion, gate)
+        yield _better(challenger, champion, gate, comparison.sealed.draws)
     yield _learned(comparison, first=champion is None)
     yield _validated(gate, verdict)
     if champion is not None:
@@ -101,7 +101,7 @@ def _learned(comparison: Comparison, *, first: bool) -> Check:
     return Check(name="learned", passed=error < mean, sentence=sentence, figures=figures)
 
 
-def _better(challenger: Contestant, champion: Contestant, gate: Gate) -> Check:
+def _better(challenger: Contestant, champion: Contestant, gate: Gate, draws: int) -> Check:
     if challenger.sha256 == champion.sha256:
         return Check(name="better", passed=False, sentence="it is the champion already")
     found = improvement(challenger.losses, champion.losses, 2 * gate.confidence - 1)
@@ -109,7 +109,8 @@ def _better(challenger: Contestant, champion: Contestant, gate: Gate) -> Check:
         sentence = f"the champion's test error is {champion.loss:.4g}: no share of it is better"
         return Check(name="better", passed=False, sentence=sentence)
     sentence = (
-        f"its error on the {len(challenger.losses)} sealed test records, {challenger.loss:.4g}, is "
+        f"its error on the {len(challenger.losses)} sealed test records"
+        f"{f', each with {draws} draws of noise' if draws > 1 else ''}, {challenger.loss:.4g}, is "
         f"{abs(found.value):.1%} {'below' if found.value >= 0 else 'above'} the champion's "
         f"{champion.loss:.4g} ({found.low:.1%} to {found.high:.1%} better)"
     )

@@ -13,6 +13,7 @@ from hpc_jobs.contract.report import ArrayReport, NightReport, RoundPlan
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.page_style import data_uri, template
 from operators.hooks.mlflow import MlflowHook
+from operators.runs.rounds import newly_solved
 
 log = logging.getLogger(__name__)
 TEMPLATES = Path(__file__).parent / "templates"
@@ -33,6 +34,7 @@ def night_report(
         facts = solved.read(ShardFacts)
     hours = solved.cpu_hours if solved else 0.0
     good = facts.by_status.get("ok", 0) if facts else 0
+    new = newly_solved(plan, facts.records) if facts else 1.0
     grown = dataset is not None and good > 0 and not failed
     return NightReport(
         run_id=run.run_id,
@@ -40,7 +42,7 @@ def night_report(
         design=design,
         records_by_status=facts.by_status if facts else {},
         core_hours=hours,
-        core_hours_per_good_record=hours / good if good else None,
+        core_hours_per_good_record=hours / (good * new) if good else None,
         grown=grown,
         failed=tuple(failed),
         sentence=_sentence(plan, design, good, hours, failed, packed=dataset),
@@ -66,10 +68,11 @@ def _sentence(
     packed: ArrayReport | None,
 ) -> str:
     if failed:
+        spent = f"{hours:.3g} core-hours were spent. " if hours else ""
         return (
             f"round {plan.round} failed in {', '.join(failed)}: dataset and champion are as they "
-            f"were. {hours:.3g} core-hours were spent, and what was solved is kept: clear the "
-            "failed task, or let the next night finish the round"
+            f"were. {spent}What was solved is kept: clear the failed task, or let the next night "
+            "finish the round"
         )
     if design and design.stopped:
         return f"no simulation tonight: {design.stopped}"

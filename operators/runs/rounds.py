@@ -127,7 +127,7 @@ def log_round(
 
     client = (mlflow or MlflowHook()).require()
     child = _child(client, run, planned)
-    metrics = round_metrics(solved)
+    metrics = round_metrics(planned, solved)
     if planned.expected_core_hours is not None:
         metrics["round/expected_core_hours"] = planned.expected_core_hours
     client.log_batch(
@@ -144,11 +144,14 @@ def log_round(
     return child
 
 
-def round_metrics(solved: ArrayReport) -> dict[str, float]:
-    """Numbers of one round: records by status, cost, rate."""
+def round_metrics(planned: RoundPlan, solved: ArrayReport) -> dict[str, float]:
+    """Numbers of one round: records by status, cost, rate.
+
+    The hours of a round that an earlier night began are those of what that night left.
+    """
     # A round that was left out, as not worth its price, has no elements to say anything
     facts = solved.read(ShardFacts) if solved.elements else ShardFacts(records=0, by_status={})
-    hours = solved.cpu_hours
+    hours, new = solved.cpu_hours, newly_solved(planned, facts.records)
     metrics = {
         "round/records": float(facts.records),
         "round/cpu_hours": hours,
@@ -156,13 +159,18 @@ def round_metrics(solved: ArrayReport) -> dict[str, float]:
         "round/lost_shards": float(solved.failed),
     }
     if hours > 0:
-        metrics[RATE] = facts.records / hours
+        metrics[RATE] = facts.records * new / hours
     good = facts.by_status.get("ok", 0)
     if good:
-        metrics[COST] = hours / good
+        metrics[COST] = hours / (good * new)
     return metrics | {
         f"round/status/{status}": float(count) for status, count in facts.by_status.items()
     }
+
+
+def newly_solved(planned: RoundPlan, records: int) -> float:
+    """Share of a round's records that this night had to solve: all, but of one that was begun."""
+    return min(1.0, planned.records / records) if planned.resumed and records else 1.0
 
 
 def _affordable(rate: float, core_hours: float) -> int:

@@ -3,16 +3,17 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
+
+from tests.harness.waiting import wait_until
 
 CHECKOUT = Path(__file__).parents[2]
 DOCKER = CHECKOUT / "docker"
@@ -47,7 +48,7 @@ class Containers:
         return done.stdout
 
     def script(self, name: str, *arguments: str) -> None:
-        """Run backup.sh or restore.sh."""
+        """Run a program of docker/."""
         done = subprocess.run(
             [str(DOCKER / name), *arguments],
             env=self.environment,
@@ -56,6 +57,10 @@ class Containers:
             stdin=subprocess.DEVNULL,
         )
         assert done.returncode == 0, done.stdout + done.stderr
+
+    def down(self) -> None:
+        """Remove all containers, networks and volumes."""
+        self.compose("--profile", "campaign", "down", "--volumes", "--timeout", "10")
 
     def up(self) -> None:
         """Start what does not run, and wait until all are healthy."""
@@ -71,10 +76,10 @@ class Containers:
         base = f"http://127.0.0.1:{self.environment['AIRFLOW_PORT']}"
         password = json.loads(self.secret("airflow_passwords"))["admin"]
         user = {"username": "admin", "password": password}
-        reply = httpx.post(f"{base}/auth/token", json=user, timeout=60.0, trust_env=False)
+        reply = httpx.post(f"{base}/auth/token", json=user, timeout=PATIENCE_S, trust_env=False)
         token = reply.raise_for_status().json()["access_token"]
         headers = {"Authorization": f"Bearer {token}"}
-        return httpx.Client(base_url=base, headers=headers, timeout=60.0, trust_env=False)
+        return httpx.Client(base_url=base, headers=headers, timeout=PATIENCE_S, trust_env=False)
 
     def mlflow(self, user: str | None = None) -> httpx.Client:
         """A client of MLflow's API: nobody, or one of its users."""
@@ -85,16 +90,7 @@ class Containers:
         elif user:
             auth = (user, self.secret(f"mlflow_{user}_password"))
         base = f"http://127.0.0.1:{self.environment['MLFLOW_PORT']}"
-        return httpx.Client(base_url=base, auth=auth, timeout=60.0, trust_env=False)
-
-
-def wait_until(what: str, true: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
-    """Ask each second until the answer is something; what came of it."""
-    deadline = time.monotonic() + patience_s
-    while not (found := true()):
-        assert time.monotonic() < deadline, f"waited {patience_s:.0f} s in vain for {what}"
-        time.sleep(1.0)
-    return found
+        return httpx.Client(base_url=base, auth=auth, timeout=PATIENCE_S, trust_env=False)
 
 
 def _engine(folder: Path) -> dict[str, str] | None:
@@ -131,32 +127,49 @@ def _pip(setting: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def containers() -> Iterator[Containers]:
-    """All services, healthy; removed with their volumes at the end."""
+def engine() -> Iterator[dict[str, str]]:
+    """Environment that leads to a Docker Engine; one that had to be started ends with the tests."""
     # Not below pytest's long folders: a socket's path has 107 characters.
-    folder = Path(os.environ.get("DOCKER_TEST_FOLDER") or tempfile.mkdtemp(prefix="engine-"))
-    engine = _engine(folder)
-    if engine is None:
-        pytest.skip("no Docker Engine can be had here")
-    secrets = DOCKER / "secrets"
-    subprocess.run(["python3", str(DOCKER / "secrets.py")], check=True, capture_output=True)
-    environment = os.environ | engine | _site()
-    environment |= {"SECRETS": str(secrets), "PROJECT": PROJECT}
-    environment |= {"COMPOSE_FILE": "compose.yaml:compose.demo.yaml"}
-    environment |= {"AIRFLOW_PORT": "18080", "MLFLOW_PORT": "15000"}
-    found = Containers(environment, secrets)
-    pulled = subprocess.run(
-        ["docker", "pull", "--quiet", "postgres:17-bookworm"], env=environment, capture_output=True
-    )
-    if pulled.returncode:
-        found.environment["POSTGRES_IMAGE"] = "yieldloop-postgres:0.1.0"
-        arguments = ("--network", "host", "--tag", "yieldloop-postgres:0.1.0")
-        found.docker("build", *arguments, "--file", "postgres/Dockerfile", "..")
-    found.compose("build")
+    kept = os.environ.get("DOCKER_TEST_FOLDER")
+    folder = Path(kept or tempfile.mkdtemp(prefix="engine-"))
     try:
-        found.up()
-        yield found
+        environment = _engine(folder)
+        if environment is None:
+            pytest.skip("no Docker Engine can be had here")
+        yield environment
     finally:
-        found.compose("--profile", "campaign", "down", "--volumes", "--timeout", "5", check=False)
-        if engine and (folder / "pid").exists():
-            os.kill(int((folder / "pid").read_text()), 15)
+        started = folder / "pid"
+        if started.exists():
+            os.kill(int(started.read_text()), signal.SIGTERM)
+            wait_until(lambda: not started.exists(), PATIENCE_S, "the end of the engine")
+        if not kept:
+            shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def containers(engine: dict[str, str]) -> Iterator[Containers]:
+    """All services, healthy; removed with their volumes at the end."""
+    with tempfile.TemporaryDirectory(prefix="secrets-") as own:
+        found = Containers(os.environ | engine | _site(), Path(own) / "secrets")
+        found.environment |= {"SECRETS": str(found.secrets), "PROJECT": PROJECT}
+        found.environment |= {"COMPOSE_FILE": "compose.yaml:compose.demo.yaml"}
+        found.environment |= {"AIRFLOW_PORT": "18080", "MLFLOW_PORT": "15000"}
+        found.script("secrets.py")
+        found.down()  # what tests that were killed have left: it has other passwords
+        try:
+            _build(found)
+            found.up()
+            yield found
+        finally:
+            found.down()
+
+
+def _build(containers: Containers) -> None:
+    """Build all images; Debian's PostgreSQL stands in where no registry has the official one."""
+    try:
+        containers.docker("pull", "--quiet", "postgres:17-bookworm")
+    except AssertionError:
+        containers.environment["POSTGRES_IMAGE"] = "yieldloop-postgres:0.1.0"
+        arguments = ("--network", "host", "--tag", "yieldloop-postgres:0.1.0")
+        containers.docker("build", *arguments, "--file", "postgres/Dockerfile", "..")
+    containers.compose("build")

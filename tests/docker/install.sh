@@ -56,4 +56,7 @@ if ! docker image inspect debian:bookworm-slim >/dev/null 2>&1 &&
         quiet debootstrap --variant=minbase --include=ca-certificates bookworm "$folder/base" "$mirror"
     tar -C "$folder/base" -c . | docker import - debian:bookworm-slim >/dev/null
 fi
+# An engine may answer and yet be unable to start anything, inside of another container for example.
+quiet docker run --rm --read-only --cap-drop ALL --security-opt no-new-privileges \
+    --publish 127.0.0.1::8080 debian:bookworm-slim true
 echo "export DOCKER_HOST=$DOCKER_HOST DOCKER_CONFIG=$DOCKER_CONFIG"

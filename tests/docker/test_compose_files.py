@@ -49,15 +49,14 @@ SERVICES = services()
 
 
 @pytest.fixture
-def generator(tmp_path: Path) -> ModuleType:
-    """docker/secrets.py, writing below a folder of the test's own."""
+def generator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """docker/secrets.py, as if it lay in a folder of the test's own."""
     spec = importlib.util.spec_from_file_location("docker_secrets", DOCKER / "secrets.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.HERE, module.FOLDER = tmp_path / "docker", tmp_path / "docker" / "secrets"
-    module.SETTINGS = module.HERE / ".env"
-    module.HERE.mkdir()
+    module.HERE, module.SETTINGS = tmp_path, tmp_path / ".env"
+    monkeypatch.delenv("SECRETS", raising=False)
     return module
 
 
@@ -71,6 +70,14 @@ def test_every_service_is_hardened(service: str) -> None:
     assert described["init"] is True
     assert not described.get("privileged")
     assert described["logging"]["options"].keys() == {"max-size", "max-file"}
+
+
+def test_each_image_is_built_by_one_service_and_never_pulled() -> None:
+    built = [described["image"] for described in SERVICES.values() if "build" in described]
+    assert len(built) == len(set(built)) == 2
+    for name, described in SERVICES.items():
+        if described["image"] in built and "build" not in described:
+            assert described["pull_policy"] == "never", name
 
 
 @pytest.mark.parametrize("service", SERVICES)
@@ -108,16 +115,38 @@ def test_every_secret_is_generated_private_and_kept(
         for name, described in document("compose.yaml")["secrets"].items()
         if "SECRETS" in described["file"]
     }
-    made = {path.name for path in generator.FOLDER.iterdir()}
-    assert set(wanted.values()) == made == set(generator.MAKERS)
-    assert stat.S_IMODE(generator.FOLDER.stat().st_mode) == 0o700
-    before = {path.name: path.read_text() for path in generator.FOLDER.iterdir()}
+    folder = generator.HERE / "secrets"
+    before = {path.name: path.read_text() for path in folder.iterdir()}
+    assert set(wanted.values()) == set(before) == set(generator.MAKERS)
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    # in a container it is not the owner who reads them
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o444}
     assert len(set(before.values())) == len(before)
     printed = capsys.readouterr().out
     generator.main()
-    assert {path.name: path.read_text() for path in generator.FOLDER.iterdir()} == before
+    assert {path.name: path.read_text() for path in folder.iterdir()} == before
     assert generator.SETTINGS.read_text() == "SECRETS=secrets\n"
     assert not any(text.strip() and text in printed for text in before.values())
+
+
+def test_secrets_lie_where_compose_is_told(
+    generator: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator.SETTINGS.write_text("PARALLELISM=8\nSECRETS=kept/here")  # no newline at the end
+    (tmp_path / "kept").mkdir()
+    generator.main()
+    assert (tmp_path / "kept" / "here" / "fernet_key").exists()
+    assert generator.SETTINGS.read_text() == "PARALLELISM=8\nSECRETS=kept/here"
+    monkeypatch.setenv("SECRETS", str(tmp_path / "elsewhere"))
+    generator.main()
+    assert (tmp_path / "elsewhere" / "mlflow_credentials").exists()
+    assert not (tmp_path / "secrets").exists()
+
+
+def test_settings_of_a_persons_own_are_kept(generator: ModuleType) -> None:
+    generator.SETTINGS.write_text("AIRFLOW_PORT=8081")
+    generator.main()
+    assert generator.SETTINGS.read_text() == "AIRFLOW_PORT=8081\nSECRETS=secrets\n"
 
 
 def test_what_is_read_by_a_command_has_no_newline(generator: ModuleType) -> None:
@@ -126,15 +155,17 @@ def test_what_is_read_by_a_command_has_no_newline(generator: ModuleType) -> None
     read = [v.split("/")[-1] for k, v in environment.items() if k.endswith("_CMD")]
     assert set(read) == {"fernet_key", "api_key", "jwt_key"}
     for name in read:
-        text = (generator.FOLDER / name).read_text()
+        text = (generator.HERE / "secrets" / name).read_text()
         assert text == text.strip() and len(text) >= 32
 
 
 def test_the_passwords_agree_where_two_must_know_them(generator: ModuleType) -> None:
     generator.main()
-    password = (generator.FOLDER / "mlflow_airflow_password").read_text()
-    assert password in (generator.FOLDER / "mlflow_credentials").read_text()
-    assert json.loads((generator.FOLDER / "airflow_passwords").read_text()).keys() == {"admin"}
+    password = (generator.HERE / "secrets" / "mlflow_airflow_password").read_text()
+    assert password in (generator.HERE / "secrets" / "mlflow_credentials").read_text()
+    assert json.loads((generator.HERE / "secrets" / "airflow_passwords").read_text()).keys() == {
+        "admin"
+    }
 
 
 def test_no_environment_names_a_password() -> None:

@@ -14,14 +14,15 @@ START_S = 300  # a busy machine takes its time
 
 
 class MlflowServer:
-    """One server, at one address, with what it was told in one folder."""
+    """One server, at one address, with what it was told in one folder; with users if told whose."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, users: Path | None = None) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
         self.address = f"http://127.0.0.1:{self._port}"
         self._folder = folder
+        self._users = users
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -33,10 +34,15 @@ class MlflowServer:
             "--backend-store-uri": f"sqlite:///{self._folder}/mlflow.db",
             "--artifacts-destination": str(self._folder / "artifacts"),
         }
+        environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        if self._users:
+            options["--app-name"] = "basic-auth"
+            environment["MLFLOW_AUTH_CONFIG_PATH"] = str(self._users)
+            environment["MLFLOW_FLASK_SERVER_SECRET_KEY"] = "of-a-test"
         with (self._folder / "server.log").open("a") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "mlflow", "server", *itertools.chain(*options.items())],
-                env=os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+                env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=self._folder,

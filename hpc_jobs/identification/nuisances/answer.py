@@ -42,7 +42,7 @@ def with_examination(
     the measurement is carried over to the campaign's mesh.
     """
     single = campaign.family.is_single_sheet
-    if estimate.method == "fem" or (not single and estimate.parameters is None):
+    if not single and estimate.parameters is None:
         return estimate
     start = None
     carried = measurement if bias is None else on_mesh(measurement, bias)

@@ -68,6 +68,14 @@ class Settled:
         """Linearised about what was found."""
         return self.examiner.problem(self.x, self.line)
 
+    @property
+    def volume_gained(self) -> float:
+        """By how much the evidence gains because less model error than its prior's is believed."""
+        if self.examiner.model_share == 1:
+            return 0.0
+        prior = replace(self.examiner, model_share=1.0).of_other(self.examiner.measurement)
+        return self.examiner.log_volume - prior.log_volume
+
 
 def examine(
     campaign: Campaign,
@@ -117,7 +125,7 @@ def _settled(examiner: Examiner, x: FloatArray, line: Line) -> Settled:
             break
         wrong = more
     if not wrong.any:
-        return Settled(examiner, x, line)
+        return _weighed(Settled(examiner, x, line))
     still = wrong
     for _ in range(FAULT_ROUNDS):
         wrong, still = still, come_back(still, _left(whole, examiner, x, line), specimens)
@@ -128,7 +136,16 @@ def _settled(examiner: Examiner, x: FloatArray, line: Line) -> Settled:
     best = search(examiner.problem(x, line))[0]
     predicted = examiner.predict(best.mean, line)
     faults = in_words(still, whole.measurement, predicted, whole.deviations)
-    return Settled(examiner, x, line, faults=faults)
+    return _weighed(Settled(examiner, x, line, faults=faults))
+
+
+def _weighed(settled: Settled) -> Settled:
+    """Go on with as much model error as the residual asks for; raises Unsimulated."""
+    examiner = settled.examiner.weighed(settled.x, settled.line)
+    if examiner.model_share == settled.examiner.model_share:
+        return settled
+    x = examiner.descend(settled.x, settled.line)
+    return replace(settled, examiner=examiner, x=x)
 
 
 def _left(whole: Examiner, fitted: Examiner, x: FloatArray, line: Line) -> FloatArray:
@@ -193,6 +210,7 @@ def _explained(found: list[Settled]) -> list[Told]:
         chance = 0.0 if one.arrangement is None else float(np.log(MIXED_UP))
         # Rows that an order does not have would have cost half each, were they explained
         chance -= (most - len(one.problem.residual)) / 2
+        chance += one.volume_gained
         told.append(Told(one.examiner, one.problem, one.arrangement, one.faults, chance))
     return told
 

@@ -26,6 +26,8 @@ SETTLED = 0.1  # of a posterior standard deviation that a last step may move
 NEAR = 0.15  # of a mechanical value, within which a line serves
 LARGE = 0.3  # of a mistake's size, beyond which a nuisance is simulated
 HALVINGS = 5
+MODEL_SHARES = (1.0, 0.6, 0.35, 0.2)
+"""Of what mesh and model may miss; the last is what they are never trusted beyond."""
 
 FloatArray = NDArray[np.float64]
 
@@ -50,6 +52,7 @@ class Examiner:
     prior_covariance: FloatArray
     measured: FloatArray  # (values,) strains, then logarithms of forces; NaN where missing
     whiten: FloatArray  # (rows, rows) of the rows that were measured: its inverse root covariance
+    model_share: float = 1.0  # of the strain that mesh and model may miss by the priors
 
     @classmethod
     def of(cls, campaign: Campaign, measurement: Measurement) -> "Examiner":
@@ -102,8 +105,30 @@ class Examiner:
             self,
             measurement=measurement,
             measured=_values(measurement),
-            whiten=whitening(measurement, priors),
+            whiten=whitening(measurement, priors, self.model_share),
         )
+
+    def weighed(self, x: FloatArray, line: "Line") -> "Examiner":
+        """Let the residual say how much mesh and model miss: the likeliest of MODEL_SHARES.
+
+        The prior names what they may miss; where they miss less, that much noise would make all
+        intervals too wide.
+        """
+        priors = self.campaign.validation.priors
+        found = [
+            replace(self, model_share=share, whiten=whitening(self.measurement, priors, share))
+            for share in (MODEL_SHARES if priors.model_strain else ())
+        ]
+
+        def evidence(one: "Examiner") -> float:
+            return search(one.problem(x, line))[0].log_evidence + one.log_volume
+
+        return max(found, key=evidence, default=self)
+
+    @cached_property
+    def log_volume(self) -> float:
+        """Logarithm of the density of values over that of their whitened residuals."""
+        return float(np.linalg.slogdet(self.whiten)[1])
 
     @staticmethod
     def values_of(measurement: Measurement) -> FloatArray:
@@ -114,7 +139,7 @@ class Examiner:
     def deviations(self) -> FloatArray:
         """Of each value by itself, (values,), what mesh and model miss included."""
         priors, forces = self.campaign.validation.priors, self.measurement.forces
-        strains = np.hypot(self.measurement.deviation, priors.model_strain)
+        strains = np.hypot(self.measurement.deviation, self.model_share * priors.model_strain)
         if forces is None:
             return np.asarray(strains)
         force = np.hypot(self.measurement.header.noise.force_relative, priors.model_force)

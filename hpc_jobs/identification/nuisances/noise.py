@@ -12,13 +12,17 @@ LEAST_VARIANCE = 1e-4
 FloatArray = NDArray[np.float64]
 
 
-def whitening(measurement: Measurement, priors: NuisancePriors) -> FloatArray:
+def whitening(
+    measurement: Measurement, priors: NuisancePriors, model_share: float = 1.0
+) -> FloatArray:
     """Return W (rows, rows) of all that was measured: W times its noise has unit covariance.
 
     Rows are strains that were seen, then logarithms of forces. Noise is correlated between the
     patches and components of a specimen, and in part shared by all its times. What mesh and model
-    miss counts as noise of its own, half of it growing with the strain from time to time.
+    miss of the strains, model_share of the prior's, counts as noise of its own, half of it growing
+    with the strain from time to time.
     """
+    model = model_share * priors.model_strain
     header = measurement.header
     shape = header.specimens.strain_shape
     seen = measurement.mask
@@ -33,9 +37,9 @@ def whitening(measurement: Measurement, priors: NuisancePriors) -> FloatArray:
         rows = row[values[kept]]
         deviation = measurement.deviation[values]
         if measurement.noise_correlation is None and not header.noise_shared:
-            found[rows, rows] = 1 / np.hypot(deviation[kept], priors.model_strain)
+            found[rows, rows] = 1 / np.hypot(deviation[kept], model)
             continue
-        covariance = _covariance(measurement, deviation, priors.model_strain)
+        covariance = _covariance(measurement, deviation, model)
         root = np.linalg.cholesky(covariance[np.ix_(kept, kept)])
         found[np.ix_(rows, rows)] = np.linalg.inv(root)
     at = np.arange(len(found) - forces, len(found))

@@ -20,7 +20,7 @@ class DeviceSource(BatchSource):
 
     def __init__(self, records: Records) -> None:
         super().__init__(records)
-        self._columns: tuple[Tensor, Tensor] | None = None
+        self._columns: tuple[Tensor, ...] | None = None
         for start in range(0, self.order.records, UPLOAD):
             rows = np.arange(start, min(start + UPLOAD, self.order.records))
             self._upload(rows, *self._arranged(*records.split.gather(records.names, rows)))
@@ -31,8 +31,7 @@ class DeviceSource(BatchSource):
         dealt = self.order.epoch(epoch)
         for step in range(first, self.order.steps):
             rows = self._sent(torch.from_numpy(dealt.rows(step, share)))
-            components, targets = (column.index_select(0, rows) for column in self._columns)
-            yield Batch(step, components, targets)
+            yield Batch(step, *(column.index_select(0, rows) for column in self._columns))
 
     def _sent(self, rows: Tensor) -> Tensor:
         """Send row numbers without waiting until the device is done with the batches before."""
@@ -43,7 +42,6 @@ class DeviceSource(BatchSource):
     def _upload(self, rows: NDArray[np.int64], *parts: Tensor) -> None:
         if self._columns is None:
             count, device = self.order.records, self.records.device
-            components, targets = (torch.empty(count, p.shape[1], device=device) for p in parts)
-            self._columns = components, targets
+            self._columns = tuple(torch.empty(count, p.shape[1], device=device) for p in parts)
         for whole, some in zip(self._columns, parts, strict=True):
             whole[rows[0] : rows[0] + len(rows)] = some

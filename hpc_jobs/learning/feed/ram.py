@@ -22,4 +22,4 @@ class RamSource(BatchSource):
         for steps in self._stretches(first):
             rows = [dealt.rows(step, share) for step in steps]
             columns = records.split.gather(records.names, np.concatenate(rows))
-            yield Stretch(steps.start, tuple(map(len, rows)), *self._arranged(*columns))
+            yield Stretch(steps.start, tuple(map(len, rows)), self._arranged(*columns))

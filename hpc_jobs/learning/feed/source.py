@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from types import TracebackType
@@ -29,6 +29,7 @@ class Batch:
     step: int
     components: Tensor  # (n, k) float32, noise-free: strains, forces if wanted, given values
     targets: Tensor  # (n, targets) float32, min-max units
+    weights: Tensor | None = None  # (n, 1) float32, of each record in the loss; none: all are one
 
     def __len__(self) -> int:
         return len(self.components)
@@ -40,30 +41,25 @@ class Stretch:
 
     first: int  # step of the first
     sizes: tuple[int, ...]  # records of each
-    components: Tensor
-    targets: Tensor
+    columns: tuple[Tensor, ...]  # as a batch has them
 
     def pinned(self) -> "Stretch":
         """Copy it to memory that a GPU may read by itself."""
-        return self._with(self.components.pin_memory(), self.targets.pin_memory())
+        return self._with(column.pin_memory() for column in self.columns)
 
     def to(self, device: torch.device) -> "Stretch":
         """Send it to the device, without waiting for its arrival."""
-        both = (self.components, self.targets)
-        components, targets = (column.to(device, non_blocking=True) for column in both)
-        return self._with(components, targets)
+        return self._with(column.to(device, non_blocking=True) for column in self.columns)
 
     def batches(self) -> Iterator[Batch]:
         """Cut it up again."""
         sizes = list(self.sizes)
-        cut = zip(
-            torch.split(self.components, sizes), torch.split(self.targets, sizes), strict=True
-        )
-        for step, (components, targets) in enumerate(cut, self.first):
-            yield Batch(step, components, targets)
+        cut = zip(*(torch.split(column, sizes) for column in self.columns), strict=True)
+        for step, columns in enumerate(cut, self.first):
+            yield Batch(step, *columns)
 
-    def _with(self, components: Tensor, targets: Tensor) -> "Stretch":
-        return Stretch(self.first, self.sizes, components, targets)
+    def _with(self, columns: Iterable[Tensor]) -> "Stretch":
+        return Stretch(self.first, self.sizes, tuple(columns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +73,15 @@ class Records:
     components: int  # of the strains, the strongest of those that are stored
     forces: bool = False  # whether those of the forces follow them
     given: tuple[int, ...] = ()  # columns of the family's coordinates that follow these
+    weighted: bool = False  # whether importance weights come along
 
     @property
     def names(self) -> tuple[str, ...]:
         """Columns that are read."""
         forces = (PackedFields.FORCE_COMPONENTS,) if self.forces else ()
         sheet = (PackedFields.SHEET,) if self.given else ()
-        return (PackedFields.PARAMETERS, PackedFields.COMPONENTS, *forces, *sheet)
+        weight = (PackedFields.WEIGHT,) if self.weighted else ()
+        return (PackedFields.PARAMETERS, *weight, PackedFields.COMPONENTS, *forces, *sheet)
 
 
 class BatchSource(ABC):
@@ -128,10 +126,11 @@ class BatchSource(ABC):
             others = (*others[:-1], others[-1][:, list(given)])
         return torch.cat([strongest, *others], dim=1) if others else strongest
 
-    def _arranged(self, *columns: NDArray[np.float32]) -> tuple[Tensor, Tensor]:
-        """Components (n, k) and scaled targets of columns in the order of `Records.names`."""
-        parameters, *components = map(torch.from_numpy, columns)
-        return self._wanted(*components), self._scaled(parameters)
+    def _arranged(self, *columns: NDArray[np.float32]) -> tuple[Tensor, ...]:
+        """Make a batch's columns of those in the order of `Records.names`."""
+        parameters, *others = map(torch.from_numpy, columns)
+        weights = [others.pop(0)] if self.records.weighted else []
+        return self._wanted(*others), self._scaled(parameters), *weights
 
     def _stretches(self, first: int) -> Iterator[range]:
         """Take steps from `first` on, so many at a time that they have about STRETCH records."""

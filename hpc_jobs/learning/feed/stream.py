@@ -53,7 +53,7 @@ class StreamSource(BatchSource):
                 sizes = tuple(sum(len(piece.places) for piece in some) for some in pieces)
                 parts = [windows.take(piece) for some in pieces for piece in some]
                 columns = (np.concatenate(column) for column in zip(*parts, strict=True))
-                yield Stretch(steps.start, sizes, *self._arranged(*columns))
+                yield Stretch(steps.start, sizes, self._arranged(*columns))
         finally:
             windows.settle()
 

@@ -108,7 +108,8 @@ def fit_network(
     torch.manual_seed(settings.seed)
     model, validation = fresh_model(spec, dataset), validation_examples(dataset)
     with open_source(
-        campaign.training.source, _records(dataset, spec, settings, team.device)
+        campaign.training.source,
+        _records(dataset, spec, settings, team.device, campaign.training.importance_weights),
     ) as source:
         spool.params(_parameters(spec, settings, dataset, model, source.name))
         compiled = campaign.training.compile
@@ -124,7 +125,11 @@ def fit_network(
 
 
 def _records(
-    dataset: Dataset, spec: NetworkSpec, settings: Settings, device: torch.device
+    dataset: Dataset,
+    spec: NetworkSpec,
+    settings: Settings,
+    device: torch.device,
+    weighted: bool,
 ) -> Records:
     order = Order(
         records=len(dataset.fit_rows),
@@ -134,7 +139,16 @@ def _records(
     )
     scaler = dataset.facts.scaler
     given = dataset.facts.given.columns
-    return Records(dataset.train, order, scaler, device, spec.components, spec.forces, given)
+    return Records(
+        dataset.train,
+        order,
+        scaler,
+        device,
+        spec.components,
+        forces=spec.forces,
+        given=given,
+        weighted=weighted,
+    )
 
 
 def _check_same_kind(facts: DatasetFacts, campaign: Campaign) -> None:

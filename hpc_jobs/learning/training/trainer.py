@@ -47,7 +47,7 @@ def observed(network: Network, examples: Examples, device: torch.device) -> Tens
 
 
 class Objective(nn.Module):
-    """What is minimised: mean over the records of a batch, sum over the tasks.
+    """What is minimised: mean over the records of a batch, weighted if wanted, sum over the tasks.
 
     The squared error, or for Gaussian networks the negative logarithm of the likelihood,
     (log s^2 + (y - m)^2/s^2)/2 but for a constant (Nix & Weigend 1994).
@@ -57,15 +57,20 @@ class Objective(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, components: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Noisy (B, components) and (B, targets) -> objective, squared error."""
+    def forward(
+        self, components: Tensor, targets: Tensor, weights: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Noisy (B, components), (B, targets), (B, 1) -> objective; squared error, not weighted."""
         if not self.network.gaussian:
-            squared = (self.network(components) - targets).square().mean(0).sum()
-            return squared, squared
-        mean, log_variance = self.network.moments(components)
-        squares = (mean - targets).square()
-        likelihood = 0.5 * (log_variance + squares * torch.exp(-log_variance))
-        return likelihood.mean(0).sum(), squares.mean(0).sum()
+            squares = (self.network(components) - targets).square()
+            loss = squares
+        else:
+            mean, log_variance = self.network.moments(components)
+            squares = (mean - targets).square()
+            loss = 0.5 * (log_variance + squares * torch.exp(-log_variance))
+        if weights is not None:
+            loss = loss * weights
+        return loss.mean(0).sum(), squares.mean(0).sum()
 
 
 class Trainer:
@@ -178,7 +183,7 @@ class Trainer:
             self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16"
         ):
             loss, squared = self._objective(
-                self.network.noisy(batch.components, noise), batch.targets
+                self.network.noisy(batch.components, noise), batch.targets, batch.weights
             )
         # Ranks average their gradients; parts of a batch may differ by one record.
         weighted = loss * (len(batch) * share.world / (stop - start))

@@ -36,10 +36,11 @@ def picture_of(
     *,
     tensile_axis: TensileAxis = "x",
     y_down_pixels: bool = False,
+    y_down: bool = False,
     measure: Measure = "green_lagrange",
     scale: float = 0.0,
 ) -> Picture:
-    """Export a film in mm with y up, or in pixels with y down.
+    """Export a film in mm with y up or down, or in pixels with y down.
 
     With tensile_axis y the camera stood upright: the specimen's x is the picture's y. scale is
     the relative error of the pixel's size; it makes all millimetres longer.
@@ -60,6 +61,9 @@ def picture_of(
         pixels, inside, lost = pixels[::-1], inside[::-1], lost[:, ::-1]
     else:
         positions, moved = positions * (1 + scale), moved * (1 + scale)
+        if y_down:
+            positions, moved = positions[::-1] * down, moved[:, ::-1] * down
+            pixels, inside, lost = pixels[::-1], inside[::-1], lost[:, ::-1]
     spacing = (
         float(positions[0, 1, 0] - positions[0, 0, 0]),
         float(positions[1, 0, 1] - positions[0, 0, 1]),

@@ -270,6 +270,7 @@ def _write(
         shot.film,
         tensile_axis=tensile_axis,
         y_down_pixels=tool.pixels,
+        y_down=tool.y_down,
         measure=tool.measure,
         scale=defects.scale,
     )

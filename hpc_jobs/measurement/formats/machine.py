@@ -16,7 +16,15 @@ from pydantic import Field
 
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.frozen import Frozen
-from hpc_jobs.measurement.formats.text import Column, Layout, layout_of, read_rows, split, spoken
+from hpc_jobs.measurement.formats.text import (
+    Column,
+    Layout,
+    grouped,
+    layout_of,
+    read_rows,
+    split,
+    spoken,
+)
 
 Values = NDArray[np.float64]
 Channel = Literal["time", "force", "travel", "strain", "width", "stress"]
@@ -89,11 +97,18 @@ class MachineFile:
     units: dict[Channel, str]  # as the header has them, "" where it has none
     head: dict[str, tuple[float, str]]  # named values of the head with their units
     unknown: tuple[str, ...]  # columns that nothing was read from
+    dead: dict[Channel, str] = field(default_factory=dict)  # columns of a channel that are all 0
     notes: tuple[str, ...] = field(default=())
 
     def need(self, *channels: Channel) -> list[Values]:
         """Return channels; raises BadInput naming what is missing and what there is."""
         missing = [channel for channel in channels if channel not in self.channels]
+        for channel in missing:
+            if channel in self.dead:
+                raise BadInput(
+                    f"{self.path}: {self.dead[channel]} is 0 in all rows: nobody connected this "
+                    f"channel of {channel}; export the one that was measured, or name it by hand"
+                )
         if missing:
             raise BadInput(
                 f"{self.path}: no column for {', '.join(missing)}; it has "
@@ -114,10 +129,21 @@ def read_machine(
     layout = layout_of(path)
     if format in MAKERS:
         _check_maker(path, layout, format)
-    table, others = read_rows(path, layout)
-    names = NAMES | MAKERS.get(format, {})
-    places = _by_hand(path, layout, columns) if columns else _by_name(layout, table, names)
-    notes = [f"{others} lines between or after the rows are no part of the table"] if others else []
+    read = read_rows(path, layout)
+    table, names = read.values, NAMES | MAKERS.get(format, {})
+    places, dead = _by_hand(path, layout, columns), dict[Channel, str]()
+    if columns is None:
+        places, dead = _by_name(layout, table, names)
+    notes = list[str]()
+    if read.others:
+        notes.append(f"{read.others} lines between or after the rows are no part of the table")
+    for place in places.values():
+        if place in read.garbled:
+            line, text = read.garbled[place]
+            raise BadInput(
+                f"{path}: line {line}: {layout.columns[place].written} is '{text}'; give a number"
+                f"{grouped(text)}, or leave the line out"
+            )
     channels, units = dict[Channel, Values](), dict[Channel, str]()
     for channel, place in places.items():
         column = layout.columns[place]
@@ -130,13 +156,16 @@ def read_machine(
         rows &= np.isfinite(values)
     if not rows.any():
         raise BadInput(f"{path}: no row with a number in all of {', '.join(channels) or 'nothing'}")
-    read = set(places.values())
+    if not rows.all():
+        notes.append(f"{int((~rows).sum())} rows lack {' or '.join(channels)}, and are left out")
+    known = set(places.values())
     return MachineFile(
         path=path,
         channels={channel: values[rows] for channel, values in channels.items()},
         units=units,
         head=_head(layout),
-        unknown=tuple(c.written for i, c in enumerate(layout.columns) if i not in read),
+        unknown=tuple(c.written for i, c in enumerate(layout.columns) if i not in known),
+        dead=dead,
         notes=tuple(notes),
     )
 
@@ -160,9 +189,11 @@ def _check_maker(path: Path, layout: Layout, format: str) -> None:
             )
 
 
-def _by_name(layout: Layout, table: Values, names: dict[Channel, str]) -> dict[Channel, int]:
-    """Find each channel: named so, not a set value, not a channel that nobody connected."""
-    places = dict[Channel, int]()
+def _by_name(
+    layout: Layout, table: Values, names: dict[Channel, str]
+) -> tuple[dict[Channel, int], dict[Channel, str]]:
+    """Find each channel, named so and no set value; and those that nobody connected."""
+    places, dead = dict[Channel, int](), dict[Channel, str]()
     for channel, pattern in names.items():
         matches = [
             i
@@ -175,11 +206,15 @@ def _by_name(layout: Layout, table: Values, names: dict[Channel, str]) -> dict[C
         relative = [i for i in measured if "abs" not in layout.columns[i].name.lower()]
         if relative or measured:
             places[channel] = (relative or measured)[0]
-    return places
+        elif matches and not alive:
+            dead[channel] = f"'{layout.columns[matches[0]].written}'"
+    return places, dead
 
 
-def _by_hand(path: Path, layout: Layout, given: MachineColumns) -> dict[Channel, int]:
+def _by_hand(path: Path, layout: Layout, given: MachineColumns | None) -> dict[Channel, int]:
     places = dict[Channel, int]()
+    if given is None:
+        return places
     names = [column.name for column in layout.columns]
     wanted: tuple[tuple[Channel, str | int | None], ...] = (
         ("force", given.force),

@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from hpc_jobs.contract.errors import BadInput
 
 LOOKED_AT = 400  # lines from which the layout is recognised
+UNEVEN = 0.01  # of the lines may lack cells, beside a last one that was cut off
+BLOCK = 5  # rows before a remark that are part of the table after it
 HEAD_BYTES = 1 << 17
 BLANKS = " "  # the delimiter of columns that are lined up by blanks
 DIALECTS = tuple(
@@ -32,16 +34,23 @@ DIALECTS = tuple(
     if delimiter != decimal
 )
 NUMBER = {
-    ".": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?"),
-    ",": re.compile(r"[+-]?(\d+,?\d*|,\d+)([eEdD][+-]?\d+)?"),
+    ".": re.compile(r"[+−-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?", re.ASCII),
+    ",": re.compile(r"[+−-]?(\d+,?\d*|,\d+)([eEdD][+-]?\d+)?", re.ASCII),
 }
+NUMBER_LIKE = re.compile(r"[+−-]?\d[\d.,'_ \u00a0\u202f’]*([eE][+-]?\d+)?", re.ASCII)
+"""What a person takes for a number, whether it can be read or not."""
+GROUPED = re.compile(r"[+−-]?\d{1,3}([.,' \u00a0\u202f’])\d{3}(\1\d{3})*([.,]\d*)?", re.ASCII)
+"""Digits in groups of three; with a point or comma between, a decimal sign must follow or other
+groups, else they may be decimals."""
 MISSING = (
-    *("", "nan", "NaN", "NAN", "-nan", "nan(ind)", "-nan(ind)", "null", "n/a", "N/A", "NA"),
-    *("-", "---", "inf", "-inf", "Inf", "-Inf", "nicht bekannt"),
+    *("", "nan", "NaN", "NAN", "Nan", "-nan", "-NaN", "nan(ind)", "-nan(ind)", "1.#QNAN"),
+    *("-1.#IND", "1.#IND", "-1.#IND00", "1.#QNAN0", "NaN.", "null", "NULL", "None", "n/a", "N/A"),
+    *("NA", "#N/A", "#NV", "-", "--", "---", "inf", "-inf", "Inf", "-Inf", "1.#INF", "-1.#INF"),
+    *("nicht bekannt",),
 )
 UNITS = re.compile(
     r"(s|sec|ms|min|h|d|m|mm|cm|µm|um|nm|in|px|pixel|pixels|n|kn|mn|lbf|mpa|gpa|pa|psi|ksi|n/mm²|"
-    r"n/mm2|n/mm\^2|%|1|-|mm/mm|m/m|strain|v|volt|°c|degc|c|hz|mm/min|)",
+    r"n/mm2|n/mm\^2|%|1|-|mm/mm|m/m|strain|v|volt|°c|degc|c|hz|mm/min|deg|°|rad|)",
     re.IGNORECASE,
 )
 
@@ -117,13 +126,18 @@ def layout_of(path: Path) -> Layout:
     """Recognise how a file is laid out; raises BadInput where no rows of numbers are found."""
     encoding, lines = read_head(path)
     lines = lines[: LOOKED_AT + 1]
-    runs = (_longest(lines, *dialect) for dialect in DIALECTS)
-    found = max(runs, key=lambda run: run.merit)
+    every = (_runs(lines, *dialect) for dialect in DIALECTS)
+    runs = max(every, key=lambda runs: _best(runs).merit)
+    found = _best(runs)
     if not found.rows:
         raise BadInput(
             f"{path}: no rows of at least two numbers in its first {len(lines)} lines; export the "
             "table as text, a row a line"
         )
+    # Remarks or heads may part a table: it begins with its first block
+    found = next(
+        run for run in runs if (run.cells == found.cells and run.rows >= BLOCK) or run is found
+    )
     names, units, above = _header(lines[: found.first], found)
     columns = tuple(map(_column, names, units))
     return Layout(
@@ -144,7 +158,16 @@ def number(text: str, decimal: str = ".") -> float:
     text = text.strip()
     if not NUMBER[decimal].fullmatch(text):
         raise ValueError(text)
-    return float(text.replace(",", ".").replace("d", "e").replace("D", "e"))
+    plain = text.replace(",", ".").replace("d", "e").replace("D", "e")
+    return float(plain.replace("−", "-"))
+
+
+def grouped(text: str) -> str:
+    """Say, after a semicolon, that a number's digits are grouped by thousands; "" if not."""
+    match = GROUPED.fullmatch(text.strip())
+    if not match or (match.group(1) in ".," and not (match.group(2) or match.group(3))):
+        return ""
+    return f" without '{match.group(1)}' between the thousands"
 
 
 def read_columns(path: Path, layout: Layout, wanted: Sequence[int]) -> Values:
@@ -153,35 +176,59 @@ def read_columns(path: Path, layout: Layout, wanted: Sequence[int]) -> Values:
     Raises BadInput with line and column of what is no number.
     """
     wanted = list(dict.fromkeys(wanted))
+    uneven = list[str]()
     try:
-        table = _parsed(path, layout, wanted)
+        table = _parsed(path, layout, wanted, uneven)
     except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
         raise BadInput(_culprit(path, layout, wanted) or f"{path}: {error}") from None
     except OSError as error:
         raise BadInput(f"{path}: cannot be read ({error.strerror or error})") from None
+    if len(uneven) > UNEVEN * table.num_rows + 1:
+        raise BadInput(
+            f"{path}: {len(uneven)} lines have other than {len(layout.columns)} cells, such as "
+            f"'{uneven[0].strip()[:60]}', beside {table.num_rows} that have them; export the table "
+            "again"
+        )
     columns = [table[_key(i)].to_numpy(zero_copy_only=False) for i in wanted]
     return np.column_stack(columns) if columns else np.empty((table.num_rows, 0))
 
 
-def read_rows(path: Path, layout: Layout) -> tuple[Values, int]:
-    """Read a small table line by line, (rows, columns), and how many lines were no part of it.
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """A small table, read line by line."""
+
+    values: Values  # (rows, columns), NaN where a cell is missing or no number
+    others: int  # lines that were no part of it
+    garbled: dict[int, tuple[int, str]]  # column -> line, from 1, and text of its first bad cell
+
+
+def read_rows(path: Path, layout: Layout) -> Rows:
+    """Read a small table line by line.
 
     Machines write titles and heads between blocks: lines that do not have the table's cells, or
-    that repeat its names and units. Text in a column is NaN.
+    that repeat its names and units. A text that says missing is NaN, another one is garbled.
     """
     text = path.read_text(encoding=layout.encoding, errors="replace")
     width, rows, others = len(layout.columns), list[list[float]](), 0
-    for line in text.splitlines()[layout.first :]:
+    garbled = dict[int, tuple[int, str]]()
+    for i, line in enumerate(text.splitlines()[layout.first :], layout.first + 1):
         cells = split(line, layout.delimiter)
         if not any(cells):
             continue
         row = [_cell(cell, layout.decimal) for cell in cells[:width]]
         told = int(np.isfinite(row).sum()) + sum(cell in MISSING for cell in cells)
-        if len(cells) < width - 1 or np.isfinite(row).sum() < 2 or told < len(cells) // 2:
+        like = sum(NUMBER_LIKE.fullmatch(cell) is not None for cell in cells) > 1
+        if len(cells) < width - 1 or (np.isfinite(row).sum() < 2 and not like):
             others += 1
-        else:
-            rows.append(row + [np.nan] * (width - len(row)))
-    return np.array(rows).reshape(len(rows), width), others
+            continue
+        if told < len(cells) // 2 and not like:
+            others += 1
+            continue
+        for column, cell in enumerate(cells[:width]):
+            if np.isnan(row[column]) and cell not in MISSING:
+                garbled.setdefault(column, (i, cell))
+        rows.append(row + [np.nan] * (width - len(row)))
+    return Rows(np.array(rows).reshape(len(rows), width), others, garbled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +248,22 @@ class _Run:
         return self.numbers, self.rows, self.delimiter != BLANKS, -self.first
 
 
-def _longest(lines: Sequence[str], delimiter: str, decimal: str) -> _Run:
-    """Find the longest run of equally long rows of numbers."""
-    best, run = _Run(), _Run()
+def _best(runs: Sequence[_Run]) -> _Run:
+    return max(runs, key=lambda run: run.merit, default=_Run())
+
+
+def _runs(lines: Sequence[str], delimiter: str, decimal: str) -> list[_Run]:
+    """Find all runs of equally long rows of numbers, in their order."""
+    found = list[_Run]()
+    run = _Run()
     for i, line in enumerate(lines):
+        if run.rows and line.startswith("#"):  # a remark amid the rows
+            continue
         cells = [] if line.startswith("#") else split(line, delimiter)
         if cells and cells[-1] == "":
             cells.pop()
+        if are_units(cells):  # among which 1 is no number
+            cells = []
         numbers = sum(NUMBER[decimal].fullmatch(cell) is not None for cell in cells)
         told = numbers + sum(cell in MISSING and cell != "" for cell in cells)
         if numbers < 2 or 2 * told < len(cells):
@@ -215,9 +271,10 @@ def _longest(lines: Sequence[str], delimiter: str, decimal: str) -> _Run:
             continue
         if not run.rows or len(cells) != run.cells:
             run = _Run(0, 0, len(cells), i, delimiter, decimal)
+            found.append(run)
         run = replace(run, numbers=run.numbers + numbers, rows=run.rows + 1)
-        best = max(best, run, key=lambda run: run.merit)
-    return best
+        found[-1] = run
+    return found
 
 
 def _header(above: Sequence[str], run: _Run) -> tuple[list[str], list[str], int]:
@@ -227,8 +284,7 @@ def _header(above: Sequence[str], run: _Run) -> tuple[list[str], list[str], int]
     if not at:
         return nothing, nothing, 0
     last = split(above[at[-1]].lstrip("# "), run.delimiter)
-    are_units = sum(UNITS.fullmatch(cell.strip("[]() ")) is not None for cell in last) == len(last)
-    if are_units and len(at) > 1 and any(last):
+    if are_units(last) and len(at) > 1:
         names = split(above[at[-2]].lstrip("# "), run.delimiter)
         if _fits(names, run.cells):
             units = [cell.strip("[]() ") for cell in last]
@@ -236,6 +292,12 @@ def _header(above: Sequence[str], run: _Run) -> tuple[list[str], list[str], int]
     if _fits(last, run.cells):
         return _padded(last, run.cells), nothing, at[-1]
     return nothing, nothing, at[-1] + 1
+
+
+def are_units(cells: Sequence[str]) -> bool:
+    """Whether cells are units and nothing else, more than 1 and - among them."""
+    words = [cell.strip("[]() ") for cell in cells]
+    return all(map(UNITS.fullmatch, words)) and any(re.search("[a-z°%]", w, re.I) for w in words)
 
 
 def _fits(names: Sequence[str], cells: int) -> bool:
@@ -263,8 +325,17 @@ def _key(position: int) -> str:
     return f"c{position}"
 
 
-def _parsed(path: Path, layout: Layout, wanted: Sequence[int]) -> pa.Table:
-    """Parse the body with Arrow: several megabytes a frame in a fraction of a second."""
+def _parsed(path: Path, layout: Layout, wanted: Sequence[int], uneven: list[str]) -> pa.Table:
+    """Parse the body with Arrow: several megabytes a frame in a fraction of a second.
+
+    Lines of another number of cells are left out, and appended to `uneven` but for remarks.
+    """
+
+    def left_out(row: arrow_csv.InvalidRow) -> str:
+        if not row.text.startswith("#"):
+            uneven.append(row.text)
+        return "skip"
+
     source: Path | io.BytesIO = path
     delimiter, encoding, skipped = layout.delimiter, layout.encoding, layout.first
     if delimiter == BLANKS or encoding.startswith("utf-16"):
@@ -279,9 +350,7 @@ def _parsed(path: Path, layout: Layout, wanted: Sequence[int]) -> pa.Table:
             skip_rows=skipped,
             encoding="utf-8" if encoding == "utf-8-sig" else encoding,
         ),
-        parse_options=arrow_csv.ParseOptions(
-            delimiter=delimiter, invalid_row_handler=lambda row: "skip"
-        ),
+        parse_options=arrow_csv.ParseOptions(delimiter=delimiter, invalid_row_handler=left_out),
         convert_options=arrow_csv.ConvertOptions(
             column_types={_key(i): pa.float64() for i in wanted},
             include_columns=[_key(i) for i in wanted],
@@ -310,7 +379,8 @@ def _culprit(path: Path, layout: Layout, wanted: Sequence[int]) -> str:
                 text = cells[i] if i < len(cells) else ""
                 if not NUMBER[layout.decimal].fullmatch(text) and text not in MISSING:
                     name = layout.columns[i].written if i < len(layout.columns) else f"{i + 1}"
-                    return f"{path}: line {line_number}: {name} is '{text}'; give a number"
+                    remedy = f"give a number{grouped(text)}"
+                    return f"{path}: line {line_number}: {name} is '{text}'; {remedy}"
     return ""
 
 

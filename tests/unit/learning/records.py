@@ -70,8 +70,13 @@ def freeze(run: RunFolder[Path], campaign: Campaign) -> None:
     publish_model(run.campaign, frozen)
 
 
-def fill_round(run: RunFolder[Path], campaign: Campaign, number=0, *, seed=1, test=40, train=240):
-    """Write a design and all its shards, with some failed records, as the FEM wing does."""
+def fill_round(
+    run: RunFolder[Path], campaign: Campaign, number=0, *, seed=1, test=40, train=240, weigh=None
+):
+    """Write a design and all its shards, with some failed records, as the FEM wing does.
+
+    weigh: (n, 8) parameters to importance weights (n,); without, the shards have none.
+    """
     rng = np.random.default_rng(seed)
     records = train + test
     parameters = rng.uniform(0.9, 1.1, (records, 8))
@@ -92,10 +97,10 @@ def fill_round(run: RunFolder[Path], campaign: Campaign, number=0, *, seed=1, te
     for index in range(shards):
         rows = np.arange(records)[index * campaign.design.records_per_shard :]
         rows = rows[: campaign.design.records_per_shard]
-        write_shard(run, campaign, number, index, rows, parameters[rows], is_test[rows])
+        write_shard(run, campaign, number, index, rows, parameters[rows], is_test[rows], weigh)
 
 
-def write_shard(run, campaign, number, index, rows, parameters, is_test):
+def write_shard(run, campaign, number, index, rows, parameters, is_test, weigh=None):
     specimens = campaign.specimens
     strains = solve(parameters, specimens.strain_values)
     forces = pull(parameters, specimens.force_values)
@@ -109,6 +114,8 @@ def write_shard(run, campaign, number, index, rows, parameters, is_test):
         file[ShardFields.STATUS] = status.astype(np.uint8)
         file[ShardFields.POINT] = rows
         file[ShardFields.IS_TEST] = is_test
+        if weigh is not None:
+            file[ShardFields.WEIGHT] = weigh(parameters)
     names, counts = np.unique(status, return_counts=True)
     by_status = {RecordStatus.NAMES[k]: int(n) for k, n in zip(names, counts, strict=True)}
     publish_manifest(manifest_of(path), "shard", [path], records=len(rows), by_status=by_status)

@@ -7,7 +7,10 @@ import pytest
 
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.layout import Workspace
+from hpc_jobs.contract.records import publish_manifest, read_manifest
+from hpc_jobs.dataset import sealed as sealing
 from hpc_jobs.dataset.dataset import open_dataset
+from hpc_jobs.dataset.dataset import test_examples as own_test_examples
 from hpc_jobs.dataset.facts import PackedFields
 from hpc_jobs.dataset.pack import publish_dataset
 from hpc_jobs.dataset.packed import map_columns
@@ -91,3 +94,37 @@ def test_losses_are_summed_in_target_ranges(workspace):
     assert sealed.losses(off)[0] == pytest.approx(0.25) and sealed.losses(off)[1] == 0
     mean = np.tile(truth.mean(0), (len(truth), 1))
     assert sealed.facts.mean_loss == pytest.approx(sealed.losses(mean).mean())
+
+
+def test_each_record_is_asked_with_several_draws_of_noise_and_its_own_is_the_first(workspace):
+    _, full = packed(workspace, "full", seed=1, test=40)
+    sealed = current_seal(workspace, campaign_of(), "full", full)
+    records = len(full.test)
+    assert (sealed.facts.records, sealed.facts.draws) == (records, sealing.DRAWS)
+    own, clean = own_test_examples(full), sealed.examples
+    np.testing.assert_array_equal(sealed.noisy(0).strains, own.strains)
+    np.testing.assert_array_equal(sealed.noisy(0).forces, own.forces)
+    np.testing.assert_array_equal(sealed.noisy(5).strains, sealed.noisy(5).strains)
+    noise = np.stack([sealed.noisy(draw).strains - clean.strains for draw in range(8)])
+    assert noise.std() == pytest.approx(full.facts.noise_strain, rel=0.02)
+    alike = np.corrcoef(noise.reshape(8, -1))[~np.eye(8, dtype=bool)]
+    assert abs(alike).max() < 5 / np.sqrt(noise[0].size)  # independent of one another
+
+
+def test_a_set_that_was_sealed_with_its_noise_is_still_asked(workspace):
+    campaign = campaign_of()
+    _, full = packed(workspace, "full", seed=1, test=40)
+    current_seal(workspace, campaign, "full", full)
+    folder = workspace.sealed(campaign.question)
+    [data] = folder.glob("*.npz")
+    with np.load(data) as stored:
+        kept = {name: stored[name] for name in stored.files if not name.startswith("noise")}
+    kept["strains"] = own_test_examples(full).strains
+    np.savez(data, **kept)
+    manifest = read_manifest(folder / "v0001.json", sealing.KIND, verify=False)
+    facts = {name: value for name, value in manifest.facts.items() if name != "draws"}
+    (folder / "v0001.json").unlink()
+    publish_manifest(folder / "v0001.json", sealing.KIND, [data], **facts)
+    older = read_seal(folder, 1)
+    assert older.facts.draws == 1
+    np.testing.assert_array_equal(older.noisy(0).strains, own_test_examples(full).strains)

@@ -15,7 +15,8 @@ class Layout:
 
     format: str  # name of the tool's format in a description file
     write: Callable[[Path, Picture], str]  # into a folder; returns the frames' glob
-    pixels: bool = False  # pixels with y down; otherwise mm with y up
+    pixels: bool = False  # pixels with y down; otherwise mm
+    y_down: bool = False  # of millimetres
     measure: Measure = "green_lagrange"
     forces: bool = False  # the files hold a force per frame
 
@@ -29,9 +30,9 @@ LAYOUTS: dict[str, Layout] = {
         format="aramis", write=aramis.write_nodemap, measure="engineering", forces=True
     ),
     "gom": Layout(format="aramis", write=aramis.write_stage, measure="hencky"),
-    "matchid": Layout(format="matchid", write=matchid.write_csv, measure="hencky"),
-    "matchid_2023": Layout(format="matchid", write=matchid.write_csv_2023),
-    "matchid_hdf5": Layout(format="matchid", write=matchid.write_hdf5, forces=True),
+    "matchid": Layout(format="matchid", write=matchid.write_csv, y_down=True, measure="hencky"),
+    "matchid_2023": Layout(format="matchid", write=matchid.write_csv_2023, y_down=True),
+    "matchid_hdf5": Layout(format="matchid", write=matchid.write_hdf5, y_down=True, forces=True),
     "dice": Layout(format="dice", write=dice.write, pixels=True),
     "ncorr": Layout(format="ncorr", write=matlab.write_ncorr, pixels=True),
     "duodic": Layout(format="duodic", write=matlab.write_duodic, pixels=True),

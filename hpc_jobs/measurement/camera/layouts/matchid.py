@@ -1,6 +1,7 @@
 """MatchID: CSV with long names, those of 2023 with short ones, and HDF5 with all frames.
 
-Points that were lost are left out of the CSV of long names; they are NaN in the others.
+Points that were lost are left out of the CSV of long names; they are NaN in the others. y counts
+downwards, in millimetres as in pixels.
 """
 
 from pathlib import Path

@@ -1,10 +1,15 @@
 """Prices: what was bought has one, what was not has none."""
 
+from typing import Any
+
 import pytest
 
 from hpc_jobs.contract.report import UsageReport
+from operators.pages.campaign_report import render
 from operators.pages.money import costs_of
 from tests.harness.reports import REPORT
+
+NOTHING: dict[str, Any] = {"networks": [], "alloys": {}}
 
 
 def test_core_hours_by_what_they_bought():
@@ -18,3 +23,11 @@ def test_core_hours_by_what_they_bought():
         paid.model_copy(update={"gate": worse})
     )
     assert costs_of(REPORT) == {}
+
+
+def test_the_page_of_a_campaign_names_the_prices():
+    paid = REPORT.model_copy(update={"usage": UsageReport(core_hours=2.0)})
+    page = render(paid, NOTHING)
+    assert "core-hours a good record</td><td>0.00168" in page
+    assert "core-hours an answered sheet</td><td>2" in page
+    assert "core-hours a good record" not in render(REPORT, NOTHING)

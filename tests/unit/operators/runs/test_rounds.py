@@ -75,7 +75,7 @@ def test_a_round_that_is_not_worth_its_price_has_no_shards():
     stopped = DesignFacts(round=3, records=0, shards=0, rejected=0, stopped="too dear")
     assert shards_of(plan, array_report("choose_points", stopped)) == 0
     nothing = array_report("solve_shard").model_copy(update={"elements": 0, "facts": {}})
-    assert round_metrics(nothing)["round/records"] == 0
+    assert round_metrics(plan, nothing)["round/records"] == 0
 
 
 def test_the_next_round_buys_what_the_budget_allows(bench, run):
@@ -106,6 +106,17 @@ def demo_hours() -> float:
 
 
 def test_a_round_that_cost_nothing_has_no_rate():
-    metrics = round_metrics(SOLVED.model_copy(update={"cpu_hours": 0.0}))
+    plan = RoundPlan(round=3, train_records=1200, records=1200, shards=3)
+    metrics = round_metrics(plan, SOLVED.model_copy(update={"cpu_hours": 0.0}))
     assert "round/records_per_core_hour" not in metrics
     assert metrics["round/records"] == 1200
+
+
+def test_the_rate_of_a_finished_round_is_that_of_what_had_been_left():
+    """Hours of a third of the records must not be taken for those of all."""
+    plan = RoundPlan(round=3, train_records=400, records=400, shards=3, resumed=True)
+    metrics = round_metrics(plan, SOLVED)
+    assert metrics["round/records"] == 1200
+    assert metrics["round/records_per_core_hour"] == pytest.approx(400 / SOLVED.cpu_hours)
+    good = 1190 / 3
+    assert metrics["cost/core_hours_per_good_record"] == pytest.approx(SOLVED.cpu_hours / good)

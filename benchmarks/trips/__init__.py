@@ -1,0 +1,1 @@
+"""What goes round: sheets, the way through a camera's files, and what came back."""
