@@ -26,7 +26,12 @@ class Browser:
 
     def __init__(self, http: httpx.Client) -> None:
         self._http = http
-        wanted = {"browserName": "chrome", "goog:chromeOptions": {"args": [*FLAGS]}}
+        patient = dict.fromkeys(("script", "pageLoad"), int(1000 * PATIENCE_S))
+        wanted = {
+            "browserName": "chrome",
+            "timeouts": patient,
+            "goog:chromeOptions": {"args": [*FLAGS]},
+        }
         reply = self._ask("POST", "", {"capabilities": {"alwaysMatch": wanted}})
         self._session = f"/{reply['sessionId']}"
 
@@ -138,7 +143,7 @@ def browser() -> Iterator[Browser]:
     driver = subprocess.Popen(["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
-        with httpx.Client(base_url=address, timeout=120, trust_env=False) as http:
+        with httpx.Client(base_url=address, timeout=2 * PATIENCE_S, trust_env=False) as http:
 
             def ready() -> bool:
                 try:
