@@ -183,7 +183,7 @@ def kills(workspace: Path, seed: int) -> dict[str, Any]:
     subprocess.run(command, check=True, capture_output=True)
     whole, expected = time.perf_counter() - began, _hashes(run)
     chosen, done = random.Random(seed), 0
-    for _ in range(KILLS):
+    while done < KILLS:
         if run.dataset_manifest.exists():
             shutil.rmtree(run.dataset)
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
