@@ -40,7 +40,7 @@ from hpc_jobs.contract.packing import packing_elements
 from hpc_jobs.contract.records import sha256_of
 
 SIZES, FULL = (60_000, 250_000, 1_000_000), 4_940_000
-LIMIT_RECORDS, LIMIT_BYTES = 1_000_000, 2 << 30
+LIMIT_RECORDS, LIMIT_MIB = 1_000_000, 2048
 ROUNDS, ROUND_RECORDS = 10, 20_000
 KILLS, KILLED_RECORDS, KILLED_MEMORY = 20, 30_000, 512
 FREE = 20e9
@@ -126,18 +126,19 @@ def row(records: int, one: dict[str, Any]) -> str:
     return f"{records:>9,}  " + " | ".join(parts) + f" | {moved}"
 
 
-def limit(workspace: Path, records: int, kept: Kept) -> None:
+def limit(workspace: Path, records: int, mib: int, kept: Kept) -> None:
     """Pack and read with and without a limit, both from a cold page cache."""
     run = RunFolder(workspace / f"run-{records}")
     for name in ("free", "limited"):
-        kept.once(f"limit {records} {name}", partial(_within, run, records, name))
+        key = f"limit {records} {mib if name == 'limited' else 'free'}"
+        kept.once(key, partial(_within, run, records, mib if name == "limited" else None))
 
 
-def _within(run: RunFolder[Path], records: int, name: str) -> dict[str, float]:
+def _within(run: RunFolder[Path], records: int, mib: int | None) -> dict[str, float]:
     made(run.root, records)
-    if name == "free":
+    if mib is None:
         return _cold(run, records, None)
-    with limited(LIMIT_BYTES) as group:
+    with limited(mib << 20) as group:
         return _cold(run, records, group)
 
 
@@ -183,7 +184,7 @@ def kills(workspace: Path, seed: int) -> dict[str, Any]:
     subprocess.run(command, check=True, capture_output=True)
     whole, expected = time.perf_counter() - began, _hashes(run)
     chosen, done = random.Random(seed), 0
-    for _ in range(KILLS):
+    while done < KILLS:
         if run.dataset_manifest.exists():
             shutil.rmtree(run.dataset)
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -212,16 +213,19 @@ def judged(kept: Kept) -> tuple[list[str], list[goals.Goal]]:
     )
     lines = [row(records, one) for records, one in many]
     compared = goals.of_sizes([one for _, one in many]) if many else []
-    for name, without in found.items():
-        within = found.get(name.removesuffix("free") + "limited")
-        if name.startswith("limit ") and name.endswith(" free") and within:
-            lines.append(f"{name.split()[1]} records, seconds: {without}, in 2 GiB {within}")
-            compared += goals.of_limit({step: within[step] / without[step] for step in within})
-    if told := found.get("rounds"):
-        lines.append("rounds, CPU s: " + " ".join(f"{one:.1f}" for one in told["cpu_s"]))
-        compared += goals.of_rounds(told["cpu_s"])
-    if told := found.get("kills"):
-        compared += goals.of_kills(told["killed"], told["identical"])
+    for name, within in found.items():
+        told = name.split()
+        if told[0] != "limit" or told[2] == "free":
+            continue
+        without = found[f"limit {told[1]} free"]
+        lines.append(f"{told[1]} records, seconds: {without}, in {told[2]} MiB {within}")
+        ratios = {step: within[step] / without[step] for step in within}
+        compared += goals.of_limit(ratios, f"{int(told[2]) / 1024:g} GiB")
+    if rounds := found.get("rounds"):
+        lines.append("rounds, CPU s: " + " ".join(f"{one:.1f}" for one in rounds["cpu_s"]))
+        compared += goals.of_rounds(rounds["cpu_s"])
+    if kills := found.get("kills"):
+        compared += goals.of_kills(kills["killed"], kills["identical"])
     return lines, compared
 
 
@@ -235,7 +239,9 @@ def main() -> None:
         workspace.mkdir(parents=True, exist_ok=True)
         parts: dict[str, Callable[[], Any]] = {
             "sizes": lambda: sizes(workspace, counts, kept),
-            "limit": lambda: limit(workspace, min(LIMIT_RECORDS, max(counts)), kept),
+            "limit": lambda: limit(
+                workspace, min(LIMIT_RECORDS, max(counts)), told.limit_mib, kept
+            ),
             "rounds": lambda: kept.once("rounds", lambda: rounds(workspace)),
             "kills": lambda: kept.once("kills", lambda: kills(workspace, told.seed)),
         }
@@ -256,6 +262,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", choices=("sizes", "limit", "rounds", "kills"))
     parser.add_argument("--workspace", type=Path, help="where shards are made; else temporary")
     parser.add_argument("--seed", type=int, default=16, help="of the moments of the kills")
+    parser.add_argument("--limit-mib", type=int, default=LIMIT_MIB, help="of the control group")
     parser.add_argument("--minutes", type=float, help="begin no measurement after so many")
     parser.add_argument("--json", type=Path, default=Path("build/benchmarks/scale.json"))
     return parser

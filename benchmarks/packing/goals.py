@@ -36,9 +36,9 @@ def of_sizes(many: list[dict[str, Any]]) -> list[Goal]:
     return goals
 
 
-def of_limit(ratios: dict[str, float]) -> list[Goal]:
-    """Compare seconds in little memory with those without a limit."""
-    return [Goal(f"{name} in 2 GiB over without a limit", ratios[name], most)
+def of_limit(ratios: dict[str, float], memory: str) -> list[Goal]:
+    """Compare seconds in so little memory with those without a limit."""
+    return [Goal(f"{name} in {memory} over without a limit", ratios[name], most)
             for name, most in SLOWER.items()]  # fmt: skip
 
 

@@ -24,6 +24,9 @@ DEGREES = range(1, 7)
 PENALTIES = (1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5)  # times the number of records
 FADING = 0.3  # of a term's scale by its degree: high powers are penalised more
 CHOOSING_RECORDS = 10_000  # at most: more choose alike
+BLOCK = 1024
+"""Records whose polynomial's terms are in memory at once: of ten thousand with three thousand terms
+they would take hundreds of megabytes, several times over."""
 TERMS_PER_RECORD = 2.0  # at most; the penalty decides where records are few
 REACH = 3.0  # of u, standard deviations: the polynomial's variables are of order one
 PARAMETERS_LOST = 5e-5  # sum of mean squares, min-max units, that fewer coordinates may cost
@@ -246,12 +249,21 @@ def _polynomials(
         return
     monomials = Monomials(coordinates, degree, weights)
     fading = FADING ** monomials.exponents.sum(1)
-    basis = monomials(u / REACH) * fading
-    values, vectors = np.linalg.eigh(basis.T @ basis)
-    rotated, moment = basis @ vectors, vectors.T @ (basis.T @ outputs)
-    for penalty in penalties:
-        shrunk = 1 / (np.maximum(values, 0) + penalty * records)
-        residual = outputs - rotated @ (shrunk[:, None] * moment)
-        leverage = (rotated**2) @ shrunk
-        coefficients = fading[:, None] * (vectors @ (shrunk[:, None] * moment))
-        yield penalty, monomials, coefficients, residual / np.maximum(1 - leverage, 1e-6)[:, None]
+    blocks = [slice(start, start + BLOCK) for start in range(0, records, BLOCK)]
+    squares = np.zeros((len(fading), len(fading)))
+    products = np.zeros((len(fading), outputs.shape[1]))
+    for rows in blocks:
+        basis = monomials(u[rows] / REACH) * fading
+        squares += basis.T @ basis
+        products += basis.T @ outputs[rows]
+    values, vectors = np.linalg.eigh(squares)
+    moment = vectors.T @ products
+    shrunk = [1 / (np.maximum(values, 0) + penalty * records) for penalty in penalties]
+    missed = np.empty((len(penalties), *outputs.shape))
+    for rows in blocks:
+        rotated = (monomials(u[rows] / REACH) * fading) @ vectors
+        for one, by in zip(missed, shrunk, strict=True):
+            residual = outputs[rows] - rotated @ (by[:, None] * moment)
+            one[rows] = residual / np.maximum(1 - (rotated**2) @ by, 1e-6)[:, None]
+    for penalty, by, one in zip(penalties, shrunk, missed, strict=True):
+        yield penalty, monomials, fading[:, None] * (vectors @ (by[:, None] * moment)), one

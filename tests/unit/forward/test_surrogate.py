@@ -76,6 +76,17 @@ def test_of_many_records_a_part_chooses_and_all_are_fitted(monkeypatch):
     assert 0 < np.abs(fitted - outputs).max() < np.abs(missed).max()
 
 
+def test_records_in_blocks_are_fitted_as_all_at_once(monkeypatch):
+    u, outputs = np.random.default_rng(3).normal(size=(2, 300, 3))
+    outputs[:, 0] = u[:, 0] * u[:, 1] ** 2
+    whole = module.best_polynomial(u, outputs, 2, (1, 2, 3))
+    monkeypatch.setattr(module, "BLOCK", 70)
+    monomials, coefficients, missed = module.best_polynomial(u, outputs, 2, (1, 2, 3))
+    assert monomials.degree == whole[0].degree == 3
+    np.testing.assert_allclose(coefficients, whole[1], rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(missed, whole[2], rtol=1e-6, atol=1e-9)
+
+
 def test_parameters_on_a_surface_have_fewer_coordinates():
     free = np.random.default_rng(4).uniform(-1, 1, (300, 2))
     third = 0.3 * free[:, :1] * free[:, 1:] + 0.2 * free[:, :1] ** 2
