@@ -21,8 +21,11 @@ from hpc_jobs.forward.natural import QUANTITIES, Natural
 FloatArray = NDArray[np.float64]
 
 FIRST_SEEN = 0.001
-"""Plastic strain below which a curve's own law speaks, not the specimens: a dual-phase steel's k may
-rise by a third from 0 to .0005 (DP780: 318 to 437 MPa), and no patch shows so little."""
+"""Plastic strain below which a curve's law speaks, not the specimens.
+
+A dual-phase steel's k may rise by a third from 0 to .0005 (DP780: 318 to 437 MPa), and no patch
+shows so little.
+"""
 SIGNAL = 3.0
 """Standard deviations of noise that a strain must exceed to count as reached."""
 
