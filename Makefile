@@ -76,8 +76,8 @@ docker-up:          ## build images, start control host and two Slurm clusters
 	@python3 docker/secrets.py
 	@$(COMPOSE) build
 	@$(COMPOSE) up --detach --wait
-	@echo "Airflow  http://localhost:8080  user admin, password in docker/secrets/airflow_passwords"
-	@echo "MLflow   http://localhost:5000  user reader, password in docker/secrets/mlflow_reader_password"
+	@$(COMPOSE) port airflow-api 8080 | sed 's|.*|Airflow  http://&  user admin, password in docker/secrets/airflow_passwords|'
+	@$(COMPOSE) port mlflow 5000 | sed 's|.*|MLflow   http://&  user reader, password in docker/secrets/mlflow_reader_password|'
 
 docker-campaign: docker-up  ## the demo campaign in containers: trigger, follow, print the result
 	@$(COMPOSE) run --rm campaign demo

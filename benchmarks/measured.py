@@ -24,8 +24,8 @@ from hpc_jobs.contract.measurement import MeasurementHeader, Quantity
 from hpc_jobs.contract.specimen import Piece, Specimens
 from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.fem.materials.sheet import Sheet
+from hpc_jobs.identification.nuisances.bench import Unsimulated
 from hpc_jobs.identification.nuisances.examine import Examined, examine
-from hpc_jobs.identification.nuisances.response import Unsimulated
 from hpc_jobs.measurement.alloys import ALLOYS
 from hpc_jobs.measurement.file import Measurement
 from hpc_jobs.measurement.virtual_experiment import FINE, STEPS_PER_OUTPUT, yield_parameters

@@ -28,8 +28,8 @@ from benchmarks.trips.came import HEAD, Came, keep, kept, totals
 from benchmarks.trips.cases import SHEETS, Case, case_of
 from hpc_jobs.contract.errors import ContractError
 from hpc_jobs.identification.mesh_bias import MeshBias, mesh_bias_of, on_mesh
+from hpc_jobs.identification.nuisances.bench import Unsimulated
 from hpc_jobs.identification.nuisances.examine import examine
-from hpc_jobs.identification.nuisances.response import Unsimulated
 from hpc_jobs.measurement.camera.description import write_description
 from hpc_jobs.measurement.camera.layouts import LAYOUTS
 from hpc_jobs.measurement.camera.machine_file import MACHINES

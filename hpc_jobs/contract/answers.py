@@ -86,6 +86,11 @@ class Reported:
         return self.name.startswith(STRESS)
 
     @property
+    def unit(self) -> str:
+        """Of its value; empty for a plain number."""
+        return "MPa" if self.is_stress or self.name == "youngs_modulus_mpa" else ""
+
+    @property
     def error(self) -> float | None:
         """Value less truth, of a stress as a share of the truth; none where one is missing."""
         if self.value is None or self.true is None:

@@ -50,7 +50,10 @@ class NuisancePriors(Frozen):
     ] = 0.0005
     youngs_modulus: Annotated[Deviation, Field(description="relative, if given; shared")] = 0.02
     model_strain: Annotated[
-        Deviation, Field(description="of strains, by mesh and model: added to the noise")
+        Deviation,
+        Field(
+            description="of strains, by mesh and model, at most: the residual says how much of it"
+        ),
     ] = 1e-4
     model_force: Annotated[Deviation, Field(description="likewise of forces, relative")] = 0.002
     strain_measure: Annotated[

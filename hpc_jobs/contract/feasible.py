@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterator
 
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.validation import INTERVAL_LEVEL
 
 HOUR_S = 3600.0
@@ -17,6 +18,10 @@ INCREMENT_S = 3e-7
 """Of one element of a mesh on one core, by the native solver; docs/mesh-convergence.md."""
 FASTEST_INCREMENT_S = 1e-7
 """No core is known that needs less."""
+START_S = 10
+"""In less, a job has hardly started when it is told to hand over."""
+LEAST_MIB: dict[Job, int] = {"solve_shard": 64, "train": 300, "search": 300, "train_finalist": 300}
+"""What Python alone takes with what these jobs import."""
 
 
 def hopeless(campaign: Campaign) -> Iterator[str]:
@@ -24,6 +29,7 @@ def hopeless(campaign: Campaign) -> Iterator[str]:
     yield from _calibration(campaign)
     yield from _batches(campaign)
     yield from _components(campaign)
+    yield from _starts(campaign)
     if campaign.provenance == "simulation":
         yield from _walltimes(campaign)
         yield from _budget(campaign)
@@ -92,6 +98,22 @@ def _components(campaign: Campaign) -> Iterator[str]:
             yield (
                 f"components of network '{network.name}' is {network.components}, more than "
                 f"design.train_records, {records}, can have; take {records} or fewer"
+            )
+
+
+def _starts(campaign: Campaign) -> Iterator[str]:
+    searched: tuple[Job, ...] = ("search", "train_finalist") if campaign.search else ()
+    for job in ("solve_shard", "train", *searched):
+        asked, least = campaign.execution.resources_for(job), LEAST_MIB[job]
+        if asked.walltime_s < START_S:
+            yield (
+                f"execution.resources.{job}.walltime_s is {asked.walltime_s}, and a job needs as "
+                f"long to start and to hand over; give {START_S} s or more"
+            )
+        if asked.memory_mib < least:
+            yield (
+                f"execution.resources.{job}.memory_mib is {asked.memory_mib}, less than its "
+                f"program takes before it works; give {least} or more"
             )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, FiniteFloat, model_validator
+from pydantic import Field, FiniteFloat, field_validator, model_validator
 
 from hpc_jobs.contract.examination import Examination, NuisancePriors
 from hpc_jobs.contract.frozen import Frozen, Positive, Slug
@@ -48,6 +48,14 @@ class Validation(Limits):
     measurements: Annotated[
         tuple[Slug, ...], Field(min_length=1, max_length=64, description="files in measurements/")
     ]
+
+    @field_validator("measurements")
+    @classmethod
+    def _once_each(cls, measurements: tuple[Slug, ...]) -> tuple[Slug, ...]:
+        if len(set(measurements)) < len(measurements):
+            raise ValueError(f"{measurements} repeats a measurement; name each one once")
+        return measurements
+
     mesh_refinement: Annotated[
         int,
         Field(

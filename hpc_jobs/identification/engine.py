@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.family import Family
-from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.contract.specimen import Piece, Specimens
 from hpc_jobs.contract.training import Noise
 from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.fem.materials.yield_locus import alpha_from_tests
 from hpc_jobs.fem.record import Record
+from hpc_jobs.fem.scout import with_output_times
 from hpc_jobs.forward.natural import QUANTITIES, Natural
 
 STEP = 0.02
@@ -79,6 +80,17 @@ class Engine:
         if not solved[0]:
             raise NoSheet("no yld2000_2d sheet has these mechanical values")
         return parameters[0], sheet
+
+    def timed(self, u: FloatArray) -> Specimens:
+        """Return the specimens at the output times of the sheet at u; raises NoSheet."""
+        parameters, sheet = self.sheet(u)
+        values, family = sheet.tolist(), self.family
+        own = family.specimens_of(values, self.specimens)
+        found, reason = with_output_times(parameters, family.material_of(values), own)
+        if reason:
+            raise NoSheet(reason)
+        pieces = tuple(Piece(displacements_mm=piece.displacements_mm) for piece in found.pieces)
+        return self.specimens.model_copy(update={"pieces": pieces})
 
     def simulate(self, u: FloatArray) -> Record:
         """Simulate the sheet at u; raises NoSheet."""

@@ -154,7 +154,8 @@ def _judgement_metrics(prefix: str, judgement: Judgement) -> dict[str, float]:
         if one.value is not None and one.name not in judgement.quantities:
             metrics[f"{prefix}/{one.name}"] = one.value
         if one.error is not None:
-            metrics[f"{prefix}/{one.name}_error"] = one.error
+            kind = "relative_error" if one.is_stress else "error"
+            metrics[f"{prefix}/{one.name}_{kind}"] = one.error
     return metrics
 
 

@@ -32,10 +32,12 @@ from hpc_jobs.measurement.outputs import (
 )
 from hpc_jobs.measurement.scene import compared, output_times
 from hpc_jobs.measurement.series import Series, SpecimenFiles
+from hpc_jobs.measurement.strain import FEWEST_POINTS, PatchFit
 
 Values = NDArray[np.float64]
 Progress = Callable[[str, int, int], None]  # specimen's label, frames read, frames in all
 
+MOST_MISSING = 0.6  # of a specimen's patch values; what is left would be the middle of the notch
 TRIGGERED_MM = 5e-4  # by which forces are late at most where clocks are one
 KNEE_MM = 3e-3  # by which a sheet yields sooner or later than the isotropic one that sets clocks
 LINES_SD = 1.5e-3  # relative, of an end displacement told by the lines of the right sheet
@@ -135,6 +137,14 @@ def import_specimen(
     notes = [*_notes(watched, noise, joined, forces), *scene.notes, *found]
     notes += check_field(strains, like, patches, told)
     missing = int(np.isnan(strains[0]).sum())
+    if missing > MOST_MISSING * strains[0].size:
+        size = " x ".join(f"{edge:g}" for edge in PatchFit(patches).size)
+        raise BadInput(
+            f"{missing} of {strains[0].size} patch values are missing: points lie "
+            f"{watched.placement.spacing:.3g} mm apart, and a patch of {size} mm needs "
+            f"{FEWEST_POINTS} of them, in each of its quarters some; correlate with a smaller step "
+            "and up to the edges, or use a campaign with larger patches"
+        )
     if missing:
         notes.append(f"{missing} of {strains[0].size} patch values are missing")
     return Imported(

@@ -71,7 +71,8 @@ def machine_record(files: SpecimenFiles, folder: Path, watched: Watched) -> Mach
     if files.preload_n > MOST_PRELOAD * largest:
         raise BadInput(
             f"preload_n is {files.preload_n:g} N, of {largest:.4g} N that the record spans; "
-            "specimens that bear so much are not unloaded: give the preload in N"
+            "specimens that bear so much are not unloaded: give the preload in N, and see "
+            "whether the record is in N"
         )
     return MachineRecord(times, machine_s, _tension_positive(force), own=True)
 

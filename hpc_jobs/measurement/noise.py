@@ -44,7 +44,7 @@ def noise_of(strains: Values, unloaded: int) -> Noise:
         count = np.isfinite(residuals).sum(axis=0)
         squares = np.nansum(residuals**2, axis=0)
         by_patch = squares / np.maximum(count - 1, 1)
-        pooled = np.nanmean(np.where(count > 1, by_patch, np.nan), axis=-1, keepdims=True)
+        pooled = mean_of_seen(np.where(count > 1, by_patch, np.nan).T)[:, None]
         # A patch's own scatter has few degrees of freedom: lean on its neighbours'
         weight = np.maximum(count - 1, 0)
         variance = (weight * by_patch + PRIOR * pooled) / (weight + PRIOR)
@@ -100,6 +100,11 @@ def _definite(correlation: Values) -> Values:
     return np.asarray(matrix / np.outer(size, size))
 
 
-def _mean(values: Values) -> Values:
+def mean_of_seen(values: Values) -> Values:
+    """Mean (...) over the first axis of what is no NaN; NaN where nothing is seen."""
     count = np.isfinite(values).sum(axis=0)
-    return np.where(count > 0, np.nansum(values, axis=0) / np.maximum(count, 1), 0.0)
+    return np.where(count > 0, np.nansum(values, axis=0) / np.maximum(count, 1), np.nan)
+
+
+def _mean(values: Values) -> Values:
+    return np.nan_to_num(mean_of_seen(values))

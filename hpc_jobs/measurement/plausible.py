@@ -16,6 +16,7 @@ FORCE_RANGE = (0.05, 20.0)  # of notch area times initial yield stress: finds kN
 USUAL_YIELD_MPA = 250.0  # where the sheet is one of a family: enough to tell kN from N
 STRAIN_NOISE = (1e-6, 2e-2)  # of a patch: below no camera, above no measurement
 FORCE_NOISE = (1e-5, 0.2)  # relative
+ROUNDING = 1e-6  # of a correlation
 FALL = 0.1  # of the last mean strain; a specimen that is pulled does not shrink back so far
 COPY = 0.1  # of the noise; two specimens that differ by no more were not both measured
 FROZEN_AFTER = 0.5  # of the times; a patch that stands still from then on is frozen
@@ -187,10 +188,34 @@ def _beside_mistakes(measurement: Measurement) -> list[str]:
         mistakes += _size_mistakes("strain_deviation", deviation, specimens.strain_values)
         if not mistakes and not (deviation[measurement.mask] > 0).all():
             mistakes.append("strain_deviation is not above 0 everywhere; give each strain its own")
-    correlation, size = measurement.noise_correlation, 2 * specimens.patches.count
-    if correlation is not None and correlation.shape != (size, size):
-        mistakes.append(f"noise_correlation has shape {correlation.shape}, expected {size, size}")
-    return mistakes
+    if deviation is not None and not mistakes:
+        low, high = STRAIN_NOISE
+        median = float(np.median(deviation[measurement.mask]))
+        if not low <= median <= high:
+            mistakes.append(
+                f"strain_deviation is {median:.3g} in the median; give one standard deviation of "
+                f"each strain, between {low:g} and {high:g}"
+            )
+    return mistakes + _correlation_mistakes(
+        measurement.noise_correlation, 2 * specimens.patches.count
+    )
+
+
+def _correlation_mistakes(correlation: NDArray[np.float64] | None, size: int) -> list[str]:
+    if correlation is None:
+        return []
+    if correlation.shape != (size, size):
+        return [f"noise_correlation has shape {correlation.shape}, expected {size, size}"]
+    if not np.isfinite(correlation).all():
+        return ["noise_correlation has values that are not finite; leave it out, or mend them"]
+    even = np.allclose(correlation, correlation.T, atol=ROUNDING)
+    ones = np.allclose(np.diagonal(correlation), 1, atol=ROUNDING)
+    if not (even and ones and np.linalg.eigvalsh(correlation)[0] > -ROUNDING):
+        return [
+            "noise_correlation is no correlation: it must be symmetric, with 1 on its diagonal and "
+            "no negative eigenvalue; leave it out, or mend it"
+        ]
+    return []
 
 
 def _force_mistakes(

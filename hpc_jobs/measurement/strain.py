@@ -24,6 +24,7 @@ GAUSS = 4  # points per direction; the average of a quartic needs no more
 ROUNDS = 2  # of reweighting
 CUT = 4.685  # robust standard deviations, Tukey's biweight
 QUARTER = 0.2  # of the points that a quarter of a patch should have
+FEWEST_POINTS = (DEGREE + 1) * (DEGREE + 2)  # in a patch: twice as many as the quartic has terms
 SMALLEST_STRETCH = 1e-6
 
 
@@ -99,7 +100,7 @@ class PatchFit:
 
     def _enough(self, offset: Values, expected: float) -> bool:
         """Whether a patch, and each quarter of it, has its least share of points."""
-        if len(offset) < self.smallest_share * expected or len(offset) < 2 * _TERMS:
+        if len(offset) < self.smallest_share * expected or len(offset) < FEWEST_POINTS:
             return False
         quarters = np.bincount(2 * (offset[:, 0] > 0) + (offset[:, 1] > 0), minlength=4)
         return bool((quarters >= QUARTER * expected / 4).all())

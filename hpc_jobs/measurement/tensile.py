@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import median_filter
 
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.measurement.formats.machine import MachineColumns, MachineFile, read_machine
@@ -25,6 +26,8 @@ R_RANGE = (0.02, 0.15)  # plastic strains over which width follows length
 FEWEST = 30  # rows
 PEAK = 0.002  # of the largest stress; it must fall by more to have been a maximum
 CELL = 0.005  # relative deviation of force and area of a usual test
+SPIKE = 0.3  # of the largest stress, by which one value is off all its neighbours
+MOST_SPIKES = 0.02  # of the rows; with more it is no spike
 STRESS_UNITS = {"MPa": 1.0, "GPa": 1e3, "psi": 6.894757e-3, "ksi": 6.894757, "kN/mm2": 1e3}
 
 
@@ -75,11 +78,17 @@ def read_tensile(
     strain, of_travel = _strain(machine, sizes, strain_percent, notes)
     if len(stress) < FEWEST:
         raise BadInput(f"{path}: {len(stress)} rows; a tensile curve has at least {FEWEST}")
+    if strain[-1] < strain[0]:
+        raise BadInput(
+            f"{path}: strain goes from {strain[0]:.4g} to {strain[-1]:.4g}; are rows in reverse "
+            "order, or is it the unloading?"
+        )
     if kind == "true":
         strain, stress = np.expm1(strain), stress * np.exp(-strain)
+    strain, stress = _without_spikes(strain, stress, notes)
     result = evaluate(strain, stress, of_travel=of_travel, notes=notes)
     if not of_travel and not area_known and result.youngs_modulus_mpa is not None:
-        _check_unit(path, result.youngs_modulus_mpa)
+        _check_unit(machine, result.youngs_modulus_mpa)
     r_value = _r_value(machine, strain, result, kind)
     return _with(result, r_value)
 
@@ -170,7 +179,7 @@ def _stress(
     machine: MachineFile, sizes: Sizes, unit: str | None, notes: list[str]
 ) -> tuple[Values, bool]:
     """Stress in MPa, and whether its unit is beyond doubt."""
-    if "stress" in machine.channels:
+    if "stress" in machine.channels or "stress" in machine.dead:
         (stress,) = machine.need("stress")
         said = bool(machine.units["stress"])
         if unit is not None and said:
@@ -191,14 +200,16 @@ def _stress(
         )
     area = sizes.width_mm * sizes.thickness_mm
     notes.append(f"cross-section {sizes.width_mm:g} x {sizes.thickness_mm:g} mm")
-    return force / area, True
+    return force / area, bool(machine.units["force"])
 
 
 def _strain(
     machine: MachineFile, sizes: Sizes, percent: bool | None, notes: list[str]
 ) -> tuple[Values, bool]:
     """Strain of 1, and whether it is no more than the crosshead's travel."""
-    if "strain" in machine.channels:
+    if "strain" in machine.channels or (
+        "strain" in machine.dead and "travel" not in machine.channels
+    ):
         (strain,) = machine.need("strain")
         unit = machine.units["strain"].lower()
         if unit in ("mm", "um", "µm", "in", "m", "cm"):
@@ -245,7 +256,8 @@ def _elastic_line(strain: Values, stress: Values) -> tuple[float, float]:
     if len(inside) < 3 or np.ptp(strain[inside]) <= 0:
         raise BadInput(
             f"only {len(inside)} rows lie on the elastic line, between {low:.3g} and {high:.3g} "
-            "MPa; export the curve with more rows"
+            "MPa; export the curve with more rows, or see whether columns are swapped and the unit "
+            "of strain is right"
         )
     slope, zero = np.polyfit(strain[inside], stress[inside], 1)
     if slope <= 0:
@@ -271,19 +283,41 @@ def _scatter(stress: Values) -> float:
     return float(1.4826 * np.median(np.abs(np.diff(stress, 3))) / np.sqrt(20))
 
 
-def _check_unit(path: Path, modulus_mpa: float) -> None:
-    """Refuse a stress without a unit whose modulus is no metal's, naming the unit that would be."""
+def _without_spikes(strain: Values, stress: Values, notes: list[str]) -> tuple[Values, Values]:
+    """Leave out single values far from their neighbours, and note it."""
+    around = median_filter(stress, size=5, mode="nearest")
+    wrong = np.abs(stress - around) > SPIKE * float(np.abs(around).max())
+    if not wrong.any() or wrong.sum() > MOST_SPIKES * len(stress):
+        return strain, stress
+    first = int(np.argmax(wrong))
+    notes.append(
+        f"{int(wrong.sum())} values left out as spikes, the first {stress[first]:.4g} MPa in row "
+        f"{first + 1}, where its neighbours are {around[first]:.4g} MPa"
+    )
+    return strain[~wrong], stress[~wrong]
+
+
+def _check_unit(machine: MachineFile, modulus_mpa: float) -> None:
+    """Refuse what has no unit and whose modulus is no metal's, naming the unit that would be."""
     low, high = METALS_GPA
     if low <= modulus_mpa / 1000 <= high:
         return
+    of_force = "stress" not in machine.channels
+    units = {"kN": 1e3, "lbf": 4.448} if of_force else STRESS_UNITS
     fits = [
         f"{unit} ({scale * modulus_mpa / 1000:.3g} GPa)"
-        for unit, scale in STRESS_UNITS.items()
+        for unit, scale in units.items()
         if low <= scale * modulus_mpa / 1000 <= high
     ]
+    usual, remedy = "MPa", "give --stress-unit"
+    if of_force:
+        usual, remedy = (
+            "N",
+            "write the unit of force into the header, or correct width and thickness",
+        )
     raise BadInput(
-        f"{path}: the header names no unit of stress, and in MPa E would be "
-        f"{modulus_mpa / 1000:.3g} GPa, no sheet metal's; give --stress-unit"
+        f"{machine.path}: the header names no unit of {'force' if of_force else 'stress'}, and in "
+        f"{usual} E would be {modulus_mpa / 1000:.3g} GPa, no sheet metal's; {remedy}"
         + (f": it would be a metal's in {', '.join(fits)}" if fits else "")
     )
 
@@ -295,6 +329,8 @@ def _r_value(
     if "width" not in machine.channels:
         return None
     width = machine.channels["width"]
+    if len(width) != len(result.stress):  # a spike was left out
+        return None
     if machine.units["width"].lower() in ("mm", "um", "µm", "m", "cm", "in"):
         sizes = _sizes(machine, Sizes())
         if sizes.width_mm is None:

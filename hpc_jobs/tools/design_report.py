@@ -1,16 +1,17 @@
 """Say what a campaign's experiment will tell of its sheets, and what a better one would.
 
-    python -m hpc_jobs.tools.design_report dags/campaigns/family.yaml [--sheets 20]
+    python -m hpc_jobs.tools.design_report dags/campaigns/family.yaml [--sheets 12]
                                            [--known youngs_modulus_mpa=2000 ...]
 
 Expected standard deviations of r-values, stress ratios, exponent and k(p): median of the
 Cramer-Rao bound over some sheets of the campaign's box. Beside the campaign as it stands: without
 what measurements are said to know, with one more geometry, more times, more travel, a better camera
-or load cell. Some thousand simulations on this machine; nothing is written.
+or load cell. A thousand simulations on this machine, on the coarse mesh; nothing is written.
 """
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,7 +30,9 @@ from hpc_jobs.identification.experiment import (
     without,
 )
 
-SHEETS = 20
+SHEETS = 12
+WIDTH = 80  # of a terminal
+CELL = 8
 SHORT_NOTCH_MM = 12.0
 STRIP_MM = 3.0  # that a straight strip is drawn
 
@@ -50,7 +53,7 @@ def variants(campaign: Campaign) -> dict[str, Mapping[str, object]]:
     }
     found: dict[str, Mapping[str, object]] = {
         f"+ {SHORT_NOTCH_MM:g} mm notch": {"geometries": [*geometries, short]},
-        "+ straight strip": {"geometries": [*geometries, strip]},
+        "+ strip": {"geometries": [*geometries, strip]},
         "twice the times": {"output_times": 2 * specimens.output_times},
     }
     if specimens.timing:
@@ -67,7 +70,7 @@ def variants(campaign: Campaign) -> dict[str, Mapping[str, object]]:
 def report(campaign: Campaign, sheets: int, known: Mapping[str, float]) -> str:
     """Work it out and lay it out as a table; raises BadInput."""
     told = given_exactly(campaign) | dict(known)
-    here = sensitivities(campaign, sheets)
+    here = sensitivities(campaign, sheets, same_times=True)
     columns = {"as it is": medians(here.deviations(told))}
     notes = [
         f"{len(here.u)} of {sheets} sheets of the box on mesh "
@@ -81,7 +84,7 @@ def report(campaign: Campaign, sheets: int, known: Mapping[str, float]) -> str:
     columns["half force noise"] = medians(here.deviations(told, force_noise=0.5))
     for name, other in variants(campaign).items():
         try:
-            there = sensitivities(changed(campaign, other), sheets)
+            there = sensitivities(changed(campaign, other), sheets, same_times=True)
         except (ValidationError, BadInput) as error:
             reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
             notes.append(f"{name}: not possible: {reason}")
@@ -93,23 +96,41 @@ def report(campaign: Campaign, sheets: int, known: Mapping[str, float]) -> str:
         if "exponent" in told and "geometries" in other:
             unknown = there.deviations(without(told, ["exponent"]))
             columns[f"{name}, a unknown"] = medians(unknown)
-    return "\n".join([*_table(columns), "", *notes])
+    notes += _reminders(campaign)
+    lines = [textwrap.fill(note, WIDTH, subsequent_indent="  ") for note in notes]
+    return "\n".join([*_tables(columns), *lines])
 
 
-def _table(columns: Mapping[str, Mapping[str, float]]) -> list[str]:
+def _reminders(campaign: Campaign) -> list[str]:
+    """Say what the figures leave out."""
+    if not campaign.specimens.timing:
+        return []
+    return [
+        "output times are held while a sheet is varied; where each sheet finds its own, the end of "
+        "the test tells of k beyond the strains reached, too"
+    ]
+
+
+def _tables(columns: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Lay out the quantities below each other, as many side by side as a terminal holds."""
     names = list(next(iter(columns.values())))
     width = max(map(len, columns))
-    lines = [" " * width + "".join(f"{_heading(name):>10}" for name in names)]
-    for title, values in columns.items():
-        cells = "".join(f"{_cell(name, values.get(name)):>10}" for name in names)
-        lines.append(f"{title:<{width}}{cells}")
+    across = max(1, (WIDTH - width) // CELL)
+    lines = []
+    for first in range(0, len(names), across):
+        shown = names[first : first + across]
+        lines.append(" " * width + "".join(f"{_heading(name):>{CELL}}" for name in shown))
+        for title, values in columns.items():
+            cells = "".join(f"{_cell(name, values.get(name)):>{CELL}}" for name in shown)
+            lines.append(f"{title:<{width}}{cells}")
+        lines.append("")
     return lines
 
 
 def _heading(name: str) -> str:
-    return {"youngs_modulus_mpa": "E, %"}.get(
-        name, f"{name}, %" if name.startswith("k(") else label_of(name).replace(" ", "")
-    )
+    if name.startswith("k("):
+        return name.replace("0.", ".") + "%"
+    return {"youngs_modulus_mpa": "E, MPa"}.get(name, label_of(name).replace(" ", ""))
 
 
 def _cell(name: str, value: float | None) -> str:
@@ -162,7 +183,7 @@ def arguments() -> argparse.ArgumentParser:
         formatter_class=argparse.RawTextHelpFormatter,
     )
     parser.add_argument("campaign", type=Path, help="a campaign's YAML file")
-    parser.add_argument("--sheets", type=int, default=SHEETS, help="of the box; 20 by default")
+    parser.add_argument("--sheets", type=int, default=SHEETS, help="of the box; 12 by default")
     parser.add_argument(
         "--known", action="append", default=[], metavar="NAME=SD",
         help="coordinate that measurements know, with its standard deviation",

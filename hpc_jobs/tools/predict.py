@@ -90,7 +90,8 @@ class Answerer:
             self._predict = open_runtime(self.runtime, subject, *inputs)
         answers = self._predict(*inputs).astype(np.float64)
         low, high = model.card.calibration.intervals(answers, model.deviations(*inputs))
-        return withhold(answers, low, high, model.novelty(inputs[0]), model.novelty_limit)
+        novelty = model.novelty(block.strains, block.forces)
+        return withhold(answers, low, high, novelty, model.novelty_limit, model.card.scaler)
 
 
 def write(blocks: Iterable[Block], answer: Answerer, out: TextIO) -> Throughput:

@@ -56,7 +56,6 @@ def _login(name: str, connection: Any, extra: Mapping[str, Any], jump: "Login | 
             f"Connection '{name}' is of type '{connection.conn_type}'; make it one of type "
             "'HPC cluster' (hpc) or 'SSH' (ssh)"
         )
-    told = Told(
-        name, connection.host, connection.login, connection.password, connection.port, dict(extra)
-    )
+    host, login = (value and value.strip() for value in (connection.host, connection.login))
+    told = Told(name, host, login, connection.password, connection.port, dict(extra))
     return PinnedSshHook(told, jump).login

@@ -46,15 +46,16 @@ def with_hints(site: Cluster) -> Cluster:
         extra = BaseHook.get_connection(site.name).extra_dejson
     except AirflowNotFoundException:  # logging in will say so
         return site
-    scheduler = extra.get("scheduler") or site.scheduler
+    scheduler = str(extra.get("scheduler") or "").strip() or site.scheduler
     if scheduler != site.scheduler:
         raise ConfigurationError(
             f"Connection '{site.name}' says scheduler '{scheduler}', its file in dags/clusters "
             f"says '{site.scheduler}'; correct one of them"
         )
-    if not extra.get("poll_interval_s"):
+    interval = str(extra.get("poll_interval_s") or "").strip()
+    if not interval:
         return site
-    changed = site.model_dump(mode="json") | {"poll_interval_s": extra["poll_interval_s"]}
+    changed = site.model_dump(mode="json") | {"poll_interval_s": interval}
     return parse(Cluster, changed, f"Connection '{site.name}'")
 
 

@@ -27,6 +27,8 @@ from operators.cluster.transports.refusals import Refusals
 
 UNSAFE = ("no_host_key_check", "ignore_hostkey_verification", "allow_host_key_change")
 TIMES = ("conn_timeout", "cmd_timeout")
+AS_GIVEN = ("private_key", "private_key_passphrase", "passphrase")
+"""Extras of which a blank may be a part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,15 @@ class PinnedSshHook(SSHHook):
 
 
 def _readable(name: str, extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Make of an extra what the provider's hook reads; a form leaves null and '' in it."""
-    found = {key: value for key, value in extra.items() if value is not None and value != ""}
+    """Make of an extra what the provider's hook reads.
+
+    A form leaves null and '' in it, and a paste blanks around what it brings.
+    """
+    bare = {
+        key: value.strip() if isinstance(value, str) and key not in AS_GIVEN else value
+        for key, value in extra.items()
+    }
+    found = {key: value for key, value in bare.items() if value is not None and value != ""}
     for key in UNSAFE:
         if str(found.pop(key, "false")).lower() == "true":
             raise HostKeyRefused(

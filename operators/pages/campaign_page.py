@@ -219,7 +219,7 @@ def _quantities(one: Judgement) -> list[dict[str, str]]:
         interval = f"{_number(line.low)} to {_number(line.high)}" if line.low is not None else "–"
         rows.append(
             {
-                "label": line.label,
+                "label": f"{line.label}, {line.unit}" if line.unit else line.label,
                 "found": _number(line.value),
                 "interval": interval,
                 "true": _number(line.true),

@@ -26,7 +26,7 @@ def describe_result(
 
     client = (mlflow or MlflowHook()).require()
     gate = report.gate
-    metrics = {"test/sum_mse": gate.test_error, "test/mean_baseline": gate.mean_baseline}
+    metrics = {"sealed/sum_mse": gate.test_error, "sealed/mean_baseline": gate.mean_baseline}
     metrics |= {f"test_sum_mse/{name}": one.sum for name, one in report.networks.items()}
     tags = {
         DECISION: PROMOTED if gate.promoted else REFUSED,

@@ -11,8 +11,11 @@ from typing import Any
 
 import httpx
 
-from tests.harness.waiting import PATIENCE_S, wait_until
+from tests.harness import waiting
+from tests.harness.waiting import wait_until
 
+PATIENCE_S = 4 * waiting.PATIENCE_S
+"""A browser draws its pages on the machine that is busy."""
 GONE = ("stale element reference", "no such element")
 WIDTH, HEIGHT = 1280, 1000
 FLAGS = (
@@ -26,7 +29,12 @@ class Browser:
 
     def __init__(self, http: httpx.Client) -> None:
         self._http = http
-        wanted = {"browserName": "chrome", "goog:chromeOptions": {"args": [*FLAGS]}}
+        patient = dict.fromkeys(("script", "pageLoad"), int(1000 * PATIENCE_S))
+        wanted = {
+            "browserName": "chrome",
+            "timeouts": patient,
+            "goog:chromeOptions": {"args": [*FLAGS]},
+        }
         reply = self._ask("POST", "", {"capabilities": {"alwaysMatch": wanted}})
         self._session = f"/{reply['sessionId']}"
 
@@ -57,7 +65,7 @@ class Browser:
             ".find((one) => one.innerText.trim() === arguments[0]);"
             "if (found) found.click(); return Boolean(found);"
         )
-        wait_until(lambda: self.run(script, text), what=f"a link '{text}'")
+        wait_until(lambda: self.run(script, text), PATIENCE_S, f"a link '{text}'")
 
     def press(self, text: str) -> None:
         """Press the button that bears that text, the last of several, once it can be pressed."""
@@ -67,7 +75,7 @@ class Browser:
             "  || one.getAttribute('aria-label') === arguments[0])).pop();"
             "if (found) { found.focus(); found.click(); } return Boolean(found);"
         )
-        wait_until(lambda: self.run(script, text), what=f"a button '{text}'")
+        wait_until(lambda: self.run(script, text), PATIENCE_S, f"a button '{text}'")
 
     def type(self, selector: str, text: str) -> None:
         """Type into the field that a CSS selector finds, once it is there, as a person does."""
@@ -82,7 +90,7 @@ class Browser:
                 assert said["error"] in ("element not interactable", *GONE), said
             return False
 
-        wait_until(typed, what=f"a field {selector}")
+        wait_until(typed, PATIENCE_S, f"a field {selector}")
 
     def unfold(self, section: str, selector: str) -> None:
         """Open a section of a form, and open it again if the form was drawn anew meanwhile."""
@@ -100,7 +108,7 @@ class Browser:
                 time.sleep(1)  # the section opens slowly, and a second press would close it
             return bool(self.run(seen, selector))
 
-        wait_until(opened, what=f"the section '{section}' is open")
+        wait_until(opened, PATIENCE_S, f"the section '{section}' is open")
 
     def _elements(self, selector: str) -> list[str]:
         query = {"using": "css selector", "value": selector}
@@ -138,7 +146,7 @@ def browser() -> Iterator[Browser]:
     driver = subprocess.Popen(["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:
-        with httpx.Client(base_url=address, timeout=120, trust_env=False) as http:
+        with httpx.Client(base_url=address, timeout=2 * PATIENCE_S, trust_env=False) as http:
 
             def ready() -> bool:
                 try:
@@ -147,7 +155,7 @@ def browser() -> Iterator[Browser]:
                     assert driver.poll() is None, "chromedriver has ended"
                     return False
 
-            wait_until(ready, what="chromedriver is ready")
+            wait_until(ready, PATIENCE_S, "chromedriver is ready")
             window = Browser(http)
             try:
                 yield window

@@ -15,7 +15,7 @@ from quickstart.stack import airflow_settings, mlflow_settings
 from quickstart.stack.airflow_api import AirflowApi
 from quickstart.stack.ports import HOST
 from quickstart.stack.supervisor import Stack
-from tests.browser.chromium import Browser, browser
+from tests.browser.chromium import PATIENCE_S, Browser, browser
 from tests.browser.small_campaign import running_stack
 from tests.harness.waiting import wait_until
 
@@ -71,7 +71,7 @@ def window(stack: Stack, home: str) -> Iterator[Browser]:
         one.type("input[name=username]", airflow_settings.USER)
         one.type("input[name=password]", airflow_settings.password(stack.layout))
         one.press("Sign in")
-        wait_until(lambda: "/login" not in one.address, what="logged in")
+        wait_until(lambda: "/login" not in one.address, PATIENCE_S, "logged in")
         yield one
 
 

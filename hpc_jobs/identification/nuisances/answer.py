@@ -12,8 +12,8 @@ from hpc_jobs.contract.examination import Examination
 from hpc_jobs.contract.validation import INTERVAL_LEVEL, Estimate, Found
 from hpc_jobs.identification.family_answer import material_of
 from hpc_jobs.identification.mesh_bias import MeshBias, on_mesh
+from hpc_jobs.identification.nuisances.bench import Unsimulated
 from hpc_jobs.identification.nuisances.examine import Examined, examine
-from hpc_jobs.identification.nuisances.response import Unsimulated
 from hpc_jobs.identification.validity import unphysical
 from hpc_jobs.measurement.file import Measurement
 

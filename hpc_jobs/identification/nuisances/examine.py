@@ -17,6 +17,7 @@ from hpc_jobs.design.mechanical import solve_tests
 from hpc_jobs.fem.materials import MATERIALS
 from hpc_jobs.fem.materials.yield_locus import mechanical_values
 from hpc_jobs.identification.nuisances.arrangements import Arrangement, arrangements
+from hpc_jobs.identification.nuisances.bench import Unsimulated
 from hpc_jobs.identification.nuisances.examiner import Examiner, Line
 from hpc_jobs.identification.nuisances.faults import (
     come_back,
@@ -26,7 +27,6 @@ from hpc_jobs.identification.nuisances.faults import (
 )
 from hpc_jobs.identification.nuisances.models import Explanation, Problem, search
 from hpc_jobs.identification.nuisances.report import Told, report
-from hpc_jobs.identification.nuisances.response import Unsimulated
 from hpc_jobs.measurement.file import Measurement
 
 FAULT_ROUNDS = 3

@@ -14,10 +14,11 @@ from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.measurement import Quantity
 from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.fem.materials import MATERIALS
+from hpc_jobs.identification.nuisances.bench import Bench, Unsimulated
 from hpc_jobs.identification.nuisances.kinds import columns_of
 from hpc_jobs.identification.nuisances.models import Problem, search
 from hpc_jobs.identification.nuisances.noise import whitening
-from hpc_jobs.identification.nuisances.response import Response, Unsimulated
+from hpc_jobs.identification.nuisances.response import Response
 from hpc_jobs.identification.nuisances.travel import Travel
 from hpc_jobs.measurement.file import Measurement
 
@@ -76,23 +77,23 @@ class Examiner:
             shares = by_test / by_test[:, -1:]
         backend = backend_of(campaign.solver)[1]
         lines = tuple(header.extensometer_mm.get(test.label) for test in tests)
-        response = Response(
+        bench = Bench(
             backend=backend,
             travel=Travel(backend, header.material or campaign.material, lines),
             material=header.material or campaign.material,
             specimens=own,
-            axes=axes,
             columns=columns,
             force_shares=shares,
-            forces_seen=forces is not None,
         )
+        response = Response(bench=bench, axes=axes, forces_seen=forces is not None)
         low, high = np.array([getattr(campaign.design.box, axis) for axis in axes]).T
         deviations = [column.deviation for column in columns]
         variances = np.concatenate([(high - low) ** 2 / 12, np.square(deviations)])
         mean = np.concatenate([(low + high) / 2, [column.mean for column in columns]])
         if forces is None:  # springs give way with the force that such a sheet has
             plain = response.predicted_forces(mean[: len(axes)])
-            response = replace(response, force_shares=plain / plain[:, -1:])
+            bench = replace(bench, force_shares=plain / plain[:, -1:])
+            response = replace(response, bench=bench)
         return cls(
             campaign, measurement, response, mean, np.diag(np.maximum(variances, 1e-18)),
             _values(measurement), whitening(measurement, campaign.validation.priors),

@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.measurement import Quantity
-from hpc_jobs.contract.specimen import Piece, Specimens
-from hpc_jobs.design.mechanical import solve_tests
-from hpc_jobs.fem.backends import Backend
-from hpc_jobs.identification.nuisances.curves import other_curve
+from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.identification.nuisances.bench import Answer, Bench, Unsimulated
 from hpc_jobs.identification.nuisances.kinds import Column
-from hpc_jobs.identification.nuisances.travel import NotPulled, Travel
 from hpc_jobs.identification.nuisances.turn import turned
 
 STEPS = {
@@ -35,39 +32,33 @@ STEPS = {
 }
 """Of the finite differences."""
 STEP_R, STEP_STRESS = 0.03, 0.004
-BY_ENGINE = ("notch_width_mm", "angle_deg", "patch_along_mm", "patch_across_mm")
-SMALLEST_DRAWN_MM = 1e-6
 
 FloatArray = NDArray[np.float64]
-
-
-class Unsimulated(Exception):
-    """The engine cannot pull a specimen of such a sheet; says why."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Answer:
-    """One specimen: strains (2, patches, times) and forces (times,), N."""
-
-    strains: FloatArray
-    forces: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
 class Response:
     """Predictions for one measurement."""
 
-    backend: Backend
-    material: Material
-    specimens: Specimens
+    bench: Bench
     axes: tuple[Quantity, ...]
-    columns: tuple[Column, ...]
-    force_shares: (
-        FloatArray  # (specimens, times) of the last force: what a machine's springs follow
-    )
     forces_seen: bool
-    travel: Travel
     _kept: dict[tuple[object, ...], Answer] = field(default_factory=dict)
+
+    @property
+    def material(self) -> Material:
+        """Of the sheet, as the measurement has it."""
+        return self.bench.material
+
+    @property
+    def specimens(self) -> Specimens:
+        """As they are without nuisances."""
+        return self.bench.specimens
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Return the nuisances, in the order of their arrays."""
+        return self.bench.columns
 
     @property
     def simulations(self) -> int:
@@ -101,10 +92,7 @@ class Response:
 
     def value(self, off: FloatArray, name: str, specimen: int) -> float:
         """Return a nuisance as one specimen has it."""
-        for column, value in zip(self.columns, off, strict=True):
-            if column.kind.name == name and column.specimen in (None, specimen):
-                return float(value)
-        return 0.0
+        return self.bench.value(off, name, specimen)
 
     def _by_sheet(
         self, axis: int, sheet: FloatArray, off: FloatArray, base: list[Answer]
@@ -235,93 +223,7 @@ class Response:
     ) -> Answer:
         """Pull specimen i, with `more` beside the nuisances; raises Unsimulated."""
         extra = dict(more or {})
-        key = (i, sheet.tobytes(), self._by_engine(i, off).tobytes(), *sorted(extra.items()))
+        key = (i, sheet.tobytes(), self.bench.by_engine(i, off).tobytes(), *sorted(extra.items()))
         if key not in self._kept:
-            self._kept[key] = self._pull(i, sheet, off, extra)
+            self._kept[key] = self.bench.pull(i, sheet, off, extra)
         return self._kept[key]
-
-    def _by_engine(self, i: int, off: FloatArray) -> FloatArray:
-        names = (
-            *BY_ENGINE,
-            "scale",
-            "compliance",
-            "start_mm",
-            "hardening_level",
-            "hardening_exponent",
-            "hardening_bend",
-            "youngs_modulus",
-        )
-        return np.array([self.value(off, name, i) for name in names])
-
-    def _pull(self, i: int, sheet: FloatArray, off: FloatArray, more: dict[str, float]) -> Answer:
-        material = self._material(off, more)
-        parameters, solved = solve_tests(material, sheet[None])
-        if not solved[0]:
-            raise Unsimulated("no sheet has the mechanical values that the fit arrived at")
-        one = self._one_test(i, off, more)
-        try:
-            one = self._drawn(i, one, parameters[0], material, off, more)
-        except NotPulled as error:
-            raise Unsimulated(str(error)) from None
-        record = self.backend.simulate(parameters[0], material, one)
-        if record.status != "ok":
-            raise Unsimulated(f"the simulation ended with '{record.status}': {record.reason}")
-        shape = (2, self.specimens.patches.count, self.specimens.output_times)
-        return Answer(record.strains.reshape(shape), record.forces)
-
-    def _one_test(self, i: int, off: FloatArray, more: dict[str, float]) -> Specimens:
-        """Specimen i alone, as it would be with its nuisances."""
-        before = self.specimens.pieces[i] if self.specimens.pieces else Piece()
-        patches = self.specimens.patches
-        moved = {name: self.value(off, name, i) + more.get(name, 0.0) for name in BY_ENGINE}
-        scale = 1 + self.value(off, "scale", i) + more.get("scale", 0.0)
-        piece = before.model_copy(
-            update={name: getattr(before, name) + value for name, value in moved.items()}
-        )
-        angles, geometries = len(self.specimens.angles_deg), self.specimens.geometries
-        return self.specimens.model_copy(
-            update={
-                "angles_deg": (self.specimens.angles_deg[i % angles],),
-                "geometries": (geometries[i // angles],),
-                "pieces": (piece,),
-                "patches": patches.model_copy(
-                    update={
-                        "region_length_mm": patches.region_length_mm * scale,
-                        "region_width_mm": patches.region_width_mm * scale,
-                    }
-                ),
-            }
-        )
-
-    def _drawn(
-        self,
-        i: int,
-        one: Specimens,
-        parameters: FloatArray,
-        material: Material,
-        off: FloatArray,
-        more: dict[str, float],
-    ) -> Specimens:
-        """Specimen i with its output times: as its lines tell, less what the machine takes."""
-        u = np.array(self.specimens.tests[i].displacements_mm)
-        nominal = self._one_test(i, np.zeros(len(self.columns)), {})
-        u = self.travel.displacements(i, u, nominal, parameters, material, one)
-        u = u * (1 + more.get("displacement", 0.0)) - more.get("force_late_mm", 0.0)
-        u = u - self.value(off, "compliance", i) * u[-1] * self.force_shares[i]
-        u = np.maximum(
-            u - self.value(off, "start_mm", i), SMALLEST_DRAWN_MM * np.arange(1, 1 + len(u))
-        )
-        drawn = {"displacements_mm": tuple(u.tolist())}
-        return one.model_copy(update={"pieces": (one.pieces[0].model_copy(update=drawn),)})
-
-    def _material(self, off: FloatArray, more: dict[str, float]) -> Material:
-        level = self.value(off, "hardening_level", 0) + more.get("hardening_level", 0.0)
-        exponent = self.value(off, "hardening_exponent", 0) + more.get("hardening_exponent", 0.0)
-        bend = self.value(off, "hardening_bend", 0) + more.get("hardening_bend", 0.0)
-        modulus = 1 + self.value(off, "youngs_modulus", 0) + more.get("youngs_modulus", 0.0)
-        return self.material.model_copy(
-            update={
-                "youngs_modulus_mpa": self.material.youngs_modulus_mpa * modulus,
-                "hardening": other_curve(self.material.hardening, level, exponent, bend),
-            }
-        )

@@ -19,6 +19,8 @@ WEIGHTS = "weights.pt"
 CARD = "model.json"
 METRICS = "metrics.json"
 EXAMPLE = "input_example.json"
+FORCE_LIMIT = 4.0
+"""Standard deviations from the mean of the training records: those of a box stay below three."""
 
 
 class ModelCard(Frozen):
@@ -82,6 +84,16 @@ class InverseModel(nn.Module):
         components = self.network.observe(strains, forces, known)
         physical: Tensor = self.low + self.span * self.network(components)
         return physical
+
+    def force_novelty(self, forces: Tensor) -> Tensor:
+        """(B, force_values) N -> (B,): above 1 they are unlike those trained on.
+
+        The largest component counts, in standard deviations of the training records.
+        """
+        inputs = self.network.force_inputs
+        assert inputs is not None
+        seen = inputs.observe(forces.log()) * inputs.inverse_deviations
+        return seen.abs().amax(1) / FORCE_LIMIT
 
     def deviations(
         self, strains: Tensor, forces: Tensor | None = None, known: Tensor | None = None

@@ -96,7 +96,7 @@ def _by_name(given: Any) -> dict[str, Any]:
         if _name(name) in found:
             raise BadInput(f"'{name}' is given twice, in two spellings; give it once")
         found[_name(name)] = values
-    if "strains" not in found:
+    if found.get("strains") is None:
         raise BadInput(f"no strains among {', '.join(map(str, named)) or 'nothing'}; give strains")
     return {name: _table(values, name) for name, values in found.items() if values is not None}
 
@@ -112,6 +112,8 @@ def _table(values: Any, name: str) -> Any:
 
     from hpc_jobs.contract.errors import BadInput
 
+    if np.ma.is_masked(values):
+        raise BadInput(f"{name} are masked in places; a value that was lost cannot be answered")
     try:
         table = np.asarray(values)
     except ValueError:

@@ -129,9 +129,17 @@ class TrainedModel:
         """
         return self.calibration(known).covariances(self.deviations(strains, forces, known))
 
-    def novelty(self, strains: ArrayLike) -> NDArray[np.float64]:
-        """Score (B,) how unlike the training records; above novelty_limit, do not answer."""
-        return self._ask(self._model.novelty, self._checked(strains))
+    def novelty(self, strains: ArrayLike, forces: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Score (B,) how unlike the training records; above novelty_limit, do not answer.
+
+        Of forces too, where they are given and the network looks at them.
+        """
+        checked = self._checked(strains)
+        score = self._ask(self._model.novelty, checked)
+        if not self.forces or forces is None:
+            return score
+        pulled = self._checked_forces(forces, len(checked))
+        return np.maximum(score, self._ask(self._model.force_novelty, pulled))
 
     @torch.no_grad()
     def _ask(
@@ -242,6 +250,8 @@ class TrainedModel:
 
 def _numbers(given: ArrayLike, what: str) -> NDArray[np.float32]:
     """Copy to float32, for torch wants to be able to write; what overflows becomes infinite."""
+    if np.ma.is_masked(given):
+        raise BadInput(f"{what} are masked in places; a value that was lost cannot be answered")
     try:
         values = np.asarray(given)
     except ValueError as error:

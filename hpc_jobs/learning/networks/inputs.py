@@ -29,6 +29,7 @@ class PrincipalInputs(nn.Module):
     project: Tensor
     vectors: Tensor
     gain: Tensor
+    inverse_deviations: Tensor
 
     def __init__(self, values: int, components: int, whitening: float = 1.0) -> None:
         super().__init__()
@@ -37,6 +38,7 @@ class PrincipalInputs(nn.Module):
         self.register_buffer("project", torch.zeros(values, components))
         self.register_buffer("vectors", torch.zeros(values, components))
         self.register_buffer("gain", torch.zeros(components))
+        self.register_buffer("inverse_deviations", torch.zeros(components))
 
     @property
     def components(self) -> int:
@@ -59,6 +61,9 @@ class PrincipalInputs(nn.Module):
         self.mean.copy_(torch.from_numpy(spectrum.mean))
         self.vectors.copy_(torch.from_numpy(vectors))
         self.gain.copy_(torch.from_numpy(gain))
+        # Of the training records, noise included; of what the noise drowns nothing is expected
+        inverse = np.where(signal >= 1, 1 / np.sqrt(signal + 1), 0)
+        self.inverse_deviations.copy_(torch.from_numpy(inverse))
         self.project.copy_(torch.from_numpy(vectors / spectrum.noise))
 
     def observe(self, values: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ from hpc_jobs.measurement.camera.machine_file import MACHINES
 from hpc_jobs.measurement.camera.picture import TensileAxis, picture_of
 
 CURVE_POINTS = 40  # of the force curve by which the machine's pull is timed
+PULLED_ON = 0.03  # of the end displacement: who pulls sees no line of the field
 TINY_MM = 1e-6  # elongations closer than this are the same moment
 
 FloatArray = NDArray[np.float64]
@@ -172,7 +173,7 @@ def shoot(
     angle = test.angle_deg + defects.angle_deg * random.uniform(-1, 1)
     real = replace(test, geometry=built, angle_deg=angle)
     end = test.end_displacement_mm
-    beyond = end + 1.5 * SPEED_MM_PER_S / defects.camera_hz
+    beyond = (1 + PULLED_ON) * end + 1.5 * SPEED_MM_PER_S / defects.camera_hz
     pull = pull_of(*_curve(sheet, real, specimens.patches, end, beyond), defects)
     times = np.arange(-optics.unloaded_frames, pull.times_s[-1] * defects.camera_hz)
     times = (times + random.uniform(0, 1)) / defects.camera_hz

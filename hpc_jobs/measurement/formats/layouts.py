@@ -166,6 +166,10 @@ class TextSource:
                 f"{', '.join(missing)}, but {named}. Export coordinates and displacements, or "
                 "name the columns by hand (format: columns)"
             )
+        written = [column.written for column in layout.columns]
+        twice = [written[place] for place in found.values() if written.count(written[place]) > 1]
+        if twice:
+            raise BadInput(f"{path}: there are several columns '{twice[0]}'; keep one of them")
         return found
 
     def _length(self, meaning: str) -> tuple[Unit, float]:

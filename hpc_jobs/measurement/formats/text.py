@@ -129,6 +129,7 @@ def layout_of(path: Path) -> Layout:
     every = (_runs(lines, *dialect) for dialect in DIALECTS)
     runs = max(every, key=lambda runs: _best(runs).merit)
     found = _best(runs)
+    _check_groups(path, lines)
     if not found.rows:
         raise BadInput(
             f"{path}: no rows of at least two numbers in its first {len(lines)} lines; export the "
@@ -193,6 +194,22 @@ def read_columns(path: Path, layout: Layout, wanted: Sequence[int]) -> Values:
     return np.column_stack(columns) if columns else np.empty((table.num_rows, 0))
 
 
+def _check_groups(path: Path, lines: Sequence[str]) -> None:
+    """Refuse a table whose digits are grouped by thousands, whatever parts its columns."""
+    for delimiter in (";", "\t", ","):
+        found = [
+            (i, cell, words)
+            for i, line in enumerate(lines, 1)
+            for cell in split(line, delimiter)
+            if (words := grouped(cell))
+        ]
+        if len(found) >= BLOCK:
+            line, cell, words = found[0]
+            raise BadInput(
+                f"{path}: line {line}: '{cell}' has its digits grouped; export numbers{words}"
+            )
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Rows:
     """A small table, read line by line."""
@@ -216,12 +233,11 @@ def read_rows(path: Path, layout: Layout) -> Rows:
         if not any(cells):
             continue
         row = [_cell(cell, layout.decimal) for cell in cells[:width]]
-        told = int(np.isfinite(row).sum()) + sum(cell in MISSING for cell in cells)
-        like = sum(NUMBER_LIKE.fullmatch(cell) is not None for cell in cells) > 1
-        if len(cells) < width - 1 or (np.isfinite(row).sum() < 2 and not like):
-            others += 1
-            continue
-        if told < len(cells) // 2 and not like:
+        numbers, missing = int(np.isfinite(row).sum()), [c for c in cells if c in MISSING]
+        told = numbers + sum(cell != "" for cell in missing)
+        like = sum(NUMBER_LIKE.fullmatch(cell) is not None for cell in cells)
+        of_table = told > 1 and 2 * (numbers + len(missing)) >= len(cells) - 1
+        if len(cells) < width - 1 or not (of_table or like > 1):
             others += 1
             continue
         for column, cell in enumerate(cells[:width]):
@@ -266,7 +282,7 @@ def _runs(lines: Sequence[str], delimiter: str, decimal: str) -> list[_Run]:
             cells = []
         numbers = sum(NUMBER[decimal].fullmatch(cell) is not None for cell in cells)
         told = numbers + sum(cell in MISSING and cell != "" for cell in cells)
-        if numbers < 2 or 2 * told < len(cells):
+        if numbers < 1 or told < 2 or 2 * told < len(cells):
             run = _Run()
             continue
         if not run.rows or len(cells) != run.cells:
@@ -302,7 +318,8 @@ def are_units(cells: Sequence[str]) -> bool:
 
 def _fits(names: Sequence[str], cells: int) -> bool:
     """Say whether these may be the names of so many columns; an index column may lack its own."""
-    return cells - 1 <= len(names) <= cells + 1 and any(re.search("[A-Za-z]", n) for n in names)
+    words = [name for name in names if name not in MISSING]
+    return cells - 1 <= len(names) <= cells + 1 and any(re.search("[A-Za-z]", n) for n in words)
 
 
 def _padded(names: list[str], cells: int) -> list[str]:

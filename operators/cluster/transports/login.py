@@ -101,6 +101,8 @@ def pin(whose: str, text: str) -> str:
     parts = next((line for line in lines if line), [])
     if len(parts) == 1 and LEGACY_PIN.fullmatch(parts[0]):
         return f"ssh-rsa {parts[0]}"
+    if not parts and "\n" not in text.strip():  # a form made one line of it, comments first
+        parts = text.split()
     kinds = [i for i, part in enumerate(parts) if part.startswith(KEY_KINDS)]
     if not kinds or len(parts) < kinds[0] + 2:
         raise HostKeyRefused(

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.feasible import expected_core_hours, fewest_calibration_records, hopeless
 from hpc_jobs.contract.loading import load
 
@@ -49,6 +50,18 @@ def test_there_is_hope_for_every_campaign_that_we_ship(name):
             "60",
             "coarser specimens.mesh",
         ),
+        (
+            {"execution": {"resources": {"train": {"walltime_s": 1}}}},
+            "resources.train.walltime_s",
+            "1",
+            "give 10 s or more",
+        ),
+        (
+            {"execution": {"resources": {"solve_shard": {"memory_mib": 8}}}},
+            "resources.solve_shard.memory_mib",
+            "8",
+            "give 64 or more",
+        ),
     ],
 )
 def test_what_cannot_end_well_is_said_with_key_value_and_remedy(changes, key, value, remedy):
@@ -83,3 +96,8 @@ def test_the_estimate_is_that_of_the_measured_rates():
     """docs/mesh-convergence.md: 107 records/s on the production mesh with one step."""
     campaign = demo(design={"train_records": 9000, "test_records": 1000})
     assert expected_core_hours(campaign) * 3600 == pytest.approx(10_000 / 107, rel=0.2)
+
+
+def test_a_measurement_named_twice_would_be_written_twice():
+    with pytest.raises(ConfigurationError, match=r"repeats a measurement; name each one once"):
+        demo(validation={"measurements": ["dp780", "dp780"]})

@@ -22,6 +22,7 @@ from hpc_jobs.jobs import resimulate as resimulate_job
 from hpc_jobs.jobs import score as score_job
 from hpc_jobs.measurement.file import Measurement, write_measurement
 from hpc_jobs.runtime.element import Element
+from hpc_jobs.tracking.units import unit_of
 
 Experiments = dict[str, Measurement]
 
@@ -205,6 +206,7 @@ def _check_spool(run: RunFolder[Path]) -> None:
     of_figures = [path for path in artifacts if path.endswith((".png", "verdict.json"))]
     assert len(of_figures) == 4, "pages and cards come beside them"
     metrics = {line["key"]: line["value"] for line in lines if line["kind"] == "metric"}
+    assert all(unit_of(key) for key in metrics)
     assert metrics["validation/passed"] == 1
     assert metrics["validation/aa2090/outside"] == 1
     assert metrics["validation/dp780/r_value_45_error"] == pytest.approx(0, abs=1e-12)

@@ -17,6 +17,7 @@ from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.fem.materials.sheet import Sheet
 from hpc_jobs.identification.nuisances.answer import with_examination
 from hpc_jobs.identification.nuisances.examine import Examined, examine
+from hpc_jobs.identification.nuisances.examiner import Examiner
 from hpc_jobs.identification.nuisances.kinds import KIND, Column, columns_of, in_words
 from hpc_jobs.identification.nuisances.models import Problem, mixture, search
 from hpc_jobs.identification.nuisances.noise import whitening
@@ -24,6 +25,7 @@ from hpc_jobs.measurement.file import Measurement
 
 DP780 = np.array([0.972408, 0.96969, 0.984209, 0.985587, 1.00994, 0.964962, 1.01517, 1.01556])
 NOISE = Noise(strain=5e-4, force_relative=0.005)
+QUIET = Noise(strain=1e-4, force_relative=0.005)
 Floats = NDArray[np.float64]
 
 
@@ -177,6 +179,32 @@ def test_an_answer_withheld_for_its_residual_is_given_once_that_is_explained() -
     assert answer.parameters is not None
     assert answer.examination is not None
     assert answer.examination.suspects[0].name.startswith("patch_along_mm")
+
+
+@pytest.mark.parametrize(("missed", "least", "most"), [(0.0, 0.0, 0.4), (1e-4, 0.6, 1.0)])
+def test_as_much_model_error_is_believed_as_the_residual_asks_for(
+    missed: float, least: float, most: float
+) -> None:
+    """The noise of a good camera is no larger than what mesh and model may miss."""
+    strains, forces = pulled()
+    specimens, random = campaign().specimens, np.random.default_rng(11)
+    shape = (*specimens.strain_shape[:-1], specimens.output_times)
+    ramp = np.arange(1, shape[-1] + 1) / shape[-1]
+    off = random.standard_normal(shape[:-1])[..., None] * ramp + random.standard_normal(shape)
+    quiet = measured(strains, forces).header.model_copy(update={"noise": QUIET})
+    noise = QUIET.strain * random.standard_normal(strains.shape)
+    noisy = strains + noise + missed / np.sqrt(2) * off.ravel()
+    count = 2 * specimens.patches.count
+    examiner = Examiner.of(
+        campaign(),
+        Measurement(header=quiet, strains=noisy, forces=forces, noise_correlation=np.eye(count)),
+    )
+    named = dict(zip(campaign().sheet.parameters, DP780, strict=True))
+    true = Sheet.of(named, campaign().material).quantities()
+    x = examiner.prior_mean.copy()
+    x[: examiner.sheets] = [true[axis] for axis in examiner.response.axes]
+    found = examiner.weighed(x, examiner.line(x))
+    assert least <= found.model_share <= most
 
 
 def test_whitened_noise_is_white() -> None:

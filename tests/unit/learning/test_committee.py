@@ -32,6 +32,7 @@ from hpc_jobs.learning.training.experiment import train_network
 from hpc_jobs.learning.training.history import read_history
 from hpc_jobs.runtime.element import Element
 from hpc_jobs.tracking.spool import Spool
+from hpc_jobs.tracking.units import unit_of
 from tests.unit.learning.records import campaign_of, fill_round, freeze, pull, solve
 from tests.unit.learning.test_train_job import job
 
@@ -167,6 +168,7 @@ def test_mlflow_hears_of_it_as_of_a_training(assembled):
     shares = [metrics[f"test_mp{k}/coverage"] for k in range(1, 9)]
     assert all(0 <= share <= 1 for share in shares)
     assert {"test/sum_mse", "test_mp1/p95", "test_mp8/coverage_highest"} <= metrics.keys()
+    assert all(unit_of(key) for key in metrics)
     artifacts = [run.root / line["path"] for line in lines if line["kind"] == "artifact"]
     assert run.model("t-mlp") / WORST in artifacts and all(path.is_file() for path in artifacts)
 

@@ -8,6 +8,7 @@ import pytest
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.dataset.pack import publish_dataset
+from hpc_jobs.learning.models.answers import answered, withhold
 from hpc_jobs.learning.models.trained_model import load_model
 from hpc_jobs.learning.training.experiment import train_network
 from hpc_jobs.tools import predict
@@ -75,6 +76,26 @@ def test_forces_that_cannot_be_are_refused(model, records, spoil, reason):
     strains, forces = records
     with pytest.raises(BadInput, match=reason):
         model.predict(strains, spoil(forces))
+
+
+@pytest.mark.parametrize("factor", [0.6, 1.6, 10.0])
+def test_forces_of_another_specimen_are_flagged_not_answered(model, records, factor):
+    """A wrong thickness gives every parameter another value, and none of them means anything."""
+    strains, forces = records
+    own = answered(model, strains, forces)
+    assert not any(own.reasons) and np.isfinite(own.values).all()
+    odd = answered(model, strains, factor * forces)
+    assert np.isnan(odd.values).all() and np.isnan(odd.low).all() and all(odd.reasons)
+
+
+def test_no_answer_lies_far_beyond_what_was_trained(model):
+    trained = model.card.scaler
+    low, high = np.array(trained.low), np.array(trained.high)
+    middle, width = (low + high) / 2, high - low
+    values = np.array([middle, middle + 0.9 * width, middle - 1.1 * width, middle * np.nan])
+    told = withhold(values, values, values, np.zeros(4), 1.0, trained)
+    assert np.isfinite(told.values).all(1).tolist() == [True, True, False, False]
+    assert "MP1" in told.reasons[2] and "trained were" in told.reasons[2]
 
 
 def test_mlflow_asks_for_both_by_name(folder, model, records, tmp_path):

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 
@@ -20,6 +19,7 @@ import pytest
 from hpc_jobs.contract.errors import BadInput, CorruptFile
 from hpc_jobs.learning.models.trained_model import load_model
 from operators.tracking.packaging import pyfunc_arguments
+from tests.harness.waiting import PATIENCE_S, wait_until
 from tests.unit.learning.records import solve
 
 SAVE = """
@@ -138,6 +138,8 @@ REFUSED = {
     "no strains": ({"forces": np.ones((1, 3))}, "^no strains among forces; give strains$"),
     "twice": ({"strain": [[1.0]], "strains": [[1.0]]}, "'strains' is given twice"),
     "text": ([["a", "b"]], "strains are of type .*, not numbers"),
+    "null": ({"strains": None}, "^no strains among strains; give strains$"),
+    "masked": (np.ma.masked_array(np.ones((1, 7)), mask=np.eye(1, 7)), "^strains are masked in pl"),
     "ragged": ([[1.0, 2.0], [1.0]], "^strains are no table: rows differ in length; give equal"),
 }
 
@@ -173,33 +175,37 @@ def server(trained, tmp_path):
     try:
         yield f"http://127.0.0.1:{port}", process, tmp_path / "serve.log"
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(30)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait(PATIENCE_S)
         log.close()
 
 
 def test_a_served_model_answers_a_request(trained, server):
     address, process, log = server
-    deadline = time.monotonic() + 120
-    while True:
-        assert process.poll() is None and time.monotonic() < deadline, log.read_text()[-3000:]
+
+    def answers() -> bool:
+        assert process.poll() is None, log.read_text()[-3000:]
         try:
-            if httpx.get(f"{address}/ping", timeout=5).status_code == 200:
-                break
+            return httpx.get(f"{address}/ping", timeout=5).status_code == 200
         except httpx.TransportError:
-            time.sleep(0.3)
+            return False
+
+    wait_until(answers, what="the served model answers")
     strains = json.loads((trained[0] / "input_example.json").read_text())
-    reply = httpx.post(f"{address}/invocations", json={"inputs": strains}, timeout=60)
+    reply = httpx.post(f"{address}/invocations", json={"inputs": strains}, timeout=PATIENCE_S)
     assert reply.status_code == 200, reply.text
     expected = load_model(trained[0]).predict(strains)
     np.testing.assert_allclose(reply.json()["predictions"], expected, rtol=1e-6)
     wanted = {"inputs": strains, "params": {"intervals": True}}
-    reply = httpx.post(f"{address}/invocations", json=wanted, timeout=60)
+    reply = httpx.post(f"{address}/invocations", json=wanted, timeout=PATIENCE_S)
     assert reply.status_code == 200, reply.text
     low, high = load_model(trained[0]).intervals(strains)
     for row, record in enumerate(reply.json()["predictions"]):
         found = [record["MP1_low"], record["MP1"], record["MP1_high"]]
         np.testing.assert_allclose(found, [low[row, 0], expected[row, 0], high[row, 0]], rtol=1e-6)
         assert bool(record["reason"]) is (record["novelty"] > 1)
-    refused = httpx.post(f"{address}/invocations", json={"inputs": [[0.1, 0.2]]}, timeout=60)
+    refused = httpx.post(
+        f"{address}/invocations", json={"inputs": [[0.1, 0.2]]}, timeout=PATIENCE_S
+    )
     assert refused.status_code >= 400

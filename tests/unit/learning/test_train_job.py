@@ -14,6 +14,7 @@ from hpc_jobs.contract.model import model_facts
 from hpc_jobs.contract.records import ElementResult, publish_model, read_manifest, read_model
 from hpc_jobs.dataset.pack import publish_dataset
 from hpc_jobs.learning.models.trained_model import load_model
+from hpc_jobs.tracking.units import unit_of
 from tests.harness.waiting import PATIENCE_S, wait_until
 from tests.unit.learning.records import solve
 
@@ -68,6 +69,7 @@ def test_both_jobs_end_to_end(run, campaign, index, network):
     assert lines[0]["kind"] == "run" and lines[0]["name"] == f"first-{network}"
     assert lines[-1] == {"kind": "end", "status": "FINISHED"}
     metrics = {(line["key"], line["step"]) for line in lines if line["kind"] == "metric"}
+    assert all(unit_of(key) for key, _ in metrics), "of each name there is one unit"
     for key in ("loss/train", "loss/validation", "val_mp1/mse", "val_mp8/mse"):
         assert {step for name, step in metrics if name == key} == set(range(1, 7))
     for line in lines:

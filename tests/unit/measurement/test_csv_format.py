@@ -173,3 +173,76 @@ def test_a_lost_patch_is_missing(csv_file: Path, header: MeasurementHeader) -> N
     lines[1] = ",".join([*cells[:3], "nan", "nan", *cells[5:]])
     csv_file.write_text("\n".join(lines))
     assert int((~read_csv(csv_file, header).mask).sum()) == 2
+
+
+def _rows(lines: list[str], delimiter: str = ",") -> str:
+    return "\n".join(line.replace(",", delimiter) for line in lines)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda lines: _rows(lines, " "),
+        lambda lines: "sep=;\n" + _rows(lines, ";"),
+        lambda lines: "# bench 2\n# operator X\n" + _rows(lines),
+        lambda lines: "DP600, coil 17\n" + _rows(lines),
+        lambda lines: _rows([line + "," for line in lines]),
+        lambda lines: _rows([lines[0], *(line + ",," for line in lines[1:])]),
+        lambda lines: _rows([*lines, ",,,,,", ""]),
+        lambda lines: _rows([lines[0], "deg,-,-,1,1,N", *lines[1:]]),
+        lambda lines: _rows([*lines[:50], "# pause", *lines[50:]]),
+        lambda lines: "\n".join(f'"{line}"' for line in lines),
+        lambda lines: _rows(lines).replace(",-", ",−"),
+        lambda lines: _rows(lines).replace("\n0,", "\n-0°,"),
+        lambda lines: _rows(lines).replace("\n", "\r"),
+    ],
+)
+def test_what_programs_put_around_values_is_left_out(
+    csv_file: Path, header: MeasurementHeader, written: Callable[[list[str]], str]
+) -> None:
+    plain = read_csv(csv_file, header)
+    csv_file.write_text(written(csv_file.read_text().splitlines()), newline="")
+    found = read_csv(csv_file, header)
+    np.testing.assert_array_equal(found.strains, plain.strains)
+    assert plain.forces is not None and found.forces is not None
+    np.testing.assert_array_equal(found.forces, plain.forces)
+
+
+def test_a_unit_under_the_names_counts(csv_file: Path, header: MeasurementHeader) -> None:
+    plain = read_csv(csv_file, header)
+    lines = [line.split(",") for line in csv_file.read_text().splitlines()]
+    rows = [",".join([*row[:5], f"{float(row[5]) / 1000:.7f}"]) for row in lines[1:]]
+    csv_file.write_text("\n".join([",".join(lines[0]), "deg,,,1,1,kN", *rows]))
+    found = read_csv(csv_file, header)
+    assert plain.forces is not None and found.forces is not None
+    np.testing.assert_allclose(found.forces, plain.forces)
+
+
+def test_grouped_digits_are_named(csv_file: Path, header: MeasurementHeader) -> None:
+    lines = [line.split(",") for line in csv_file.read_text().splitlines()]
+    rows = [";".join([*row[:5], f"{float(row[5]):,.1f}"]) for row in lines[1:]]
+    csv_file.write_text("\n".join([";".join(lines[0]), *rows]))
+    with pytest.raises(
+        UnusableMeasurement, match="give a number without ',' between the thousands"
+    ):
+        read_csv(csv_file, header)
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ([3, 4], "0 and 45 have the same strains: they differ by"),
+        ([5], "0 and 45 have the same for"),
+    ],
+)
+def test_a_copy_of_another_specimen_is_refused_though_it_be_rounded(
+    csv_file: Path, header: MeasurementHeader, columns: list[int], words: str
+) -> None:
+    lines = [line.split(",") for line in csv_file.read_text().splitlines()]
+    zero = [row for row in lines if row[0] == "0"]
+    for row, other in zip((row for row in lines if row[0] == "45"), zero, strict=True):
+        for column in columns:
+            row[column] = other[column][:-1] if column < 5 else other[column]
+    csv_file.write_text("\n".join(",".join(row) for row in lines))
+    with pytest.raises(UnusableMeasurement, match=words):
+        read_csv(csv_file, header)

@@ -46,6 +46,18 @@ def test_a_measurement_survives_the_round_trip(
         ("forces", lambda forces: forces * 1000, ["largest force is 8", "newtons"]),
         ("forces", lambda forces: -forces, ["largest force is -", "tension positive"]),
         ("forces", lambda forces: forces[:3], ["forces has shape (3,)", "(30,)"]),
+        (
+            "strain_deviation",
+            lambda none: np.full(1080, 5.0),
+            ["strain_deviation is 5 in the median", "between 1e-06 and 0.02"],
+        ),
+        ("strain_deviation", lambda none: np.full(1080, 1e-9), ["strain_deviation is 1e-09"]),
+        ("noise_correlation", lambda none: np.full((36, 36), np.nan), ["not finite"]),
+        (
+            "noise_correlation",
+            lambda none: 2 * np.ones((36, 36)) - np.eye(36),
+            ["no correlation", "no negative eigenvalue"],
+        ),
     ],
 )
 def test_rubbish_is_refused_by_name_value_and_remedy(

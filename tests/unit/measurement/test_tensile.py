@@ -6,7 +6,7 @@ import pytest
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.material import Swift
 from hpc_jobs.measurement.hardening_fits import fit_laws, stress_of
-from hpc_jobs.measurement.tensile import read_tensile
+from hpc_jobs.measurement.tensile import Sizes, read_tensile
 from hpc_jobs.tools import tensile
 
 LAW = Swift(strength_mpa=900, prestrain=0.004, exponent=0.18)
@@ -59,6 +59,43 @@ def test_force_asks_for_the_cross_section_and_compression_is_refused(tmp_path: P
     path = _write(tmp_path / "b.txt", -1, "Dehnung\tSpannung\tx\n%\tMPa\t%\n")
     with pytest.raises(BadInput, match="compression test"):
         read_tensile(path)
+
+
+def test_a_force_without_unit_that_is_no_metals_is_refused(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.txt", 0.02, "Dehnung\tKraft\tx\n")  # kN of 20 mm^2
+    sizes = Sizes(width_mm=20, thickness_mm=1)
+    with pytest.raises(BadInput, match=r"names no unit of force.* a metal's in kN"):
+        read_tensile(path, strain_percent=True, sizes=sizes)
+
+
+def test_rows_in_reverse_are_named_and_a_spike_is_left_out(tmp_path: Path) -> None:
+    head = "Dehnung\tSpannung\tx\n%\tMPa\t%\n"
+    path = _write(tmp_path / "a.txt", 1, head)
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:2], *lines[:1:-1]]))
+    with pytest.raises(BadInput, match="are rows in reverse order"):
+        read_tensile(path)
+    strain, _, width = lines[302].split("\t")
+    lines[302] = f"{strain}\t99999\t{width}"
+    path.write_text("\n".join(lines))
+    found = read_tensile(path)
+    assert max(found.stress) < 1000
+    assert any(
+        "1 values left out as spikes, the first 1e+05 MPa in row 301" in n for n in found.notes
+    )
+
+
+def test_a_table_with_grouped_digits_or_gaps_is_named_or_read(tmp_path: Path) -> None:
+    path, (strain, stress, _) = tmp_path / "a.txt", _curve()
+    rows = [f"{100 * a:.6f}\t{1000 * b:,.1f}" for a, b in zip(strain, stress, strict=True)]
+    path.write_text("Strain\tStress\n%\tkPa\n" + "\n".join(rows))
+    with pytest.raises(BadInput, match="has its digits grouped; export numbers without ','"):
+        read_tensile(path)
+    rows = [f"{'nan' if i % 2 else 100 * a}\t{stress[i]}" for i, a in enumerate(strain)]
+    path.write_text("Strain\tStress\n%\tMPa\n" + "\n".join(rows))
+    found = read_tensile(path)
+    assert found.youngs_modulus_mpa == pytest.approx(E_MPA, rel=3e-3)
+    assert any("330 rows lack" in note for note in found.notes)
 
 
 def test_the_tool_writes_a_law_and_a_picture_but_replaces_nothing(

@@ -8,7 +8,7 @@ from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.loading import load
 from hpc_jobs.identification.experiment import given_exactly, medians, sensitivities
-from hpc_jobs.tools.design_report import known_values, main, variants
+from hpc_jobs.tools.design_report import known_values, main, report, variants
 
 ROOT = Path(__file__).parents[3]
 
@@ -37,6 +37,22 @@ def test_every_other_experiment_is_a_valid_campaign(campaign: Campaign) -> None:
 
     for name, other in variants(campaign).items():
         assert changed(campaign, other).specimens != campaign.specimens, name
+
+
+def test_the_report_fits_a_terminal_and_has_every_experiment(campaign: Campaign) -> None:
+    lines = report(campaign, 1, {}).splitlines()
+    assert max(map(len, lines)) <= 80
+    for name in variants(campaign):
+        assert sum(line.startswith(f"{name} ") for line in lines) >= 2, name
+    assert any("k(.05)%" in line for line in lines)
+
+
+def test_held_output_times_tell_nearly_the_same(campaign: Campaign) -> None:
+    known = given_exactly(campaign)
+    own = medians(sensitivities(campaign, 1).deviations(known))
+    held = medians(sensitivities(campaign, 1, same_times=True).deviations(known))
+    for name in ("r_value_0", "r_value_45", "stress_ratio_45", "k(0.05)"):
+        assert held[name] == pytest.approx(own[name], rel=0.4), name
 
 
 @pytest.mark.parametrize(

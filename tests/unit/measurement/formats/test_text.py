@@ -103,7 +103,7 @@ def test_a_set_value_is_not_the_force_and_dead_channels_are_none(tmp_path: Path)
     np.testing.assert_allclose(machine.channels["force"], [1500, 2500, 3500])
     assert "travel" not in machine.channels
     assert "Ch 1 Kraft Sollwert" in machine.unknown
-    with pytest.raises(BadInput, match=r"no column for travel; it has time, force"):
+    with pytest.raises(BadInput, match="'Ch 1 Weg' is 0 in all rows"):
         machine.need("travel")
 
 
@@ -146,3 +146,77 @@ def test_a_voltage_asks_what_a_volt_stands_for(tmp_path: Path) -> None:
         read_machine(path)
     given = MachineColumns(force="Dev1/ai0", time="Time_0_0", force_unit="V", newtons_per_volt=1000)
     np.testing.assert_allclose(read_machine(path, given).channels["force"], [500, 1500])
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [
+        (
+            "1.250,5",
+            r"line 7: Kraft is '1.250,5'; give a number without '\.' between the thousands",
+        ),
+        ("1_250,5", r"line 7: Kraft is '1_250,5'; give a number, or"),
+        ("OVER", r"line 7: Kraft is 'OVER'; give a number, or leave the line out"),
+    ],
+)
+def test_a_force_that_is_no_number_is_named_not_dropped(
+    tmp_path: Path, cell: str, words: str
+) -> None:
+    path = tmp_path / "machine.txt"
+    rows = [f"{0.1 * i:.1f}\t{10 * i}\t{0.01 * i:.2f}".replace(".", ",") for i in range(40)]
+    rows[4] = rows[4].replace("\t40\t", f"\t{cell}\t")
+    path.write_text("Zeit\tKraft\tWeg\ns\tN\tmm\n" + "\n".join(rows))
+    with pytest.raises(BadInput, match=words):
+        read_machine(path)
+
+
+def test_rows_without_a_value_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "machine.txt"
+    rows = [f"{i}\t{10 * i + 1}\t{i}" for i in range(40)]
+    rows[5], rows[6] = "5\t1.#QNAN\t5", "6\t\t6"
+    path.write_text("Time\tLoad\tExtension\n(s)\t(N)\t(mm)\n" + "\n".join(rows))
+    machine = read_machine(path)
+    assert len(machine.channels["force"]) == 38
+    assert any(note.startswith("2 rows lack") for note in machine.notes)
+
+
+def test_a_remark_amid_a_table_does_not_behead_it(tmp_path: Path) -> None:
+    path = tmp_path / "machine.txt"
+    rows = [f"{i}\t{10 * i + 1}\t{i}" for i in range(60)]
+    rows[8:8] = ["Pause", "# hold"]
+    path.write_text("Time\tLoad\tExtension\n(s)\t(N)\t(mm)\n" + "\n".join(rows))
+    machine = read_machine(path)
+    np.testing.assert_array_equal(machine.channels["time"], np.arange(60))
+
+
+def test_a_channel_that_nobody_connected_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "machine.txt"
+    rows = "\n".join(f"{i}\t0\t{i}" for i in range(40))
+    path.write_text("Zeit\tKraft\tWeg\ns\tN\tmm\n" + rows)
+    with pytest.raises(BadInput, match="'Kraft' is 0 in all rows"):
+        read_machine(path).need("time", "force")
+
+
+def test_units_under_names_that_have_them_are_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("x [mm],y [mm],exx [1]\nmm,mm,1\n0,1,2\n3,4,5\n")
+    layout = layout_of(path)
+    np.testing.assert_array_equal(read_columns(path, layout, [0, 2]), [[0, 2], [3, 5]])
+
+
+def test_lines_of_other_lengths_are_not_dropped_in_silence(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    rows = [f"{i},{i},{i}" for i in range(100)]
+    path.write_text("x,y,z\n" + "\n".join([*rows, "1,2"]))
+    assert len(read_columns(path, layout_of(path), [0])) == 100, "a last line that was cut off"
+    rows[50:60] = [f"{row},7" for row in rows[50:60]]
+    path.write_text("x,y,z\n" + "\n".join(rows))
+    with pytest.raises(BadInput, match="10 lines have other than 3 cells, such as '50,50,50,7'"):
+        read_columns(path, layout_of(path), [0])
+
+
+@pytest.mark.parametrize("text", ["０.５", "1_0", "0x10", "1,2"])
+def test_what_python_reads_and_no_bench_writes_is_no_number(text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        number(text)
+    assert number("−0.5") == -0.5

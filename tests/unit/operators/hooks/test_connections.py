@@ -103,7 +103,14 @@ def both_refuse(name: str, error: type[Exception], words: str) -> None:
 @pytest.mark.parametrize("kind", TYPES)
 def test_the_right_pin(node: Sshd, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     keyscan = f"# {node.host}:22 SSH-2.0-OpenSSH\n[{node.host}]:{node.port} {node.pin()}\n"
-    for pinned in (node.pin(), f"{node.pin()} a comment", keyscan, node.pin("rsa_host_key")):
+    pasted = keyscan.replace("\n", " ")  # as a form of one line keeps it
+    for pinned in (
+        node.pin(),
+        f"{node.pin()} a comment",
+        keyscan,
+        pasted,
+        node.pin("rsa_host_key"),
+    ):
         monkeypatch.setenv("AIRFLOW_CONN_CPU", connection(kind, node, host_key=pinned))
         assert ask("cpu") == IN
 
@@ -324,6 +331,16 @@ def test_the_providers_settings_count(
     monkeypatch.setenv("AIRFLOW_CONN_CPU", connection(kind, node, **text))
     assert login_of("cpu").ciphers == ("aes256-ctr", "aes128-ctr")
     assert login_of("cpu").disabled_algorithms == {"kex": ("a",)}
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_blanks_that_a_paste_brings_along_do_not_count(
+    node: Sshd, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    blanks = {"host_key": f"  {node.pin()} \n", "key_file": f" {node.key}\n", "conn_timeout": " 7 "}
+    monkeypatch.setenv("AIRFLOW_CONN_CPU", connection(kind, node, **blanks))
+    assert login_of("cpu").connect_timeout_s == 7
+    assert ask("cpu") == IN
 
 
 def told_of(node: Sshd, **extra: Any) -> Told:

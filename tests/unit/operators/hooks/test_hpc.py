@@ -100,6 +100,7 @@ def test_the_connections_hints(cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 
     assert site().poll_interval_s == 2
     assert site(poll_interval_s="90", scheduler="local").poll_interval_s == 90
+    assert site(poll_interval_s=" 90 ", scheduler="local\n").poll_interval_s == 90
     with pytest.raises(ConfigurationError, match=r"Connection 'cpu': poll_interval_s is '0\.1'"):
         site(poll_interval_s="0.1")
     with pytest.raises(ConfigurationError, match=r"says scheduler .pbs.*correct one of them"):

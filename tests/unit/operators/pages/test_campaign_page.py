@@ -6,6 +6,7 @@ import pytest
 
 from hpc_jobs.contract.facts import PackedFacts
 from hpc_jobs.contract.report import ArrayProgress, ReplayReport, RoundPlan
+from hpc_jobs.contract.validation import Found
 from operators.hooks.mlflow import MODE
 from operators.pages.campaign_page import campaign_document
 from operators.pages.tasks import Task
@@ -155,3 +156,20 @@ def test_networks_stand_by_their_names_with_loss_while_they_train_and_error_afte
     losses = {one["name"]: one["loss"] for one in after}
     assert losses == {"mlp": "0.0123", "multitask_cnn": ""}
     assert all(one["error"] for one in after)
+
+
+def test_a_familys_curve_stands_with_its_unit_and_intervals(handle):
+    curve = {
+        "exponent": Found(value=6.2, low=5.9, high=6.5, true=6.0),
+        "k@0.05": Found(value=620.0, low=610.0, high=631.0, true=618.0),
+        "youngs_modulus_mpa": Found(value=206_000.0, low=201_000.0, high=211_000.0),
+    }
+    judged = REPORT.verdict.measurements["dp780"].model_copy(update={"found": curve})
+    verdict = REPORT.verdict.model_copy(update={"measurements": {"dp780": judged}, "refined": {}})
+    report = REPORT.model_copy(update={"verdict": verdict})
+    [sheet] = campaign_document(ended(handle, report), "success")["materials"]
+    rows = sheet["quantities"]
+    told = {one["label"]: (one["found"], one["interval"], one["true"]) for one in rows}
+    assert told["k(0.05), MPa"] == ("620", "610 to 631", "618")
+    assert told["E, MPa"] == ("206,000", "201,000 to 211,000", "–")
+    assert told["a"] == ("6.200", "5.900 to 6.500", "6.000")

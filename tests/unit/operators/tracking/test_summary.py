@@ -22,7 +22,7 @@ def test_a_run_and_its_trainings_say_what_was_decided(bench):
     describe_result(run, REPORT, bench.mlflow)
     data = client.get_run(run.mlflow_run_id).data
     assert data.tags["decision"] == "refused" and data.tags["verdict.dp780"] == "pass"
-    assert data.metrics["test/sum_mse"] == REPORT.gate.test_error
+    assert data.metrics["sealed/sum_mse"] == REPORT.gate.test_error
     assert data.metrics["test_sum_mse/multitask_cnn"] == REPORT.networks["multitask_cnn"].sum
     assert "dp780 | pass" in data.tags["mlflow.note.content"]
     assert client.get_run(chosen).data.tags["decision"] == "refused"
