@@ -194,7 +194,8 @@ def _materials(verdict: Verdict) -> list[dict[str, Any]]:
             "name": name,
             "by": by,
             "verdict": one.verdict,
-            "reasons": _reasons(one, verdict.notes.get(name, "")),
+            # A measurement's note tells of the network's answer alone
+            "reasons": _reasons(one, verdict.notes.get(name, "") if by == "network" else ""),
             "quantities": _quantities(one),
         }
         for name, by, one in sorted(answers, key=lambda answer: (answer[0], _given(answer[2])))

@@ -35,6 +35,7 @@ class Stack:
 
     layout: Layout
     say: Callable[[str], None] = print
+    start_timeout_s: float = START_TIMEOUT_S
 
     @property
     def roster(self) -> Roster:
@@ -143,10 +144,10 @@ class _Start:
                 self._launch(part)
             for part in [part for part in self.starting if self._is_ready(part)]:
                 self.starting.remove(part)
-            if self._seconds() > START_TIMEOUT_S:
+            if self._seconds() > self.stack.start_timeout_s:
                 late = self.starting + self.waiting
                 names, tail = ", ".join(part.name for part in late), self.roster.tail(late[0].name)
-                raise StackError(f"not ready after {START_TIMEOUT_S:.0f} s: {names}\n{tail}")
+                raise StackError(f"not ready after {self._seconds():.0f} s: {names}\n{tail}")
             time.sleep(POLL_S)
 
     def _launch(self, part: Component) -> None:

@@ -14,6 +14,7 @@ from hpc_jobs.fem.native.build import BUILT, library_path
 from quickstart.stack.layout import Layout
 from quickstart.stack.ports import Ports
 from quickstart.stack.supervisor import Stack
+from tests.browser.chromium import PATIENCE_S
 
 CHECKOUT = Path(__file__).parents[2]
 DAGS = ("hybrid_campaign.py", "cluster_check.py")
@@ -41,7 +42,7 @@ def running_stack(root: Path, *, keep: bool = False) -> Iterator[Stack]:
         base = random.SystemRandom().randrange(20_000, 30_000, 100)
         wanted = Ports(airflow=base, mlflow=base + 20, login_cpu=base + 40, login_ai=base + 60)
         layout.ports.write_text(json.dumps(asdict(wanted)))
-    stack = Stack(layout)
+    stack = Stack(layout, start_timeout_s=PATIENCE_S)
     try:
         stack.up()
         yield stack

@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, float]]:
     root = tmp_path_factory.mktemp("stack")
-    stack = Stack(Layout(root=root, checkout=CHECKOUT))
+    stack = Stack(Layout(root=root, checkout=CHECKOUT), start_timeout_s=900)
     # Ports are chosen half a minute before servers bind them: not where others look for theirs.
     base = random.SystemRandom().randrange(20_000, 30_000, 100)
     stack.layout.make()

@@ -26,7 +26,7 @@ def job(run, name, *options, index=0, **environment):
         env=os.environ | {"TASK_INDEX": str(index), "OMP_NUM_THREADS": "1"} | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=550,
     )
 
 

@@ -173,3 +173,12 @@ def test_a_familys_curve_stands_with_its_unit_and_intervals(handle):
     assert told["k(0.05), MPa"] == ("620", "610 to 631", "618")
     assert told["E, MPa"] == ("206,000", "201,000 to 211,000", "–")
     assert told["a"] == ("6.200", "5.900 to 6.500", "6.000")
+
+
+def test_a_refinement_is_not_blamed_for_what_the_network_answered(handle):
+    notes = {"dp780": "r_value_45 is 0.994, true 1.103: off by 0.109, more than 0.1"}
+    verdict = REPORT.verdict.model_copy(update={"notes": notes})
+    report = REPORT.model_copy(update={"verdict": verdict})
+    sheets = campaign_document(ended(handle, report), "success")["materials"]
+    told = {one["by"]: one["reasons"] for one in sheets if one["name"] == "dp780"}
+    assert told == {"network": [notes["dp780"]], "refined": []}
