@@ -25,6 +25,7 @@ from hpc_jobs.identification.family_answer import (
     strain_reached,
 )
 from hpc_jobs.identification.mesh_bias import mesh_bias_of
+from hpc_jobs.identification.outside import MOST_SIMULATIONS
 from hpc_jobs.identification.quantities import quantities_of
 from hpc_jobs.learning.models.trained_model import TrainedModel
 from hpc_jobs.measurement.file import Measurement
@@ -121,7 +122,9 @@ def by_engine(identifier: FamilyIdentifier) -> Answerer:
     def ask(measurement: Measurement) -> dict[str, Found]:
         start = identifier.start(measurement)
         begin = None if start is None else (start[0], None)
-        estimate = answer_by_fem(campaign, measurement, mesh_bias_of(campaign), begin).estimate
+        estimate = answer_by_fem(
+            campaign, measurement, mesh_bias_of(campaign), begin, 2 * MOST_SIMULATIONS
+        ).estimate
         return dict(estimate.found)
 
     return ask

@@ -61,7 +61,8 @@ class Validation(Limits):
         Field(
             ge=1,
             le=16,
-            description="of the reference by which a coarse mesh's bias is corrected; 1: it is not",
+            description="of the reference by which a mesh's bias is corrected, for a family at "
+            "the engine's own answer; 1: it is not",
         ),
     ] = 1
     refine: Annotated[

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import BadInput
+from hpc_jobs.contract.examination import NuisancePriors
 from hpc_jobs.contract.measurement import Known, Quantity
 
 FloatArray = NDArray[np.float64]
@@ -112,9 +113,15 @@ class Natural:
     def told(self, knowledge: dict[str, Known]) -> tuple[FloatArray, FloatArray]:
         """Mean and standard deviation of u (coordinates,) from what a measurement knows.
 
-        Infinite where nothing is said; nuisances keep the campaign's. Raises BadInput for a name
-        that is none of the coordinates, and for a value far outside the box.
+        Infinite where nothing is said; nuisances keep the campaign's, and those that its records do
+        not vary are left to an examination. Raises BadInput for a name that is neither, and for a
+        value far outside the box.
         """
+        knowledge = {
+            name: known
+            for name, known in knowledge.items()
+            if name in self.names or name.split("@")[0] not in NuisancePriors.model_fields
+        }
         strange = set(knowledge) - set(self.names)
         if strange:
             raise BadInput(

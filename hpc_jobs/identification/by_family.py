@@ -29,7 +29,12 @@ from hpc_jobs.forward.natural import QUANTITIES, Natural
 from hpc_jobs.forward.records import FamilyRecords, family_records
 from hpc_jobs.forward.surrogate import Surrogate
 from hpc_jobs.identification.engine import Engine, NoSheet
-from hpc_jobs.identification.family_answer import asked_columns, log_stress_draws, strain_reached
+from hpc_jobs.identification.family_answer import (
+    asked_columns,
+    is_seen,
+    log_stress_draws,
+    strain_reached,
+)
 from hpc_jobs.identification.posterior import NormalPrior, posterior_draws, refine
 from hpc_jobs.learning.models.calibration import conformal_factors
 from hpc_jobs.measurement.file import Measurement
@@ -298,7 +303,8 @@ def reported(
 ) -> dict[str, Found]:
     """Say each quantity with its interval; factors: by which intervals are widened, by name.
 
-    Stresses up to the strain reached; scalars unless the measurement knows them exactly.
+    Stresses where they are seen, up to the strain reached; scalars unless the measurement knows
+    them exactly.
     """
     header, names = measurement.header, found.names
     reached = strain_reached(measurement.strains, header.specimens, header.noise.strain)
@@ -307,7 +313,7 @@ def reported(
     for name, values in quantities_of_draws(campaign, found.values).items():
         ends = found.interval(values, factors.get(name, 1.0))
         if name.startswith(STRESS):
-            if float(name[len(STRESS) :]) > reached:
+            if not is_seen(float(name[len(STRESS) :]), reached):
                 continue
             value, low, high = np.exp(ends).tolist()
         elif name in asked:

@@ -34,6 +34,7 @@ class Answer:
     freedom: int
     simulations: int
     converged: bool
+    slopes: FloatArray  # (values, coordinates) there
 
     @property
     def rms(self) -> float:
@@ -101,6 +102,7 @@ class Descent:
             freedom=int(self.kept.sum()) - len(u),
             simulations=self.engine.simulations - self.begun,
             converged=self._length(self._step(u, seen, slopes, 0.0), slopes) < SETTLED,
+            slopes=slopes,
         )
 
     def _admissible(self, start: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -12,7 +12,8 @@ from hpc_jobs.contract.specimen import FromYield
 from hpc_jobs.fem.specimen.output_times import output_displacements
 from hpc_jobs.measurement.clocks import Joined, join
 from hpc_jobs.measurement.formats.machine import read_machine
-from hpc_jobs.measurement.formats.text import layout_of, read_rows
+from hpc_jobs.measurement.formats.table import read_rows
+from hpc_jobs.measurement.formats.text import layout_of
 from hpc_jobs.measurement.frames import Watched
 from hpc_jobs.measurement.isotropic import Curve
 from hpc_jobs.measurement.outputs import zero_of

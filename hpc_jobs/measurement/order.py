@@ -17,8 +17,8 @@ Values = NDArray[np.float64]
 
 SCATTER = 6.0  # deviations of the unloaded frames' extensions that are no change
 SLACK = 3e-3  # of the largest extension, likewise
-MOST_LEFT_OUT = 0.1  # of the frames; with more the series is in no order
-NAMED = 3  # frames of a kind that a note names
+LEAP = 1.3  # usual steps beyond what was reached, from where a frame has leapt ahead
+MOST_LEFT_OUT = 0.1  # of the frames may be broken, or begin a run that is of another moment
 
 
 def in_order(extensions: Values, names: Sequence[str], unloaded: int) -> tuple[Values, list[str]]:
@@ -32,25 +32,27 @@ def in_order(extensions: Values, names: Sequence[str], unloaded: int) -> tuple[V
     values = extensions[known]
     still = extensions[:unloaded][np.isfinite(extensions[:unloaded])]
     scatter = SCATTER * float(np.std(still)) if len(still) > 1 else 0.0
-    wrong = known[~_longest_rise(values, max(scatter, SLACK * float(np.ptp(values))))]
+    wrong = known[~_on_the_way(values, max(scatter, SLACK * float(np.ptp(values))))]
     if not len(wrong):
         return extensions, []
-    if len(wrong) > max(1, MOST_LEFT_OUT * len(known)):
+    runs = np.split(wrong, np.flatnonzero(np.diff(wrong) > 1) + 1)
+    if len(runs) > max(2, MOST_LEFT_OUT * len(known)) or 2 * len(wrong) > len(known):
         raise BadInput(
             f"{len(wrong)} of {len(known)} frames show the specimen stretched more or less than "
             f"those around them, such as {names[wrong[0]]}; put the frames in the order of the "
             "test, each once"
         )
     notes = []
-    for at in wrong[:NAMED]:
-        before, after = known[known < at], known[known > at]
-        around = [f"{extensions[i]:.3g}" for i in (*before[-1:], *after[:1])]
+    for run in runs:
+        before, after = known[known < run[0]], known[known > run[-1]]
+        around = " and ".join(f"{extensions[i]:.3g}" for i in (*before[-1:], *after[:1]))
+        many = len(run) > 1
+        to = f" to {names[run[-1]]}" if many else ""
+        why = "the specimen was unloaded, or they are" if many else "it is"
         notes.append(
-            f"{names[at]} left out: the specimen is stretched by {extensions[at]:.3g} mm in it, "
-            f"and by {' and '.join(around)} mm around it: a picture of another moment"
+            f"{names[run[0]]}{to} left out: the specimen is stretched by {extensions[run[0]]:.3g} "
+            f"mm there, and by {around} mm around it: {why} of another moment"
         )
-    if len(wrong) > NAMED:
-        notes.append(f"and {len(wrong) - NAMED} more frames likewise")
     found = extensions.copy()
     found[wrong] = np.nan
     return found, notes
@@ -91,18 +93,19 @@ def _peak(values: Values) -> int:
     return int(len(smooth) - 1 - np.argmax(smooth[::-1]))
 
 
-def _longest_rise(values: Values, slack: float) -> NDArray[np.bool_]:
-    """Members (n,) of the longest series of values that falls by no more than slack."""
-    count = len(values)
-    length, before = np.ones(count, dtype=np.int64), np.full(count, -1)
-    for i in range(1, count):
-        fits = np.flatnonzero(values[:i] <= values[i] + slack)
-        if len(fits):
-            best = fits[len(fits) - 1 - np.argmax(length[fits][::-1])]
-            length[i], before[i] = length[best] + 1, best
-    member = np.zeros(count, dtype=np.bool_)
-    at = int(count - 1 - np.argmax(length[::-1]))
-    while at >= 0:
-        member[at] = True
-        at = int(before[at])
+def _on_the_way(values: Values, slack: float) -> NDArray[np.bool_]:
+    """Which (n,) values are on the way up: reached first, and not left again at once.
+
+    A value below what was reached before is a picture of an earlier moment, or of an unloading; one
+    that leaps ahead and is followed by lower ones is a picture of a later moment.
+    """
+    steps = np.diff(values)
+    usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 0.0
+    member, reached = np.ones(len(values), dtype=np.bool_), values[0]
+    for i in range(1, len(values)):
+        leaps = values[i] - reached > LEAP * usual + slack
+        left = i + 1 < len(values) and values[i + 1] < values[i] - slack
+        member[i] = values[i] >= reached - slack and not (leaps and left)
+        if member[i]:
+            reached = max(reached, values[i])
     return member

@@ -15,6 +15,7 @@ Values = NDArray[np.float64]
 
 BEYOND = 0.5  # of the last step between frames, by which the last output may be extrapolated
 BRIDGED = 1  # frames that may be broken between two that are not, for a moment between them
+FAR = 2.5  # usual steps from one frame to the next, over which nothing is interpolated
 PAST_PEAK = 0.005  # of the largest force
 SMOOTHED = 5  # frames
 
@@ -58,9 +59,10 @@ def find_moments(extensions: Values, wanted: Values, displacements: Values, told
     low, high = reached[after - 1], reached[after]
     share = (wanted - low) / np.where(high > low, high - low, 1.0)
     before = known[after - 1]
-    gaps = known[after] - before
-    if (gaps > 1 + BRIDGED).any():
-        at = int(np.argmax(gaps))
+    gaps, usual = known[after] - before, float(np.median(np.diff(reached)[np.diff(reached) > 0]))
+    far = (gaps > 1 + BRIDGED) & (high - low > FAR * usual)
+    if far.any():
+        at = int(np.argmax(far))
         raise BadInput(
             f"{told}: output time {at + 1} lies between frames {before[at] + 1} and "
             f"{known[after][at] + 1}, and in none between them are the lines of the field seen; "

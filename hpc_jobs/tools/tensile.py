@@ -22,7 +22,8 @@ from hpc_jobs.contract.records import publish
 from hpc_jobs.figure_style import EDGE, FAINT, INK, in_style, publish_page, specimen_colour, title
 from hpc_jobs.measurement.formats.machine import MachineColumns
 from hpc_jobs.measurement.hardening_fits import LawFit, fit_laws, stress_of
-from hpc_jobs.measurement.tensile import STRESS_UNITS, Sizes, TensileResult, read_tensile
+from hpc_jobs.measurement.tensile import TensileResult, read_tensile
+from hpc_jobs.measurement.tensile_channels import STRESS_UNITS, Sizes
 
 FEWEST = 20  # points of the plastic part that laws are fitted to
 SMALLEST = 0.005  # plastic strain that they reach

@@ -16,7 +16,7 @@ from operators.pages.answers import RETURNED, answer, xcoms
 from operators.pages.campaign_page import campaign_document, mlflow_address
 from operators.pages.tasks import Task
 from operators.runs.closing import CAUSE
-from operators.triggers.progress import PROGRESS
+from operators.triggers.progress import LOSSES, PROGRESS
 
 app = FastAPI(title="Campaigns", docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -42,7 +42,7 @@ def data(dag_id: str, run_id: str, session: SessionDep, request: Request) -> Res
 
 def tasks_of(session: SessionDep, dag_id: str, run_id: str) -> list[Task]:
     """Read the tasks of a DAG run with what they left, in the order in which they began."""
-    left = xcoms(session, dag_id, run_id, RETURNED, PROGRESS, CAUSE)
+    left = xcoms(session, dag_id, run_id, RETURNED, PROGRESS, LOSSES, CAUSE)
     rows = session.execute(
         select(TaskInstance.task_id, TaskInstance.state, TaskInstance.duration)
         .where(TaskInstance.dag_id == dag_id, TaskInstance.run_id == run_id)
@@ -54,7 +54,7 @@ def tasks_of(session: SessionDep, dag_id: str, run_id: str) -> list[Task]:
             None if state is None else str(state),
             seconds,
             left[RETURNED].get(task_id),
-            left[PROGRESS].get(task_id),
+            left[PROGRESS].get(task_id) or left[LOSSES].get(task_id),
             str(left[CAUSE].get(task_id) or ""),
         )
         for task_id, state, seconds in rows

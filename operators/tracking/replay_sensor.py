@@ -20,7 +20,7 @@ from operators.hooks.mlflow import MlflowHook, TrackingUnavailable
 from operators.links import MlflowRunLink
 from operators.runs.run import folder_of
 from operators.tracking.replay import Replayed, Replayer, is_unavailable
-from operators.triggers.progress import PROGRESS
+from operators.triggers.progress import LOSSES
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ class ReplaySensor(BaseSensorOperator):
         report = ReplayReport(runs=runs, metrics=metrics, losses=losses)
         document = report.model_dump(mode="json")
         if metrics and not over:
-            ti.xcom_push(PROGRESS, document)  # replaces the one before
+            ti.xcom_push(LOSSES, document)  # replaces the one before
         return PokeReturnValue(over, document)
 
     def _is_over(self, ti: Any) -> bool:

@@ -16,7 +16,9 @@ from operators.cluster.ledger import Snapshot
 log = logging.getLogger(__name__)
 
 PROGRESS = "progress"
-"""Key of the XCom."""
+"""Key of the XCom of a running array, an ArrayProgress."""
+LOSSES = "losses"
+"""Key of the XCom of who follows a running training, a ReplayReport."""
 EVERY_S = 5.0
 """No more often is it published, unless everything has ended."""
 STALE_S = 60.0

@@ -142,13 +142,11 @@ class CampaignRun:
 
     def _array_progress(self, task: str) -> ArrayProgress | None:
         try:
-            document = self._xcom(task, PROGRESS)
+            return ArrayProgress.model_validate(self._xcom(task, PROGRESS))
         except httpx.HTTPStatusError as error:
             if error.response.status_code != httpx.codes.NOT_FOUND:
                 raise
             return None  # it has said nothing yet, or is no array
-        # a task that follows a training tells losses, not elements
-        return ArrayProgress.model_validate(document) if "elements" in document else None
 
     def _xcom(self, task: str, key: str = "return_value") -> Any:
         path = f"{self._path()}/taskInstances/{task}/xcomEntries/{key}"

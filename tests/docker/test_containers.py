@@ -29,8 +29,8 @@ SMALL: dict[str, Any] = {
     "overrides": {
         "design": {"records_per_shard": 20},
         "solver": "native",
-        # a few at a time, whatever the machine has: the array is still at work when it is looked at
-        "execution": {"resources": {"solve_shard": {"running_at_most": 2}}},
+        # one at a time, whatever the machine has: the array is still at work when it is looked at
+        "execution": {"resources": {"solve_shard": {"running_at_most": 1}}},
         "training": {
             # as many epochs as it needs to be better than the mean, or nothing is promoted
             "networks": [{"kind": "mlp", "hidden": [64, 64], "forces": True, "epochs": 60}],

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.measurement.formats.frame import Facts, Frame, Measure, Unit, measure_named, sound
+from hpc_jobs.measurement.formats.table import read_columns
 from hpc_jobs.measurement.formats.text import (
     Column,
     Layout,
     layout_of,
-    read_columns,
     read_head,
     split,
     spoken,

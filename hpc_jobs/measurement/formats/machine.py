@@ -16,12 +16,12 @@ from pydantic import Field
 
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.frozen import Frozen
+from hpc_jobs.measurement.formats.table import read_rows
 from hpc_jobs.measurement.formats.text import (
     Column,
     Layout,
     grouped,
     layout_of,
-    read_rows,
     split,
     spoken,
 )

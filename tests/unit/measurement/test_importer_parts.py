@@ -9,7 +9,7 @@ from hpc_jobs.contract.errors import BadInput, ConfigurationError
 from hpc_jobs.contract.loading import load, parse
 from hpc_jobs.contract.specimen import Geometry, Patches
 from hpc_jobs.fem.specimen.mesh import half_width
-from hpc_jobs.measurement.clocks import join
+from hpc_jobs.measurement.clocks import in_gap, join
 from hpc_jobs.measurement.exported import recognise
 from hpc_jobs.measurement.extensometer import widest
 from hpc_jobs.measurement.file import UnusableMeasurement, refuse_to_overwrite
@@ -133,6 +133,22 @@ def test_clocks_that_are_minutes_apart_are_joined_by_force_against_strain() -> N
     assert found.scatter_n == pytest.approx(10, rel=0.3)
     with pytest.raises(BadInput, match="times are reversed"):
         join(camera_s, extensions, machine_s[::-1], force, how, curve)
+
+
+def test_forces_in_another_unit_and_pauses_of_a_record_are_named() -> None:
+    extension = np.linspace(0, 0.8, 41)
+    curve = Curve(extension, extension, 9000 * np.tanh(extension / 0.08))
+    machine_s, camera_s = np.arange(0, 25, 0.05), np.arange(0, 22, 0.5)
+    force = curve.force_at(np.clip((machine_s - 3) * 0.04, 0, 0.8))
+    extensions = np.clip((camera_s - 3) * 0.04, 0, 0.8)
+    how = Synchronisation(method="force_against_strain")
+    with pytest.raises(BadInput, match=r"forces span 9 N, .* bears 9000 N: is the force in ano"):
+        join(camera_s, extensions, machine_s, force / 1000, how, curve)
+    there = (machine_s < 8) | (machine_s > 10.1)
+    found = join(camera_s, extensions, machine_s[there], force[there], how, curve)
+    lost = camera_s[np.isnan(found.forces)]
+    np.testing.assert_allclose(lost, [8.5, 9, 9.5, 10], atol=0.6)
+    assert not in_gap(machine_s + 0.01, machine_s).any()
 
 
 def test_the_reference_pictures_noise_is_taken_off_with_the_unloaded_mean() -> None:

@@ -6,6 +6,7 @@ import pytest
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.measurement.formats.frame import Facts, Frame
 from hpc_jobs.measurement.order import counted, in_order
+from hpc_jobs.measurement.outputs import find_moments
 from hpc_jobs.measurement.referred import referred
 
 NAMES = [f"image-{number:04d}.csv" for number in range(30)]
@@ -35,6 +36,26 @@ def test_a_frame_of_another_moment_is_left_out(changes, left_out) -> None:
     assert set(np.flatnonzero(np.isnan(found))) == left_out
     assert len(notes) == len(left_out)
     assert all(NAMES[at] in " ".join(notes) for at in left_out)
+
+
+def test_an_unloading_loop_is_left_out_as_one() -> None:
+    loop = np.concatenate((PULLED[:20], PULLED[19] - 0.01 * np.array([1, 2, 3, 2, 1]), PULLED[20:]))
+    names = [f"image-{number:04d}.csv" for number in range(len(loop))]
+    found, [note] = in_order(loop, names, 5)
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(found)), np.arange(20, 25))
+    assert "image-0020.csv to image-0024.csv left out" in note and "unloaded" in note
+    wanted = (PULLED[19] + PULLED[20]) / 2
+    moments = find_moments(found, np.array([wanted]), np.array([wanted]), "specimen 45")
+    assert (moments.before, moments.after) == (19, 25)
+
+
+def test_a_moment_in_frames_that_nobody_sees_is_refused() -> None:
+    found = _pulled(dict.fromkeys(range(14, 18), np.nan))
+    with pytest.raises(BadInput, match="output time 1 lies between frames 14 and 19"):
+        find_moments(found, PULLED[15:16], PULLED[15:16], "specimen 45")
+    bridged = _pulled({14: np.nan})
+    moments = find_moments(bridged, PULLED[14:15], PULLED[14:15], "specimen 45")
+    assert moments.at(PULLED) == pytest.approx(PULLED[14:15])
 
 
 def test_a_broken_frame_stays_broken_and_spoils_no_other() -> None:

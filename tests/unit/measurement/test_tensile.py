@@ -6,7 +6,8 @@ import pytest
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.material import Swift
 from hpc_jobs.measurement.hardening_fits import fit_laws, stress_of
-from hpc_jobs.measurement.tensile import Sizes, read_tensile
+from hpc_jobs.measurement.tensile import read_tensile
+from hpc_jobs.measurement.tensile_channels import Sizes
 from hpc_jobs.tools import tensile
 
 LAW = Swift(strength_mpa=900, prestrain=0.004, exponent=0.18)

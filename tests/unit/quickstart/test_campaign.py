@@ -15,7 +15,6 @@ from hpc_jobs.contract.report import (
     CampaignReport,
     ErrorsByTarget,
     NetworkErrors,
-    ReplayReport,
     UsageReport,
 )
 from operators.pages.speedup import speedup_report
@@ -138,7 +137,6 @@ PROGRESS = ArrayProgress(
     as_of=0.0, elements=3, running=2, pending=1, work_done=140, work_planned=300, unit="records",
     rate_per_s=4.0, left_s=40.0,
 )  # fmt: skip
-LOSSES = ReplayReport(runs={"mlp-0": "r1"}, metrics=3, losses={"mlp-0": 0.17})
 
 
 class Airflow:
@@ -158,8 +156,6 @@ class Airflow:
             raise httpx.ConnectError("refused")
         if path.endswith("/simulate.solve_shards/xcomEntries/progress") and self.progress:
             return {"value": self.progress.model_dump(mode="json")}
-        if path.endswith("/open_run/xcomEntries/progress"):  # no array: it tells something else
-            return {"value": LOSSES.model_dump(mode="json")}
         if path.endswith("/xcomEntries/progress"):
             request = httpx.Request("GET", path)
             raise httpx.HTTPStatusError("", request=request, response=httpx.Response(404))

@@ -152,6 +152,13 @@ def test_columns_by_hand(tmp_path: Path) -> None:
         open_frames([path], "columns", FieldColumns(x="a", y="b", u="e", v="d"))
 
 
+def test_a_column_that_is_there_twice_is_named(tmp_path: Path) -> None:
+    path = _table(tmp_path / "own.csv", "a,b,c,d,a", [X, Y, U, V, Y])
+    columns = FieldColumns(x="a", y="b", u="c", v="d", unit="pixel")
+    with pytest.raises(BadInput, match="there are several columns 'a'; keep one"):
+        open_frames([path], "columns", columns)
+
+
 def test_a_matlab_file_that_is_none_is_named(tmp_path: Path) -> None:
     path = tmp_path / "x.mat"
     path.write_bytes(b"no MATLAB file at all" * 20)

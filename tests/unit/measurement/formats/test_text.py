@@ -5,7 +5,8 @@ import pytest
 
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.measurement.formats.machine import MachineColumns, read_machine
-from hpc_jobs.measurement.formats.text import layout_of, number, read_columns
+from hpc_jobs.measurement.formats.table import read_columns
+from hpc_jobs.measurement.formats.text import layout_of, number
 
 ROWS = ((0.0, 1.5, -2.25), (0.1, 1.6, -2.5), (0.2, 1.75, -3.0))
 

@@ -75,7 +75,7 @@ def test_curves_appear_while_the_job_runs(following: Following):
         cnn.metrics({"loss/validation": 1.0}, step=0)
         assert not following.poke()
         assert following.children()["cnn"].data.metrics == {"loss/validation": 1.0}
-        assert following.left["progress"]["losses"] == {"cnn": 1.0}, "for the campaign's page"
+        assert following.left["losses"]["losses"] == {"cnn": 1.0}, "for the campaign's page"
         for spool in (cnn, mlp):
             spool.metrics({"loss/validation": 0.5}, step=1)
             spool.end("FINISHED")
