@@ -181,15 +181,33 @@ class Examiner:
 
     def fit(self, start: FloatArray) -> tuple[FloatArray, "Line"]:
         """Descend from unknowns `start`: the unknowns, and the line there; raises Unsimulated."""
-        x, line = start, self.line(start)
+        drawn = np.where(np.arange(len(start)) < self.sheets, start, self.prior_mean)
+        x, line = self._line_towards(start, drawn) or (drawn, self.line(drawn))
         for _ in range(LINES):
             x = self.descend(x, line)
             far = np.abs(x - line.at)[: self.sheets].max(initial=0.0) > NEAR
             away = np.abs(x[self.sheets :] - line.nuisances)
             if not far and not (away > LARGE * self._gross)[self._by_engine].any():
                 break
-            line = self.line(x)
+            nearer = self._line_towards(x, line.at)
+            if nearer is None:
+                break
+            x, line = nearer
         return x, line
+
+    def _line_towards(self, x: FloatArray, safe: FloatArray) -> "tuple[FloatArray, Line] | None":
+        """Linearise at x, or as near to it from `safe` as specimens can be simulated.
+
+        A first line may point to specimens that cannot be, such as a notch narrower than its
+        patches. None where none can.
+        """
+        for share in 0.5 ** np.arange(HALVINGS):
+            there = safe + share * (x - safe)
+            try:
+                return there, self.line(there)
+            except Unsimulated:
+                continue
+        return None
 
     def descend(self, x: FloatArray, line: "Line") -> FloatArray:
         """Go to the best explanation's most probable unknowns along one line."""
