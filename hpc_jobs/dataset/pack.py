@@ -287,3 +287,5 @@ def _tidy(run: RunFolder[Path], facts: DatasetFacts, before: DatasetFacts | None
     for path in (*packed.glob("*.h5"), *packed.glob("spectrum-g*.npz")):
         if path.relative_to(run.dataset).as_posix() not in kept:
             path.unlink()
+    for path in (*run.dataset.glob(".*"), *packed.glob(".*")):  # begun by who was killed
+        path.unlink(missing_ok=True)

@@ -23,9 +23,10 @@ MODE = "?workflowType=machine_learning"
 """Of an address: MLflow's pages are else those for language models, whatever an experiment is."""
 
 
-def run_page(address: str, mlflow_run_id: str) -> str:
-    """Address of a run's page, from MLflow's own."""
-    return f"{address}/#/runs/{mlflow_run_id}{MODE}"
+def run_page(address: str, mlflow_run_id: str, experiment_id: str = "") -> str:
+    """Address of a run's page, from MLflow's own; without an experiment MLflow forgets the mode."""
+    path = f"/experiments/{experiment_id}" if experiment_id else ""
+    return f"{address}/#{path}/runs/{mlflow_run_id}{MODE}"
 
 
 def artifact_page(address: str, experiment_id: str, mlflow_run_id: str, path: str) -> str:

@@ -264,7 +264,8 @@ def _links(
     if not mlflow_url:
         return []
     run = handle.mlflow_run_id
-    links = [{"label": "MLflow run", "href": run_page(mlflow_url, run)}]
+    experiment = report.mlflow_experiment_id if report else ""
+    links = [{"label": "MLflow run", "href": run_page(mlflow_url, run, experiment)}]
     if report is not None and report.mlflow_experiment_id:
         page = artifact_page(mlflow_url, report.mlflow_experiment_id, run, report.page)
         links.insert(0, {"label": "Report", "href": page})

@@ -30,14 +30,16 @@ def networks_of(
         if seen:
             trained |= {_name(spool): run for spool, run in seen.runs.items()}
             losses |= {_name(spool): loss for spool, loss in seen.losses.items()}
-    found = report or challenger
+    found, experiment = report or challenger, report.mlflow_experiment_id if report else ""
     errors = {name: one.sum for name, one in found.networks.items()} if found else {}
     return [
         {
             "name": name,
             "loss": f"{losses[name]:.4g}" if name in losses else "",
             "error": f"{errors[name]:.4g}" if name in errors else "",
-            "href": run_page(mlflow_url, trained[name]) if name in trained and mlflow_url else "",
+            "href": run_page(mlflow_url, trained[name], experiment)
+            if name in trained and mlflow_url
+            else "",
         }
         for name in sorted({*trained, *errors}, key=lambda name: (errors.get(name, 1e9), name))
     ]

@@ -151,6 +151,7 @@ def test_report_and_model_are_a_click_away(window, home, stack, triggered, keep)
         assert links[label].startswith(mlflow_url(stack.ports))
         window.open(links[label])
         window.reads(words)
+        assert "Judges" not in window.text, "MLflow's pages are those for models"
         keep(name)
 
 

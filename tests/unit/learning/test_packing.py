@@ -172,6 +172,15 @@ def test_killed_at_random_moments_it_makes_the_same_files(run, campaign, tmp_pat
     assert not (run.dataset / "packing").exists()
 
 
+def test_what_a_killed_element_had_begun_to_write_is_removed(run, campaign):
+    begun = [run.dataset / "packed/.train-g0001-00000.h5.5eed", run.dataset / ".manifest.json.5eed"]
+    for path in begun:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"half")
+    publish_dataset(run, campaign)
+    assert not list(run.dataset.rglob(".*"))
+
+
 def test_an_unwritten_bucket_leaves_no_file(run, campaign, monkeypatch):
     monkeypatch.setattr(plan, "FILE_BYTES", 3_000)  # a record or two: some buckets stay empty
     facts = publish_dataset(run, campaign)

@@ -138,7 +138,7 @@ def reports_of(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """All that the triggers hear of their jobs from now on."""
     reports = list[Any]()
     monkeypatch.setattr(
-        ArrayJobTrigger, "_say", lambda self, report, _: reports.append(report) or ""
+        ArrayJobTrigger, "_say", lambda self, report, *_: reports.append(report) or ""
     )
     return reports
 
