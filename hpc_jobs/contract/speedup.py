@@ -29,7 +29,7 @@ class Lookups(Frozen):
 
     network_s: Annotated[Positive, Field(description="one measurement, its checks included")]
     refinement_s: Annotated[
-        Positive | None, Field(description="one measurement, by the fitted forward surrogate")
+        Positive | None, Field(description="one measurement: fitted surrogate, a family's engine")
     ] = None
     surrogate_s: Annotated[
         Positive | None, Field(description="one simulation's strains and forces")

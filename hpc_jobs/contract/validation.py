@@ -183,7 +183,8 @@ class Estimates(Frozen):
     model_sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="its manifest's")]
     estimates: tuple[Estimate, ...]
     refined: Annotated[
-        tuple[Estimate, ...], Field(description="by the forward surrogate; none or as many")
+        tuple[Estimate, ...],
+        Field(description="by the surrogate; then, of a family, by the engine"),
     ] = ()
     lookups: Annotated[Lookups | None, Field(description="how long an answer took")] = None
 

@@ -109,7 +109,7 @@ def _outcome(case: Case) -> str:
     strains = f"strains reproduced to {judgement.errors['strain_rms']:.2f} × noise"
     force = judgement.errors.get("force")
     forces = "" if force is None else f", forces to {100 * force:.1f} %"
-    how = "Refined by the forward surrogate" if case.refined else "Identified by the network"
+    how = "Refined" if case.refined else "Identified by the network"
     return f"{how}; {strains}{forces}; {novelty}"
 
 

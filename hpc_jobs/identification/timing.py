@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import numpy as np
@@ -49,6 +49,24 @@ def time_refinement(
         surrogate_s=_median(lambda: surrogate.simulate(middle)),
         fit_s=fit_s,
     )
+
+
+def timed_engine(
+    lookups: Lookups, ask: Callable[..., Estimate], asked: Iterable[tuple[Any, ...]]
+) -> tuple[tuple[Estimate, ...], Lookups]:
+    """Let the engine go on from refined answers; what that takes is part of the refinement.
+
+    ask is called with each of `asked`. Returns its answers, and the lookups with their median time.
+    """
+    answers, seconds = list[Estimate](), list[float]()
+    for arguments in asked:
+        start = time.perf_counter()
+        answers.append(ask(*arguments))
+        seconds.append(time.perf_counter() - start)
+    if lookups.refinement_s is not None:
+        whole_s = lookups.refinement_s + statistics.median(seconds)
+        lookups = lookups.model_copy(update={"refinement_s": whole_s})
+    return tuple(answers), lookups
 
 
 def _median(ask: Callable[[], Any]) -> float:

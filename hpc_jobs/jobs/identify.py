@@ -1,7 +1,7 @@
 """Ask a trained network for the parameters behind every measurement, and refine its answers."""
 
 import argparse
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,12 @@ from hpc_jobs.identification.by_surrogate import Identifier
 from hpc_jobs.identification.imputation import RecordsLaw
 from hpc_jobs.identification.mesh_bias import publish_mesh_bias
 from hpc_jobs.identification.nuisances.answer import with_examination
-from hpc_jobs.identification.timing import Refinement, time_network, time_refinement
+from hpc_jobs.identification.timing import (
+    Refinement,
+    time_network,
+    time_refinement,
+    timed_engine,
+)
 from hpc_jobs.learning.models.trained_model import load_model
 from hpc_jobs.measurement.file import Measurement, read_for
 from hpc_jobs.runtime import element
@@ -57,7 +62,8 @@ def work(job: element.Element) -> IdentifiedFacts:
         lookups = time_refinement(lookups, identifier, *sound[0]) if sound else lookups
         if not campaign.family.is_single_sheet:
             both = zip(measurements, refined, strict=True)
-            refined = tuple(sharpened(campaign, measured, one, bias) for measured, one in both)
+            engine = partial(sharpened, campaign, bias=bias)
+            refined, lookups = timed_engine(lookups, engine, both)
         if campaign.validation.examine:
             both = zip(measurements, refined, strict=True)
             refined = tuple(with_examination(campaign, one, answer, bias) for one, answer in both)

@@ -107,9 +107,7 @@ def _print_alloys(verdict: Verdict, console: Console) -> None:
     title = "identified quantities of each alloy, with 90 % intervals (true)"
     _print_lines(title, verdict.measurements, console)
     if verdict.refined:
-        _print_lines(
-            "refined by the forward surrogate, with 90 % intervals (true)", verdict.refined, console
-        )
+        _print_lines("refined, with 90 % intervals (true)", verdict.refined, console)
     for name, note in verdict.notes.items():
         console.print(f"  {name}: {note}", markup=False)
 

@@ -1,10 +1,13 @@
 """A family's answer from afar is brought to what the measurement says, by the engine itself."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from hpc_jobs.contract.measurement import MeasurementHeader
 from hpc_jobs.contract.specimen import Piece
+from hpc_jobs.contract.speedup import Lookups
 from hpc_jobs.contract.training import Noise
 from hpc_jobs.contract.validation import Estimate, Found
 from hpc_jobs.fem.backends import backend_of
@@ -16,6 +19,7 @@ from hpc_jobs.identification.by_fem import sharpened, start_at
 from hpc_jobs.identification.mesh_bias import mesh_bias_of
 from hpc_jobs.identification.quadratic_posterior import draws_in_box
 from hpc_jobs.identification.quantities import quantities_of
+from hpc_jobs.identification.timing import timed_engine
 from hpc_jobs.measurement.measured import Measurement
 from tests.harness.families import small_family
 from tests.unit.identification.test_nuisances import DP780
@@ -68,7 +72,10 @@ def far_off() -> Estimate:
 
 
 def test_what_was_far_off_comes_within_its_own_narrow_intervals(measured: Measurement) -> None:
-    found = sharpened(CAMPAIGN, measured, far_off(), mesh_bias_of(CAMPAIGN))
+    engine = partial(sharpened, CAMPAIGN, bias=mesh_bias_of(CAMPAIGN))
+    before = Lookups(network_s=0.1, refinement_s=0.2)
+    (found,), lookups = timed_engine(before, engine, [(measured, far_off())])
+    assert lookups.refinement_s and lookups.refinement_s > 0.2, "its simulations count"
     assert found.outside == () and found.method == "fem"
     assert 10 < found.simulations <= 120
     assert found.novelty == pytest.approx(1, abs=0.25), "it explains the measurement"
