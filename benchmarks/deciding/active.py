@@ -1,0 +1,232 @@
+"""Where simulations pay: targeted points beside Sobol's, random ones and disagreement's."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.deciding.goals import say
+from benchmarks.families.records import Table, simulated, solved
+from benchmarks.kept import Kept
+from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.loading import load
+from hpc_jobs.design.family import places_of_sheets
+from hpc_jobs.design.mechanical import draw, in_box, mechanical_axes, parameters_of
+from hpc_jobs.design.mixture import Cloud, draw_mixture
+from hpc_jobs.design.sobol import TRAIN
+from hpc_jobs.forward.family import fit_around, fit_family
+from hpc_jobs.forward.natural import QUANTITIES, Natural
+from hpc_jobs.forward.records import FamilyRecords
+from hpc_jobs.forward.surrogate import Surrogate
+from hpc_jobs.identification.posterior import NormalPrior, refine
+from hpc_jobs.identification.quantities import quantities_of
+
+CAMPAIGN = Path(__file__).parent.with_name("family.yaml")
+FloatArray = NDArray[np.float64]
+
+SHEETS = 5
+ADDED = (0, 20, 60, 200)
+WAYS = ("targeted", "Sobol", "random", "disagreement")
+REFERENCE = 400
+"""Records at each sheet that no way is given: the surrogate of these stands for the FEM."""
+
+
+def records_of(campaign: Campaign, table: Table) -> FamilyRecords:
+    """Return records in natural coordinates."""
+    family = campaign.family
+    rows = []
+    for parameters, sheet in zip(table.parameters, table.sheet, strict=True):
+        material = family.material_of(sheet.tolist())
+        found = quantities_of(parameters[list(campaign.columns)], material)
+        rows.append([found[name] for name in QUANTITIES])
+    values = np.hstack([np.array(rows), table.sheet])
+    return FamilyRecords.of(Natural.of(campaign), values, table.strains, table.forces)
+
+
+def join(one: FamilyRecords, other: FamilyRecords) -> FamilyRecords:
+    """Put records together."""
+    return replace(
+        one,
+        u=np.vstack([one.u, other.u]),
+        strains=np.vstack([one.strains, other.strains]),
+        forces=np.vstack([one.forces, other.forces]),
+    )
+
+
+def most_probable(
+    surrogate: Surrogate, strains: FloatArray, forces: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """U (coordinates,) of the sheet that explains a record best, and its covariance."""
+    prior = NormalPrior.of_training(surrogate.axes.shape[1])
+    found = refine(surrogate, strains[None], forces[None], prior=prior)
+    return found.u[0], found.covariance[0]
+
+
+def local_answer(
+    records: FamilyRecords, noise: tuple[float, float], strains: FloatArray, forces: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Find a sheet by the surrogate over the box, then by the one fitted around it."""
+    whole = fit_family(records, noise)
+    u, covariance = most_probable(whole, strains, forces)
+    return most_probable(fit_around(records, whole, u, covariance), strains, forces)
+
+
+def cloud_at(campaign: Campaign, natural: Natural, u: FloatArray, spread: FloatArray) -> Cloud:
+    """Return a posterior of u as a cloud in places of the box."""
+    random = np.random.default_rng(5)
+    drawn = np.vstack([u, random.multivariate_normal(u, spread, 200)])
+    values = natural.physical(natural.centre + natural.spread * drawn)
+    tests = values[:, : len(mechanical_axes(campaign))]
+    box = np.array([getattr(campaign.design.box, name) for name in mechanical_axes(campaign)])
+    places = np.hstack([
+        (tests - box[:, 0]) / (box[:, 1] - box[:, 0]),
+        places_of_sheets(campaign.family, values[:, tests.shape[1] :]),
+    ])  # fmt: skip
+    covariance = np.cov(places[1:].T) + 1e-4 * np.eye(places.shape[1])
+    wide = campaign.design.later_rounds.widening**2 * covariance
+    return Cloud("posteriors", places[:1], np.ones(1), wide[None], beyond=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all sheets of a repeat share: the records so far, and what each way adds to them."""
+
+    campaign: Campaign
+    natural: Natural
+    noise: tuple[float, float]
+    first: FamilyRecords
+    even: dict[str, FamilyRecords]  # way -> records added for all sheets together
+
+
+def active(start: int, repeats: int, sheets: int, cache: Path, kept: Kept) -> None:
+    """Print the distance to the FEM's own answer after so many further records a sheet, by way."""
+    campaign = load(Campaign, CAMPAIGN, {"design": {"later_rounds": {"posteriors": 0.8}}})
+    ways: dict[str, dict[int, list[float]]] = {way: {added: [] for added in ADDED} for way in WAYS}
+    setting: Setting | None = None
+    for repeat in range(repeats):
+        for sheet in range(sheets):
+
+            def measure(repeat: int = repeat, sheet: int = sheet) -> dict[str, list[float]]:
+                nonlocal setting
+                if setting is None:
+                    setting = _setting(campaign, start, sheets, cache, repeat)
+                return _at_sheet(setting, repeat, sheet, sheets)
+
+            found = kept.once(f"active {start} {sheets} {repeat} {sheet}", measure)
+            for way in WAYS:
+                for added, value in zip(ADDED, found[way], strict=True):
+                    ways[way][added].append(value)
+        setting = None
+        _table(ways, repeat + 1)
+    far = float(np.median(ways["Sobol"][200]))
+    near = float(np.median(ways["targeted"][60]))
+    say(f"active: 60 targeted a sheet, beside {far:.2f} of 200 Sobol", near, lambda x: x < far,
+        f"< {far:.2f}", percent=False)  # fmt: skip
+
+
+def _setting(campaign: Campaign, start: int, sheets: int, cache: Path, repeat: int) -> Setting:
+    noise = campaign.noise.strain, campaign.noise.force_relative
+    first = records_of(campaign, simulated(cache, campaign, start, test=False))
+    most = max(ADDED) * sheets
+    even = {
+        "Sobol": records_of(campaign, _even(campaign, 100_000 + 5000 * repeat, most)),
+        "random": records_of(campaign, _random(campaign, repeat, most)),
+        "disagreement": _disagreeing(campaign, first, noise, most, repeat),
+    }
+    return Setting(campaign, Natural.of(campaign), noise, first, even)
+
+
+def _at_sheet(one: Setting, repeat: int, sheet: int, sheets: int) -> dict[str, list[float]]:
+    """Return by way the distances after ADDED records for each of so many sheets."""
+    drawn = draw(one.campaign, TRAIN, 500_000 + 1000 * repeat, sheets)
+    rows = slice(sheet, sheet + 1)
+    truth = records_of(
+        one.campaign, solved(one.campaign, drawn.parameters[rows], drawn.sheet[rows])
+    )
+    strains, forces = truth.strains[0].astype(np.float64), truth.forces[0]
+    u, spread = local_answer(one.first, one.noise, strains, forces)
+    aimed = _of_cloud(
+        one.campaign, cloud_at(one.campaign, one.natural, u, spread), max(ADDED), repeat
+    )
+    exact, floor = _by_reference(one.campaign, truth, one.noise, strains, forces, repeat)
+    wanted = ~one.natural.nuisance
+    found: dict[str, list[float]] = {}
+    for way in WAYS:
+        more = aimed if way == "targeted" else one.even[way]
+        found[way] = []
+        for added in ADDED:
+            count = min(added * (1 if way == "targeted" else sheets), len(more))
+            known = join(one.first, more.rows(np.arange(count)))
+            got, _ = local_answer(known, one.noise, strains, forces)
+            away = (got - exact)[wanted]
+            distance = away @ np.linalg.solve(floor[np.ix_(wanted, wanted)], away) / len(away)
+            found[way].append(1 + float(distance))
+    return found
+
+
+def _even(campaign: Campaign, start: int, count: int) -> Table:
+    drawn = draw(campaign, TRAIN, start, count)
+    return solved(campaign, drawn.parameters, drawn.sheet)
+
+
+def _random(campaign: Campaign, seed: int, count: int) -> Table:
+    """Points of the box by plain random numbers."""
+    random = np.random.default_rng([seed, 9])
+    width = len(mechanical_axes(campaign))
+    values = in_box(campaign, random.random((4 * count, width + len(campaign.family.names))))
+    parameters, reasons = parameters_of(campaign, values)
+    good = np.flatnonzero([not reason for reason in reasons])[:count]
+    return solved(campaign, parameters[good], values[good, width:])
+
+
+def _of_cloud(campaign: Campaign, cloud: Cloud, count: int, seed: int) -> FamilyRecords:
+    """Draw targeted points alone: the mixture's share that fills the box is the start's."""
+    mixed = draw_mixture(campaign, 0, round(count / 0.8), [cloud], [seed])
+    rows = mixed.aim == 1
+    return records_of(campaign, solved(campaign, mixed.parameters[rows], mixed.sheet[rows]))
+
+
+def _disagreeing(
+    campaign: Campaign,
+    first: FamilyRecords,
+    noise: tuple[float, float],
+    count: int,
+    seed: int,
+) -> FamilyRecords:
+    """Simulate where two surrogates, each of half of the records, disagree most."""
+    halves = [fit_family(first.rows(np.arange(k, len(first), 2)), noise) for k in (0, 1)]
+    drawn = draw(campaign, TRAIN, 300_000 + 5000 * seed, 4 * count)
+    empty = Table(drawn.parameters, drawn.sheet, *(
+        np.ones((len(drawn.parameters), n), np.float32)
+        for n in (first.strains.shape[1], first.forces.shape[1])
+    ))  # fmt: skip
+    u = records_of(campaign, empty).u
+    said = [one.observables.mean + one.components_at(u) @ one.observables.vectors.T
+            for one in halves]  # fmt: skip
+    worst = np.argsort(((said[0] - said[1]) ** 2).sum(1))[::-1][:count]
+    return records_of(campaign, solved(campaign, drawn.parameters[worst], drawn.sheet[worst]))
+
+
+def _by_reference(
+    campaign: Campaign,
+    truth: FamilyRecords,
+    noise: tuple[float, float],
+    strains: FloatArray,
+    forces: FloatArray,
+    seed: int,
+) -> tuple[FloatArray, FloatArray]:
+    """Find the sheet by a surrogate of records that lie around it alone; the FEM's own, nearly."""
+    natural = Natural.of(campaign)
+    width = np.where(natural.nuisance, 0.3, 0.1)
+    cloud = cloud_at(campaign, natural, truth.u[0], np.diag(width**2))
+    near = _of_cloud(campaign, cloud, REFERENCE, 100 + seed)
+    return most_probable(fit_family(near, noise, degrees=(1, 2)), strains, forces)
+
+
+def _table(ways: dict[str, dict[int, list[float]]], repeats: int) -> None:
+    print(f"active, {repeats} repeats: median (20 to 80 %) of 1 + squared distance a coordinate")
+    print("  added a sheet " + "".join(f"{added:>22}" for added in ADDED))
+    for way, by in ways.items():
+        cells = [np.quantile(by[added], [0.5, 0.2, 0.8]) for added in ADDED]
+        print(f"  {way:14}" + "".join(f"{m:9.2f} ({a:.2f}-{b:.2f})".rjust(22) for m, a, b in cells))
