@@ -266,8 +266,7 @@ class _Table:
                 f"{self._path}: output times of a record with status ok are not all at positive "
                 f"displacements; {AGAIN}"
             )
-        ends = displacements.reshape(records, -1, self._times)[:, :, [0, -1]]
-        return ends.reshape(records, -1).astype(np.float64)
+        return first_and_last(displacements, self._times)
 
     def _check(self, data: dict[str, NDArray[Any]]) -> None:
         forces = data[ShardFields.FORCES]
@@ -281,6 +280,12 @@ class _Table:
                 f"{self._path}: forces of a record with status ok are not all positive, "
                 f"{forces.min():g} N is the lowest; a specimen under tension pulls: {AGAIN}"
             )
+
+
+def first_and_last(displacements: NDArray[Any], times: int) -> NDArray[np.float64]:
+    """Return those of each specimen, (n, 2 specimens), of displacements (n, specimens x times)."""
+    ends = displacements.reshape(len(displacements), -1, times)[:, :, [0, -1]]
+    return np.asarray(ends.reshape(len(displacements), -1), dtype=np.float64)
 
 
 def _require_provenance(file: h5py.File, path: Path, campaign: Campaign) -> None:

@@ -45,7 +45,7 @@ class Twin:
 
     strains: FloatArray  # (draws, strain_values)
     forces: FloatArray  # (draws, force_values) N
-    known: FloatArray | None  # (draws, 2 g)
+    known: FloatArray | None  # (draws, 2 g + d)
     truth: FloatArray  # (targets,) what is derived included
 
 

@@ -180,13 +180,13 @@ class TrainedModel:
         if known is None:
             raise BadInput(
                 f"{self.name} must know where the output times lie: give known values, "
-                f"{self._known_names}"
+                f"{self.known_names}"
             )
         values = _numbers(known, "known values")
         if values.shape != (records, self.known_values):
             raise BadInput(
                 f"known values have shape {values.shape}; {self.name} takes ({records}, "
-                f"{self.known_values}): {self._known_names}"
+                f"{self.known_values}): {self.known_names}"
             )
         finite, deviations = np.isfinite(values[:, :given]).all(), values[:, given : 2 * given]
         if not finite or not (deviations >= 0).all():
@@ -202,7 +202,8 @@ class TrainedModel:
         return values
 
     @property
-    def _known_names(self) -> str:
+    def known_names(self) -> str:
+        """What is known of a record, in words, in its order."""
         given = [f"{', '.join(self.given)}, then their standard deviations"] if self.given else []
         return ", then ".join([*given, *([f"{', '.join(self.told)} in mm"] if self.told else [])])
 

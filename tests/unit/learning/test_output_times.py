@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -11,6 +12,7 @@ from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.measurement import MeasurementHeader
+from hpc_jobs.contract.records import ShardFields
 from hpc_jobs.contract.training import Noise
 from hpc_jobs.dataset.dataset import (
     Dataset,
@@ -31,6 +33,7 @@ from hpc_jobs.learning.feed.source import Records
 from hpc_jobs.learning.models.runtimes import RUNTIMES, Subject, check_agreement
 from hpc_jobs.learning.models.trained_model import TrainedModel, load_model
 from hpc_jobs.learning.training.experiment import train_network
+from hpc_jobs.tools import predict
 from hpc_jobs.tracking.spool import Spool
 from tests.harness.families import small_family
 
@@ -178,3 +181,23 @@ def test_an_exported_network_takes_them(made: Made) -> None:
 def test_sheets_that_all_stop_at_one_displacement_are_told_nothing(campaign: Campaign) -> None:
     assert campaign.specimens.timing is None
     assert given_values(campaign).displacements == ()
+
+
+def test_the_tool_takes_them_from_a_shard_or_a_file(made: Made, tmp_path: Path) -> None:
+    model, shard, found = made.run.model("m"), tmp_path / "x.h5", read_shard(made.run.shard(0, 0))
+    with h5py.File(shard, "w") as file:  # but for the records that failed, which are refused
+        for name in (ShardFields.STRAINS, ShardFields.FORCES, ShardFields.DISPLACEMENTS):
+            file[name] = found.columns[name][found.ended("ok")]
+    predict.main([str(model), str(shard), "--out", str(tmp_path / "shard.csv")])
+    ends = found.displacements[:, :, [0, -1]].reshape(-1, TOLD)
+    given = made.dataset.facts.given
+    known = np.hstack([np.tile([*given.centre, np.inf, np.inf], (len(ends), 1)), ends])
+    np.save(tmp_path / "known.npy", known)
+    np.save(tmp_path / "strains.npy", found.strains.reshape(len(ends), -1))
+    np.save(tmp_path / "forces.npy", found.forces.reshape(len(ends), -1))
+    beside = [str(tmp_path / "strains.npy"), "--forces", str(tmp_path / "forces.npy")]
+    told = ["--known", str(tmp_path / "known.npy"), "--out", str(tmp_path / "npy.csv")]
+    predict.main([str(model), *beside, *told])
+    assert (tmp_path / "shard.csv").read_text() == (tmp_path / "npy.csv").read_text()
+    with pytest.raises(SystemExit, match=r"must know where the output times lie; give --known"):
+        predict.main([str(model), *beside])
