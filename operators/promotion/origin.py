@@ -101,8 +101,8 @@ def take_turn_task(
         holder = take_turn(run, DagRun(ti.dag_id, ti.run_id), is_live, connect)
     except CorruptFile as error:
         raise AirflowFailException(
-            f"run '{run.run_id}' of campaign '{campaign}', {_whose(origin)}, cannot be gone on with: "
-            f"{error}. {choices(campaign, mlflow, without=run.run_id)}"
+            f"run '{run.run_id}' of campaign '{campaign}', {_whose(origin)}, cannot be gone on "
+            f"with: {error}. {choices(campaign, mlflow, without=run.run_id)}"
         ) from error
     if holder is None:
         log.info("goes on with run %s, %s", run.run_id, _whose(origin))

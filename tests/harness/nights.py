@@ -1,4 +1,4 @@
-"""A run that is gone on with night after night, as the DAGs do: the jobs' own work, on small sheets."""
+"""A run that is gone on with night after night, as the DAGs do; the jobs do their own work."""
 
 import argparse
 import importlib

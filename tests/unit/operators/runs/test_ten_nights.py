@@ -72,9 +72,8 @@ def artifact(nights: Nights, run_id: str, name: str) -> str:
 def test_ten_nights_lose_nothing_and_do_nothing_twice(nights: Nights) -> None:
     told = _ten(nights)
     _nothing_twice(nights)
-    assert "failed in simulate.solve_shards: dataset and champion are as they were" in (
-        told.nights[KILLED]
-    )
+    as_they_were = "failed in simulate.solve_shards: dataset and champion are as they were"
+    assert as_they_were in told.nights[KILLED]
     assert "left unfinished by an earlier night" in told.nights[KILLED + 1]
     client, run_id = nights.bench.mlflow.client, nights.handle.mlflow_run_id
     files = client.list_artifacts(run_id, "night")
@@ -164,7 +163,7 @@ def _bad_morning(nights: Nights, model: str) -> str:
 
 
 def _told_on_pages(nights: Nights, told: Told) -> None:
-    """The charts' page names the alarm, the gate's page its decision; the champion is as it says."""
+    """The charts' page names the alarm, the gate's its decision; the champion is as it says."""
     bench, handle = nights.bench, nights.handle
     experiment = bench.mlflow.experiment(experiment_name(handle.campaign))
     query = f"tags.`{STREAM}` = '{handle.campaign}'"
