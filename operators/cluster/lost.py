@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from hpc_jobs.job_folder.folder import JobFolder
-from hpc_jobs.job_folder.probes import lock_ages_command, parse_lock_ages
+from hpc_jobs.job_folder.lock_probes import lock_ages_command, parse_lock_ages
 from operators.cluster.job import ElementState, Queue, compress
 from operators.cluster.reply import parsed
 from operators.cluster.schedulers.scheduler import Scheduler
