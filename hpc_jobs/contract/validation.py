@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, FiniteFloat, field_validator, model_validator
 
 from hpc_jobs.contract.examination import Examination, NuisancePriors
-from hpc_jobs.contract.frozen import Frozen, Positive, Slug
+from hpc_jobs.contract.frozen import Frozen, Positive, Setting, Slug
 from hpc_jobs.contract.measurement import Quantity
 from hpc_jobs.contract.speedup import Lookups, Updating
 
@@ -13,24 +13,32 @@ INTERVAL_LEVEL = 0.9
 """Of every interval, a network's and a refinement's: the share of truths inside."""
 
 
-class Limits(Frozen):
+class Limits(Setting):
     """The largest deviations that an identified material may show."""
 
     r_value_tolerance: Annotated[
-        Positive, Field(description="largest |r - true r| at 0, 45 and 90 degrees and between")
+        float,
+        Field(gt=0, le=1, description="largest |r - true r| at 0, 45 and 90 degrees and between"),
     ] = 0.1
     r_biaxial_tolerance: Annotated[
-        Positive, Field(description="as above, biaxial; a notched strip hardly sees it")
+        float, Field(gt=0, le=1, description="as above, biaxial; a notched strip hardly sees it")
     ] = 0.3
     stress_ratio_tolerance: Annotated[Positive, Field(description="largest |s - true s|")] = 0.02
     yield_locus_tolerance: Annotated[
-        Positive, Field(description="largest radial distance of the loci, share of the true radius")
+        float,
+        Field(
+            gt=0,
+            le=0.5,
+            description="largest radial distance of the loci, share of the true radius",
+        ),
     ] = 0.03
     strain_rms_tolerance: Annotated[
-        Positive, Field(description="re-simulated against measured, in units of the noise")
+        float,
+        Field(gt=0, le=100, description="re-simulated against measured, in units of the noise"),
     ] = 3.0
     force_tolerance: Annotated[
-        Positive, Field(description="re-simulated against measured, rms relative deviation")
+        float,
+        Field(gt=0, le=0.5, description="re-simulated against measured, rms relative deviation"),
     ] = 0.03
 
     def tolerance(self, quantity: Quantity) -> float:
