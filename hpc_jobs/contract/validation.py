@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, FiniteFloat, field_validator, model_validator
 
 from hpc_jobs.contract.examination import Examination, NuisancePriors
-from hpc_jobs.contract.frozen import Frozen, Positive, Setting, Slug
-from hpc_jobs.contract.measurement import Quantity
+from hpc_jobs.contract.frozen import Frozen, Setting, Slug
+from hpc_jobs.contract.measurement import Known, Quantity
 from hpc_jobs.contract.speedup import Lookups, Updating
 
 INTERVAL_LEVEL = 0.9
@@ -23,7 +23,9 @@ class Limits(Setting):
     r_biaxial_tolerance: Annotated[
         float, Field(gt=0, le=1, description="as above, biaxial; a notched strip hardly sees it")
     ] = 0.3
-    stress_ratio_tolerance: Annotated[Positive, Field(description="largest |s - true s|")] = 0.02
+    stress_ratio_tolerance: Annotated[
+        float, Field(gt=0, le=0.5, description="largest |s - true s|")
+    ] = 0.02
     yield_locus_tolerance: Annotated[
         float,
         Field(
@@ -171,6 +173,9 @@ class Estimate(Frozen):
     examination: Annotated[
         Examination | None, Field(description="of a refinement, by the engine")
     ] = None
+    unexamined: Annotated[
+        str, Field(description="why an examination that was asked for failed: nothing was examined")
+    ] = ""
 
     @model_validator(mode="after")
     def _answered_or_outside(self) -> Self:
@@ -239,6 +244,10 @@ class Judgement(Frozen):
     found: FoundQuantities = {}
     method: Literal["network", "surrogate", "fem"] = "network"
     simulations: Annotated[int, Field(ge=0, description="that the answer cost")] = 0
+    given: Annotated[
+        dict[str, Known],
+        Field(description="value and deviation of what was told, not identified, named as `found`"),
+    ] = {}
 
 
 class Verdict(Frozen):
