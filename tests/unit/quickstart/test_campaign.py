@@ -111,7 +111,10 @@ def test_every_name_is_whole_and_stands_once_in_a_narrow_terminal(width: int) ->
     text = "\n".join(lines)
     assert "…" not in text
     rows = [line.split("  ")[0] for line in lines]
-    for name in ("multitask_cnn", "mlp", "pca_ridge", "pca_ridge (mlp)", "pca_ridge_quadratic"):
+    for name in (
+        *("multitask_cnn", "mlp", "pca_ridge (mlp)", "pca_ridge_quadratic (mlp)"),
+        *("pca_ridge (multitask_cnn)", "pca_ridge_quadratic (multitask_cnn)"),
+    ):
         assert name in rows
     for head in (*targets, *alloys):
         assert re.search(rf"\b{head}\b", text)
