@@ -163,7 +163,11 @@ def main() -> None:
     if "exponent" in parts:
         print("\nexponent unknown, two geometries:")
         specimens = {**TWO_GEOMETRIES["specimens"], "mesh": options.mesh}  # type: ignore[dict-item]
-        amortised(options, {**changes, **TWO_GEOMETRIES, "specimens": specimens})
+        both: dict[str, object] = {**changes, **TWO_GEOMETRIES, "specimens": specimens}
+        _, identifier = amortised(options, both)
+        print("\nby the engine, E known:")
+        answers = refined.asked(identifier.campaign, by_engine(identifier), options.coils)
+        refined.report(answers, "two geometries, by the engine")
 
 
 def arguments() -> argparse.ArgumentParser:
