@@ -276,7 +276,7 @@ def _disagreeing(
     drawn = draw(campaign, TRAIN, 300_000 + 5000 * seed, 4 * count)
     empty = Table(drawn.parameters, drawn.sheet, *(
         np.ones((len(drawn.parameters), n), np.float32)
-        for n in (first.strains.shape[1], first.forces.shape[1])
+        for n in (first.strains.shape[1], *[first.forces.shape[1]] * 2)
     ))  # fmt: skip
     u = records_of(campaign, empty).u
     said = [one.observables.mean + one.components_at(u) @ one.observables.vectors.T
