@@ -10,13 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
 from airflow.sdk import Param
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.costs import costs
-from hpc_jobs.contract.errors import ContractError
-from hpc_jobs.contract.loading import load, merge, nested
+from hpc_jobs.contract.errors import ConfigurationError, ContractError
+from hpc_jobs.contract.loading import document_of, load, merge, nested
 from hpc_jobs.contract.rates import kept_rates
 
 DAGS = Path(__file__).parents[1]
@@ -138,10 +137,10 @@ def _present(key: str) -> str:
     said = {}
     for name in CAMPAIGNS:
         try:
-            value = yaml.safe_load((DAGS / "campaigns" / f"{name}.yaml").read_text())
+            value: Any = document_of(DAGS / "campaigns" / f"{name}.yaml")
             for part in key.split("."):
                 value = value[part]
-        except (OSError, yaml.YAMLError, KeyError, TypeError):
+        except (ConfigurationError, KeyError, TypeError):
             continue  # a file that is wrong is refused when it is used
         said[name] = ", ".join(map(str, value)) if isinstance(value, list) else value
     return "; ".join(f"{name}: {value}" for name, value in said.items())

@@ -7,6 +7,7 @@
 A campaign of one sheet answers the parameters alone; the rest follows from them.
 """
 
+import re
 from dataclasses import dataclass
 from typing import get_args
 
@@ -18,6 +19,7 @@ from hpc_jobs.contract.validation import Judgement
 STRESS = "k@"
 LOG_STRESS = "log_k@"
 """Begins the name of a target that is a stress; its level is what the forces say."""
+_NUMBERED = re.compile(r"([A-Za-z]+)([0-9]+)")  # MP1, alpha8
 
 
 def derived_names(campaign: Campaign) -> tuple[str, ...]:
@@ -112,9 +114,31 @@ def reported(judgement: Judgement) -> tuple[Reported, ...]:
 
 def in_order(line: Reported) -> tuple[int, float, str]:
     """Sort key: mechanical values in their own order, scalars, stresses by their strain."""
-    if line.is_stress:
-        return (2, float(line.name[len(STRESS) :]), "")
+    return order_of(line.name)
+
+
+def order_of(name: str) -> tuple[int, float, str]:
+    """Sort key of names of targets and quantities, by which every table has them.
+
+    Parameters by their numbers (MP2 before MP10), mechanical values, scalars, stresses by strain.
+    """
+    if name.startswith((STRESS, LOG_STRESS)):
+        return (3, float(name.partition("@")[2]), "")
     mechanical = get_args(Quantity)
-    if line.name in mechanical:
-        return (0, mechanical.index(line.name), "")
-    return (1, 0.0, line.name)
+    if name in mechanical:
+        return (1, mechanical.index(name), "")
+    number = _NUMBERED.fullmatch(name)
+    if number:
+        return (0, float(number[2]), number[1])
+    return (2, 0.0, name)
+
+
+def given_in_words(judgement: Judgement) -> str:
+    """List what was told, not identified, as "a 6, E 208,000 ± 3,000 MPa"; empty if nothing was."""
+    told = []
+    for name in sorted(judgement.given, key=order_of):
+        value, deviation = judgement.given[name]
+        line = Reported(name, label_of(name), value, None, None, None)
+        spread = f" ± {deviation:,.4g}" if deviation else ""
+        told.append(f"{line.label} {value:,.6g}{spread} {line.unit}".rstrip())
+    return ", ".join(told)

@@ -11,13 +11,19 @@ from hpc_jobs.contract.design import Design
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.execution import Execution, Job, Packing
 from hpc_jobs.contract.family import Family
-from hpc_jobs.contract.frozen import Frozen, Slug
+from hpc_jobs.contract.frozen import Frozen, Setting, Slug
 from hpc_jobs.contract.gate import Gate
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.sheet import LARGEST_YIELD_STRAIN, SheetForm, largest_yield_strain
 from hpc_jobs.contract.solver import Provenance, Solver, limitation, provenance
-from hpc_jobs.contract.specimen import MESH_LEVELS, NUISANCES, SMALLEST_DRAW, Specimens
+from hpc_jobs.contract.specimen import (
+    LARGEST_DRAW,
+    MESH_LEVELS,
+    NUISANCES,
+    SMALLEST_DRAW,
+    Specimens,
+)
 from hpc_jobs.contract.training import (
     PAPER_HEADS,
     STORED_COMPONENTS,
@@ -29,7 +35,7 @@ from hpc_jobs.contract.training import (
 from hpc_jobs.contract.validation import Validation
 
 
-class Nuisance(Frozen):
+class Nuisance(Setting):
     """One standard deviation, per specimen, of what no drawing guarantees; 0: as drawn.
 
     See contract.specimen.Piece for what each means. A sd above 0 makes a coordinate per specimen.
@@ -44,7 +50,7 @@ class Nuisance(Frozen):
     patch_across_mm: Annotated[float, Field(ge=0, le=10)] = 0.0
 
 
-class Campaign(Frozen):
+class Campaign(Setting):
     """One YAML file of dags/campaigns, or campaign.json in a run folder.
 
     Where every value of its section `material` is a number and no nuisance is named, all records
@@ -203,6 +209,13 @@ class Campaign(Frozen):
                     f"geometries.{index}'s notch, {geometry.notch_length_mm:g} mm: nothing would "
                     "yield; give millimetres"
                 )
+            most = LARGEST_DRAW[geometry.shape] * geometry.notch_length_mm
+            if end > most:
+                raise ValueError(
+                    f"specimens.end_displacement_mm is {end:g}, {share:.2g} of the length of "
+                    f"geometries.{index}'s notch, {geometry.notch_length_mm:g} mm: any sheet would "
+                    f"have necked; give {most:g} or less (some 1 to 2 mm where the notch is deep)"
+                )
         return self
 
     @property
@@ -261,6 +274,8 @@ class Campaign(Frozen):
             "box": self.design.box.model_dump_json(),
             "provenance": self.provenance,
         }
+        if told := self.specimens.told_displacements:
+            parts["told"] = list(told)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     @property

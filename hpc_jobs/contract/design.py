@@ -4,16 +4,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hpc_jobs.contract.frozen import Fraction, Frozen, Interval
+from hpc_jobs.contract.frozen import Fraction, Interval, Setting
 from hpc_jobs.contract.specimen import mesh_level
 
 AIMS = ("posteriors", "disagreement", "calibration", "edges")
 """What a later round's points may be aimed at."""
 SPACE_FILLING = 0.2
 """Share of every round that fills the box, at least."""
+R_VALUES, STRESS_RATIOS = (0.05, 10.0), (0.3, 3.0)
+NARROWEST = 1e-3
+"""Width of a range of the box: in less there is nothing to learn."""
 
 
-class MechanicalBox(Frozen):
+class MechanicalBox(Setting):
     """Ranges of what a materials engineer measures; stresses relative to the rolling direction.
 
     The points of a yld2000_2d campaign fill all seven, those of hill48 and barlat89 the r-values
@@ -32,14 +35,25 @@ class MechanicalBox(Frozen):
     def _ordered(self) -> Self:
         for name in type(self).model_fields:
             low, high = getattr(self, name)
+            least, most = R_VALUES if name.startswith("r_value") else STRESS_RATIOS
             if not 0 < low < high:
                 raise ValueError(
                     f"{name} is [{low}, {high}]; give two positive numbers, the smaller one first"
                 )
+            if not least <= low < high <= most:
+                raise ValueError(
+                    f"{name} is [{low}, {high}], and no sheet is known beyond {least:g} to "
+                    f"{most:g}; keep it within these"
+                )
+            if high - low < NARROWEST:
+                raise ValueError(
+                    f"{name} is [{low}, {high}], next to empty; let it be {NARROWEST:g} wide or "
+                    "more"
+                )
         return self
 
 
-class Targeting(Frozen):
+class Targeting(Setting):
     """What later rounds are made of: shares of their records; the rest fills the box.
 
     A share whose reason is missing (nothing measured yet, no record failed) fills the box, too.
@@ -110,7 +124,7 @@ class Targeting(Frozen):
         return {name: share for name, share in every.items() if share > 0}
 
 
-class Design(Frozen):
+class Design(Setting):
     """A scrambled Sobol sequence; test points come from a second, independent scramble."""
 
     generator: Literal["sobol"] = "sobol"

@@ -4,61 +4,68 @@ from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat
 
-from hpc_jobs.contract.frozen import Frozen
+from hpc_jobs.contract.frozen import Frozen, Setting
 from hpc_jobs.contract.measurement import Quantity
 
-Deviation = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-"""One standard deviation; 0: known exactly."""
+Share = Annotated[float, Field(ge=0, le=0.5, description="one standard deviation, relative")]
+Lengths = Annotated[float, Field(ge=0, le=10, description="one standard deviation, mm")]
+Degrees = Annotated[float, Field(ge=0, le=10, description="one standard deviation")]
 
 
-class NuisancePriors(Frozen):
+class NuisancePriors(Setting):
     """How far a careful test house's measurement may be from what its description says.
 
-    One standard deviation each, per specimen unless said. What a measurement knows better
-    (MeasurementHeader.knowledge) or the campaign's section `nuisance` says goes before these.
+    One standard deviation each, per specimen unless said; 0: known exactly. What a measurement
+    knows better (MeasurementHeader.knowledge) or the campaign's section `nuisance` says goes before
+    these.
     """
 
-    notch_width_mm: Deviation = 0.02
-    thickness_mm: Deviation = 0.005
-    angle_deg: Deviation = 0.5
-    patch_along_mm: Deviation = 0.05
-    patch_across_mm: Deviation = 0.05
+    notch_width_mm: Lengths = 0.02
+    thickness_mm: Lengths = 0.005
+    angle_deg: Degrees = 0.5
+    patch_along_mm: Lengths = 0.05
+    patch_across_mm: Lengths = 0.05
     axis_deg: Annotated[
-        Deviation, Field(description="the patches' axes are turned against the strip's")
+        Degrees, Field(description="the patches' axes are turned against the strip's")
     ] = 0.05
-    scale: Annotated[Deviation, Field(description="of all lengths in the pictures; shared")] = 0.003
+    scale: Annotated[Share, Field(description="of all lengths in the pictures; shared")] = 0.003
     window_mm2: Annotated[
-        Deviation, Field(description="square of the strains' own window, beyond the patch")
+        float,
+        Field(ge=0, le=100, description="square of the strains' own window, beyond the patch"),
     ] = 0.1
     compliance: Annotated[
-        Deviation, Field(description="share of the end displacement that the machine takes; shared")
+        Share, Field(description="share of the end displacement that the machine takes; shared")
     ] = 0.003
-    start_mm: Annotated[Deviation, Field(description="displacement when all begins")] = 0.002
+    start_mm: Annotated[Lengths, Field(description="displacement when all begins")] = 0.002
     force_late_mm: Annotated[
-        Deviation, Field(description="displacement by which forces are read late")
+        Lengths, Field(description="displacement by which forces are read late")
     ] = 0.001
-    force_offset_n: Deviation = 20.0
-    force_gain: Annotated[Deviation, Field(description="relative; shared")] = 0.005
+    force_offset_n: Annotated[float, Field(ge=0, le=100_000)] = 20.0
+    force_gain: Annotated[Share, Field(description="relative; shared")] = 0.005
     hardening_level: Annotated[
-        Deviation, Field(description="relative, of a curve that is given; shared")
+        Share, Field(description="relative, of a curve that is given; shared")
     ] = 0.003
     hardening_exponent: Annotated[
-        Deviation, Field(description="d ln k/d ln(.002 + p) of such a curve; shared")
+        Share, Field(description="d ln k/d ln(.002 + p) of such a curve; shared")
     ] = 0.001
     hardening_bend: Annotated[
-        Deviation, Field(description="d2 ln k/d ln(.002 + p)2, about p = .05; shared")
+        Share, Field(description="d2 ln k/d ln(.002 + p)2, about p = .05; shared")
     ] = 0.0005
-    youngs_modulus: Annotated[Deviation, Field(description="relative, if given; shared")] = 0.02
+    youngs_modulus: Annotated[Share, Field(description="relative, if given; shared")] = 0.02
     model_strain: Annotated[
-        Deviation,
+        float,
         Field(
-            description="of strains, by mesh and model, at most: the residual says how much of it"
+            ge=0,
+            le=0.02,
+            description="of strains, by mesh and model, at most: the residual says how much of it",
         ),
     ] = 1e-4
-    model_force: Annotated[Deviation, Field(description="likewise of forces, relative")] = 0.002
+    model_force: Annotated[Share, Field(description="likewise of forces, relative")] = 0.002
     strain_measure: Annotated[
-        Deviation,
-        Field(description="0 is ln U, .5 engineering strain, 1 Green-Lagrange's; shared"),
+        float,
+        Field(
+            ge=0, le=2, description="0 is ln U, .5 engineering strain, 1 Green-Lagrange's; shared"
+        ),
     ] = 0.01
 
 

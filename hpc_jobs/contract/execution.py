@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hpc_jobs.contract.frozen import Frozen, Positive, Slug
+from hpc_jobs.contract.frozen import Setting, Slug
 
 Job = Literal[
     "warm_kernels",
@@ -46,7 +46,7 @@ JobId = Annotated[str, Field(pattern=r"^[0-9]+(\[\])?(\.[A-Za-z0-9.-]+)?$")]
 NativeOption = Annotated[str, Field(pattern=r"^-[!-~][ -~]{1,254}$")]
 
 
-class ResourceRequest(Frozen):
+class ResourceRequest(Setting):
     """What one array element asks the scheduler for; a cluster's own defaults fill the gaps."""
 
     walltime_s: Annotated[int, Field(gt=0, le=30 * 86400)] = 600
@@ -88,7 +88,7 @@ class ResourceRequest(Frozen):
         return self
 
 
-class Packing(Frozen):
+class Packing(Setting):
     """What one element of the packing jobs may use, and when components are found anew."""
 
     memory_mib: Annotated[
@@ -99,15 +99,17 @@ class Packing(Frozen):
         int, Field(ge=1, le=10_000, description="at most so many deal, and then so many pack")
     ] = 16
     new_components_above: Annotated[
-        Positive,
+        float,
         Field(
+            gt=0,
+            le=1000,
             description="variance of new records that the components do not carry, summed over all "
-            "directions, in units of the noise's in one: above it they are found anew"
+            "directions, in units of the noise's in one: above it they are found anew",
         ),
     ] = 0.1
 
 
-class Execution(Frozen):
+class Execution(Setting):
     """The two clusters, resources by job, and what a campaign may lose or spend."""
 
     cpu_cluster: Slug

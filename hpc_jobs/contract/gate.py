@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, FiniteFloat, model_validator
 
-from hpc_jobs.contract.frozen import Fraction, Frozen, Positive, Slug
+from hpc_jobs.contract.frozen import Fraction, Frozen, Positive, Setting, Slug
 from hpc_jobs.contract.solver import Provenance
 
 Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
@@ -21,7 +21,7 @@ Losses = Annotated[
 ]
 
 
-class Gate(Frozen):
+class Gate(Setting):
     """The challenger becomes champion if it is better, surely, and nowhere worse by more than so.
 
     Errors are mean squared errors on the sealed test set, summed over the targets.
@@ -35,10 +35,12 @@ class Gate(Frozen):
         Field(gt=0.5, lt=1, description="that it is better at all: one-sided, paired bootstrap"),
     ] = 0.995
     sheet_margin: Annotated[
-        Positive,
+        float,
         Field(
+            gt=0,
+            le=10,
             description="of the champion's error at a measured sheet, or on the test set if that "
-            "is larger: so much worse the challenger may be there"
+            "is larger: so much worse the challenger may be there",
         ),
     ] = 0.25
     coverage_shortfall: Annotated[
@@ -48,7 +50,10 @@ class Gate(Frozen):
         Fraction, Field(description="of answers: so many more may be no material")
     ] = 0.01
     largest_slowdown: Annotated[
-        float, Field(ge=1, description="times the champion's time for an answer, in large batches")
+        float,
+        Field(
+            ge=1, le=1000, description="times the champion's time for an answer, in large batches"
+        ),
     ] = 5.0
     require_validation: Annotated[
         bool, Field(description="refuse a challenger that fails the inverse validation")

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from hpc_jobs.contract.errors import ConfigurationError
+from hpc_jobs.contract.strict_yaml import read_yaml
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -25,6 +26,7 @@ _REMEDIES = {
     "literal_error": "choose {expected}",
     "union_tag_invalid": "choose one of {expected_tags}",
     "union_tag_not_found": "add {discriminator}",
+    "implausible": "{remedy}",
     "finite_number": "give a finite number",
     "multiple_of": "give a multiple of {multiple_of}",
     "too_short": "give at least {min_length}",
@@ -38,13 +40,20 @@ def load(model: type[Model], path: Path, overrides: Mapping[str, Any] | None = N
 
     Raises ConfigurationError, which lists everything that is wrong at once.
     """
+    return parse(model, merge(document_of(path), overrides or {}), source=path.name)
+
+
+def document_of(path: Path) -> dict[str, Any]:
+    """Read one YAML file's keys and values as they stand; raises ConfigurationError."""
     try:
-        document = yaml.safe_load(_text(path))
+        document = read_yaml(_text(path))
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path.name}: not valid YAML: {error}") from None
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path.name}: {error}") from None
     if not isinstance(document, dict):
         raise ConfigurationError(f"{path.name}: expected keys and values, found {document!r}")
-    return parse(model, merge(document, overrides or {}), source=path.name)
+    return document
 
 
 def _text(path: Path) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from hpc_jobs.contract.frozen import Fraction, Frozen, Positive
+from hpc_jobs.contract.frozen import FlowStress, Fraction, HardeningRate, Modulus, Setting
 
 YieldFunctionName = Literal["von_mises", "hill48", "barlat89", "yld2000_2d"]
 YIELD_PARAMETERS: dict[YieldFunctionName, tuple[str, ...]] = {
@@ -17,36 +17,39 @@ YIELD_PARAMETERS: dict[YieldFunctionName, tuple[str, ...]] = {
 """Yield function -> the parameters that a campaign can identify, in the order of the arrays."""
 
 SMALLEST_EXPONENT, LARGEST_EXPONENT = 2.0, 20.0
+LARGEST_STRAIN = 10.0
+"""Plastic, of a curve: more is percent."""
+Prestrain = Annotated[float, Field(gt=0, le=1)]
 NODE_PRESTRAIN = 0.002
 QUADRATIC: tuple[YieldFunctionName, ...] = ("von_mises", "hill48")
 """Yield functions whose exponent is 2 by definition."""
 
 
-class Swift(Frozen):
+class Swift(Setting):
     """k(p) = K (e0 + p)^n."""
 
     law: Literal["swift"] = "swift"
-    strength_mpa: Positive
-    prestrain: Positive
+    strength_mpa: FlowStress
+    prestrain: Prestrain
     exponent: Annotated[float, Field(gt=0, lt=1)]
 
 
-class Voce(Frozen):
+class Voce(Setting):
     """k(p) = s0 + Q (1 - exp(-b p))."""
 
     law: Literal["voce"] = "voce"
-    yield_stress_mpa: Positive
-    saturation_mpa: Positive
-    rate: Positive
+    yield_stress_mpa: FlowStress
+    saturation_mpa: FlowStress
+    rate: HardeningRate
 
 
-class HockettSherby(Frozen):
+class HockettSherby(Setting):
     """k(p) = s_inf - (s_inf - s0) exp(-m p^q)."""
 
     law: Literal["hockett_sherby"] = "hockett_sherby"
-    saturation_stress_mpa: Positive
-    yield_stress_mpa: Positive
-    rate: Positive
+    saturation_stress_mpa: FlowStress
+    yield_stress_mpa: FlowStress
+    rate: HardeningRate
     exponent: Annotated[float, Field(gt=0, le=1)]
 
     @model_validator(mode="after")
@@ -60,7 +63,7 @@ class HockettSherby(Frozen):
         return self
 
 
-class Mixed(Frozen):
+class Mixed(Setting):
     """k(p) = w k_swift(p) + (1 - w) k_voce(p)."""
 
     law: Literal["mixed"] = "mixed"
@@ -69,7 +72,7 @@ class Mixed(Frozen):
     voce: Voce
 
 
-class Tabulated(Frozen):
+class Tabulated(Setting):
     """k(p) through measured points, e.g. of a bulge test.
 
     In between it is the monotone, once continuously differentiable cubic of Fritsch and Carlson
@@ -81,7 +84,7 @@ class Tabulated(Frozen):
         tuple[float, ...], Field(min_length=2, max_length=1000, description="increasing from 0")
     ]
     stresses_mpa: Annotated[
-        tuple[Positive, ...], Field(min_length=2, max_length=1000, description="never falling")
+        tuple[FlowStress, ...], Field(min_length=2, max_length=1000, description="never falling")
     ]
 
     @model_validator(mode="after")
@@ -90,7 +93,7 @@ class Tabulated(Frozen):
         return self
 
 
-class Nodes(Frozen):
+class Nodes(Setting):
     """k(p) through a few nodes, smooth in between as hardening curves are.
 
     ln k is the monotone, once continuously differentiable cubic (PCHIP) of ln(1 + p/prestrain)
@@ -99,12 +102,12 @@ class Nodes(Frozen):
     """
 
     law: Literal["nodes"] = "nodes"
-    prestrain: Positive = NODE_PRESTRAIN
+    prestrain: Prestrain = NODE_PRESTRAIN
     plastic_strains: Annotated[
         tuple[float, ...], Field(min_length=2, max_length=12, description="increasing from 0")
     ]
     stresses_mpa: Annotated[
-        tuple[Positive, ...], Field(min_length=2, max_length=12, description="never falling")
+        tuple[FlowStress, ...], Field(min_length=2, max_length=12, description="never falling")
     ]
 
     @model_validator(mode="after")
@@ -123,9 +126,10 @@ def _is_a_curve(strains: tuple[float, ...], stresses: tuple[float, ...]) -> None
     if strains[0] != 0:
         raise ValueError(f"plastic_strains begins at {strains[0]:g}; begin at 0, first yield")
     for i, (one, other) in enumerate(pairwise(strains), 1):
-        if not one < other < float("inf"):
+        if not one < other <= LARGEST_STRAIN:
             raise ValueError(
-                f"plastic_strains.{i} is {other:g} after {one:g}; each must exceed the last"
+                f"plastic_strains.{i} is {other:g} after {one:g}; each must exceed the last, and "
+                f"none {LARGEST_STRAIN:g}: give them as .01, not in percent"
             )
     for i, (one, other) in enumerate(pairwise(stresses), 1):
         if other < one:
@@ -163,7 +167,7 @@ def quadratic_has_exponent_2(name: YieldFunctionName, exponent: float) -> None:
         )
 
 
-class Material(Frozen):
+class Material(Setting):
     """The part of the material that is known: everything but the targets."""
 
     yield_function: YieldFunctionName = "yld2000_2d"
@@ -175,7 +179,7 @@ class Material(Frozen):
             description="of the yield function: 6 for bcc, 8 for fcc; even ones up to 8 are fast",
         ),
     ]
-    youngs_modulus_mpa: Positive
+    youngs_modulus_mpa: Modulus
     poisson_ratio: Annotated[float, Field(gt=0, lt=0.5)]
     hardening: Hardening
 

@@ -155,19 +155,6 @@ Networks = Annotated[
 ]
 
 
-def error_columns(networks: dict[str, NetworkErrors]) -> dict[str, ErrorsByTarget]:
-    """Name the columns of a table of errors: networks, then baselines, each once.
-
-    A network with forces has baselines with forces: those bear its name.
-    """
-    columns: dict[str, ErrorsByTarget] = dict(networks)
-    for name, network in networks.items():
-        for baseline, errors in network.baselines.items():
-            if columns.setdefault(baseline, errors) != errors:
-                columns[f"{baseline} ({name})"] = errors
-    return columns
-
-
 class Challenger(Frozen):
     """Which model of a training is put before the gate, and how all of them did."""
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
-from hpc_jobs.contract.frozen import Frozen
+from hpc_jobs.contract.frozen import Setting
 from hpc_jobs.contract.training import Mlp, MultitaskCnn, Network
 
 Number = TypeVar("Number", int, float)
@@ -53,7 +53,7 @@ LogCounts = Annotated[Counts, AfterValidator(_positive), LOGARITHMIC]
 ScheduleKind = Literal["sine_wave", "cosine", "one_cycle"]
 
 
-class KindSpace(Frozen):
+class KindSpace(Setting):
     """What is varied of one kind of network; a field that is left out stays as `fixed` says."""
 
     fixed: Network
@@ -180,7 +180,7 @@ class MultitaskCnnSpace(KindSpace):
     dropout: Bounds | None = None
 
 
-class Space(Frozen):
+class Space(Setting):
     """Kind of network -> what is varied of it; of several kinds each trial draws one."""
 
     mlp: MlpSpace | None = None
@@ -201,7 +201,7 @@ class Space(Frozen):
         return self
 
 
-class Search(Frozen):
+class Search(Setting):
     """How a search goes: trials, then finalists over several seeds, then a test of the means."""
 
     trials: Annotated[int, Field(ge=1, le=100_000, description="that end with both objectives")]

@@ -5,9 +5,16 @@ from itertools import pairwise
 from math import log
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
-from hpc_jobs.contract.frozen import Frozen, Interval, Positive
+from hpc_jobs.contract.frozen import (
+    LARGEST_MODULUS,
+    SMALLEST_MODULUS,
+    Interval,
+    Modulus,
+    Positive,
+    Setting,
+)
 from hpc_jobs.contract.material import (
     LARGEST_EXPONENT,
     NODE_PRESTRAIN,
@@ -43,7 +50,7 @@ def _ordered(low: float, high: float, name: str, least: float) -> None:
         )
 
 
-class Ranged(Frozen):
+class Ranged(Setting):
     """A scalar that differs from sheet to sheet."""
 
     range: Interval
@@ -58,7 +65,7 @@ class Ranged(Frozen):
         return self
 
 
-class HardeningNodes(Frozen):
+class HardeningNodes(Setting):
     """Curves through nodes of ln k at fixed plastic strains; see material.Nodes in between.
 
     The level is k(.05)/E, which strains and forces see, and a node of its own. Between
@@ -138,7 +145,7 @@ class HardeningNodes(Frozen):
         return self
 
 
-class LawRanges(Frozen):
+class LawRanges(Setting):
     """Curves of one law whose parameters fill a box; plain numbers among them are fixed."""
 
     law: Literal["swift", "voce", "hockett_sherby"]
@@ -159,6 +166,20 @@ class LawRanges(Frozen):
                 f"ranges names {', '.join(sorted(self.ranges))}; {self.law} has the parameters "
                 f"{', '.join(known)}: give a range or a number for each"
             )
+        for end in (0, 1):
+            corner = {
+                name: given[end] if isinstance(given, tuple) else given
+                for name, given in self.ranges.items()
+            }
+            try:
+                LAWS[self.law].model_validate(corner)
+            except ValidationError as error:
+                first = error.errors()[0]
+                where = ".".join(map(str, first["loc"])) or "the curve"
+                raise ValueError(
+                    f"ranges leads to a {self.law} curve that cannot be: {where} "
+                    f"{corner.get(where, '')}: {first['msg'].removeprefix('Value error, ')}"
+                ) from None
         if not any(isinstance(given, tuple) for given in self.ranges.values()):
             raise ValueError(
                 "ranges holds plain numbers alone; give a range [lowest, highest], or write the "
@@ -208,7 +229,7 @@ Exponent = Annotated[
 ]
 
 
-class SheetForm(Frozen):
+class SheetForm(Setting):
     """The section `material` of a campaign: a number where a value is fixed, else a range."""
 
     yield_function: YieldFunctionName = "yld2000_2d"
@@ -217,7 +238,7 @@ class SheetForm(Frozen):
         Discriminator(_number_or_range),
     ]
     youngs_modulus_mpa: Annotated[
-        Annotated[Positive, Tag("a number")] | Annotated[Ranged, Tag("a range")],
+        Annotated[Modulus, Tag("a number")] | Annotated[Ranged, Tag("a range")],
         Discriminator(_number_or_range),
     ]
     poisson_ratio: Annotated[float, Field(gt=0, lt=0.5)]
@@ -235,6 +256,18 @@ class SheetForm(Frozen):
         if any(isinstance(value, Ranged | HardeningNodes | LawRanges) for value in values):
             return None
         return Material.model_validate(self.model_dump())
+
+    @model_validator(mode="after")
+    def _modulus_is_a_metals(self) -> Self:
+        if isinstance(self.youngs_modulus_mpa, Ranged):
+            low, high = self.youngs_modulus_mpa.range
+            if not SMALLEST_MODULUS <= low < high <= LARGEST_MODULUS:
+                raise ValueError(
+                    f"youngs_modulus_mpa.range is [{low:g}, {high:g}]; keep it within "
+                    f"{SMALLEST_MODULUS:g} and {LARGEST_MODULUS:g}: give moduli and stresses in "
+                    "MPa (steel: 210000)"
+                )
+        return self
 
     @model_validator(mode="after")
     def _exponent_is_physical(self) -> Self:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, FiniteFloat, model_validator
 
 from hpc_jobs.contract.errors import BadInput
-from hpc_jobs.contract.frozen import Fraction, Frozen, Positive, Slug
+from hpc_jobs.contract.frozen import Fraction, Millimetres, Positive, Setting, Slug
 
 Output = Literal["thickness", "plastic_strain"]
 """Patch averages at the output times: of the thickness, mm, and the equivalent plastic strain."""
@@ -16,7 +16,7 @@ Output = Literal["thickness", "plastic_strain"]
 Angle = Annotated[float, Field(ge=0, le=90, description="specimen axis to rolling direction, deg")]
 
 
-class Geometry(Frozen):
+class Geometry(Setting):
     """A strip, straight or with a symmetric notch; x runs along it from its centre.
 
     With the notch's length l and its depth d, half of width minus notch width, the half-width for
@@ -27,11 +27,13 @@ class Geometry(Frozen):
 
     name: Annotated[Slug, Field(description="tells several geometries of a record apart")] = "strip"
     shape: Literal["cosine", "arc", "straight"] = "cosine"
-    length_mm: Positive = 60.0
-    width_mm: Positive = 20.0
-    notch_width_mm: Annotated[Positive, Field(description="smallest width, at the centre")] = 10.0
-    notch_length_mm: Positive = 30.0
-    thickness_mm: Positive = 1.0
+    length_mm: Millimetres = 60.0
+    width_mm: Millimetres = 20.0
+    notch_width_mm: Annotated[Millimetres, Field(description="smallest width, at the centre")] = (
+        10.0
+    )
+    notch_length_mm: Millimetres = 30.0
+    thickness_mm: Millimetres = 1.0
     end_displacement_mm: Annotated[
         Positive | None, Field(description="of its tests, if not specimens.end_displacement_mm")
     ] = None
@@ -79,10 +81,12 @@ class Geometry(Frozen):
 
 SMALLEST_DRAW = 2e-4
 """End displacement over notch length: steels yield at some .002."""
+LARGEST_DRAW = {"cosine": 0.5, "arc": 0.5, "straight": 1.0}
+"""Likewise, by shape: no metal's notch stretches by half before it necks."""
 _STRAIGHT = {"width_mm": "notch_width_mm", "length_mm": "notch_length_mm"}
 
 
-class Mesh(Frozen):
+class Mesh(Setting):
     """Structured quadrilaterals, elements along and across the strip."""
 
     level: Annotated[Slug, Field(description="what records call this mesh")] = "explicit"
@@ -122,7 +126,7 @@ def mesh_level(given: Any) -> Any:
     return MESH_LEVELS[given]
 
 
-class Patches(Frozen):
+class Patches(Setting):
     """Measurement patches: a grid of equal physical rectangles centred on the notch.
 
     Numbered across the strip first, then along it.
@@ -130,8 +134,8 @@ class Patches(Frozen):
 
     along: Annotated[int, Field(ge=1, le=50)] = 6
     across: Annotated[int, Field(ge=1, le=50)] = 3
-    region_length_mm: Positive = 12.0
-    region_width_mm: Positive = 9.0
+    region_length_mm: Millimetres = 12.0
+    region_width_mm: Millimetres = 9.0
     offset_along_mm: FiniteFloat = 0.0
     offset_across_mm: FiniteFloat = 0.0
 
@@ -141,7 +145,7 @@ class Patches(Frozen):
         return self.along * self.across
 
 
-class FromYield(Frozen):
+class FromYield(Setting):
     """Output times between general yield and a share of the peak force, found for every sheet.
 
     General yield: where the secant stiffness has fallen to `secant` of the initial stiffness, well
@@ -166,7 +170,7 @@ NUISANCES = {
 """What is never quite as the drawing says of a specimen and its test, and in which unit."""
 
 
-class Piece(Frozen):
+class Piece(Setting):
     """How one specimen and its test differ from the drawing: differences, 0 where they do not.
 
     A load cell that reads 1 % too much has force_scale .01; of a machine that takes 5 % of the end
@@ -237,7 +241,7 @@ class TensileTest:
         )
 
 
-class Specimens(Frozen):
+class Specimens(Setting):
     """All virtual tests of one record: every geometry at every angle.
 
     Strains are ln U in specimen axes, laid out [component, specimen, patch, time] with time
@@ -276,7 +280,8 @@ class Specimens(Frozen):
         Field(description="start from an isotropic sheet's trajectory; never where records differ"),
     ] = True
     time_limit_s: Annotated[
-        Positive, Field(description="processor time of one record, after which it is given up")
+        float,
+        Field(gt=0, le=86_400, description="processor time of one record, then it is given up"),
     ] = 60.0
 
     @property
@@ -317,6 +322,18 @@ class Specimens(Frozen):
     def is_timed(self) -> bool:
         """Whether the output times are known: always, but with a `timing`, see fem.scout."""
         return all(test.displacements_mm for test in self.tests)
+
+    @property
+    def told_displacements(self) -> tuple[str, ...]:
+        """Names of what says where a record's own output times lie: of each test first and last.
+
+        Empty without a `timing`: all records have the same.
+        """
+        if self.timing is None:
+            return ()
+        labels = [test.label.replace(" ", "-") for test in self.tests]
+        ends = ("first", "last")
+        return tuple(f"{end}_displacement_mm@{label}" for label in labels for end in ends)
 
     @property
     def strain_shape(self) -> tuple[int, int, int, int]:
@@ -382,5 +399,15 @@ class Specimens(Frozen):
                         f"patches.region_{region}_mm is {size}, larger than "
                         f"geometries.{index}.{edge}, {limit}, of '{geometry.name}'; make the "
                         "region smaller"
+                    )
+            for direction, size, offset, whole in (
+                ("across", patches.region_width_mm, patches.offset_across_mm, geometry.width_mm),
+                ("along", patches.region_length_mm, patches.offset_along_mm, geometry.length_mm),
+            ):
+                if abs(offset) + size / 2 > whole / 2:
+                    raise ValueError(
+                        f"patches.offset_{direction}_mm is {offset:g}, which moves the region off "
+                        f"the sheet of '{geometry.name}'; give "
+                        f"{(whole - size) / 2:g} or less"
                     )
         return self

@@ -4,36 +4,40 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hpc_jobs.contract.frozen import Fraction, Frozen, Positive, Slug
+from hpc_jobs.contract.frozen import Fraction, Plausible, Positive, Setting, Slug
 
 
-class Noise(Frozen):
+class Noise(Setting):
     """Standard deviations of the measurement: the unit in which inputs are expressed."""
 
-    strain: Positive = 5e-4
-    force_relative: Positive = 5e-3
+    strain: Annotated[
+        Positive, Plausible(0, 0.02, "give the deviation of a patch's strain: 1e-5 to 2e-3")
+    ] = 5e-4
+    force_relative: Annotated[
+        Positive, Plausible(0, 0.2, "give the deviation as a share of the force: .001 to .01")
+    ] = 5e-3
 
 
-class SineWave(Frozen):
+class SineWave(Setting):
     """lr0 e^(-a t/T) (gamma sin(w t) + e^(-a t/T) + 0.5), clamped at 0; t of T global steps.
 
     w t is 2 pi b t/n with scan = epoch (n steps an epoch), b t/(2 pi n) with scan = literal.
     """
 
     kind: Literal["sine_wave"]
-    decay: Positive = 3.0
-    waves: Positive = 1.0
+    decay: Annotated[float, Field(gt=0, le=100)] = 3.0
+    waves: Annotated[float, Field(gt=0, le=1000)] = 1.0
     gamma: Annotated[float, Field(ge=0, le=1)] = 0.5
     scan: Literal["epoch", "literal"] = "epoch"
 
 
-class Cosine(Frozen):
+class Cosine(Setting):
     """Half a cosine from the initial learning rate to zero."""
 
     kind: Literal["cosine"]
 
 
-class OneCycle(Frozen):
+class OneCycle(Setting):
     """Up to the learning rate along half a cosine, then down to almost nothing along another."""
 
     kind: Literal["one_cycle"]
@@ -48,7 +52,11 @@ STORED_COMPONENTS = 128
 """Principal components of a record's strains that a dataset stores, or all if there are fewer."""
 
 
-class Pace(Frozen):
+LearningRate = Annotated[Positive, Plausible(0, 1, "AdamW learns with 1e-4 to 1e-2")]
+WeightDecay = Annotated[float, Field(ge=0, le=100)]
+
+
+class Pace(Setting):
     """How one network is trained where it differs from the campaign's other networks."""
 
     members: Annotated[
@@ -66,8 +74,8 @@ class Pace(Frozen):
     ] = False
     epochs: Annotated[int | None, Field(ge=1, le=100_000)] = None
     batch_size: Annotated[int | None, Field(ge=8, le=1_000_000)] = None
-    learning_rate: Positive | None = None
-    weight_decay: Annotated[float | None, Field(ge=0)] = None
+    learning_rate: LearningRate | None = None
+    weight_decay: WeightDecay | None = None
     schedule: Schedule | None = None
 
 
@@ -106,7 +114,9 @@ class Mlp(Pace):
     kind: Literal["mlp"]
     name: Slug = "mlp"
     components: Annotated[int, Field(ge=2, le=512)] = 48
-    hidden: Annotated[tuple[int, ...], Field(min_length=1, max_length=8)] = (256, 256)
+    hidden: Annotated[
+        tuple[Annotated[int, Field(ge=1, le=16_384)], ...], Field(min_length=1, max_length=8)
+    ] = (256, 256)
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
@@ -117,24 +127,28 @@ SourceName = Literal["auto", "device", "ram", "stream"]
 Precision = Literal["float32", "tf32", "bf16"]
 
 
-class Training(Frozen):
+class Training(Setting):
     """One training per network or member; all of one seed see the same batches."""
 
     networks: Annotated[tuple[Network, ...], Field(min_length=1, max_length=16)]
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     batch_size: Annotated[int, Field(ge=8, le=1_000_000)] = 256
-    learning_rate: Positive = 1e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-4
+    learning_rate: LearningRate = 1e-3
+    weight_decay: WeightDecay = 1e-4
     schedule: Schedule
     settle_after: Annotated[
         Fraction, Field(description="share of the epochs after which batch statistics are frozen")
     ] = 0.5
     validation_fraction: Annotated[Fraction, Field(gt=0, lt=0.9)] = 0.1
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    checkpoint_every_epochs: Annotated[int, Field(ge=1)] = 10
+    checkpoint_every_epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
     patience: Annotated[
         int | None,
-        Field(ge=1, description="evaluations without a better one after which it ends early"),
+        Field(
+            ge=1,
+            le=100_000,
+            description="evaluations without a better one after which it ends early",
+        ),
     ] = None
     source: Annotated[
         SourceName, Field(description="where batches come from; auto: the fastest that fits")

@@ -5,32 +5,42 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, FiniteFloat, field_validator, model_validator
 
 from hpc_jobs.contract.examination import Examination, NuisancePriors
-from hpc_jobs.contract.frozen import Frozen, Positive, Slug
-from hpc_jobs.contract.measurement import Quantity
+from hpc_jobs.contract.frozen import Frozen, Setting, Slug
+from hpc_jobs.contract.measurement import Known, Quantity
 from hpc_jobs.contract.speedup import Lookups, Updating
 
 INTERVAL_LEVEL = 0.9
 """Of every interval, a network's and a refinement's: the share of truths inside."""
 
 
-class Limits(Frozen):
+class Limits(Setting):
     """The largest deviations that an identified material may show."""
 
     r_value_tolerance: Annotated[
-        Positive, Field(description="largest |r - true r| at 0, 45 and 90 degrees and between")
+        float,
+        Field(gt=0, le=1, description="largest |r - true r| at 0, 45 and 90 degrees and between"),
     ] = 0.1
     r_biaxial_tolerance: Annotated[
-        Positive, Field(description="as above, biaxial; a notched strip hardly sees it")
+        float, Field(gt=0, le=1, description="as above, biaxial; a notched strip hardly sees it")
     ] = 0.3
-    stress_ratio_tolerance: Annotated[Positive, Field(description="largest |s - true s|")] = 0.02
+    stress_ratio_tolerance: Annotated[
+        float, Field(gt=0, le=0.5, description="largest |s - true s|")
+    ] = 0.02
     yield_locus_tolerance: Annotated[
-        Positive, Field(description="largest radial distance of the loci, share of the true radius")
+        float,
+        Field(
+            gt=0,
+            le=0.5,
+            description="largest radial distance of the loci, share of the true radius",
+        ),
     ] = 0.03
     strain_rms_tolerance: Annotated[
-        Positive, Field(description="re-simulated against measured, in units of the noise")
+        float,
+        Field(gt=0, le=100, description="re-simulated against measured, in units of the noise"),
     ] = 3.0
     force_tolerance: Annotated[
-        Positive, Field(description="re-simulated against measured, rms relative deviation")
+        float,
+        Field(gt=0, le=0.5, description="re-simulated against measured, rms relative deviation"),
     ] = 0.03
 
     def tolerance(self, quantity: Quantity) -> float:
@@ -163,6 +173,9 @@ class Estimate(Frozen):
     examination: Annotated[
         Examination | None, Field(description="of a refinement, by the engine")
     ] = None
+    unexamined: Annotated[
+        str, Field(description="why an examination that was asked for failed: nothing was examined")
+    ] = ""
 
     @model_validator(mode="after")
     def _answered_or_outside(self) -> Self:
@@ -231,6 +244,10 @@ class Judgement(Frozen):
     found: FoundQuantities = {}
     method: Literal["network", "surrogate", "fem"] = "network"
     simulations: Annotated[int, Field(ge=0, description="that the answer cost")] = 0
+    given: Annotated[
+        dict[str, Known],
+        Field(description="value and deviation of what was told, not identified, named as `found`"),
+    ] = {}
 
 
 class Verdict(Frozen):

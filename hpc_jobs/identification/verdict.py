@@ -23,6 +23,7 @@ from hpc_jobs.contract.validation import (
 from hpc_jobs.fem.materials.sheet import Sheet
 from hpc_jobs.identification.anisotropy import by_parameter, material_errors
 from hpc_jobs.identification.family_answer import material_of
+from hpc_jobs.identification.given import given_values
 from hpc_jobs.identification.intervals import draw_sheets, quantity_intervals
 from hpc_jobs.identification.quantities import log_stresses
 from hpc_jobs.identification.resimulated import Field
@@ -93,6 +94,7 @@ def score(
                 "found": _beside_the_truth(estimate, truth),
                 "method": estimate.method,
                 "simulations": estimate.simulations,
+                "given": given_values(campaign, measurement.header),
             }
         ),
         draws=draws,
@@ -201,6 +203,11 @@ def judge(
         reasons = _answer_mistakes(found, truth, errors, failure, box, limits, estimate.method)
         verdict = "fail" if reasons else "pass" if truth else "answered"
         doubts = estimate.examination.reservations if estimate.examination else ()
+        if estimate.unexamined:
+            doubts += (
+                f"what may be wrong with the test was not examined ({estimate.unexamined}): the "
+                "intervals hold noise alone",
+            )
         if estimate.imputed:
             doubts += (
                 f"{estimate.imputed} strains were not measured; the network was given what the "

@@ -78,7 +78,7 @@ def render_page(campaign: Campaign, asked: Asked, drawn: Mapping[str, str] | Non
         if sheet
         else sentence.refusal(case.measurement.name, asked.judgements),
         verdict=sentence.verdict_in_words(judgement),
-        fit=sentence.fit_in_words(examination) if sheet else "",
+        fit=sentence.fit_in_words(examination, case.field.estimate.unexamined) if sheet else "",
         suspects=sentence.suspects_in_words(examination),
         examined=examination is not None,
         undone=examination.undone if examination else (),

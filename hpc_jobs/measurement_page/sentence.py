@@ -98,10 +98,11 @@ def suspects_in_words(examination: Examination | None) -> list[str]:
     ]
 
 
-def fit_in_words(examination: Examination | None) -> str:
-    """Say how well everything together explains the measurement."""
+def fit_in_words(examination: Examination | None, unexamined: str = "") -> str:
+    """Say how well everything together explains the measurement, or that nobody looked, and why."""
     if examination is None:
-        return "Not examined for inaccuracies of the test: intervals hold noise alone."
+        why = f" ({unexamined})" if unexamined else ""
+        return f"Not examined for inaccuracies of the test{why}: intervals hold noise alone."
     low, high = examination.rms_limits
     left = (
         f"With everything fitted that was not measured exactly, {examination.rms:.2f} times the "

@@ -55,8 +55,10 @@ class HpcArrayJobOperator(BaseOperator):
     arguments
         Options of the job; templated.
     work
-        What all elements together have to do, in the unit in which they report their progress,
-        where that is known beforehand; or the task that returns it.
+        What all elements together have to do, where that is known beforehand; or the task that
+        returns it.
+    unit
+        In which work is counted, by the elements' reports too: records, epochs.
     overrides
         Resources that replace what the campaign gives this job, such as {"walltime_s": 60}.
     deadline_s
@@ -82,6 +84,7 @@ class HpcArrayJobOperator(BaseOperator):
         elements: Any = 1,
         arguments: Sequence[Any] = (),
         work: Any = 0,
+        unit: str = "",
         overrides: Mapping[str, int] | None = None,
         deferrable: bool = True,
         deadline_s: float = DEADLINE_S,
@@ -94,12 +97,14 @@ class HpcArrayJobOperator(BaseOperator):
         super().__init__(**kwargs)
         if job not in get_args(Job):
             raise ValueError(f"job '{job}' is unknown; choose from {', '.join(get_args(Job))}")
+        if work and not unit:
+            raise ValueError(f"job '{job}': give the unit of its work, such as unit='records'")
         self.job = job
         self.run = run
         self.site = site
         self.elements = elements
         self.arguments = list(arguments)
-        self.work = work
+        self.work, self.unit = work, unit
         self.overrides = dict(overrides or {})
         self.deferrable = deferrable
         self.deadline_s = deadline_s
@@ -140,7 +145,7 @@ class HpcArrayJobOperator(BaseOperator):
     ) -> ArrayReport:
         """Attach, wait, try again, conclude; may be repeated from the start at any time."""
         memory, cluster = TaskMemory(context), self._request.cluster
-        self._teller = _Teller(context["ti"], Meter(int(self.work or 0), cluster))
+        self._teller = _Teller(context["ti"], self._meter(cluster))
         job = self._open(memory, session)
         if job.plan.elements == 0:
             return self._report(job, {}, [])
@@ -196,6 +201,9 @@ class HpcArrayJobOperator(BaseOperator):
         job.attach()
         return before
 
+    def _meter(self, cluster: str) -> Meter:
+        return Meter(int(self.work or 0), self.unit, cluster)
+
     def _defer(self, job: ArrayJob, session: Session) -> None:
         self.defer(
             trigger=ArrayJobTrigger(
@@ -207,6 +215,7 @@ class HpcArrayJobOperator(BaseOperator):
                 submitted=job.submitted,
                 held_back=job.held_back,
                 work=int(self.work or 0),
+                unit=self.unit,
                 first_poll_s=self.first_poll_s,
             ),
             method_name="execute_complete",

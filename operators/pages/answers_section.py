@@ -44,7 +44,7 @@ def read_answers(
     session: Session, folder: RunFolder[PurePosixPath], verdict: Verdict
 ) -> Iterator[Answer]:
     """Read sheets, pages and cards of a validation; what an older version did not write is left."""
-    for name, judgement in verdict.measurements.items():
+    for name, judgement in sorted(verdict.measurements.items()):
         sheet = _sheet(session, folder.sheet(verdict.validation, name))
         page = fetched(session, folder.page(verdict.validation, name))
         yield Answer(
@@ -61,7 +61,7 @@ def without_files(verdict: Verdict) -> list[Answer]:
     """Return the answers by their verdict alone."""
     return [
         Answer(name=name, network=judgement, refined=verdict.refined.get(name))
-        for name, judgement in verdict.measurements.items()
+        for name, judgement in sorted(verdict.measurements.items())
     ]
 
 

@@ -5,11 +5,10 @@ for three array elements as for a hundred thousand.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel
-
-from hpc_jobs.contract.answers import reported
+from hpc_jobs.contract.answers import given_in_words, reported
+from hpc_jobs.contract.ordering import by_status
 from hpc_jobs.contract.report import (
     ArrayProgress,
     ArrayReport,
@@ -34,8 +33,6 @@ from operators.hooks.mlflow import (
 from operators.pages.failures import failures_of
 from operators.pages.networks import networks_of
 from operators.pages.tasks import Task, first_of
-
-Model = TypeVar("Model", bound=BaseModel)
 
 STAGES = {
     "choose_points": "points chosen",
@@ -78,7 +75,7 @@ def campaign_document(
         "failed": _failed(tasks),
         "origin": _origin(first_of(RunOrigin, returned)),
         "stages": _stages(tasks, _planned(handle, returned)),
-        "records": dict(report.records_by_status) if report else {},
+        "records": by_status(report.records_by_status) if report else {},
         "failures": failures_of(returned),
         "networks": networks_of(tasks, report, first_of(Challenger, returned), mlflow_url),
         "materials": _materials(report.verdict) if report else [],
@@ -197,6 +194,7 @@ def _materials(verdict: Verdict) -> list[dict[str, Any]]:
             # A measurement's note tells of the network's answer alone
             "reasons": _reasons(one, verdict.notes.get(name, "") if by == "network" else ""),
             "quantities": _quantities(one),
+            "given": given_in_words(one),
         }
         for name, by, one in sorted(answers, key=lambda answer: (answer[0], _given(answer[2])))
     ]

@@ -1,17 +1,20 @@
 """The result of a campaign: put together from what its tasks handed over, and drawn as a page."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from hpc_jobs.contract.answers import given_in_words, order_of
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.facts import PackedFacts, ScoreFacts
 from hpc_jobs.contract.identified import Value
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.measurement import QUANTITY_LABELS, Quantity
+from hpc_jobs.contract.ordering import by_status, error_columns
 from hpc_jobs.contract.records import Manifest
 from hpc_jobs.contract.report import (
     ArrayReport,
@@ -19,7 +22,6 @@ from hpc_jobs.contract.report import (
     Challenger,
     GateReport,
     NetworkErrors,
-    error_columns,
 )
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.speedup import SpeedupReport
@@ -216,6 +218,9 @@ def render(
         settings=settings or {},
         figures=figures,
         errors=error_table(report.networks),
+        given=given_in_words,
+        ordered=partial(sorted, key=order_of),
+        records=by_status(report.records_by_status),
         labels=QUANTITY_LABELS,
         prices={PRICES[name]: price for name, price in costs_of(report).items()},
         number=_number,
@@ -229,7 +234,7 @@ def render(
 def error_table(networks: dict[str, NetworkErrors]) -> dict[str, Any]:
     """Columns of networks, then of baselines; rows of targets, then their sum."""
     columns = error_columns(networks)
-    targets = next(iter(columns.values())).per_target
+    targets = sorted(next(iter(columns.values())).per_target, key=order_of)
     rows = [
         {"name": target, "values": [each.per_target[target] for each in columns.values()]}
         for target in targets

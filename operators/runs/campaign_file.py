@@ -7,13 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
 from airflow.sdk.configuration import conf
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.feasible import hopeless
-from hpc_jobs.contract.loading import load
+from hpc_jobs.contract.loading import document_of, load
 from hpc_jobs.contract.solver import SOLVERS
 from operators.hooks.hpc import describe
 from operators.runs.resources import refused_resources
@@ -86,9 +85,7 @@ def flatten(campaign: Campaign) -> dict[str, str]:
 
 def _foreign_code(campaign: Campaign, source: Path) -> Iterator[str]:
     """Refuse code that the file does not name: who may trigger a run may not bring code along."""
-    if campaign.solver in SOLVERS or campaign.solver == yaml.safe_load(source.read_text()).get(
-        "solver"
-    ):
+    if campaign.solver in SOLVERS or campaign.solver == document_of(source).get("solver"):
         return
     yield (
         f"solver is '{campaign.solver}' by the trigger's overrides, but only the campaign's file "

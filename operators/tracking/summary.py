@@ -6,6 +6,7 @@ of runs can be sorted and filtered by it.
 
 from typing import TYPE_CHECKING
 
+from hpc_jobs.contract.answers import order_of
 from hpc_jobs.contract.report import CampaignReport
 from hpc_jobs.contract.run import RunHandle
 from operators.hooks.mlflow import MlflowHook
@@ -57,8 +58,9 @@ def description(report: CampaignReport) -> str:
         "| measurement | verdict | quantity | identified | interval |",
         "|---|---|---|---|---|",
     ]
-    for name, one in report.verdict.measurements.items():
-        for quantity, (found, _) in one.quantities.items():
+    for name, one in sorted(report.verdict.measurements.items()):
+        for quantity in sorted(one.quantities, key=order_of):
+            found, _ = one.quantities[quantity]
             low, high = one.intervals.get(quantity, (None, None))
             value = "not answered" if found is None else f"{found:.3f}"
             ends = "" if low is None or high is None else f"{low:.3f} to {high:.3f}"

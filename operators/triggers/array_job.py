@@ -58,6 +58,7 @@ class ArrayJobTrigger(BaseTrigger):
         held_back: bool = False,
         first_poll_s: float = 10.0,
         work: int = 0,
+        unit: str = "",
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.site = dict(site)
@@ -68,13 +69,13 @@ class ArrayJobTrigger(BaseTrigger):
         self.submitted = submitted or time.time() - LOOK_BACK_S
         self.held_back = held_back
         self.first_poll_s = first_poll_s
-        self.work = work
+        self.work, self.unit = work, unit
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Everything that the constructor takes."""
         names = (
             *("site", "folder", "elements", "job_ids", "deadline", "submitted", "held_back"),
-            *("first_poll_s", "work"),
+            *("first_poll_s", "work", "unit"),
         )
         path = f"{ArrayJobTrigger.__module__}.{ArrayJobTrigger.__qualname__}"
         return path, {name: getattr(self, name) for name in names}
@@ -89,7 +90,7 @@ class ArrayJobTrigger(BaseTrigger):
             not_before_s=time.monotonic() + self.first_poll_s,
         )
         said, live_at_first = "", -1
-        meter, throttle = Meter(self.work, str(self.site["name"])), Throttle()
+        meter, throttle = Meter(self.work, self.unit, str(self.site["name"])), Throttle()
         try:
             async with (
                 asyncio.timeout(max(0.0, self.deadline - time.time())),

@@ -34,14 +34,15 @@ class Meter:
     Parameters
     ----------
     work
-        What all elements together have to do, in the unit in which they report it; 0 where that
-        is known by their reports alone.
+        What all elements together have to do; 0 where that is known by their reports alone.
+    unit
+        In which that is counted, by the elements' reports too.
     cluster
         Where it runs.
     """
 
-    def __init__(self, work: int = 0, cluster: str = "") -> None:
-        self._work, self._cluster = work, cluster
+    def __init__(self, work: int = 0, unit: str = "", cluster: str = "") -> None:
+        self._work, self._unit, self._cluster = work, unit, cluster
         self._readings: deque[tuple[float, int]] = deque(maxlen=LATELY)
         self._last: ArrayProgress | None = None
 
@@ -50,7 +51,7 @@ class Meter:
         done, planned, unit = snapshot.progress or (0, 0, "")
         if self._work:
             planned = max(self._work, done)
-            unit = unit or "records"
+            unit = unit or self._unit
         if snapshot.settled and not snapshot.failed:
             done = planned
         rate = self._rate(done if planned else snapshot.done, now_s)

@@ -8,7 +8,9 @@ import yaml
 from rich.console import Console
 
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.contract.loading import merge, nested
+from hpc_jobs.contract.strict_yaml import read_yaml
 from quickstart.campaign.follow import follow
 from quickstart.campaign.result import print_result, print_times
 from quickstart.campaign.run import DAG, CampaignFailed, CampaignRun, form_fields
@@ -56,14 +58,22 @@ def conf(campaign: str, settings: Iterable[str], form: Collection[str]) -> dict[
     """
     chosen: dict[str, Any] = {"campaign": campaign}
     overrides: dict[str, Any] = {}
+    given: dict[str, str] = {}
     for setting in settings:
         key, equals, text = setting.partition("=")
         if not key or not equals:
             raise WrongSetting(f"--set {setting}: write key=value, such as train_records=200")
         try:
-            value = yaml.safe_load(text)
+            value = read_yaml(text)
         except yaml.YAMLError:
             raise WrongSetting(f"--set {setting}: '{text}' is not a value in YAML") from None
+        except ConfigurationError as error:
+            raise WrongSetting(f"--set {setting}: {error}") from None
+        if key in given:
+            raise WrongSetting(
+                f"--set {setting}: {key} is set twice, first as {given[key]}; keep one of them"
+            )
+        given[key] = text
         if key in form:
             # a form's text field holds several values as people write them
             chosen[key] = ", ".join(map(str, value)) if isinstance(value, list) else value

@@ -7,15 +7,15 @@ from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from hpc_jobs.contract.answers import Reported, in_order, reported
+from hpc_jobs.contract.answers import Reported, in_order, order_of, reported
 from hpc_jobs.contract.errors import ContractError
 from hpc_jobs.contract.layout import RunFolder
+from hpc_jobs.contract.ordering import best_first, by_status, error_columns
 from hpc_jobs.contract.report import (
     CampaignReport,
     GateReport,
     NetworkErrors,
     UsageReport,
-    error_columns,
 )
 from hpc_jobs.contract.speedup import SpeedupReport
 from hpc_jobs.contract.times import read_times, table
@@ -50,23 +50,23 @@ def print_times(folder: RunFolder[Path] | None, console: Console) -> None:
     console.print(f"\n{told}", markup=False, highlight=False)
 
 
-def _print_records(by_status: Mapping[str, int], console: Console) -> None:
-    counts = ", ".join(f"{count} {status}" for status, count in by_status.items() if count)
-    console.print(f"records by status: {counts} (of {sum(by_status.values())})", highlight=False)
+def _print_records(records: Mapping[str, int], console: Console) -> None:
+    counts = ", ".join(f"{count} {status}" for status, count in by_status(records).items())
+    console.print(f"records by status: {counts} (of {sum(records.values())})", highlight=False)
 
 
 def _print_errors(networks: dict[str, NetworkErrors], console: Console) -> None:
     """Print what every network and every baseline gets wrong, and who is better."""
     columns = error_columns(networks)
-    targets = list(next(iter(columns.values())).per_target)
+    targets = sorted(next(iter(columns.values())).per_target, key=order_of)
     rows = [
         [name, _milli(errors.sum), *(_milli(errors.per_target[target]) for target in targets)]
         for name, errors in columns.items()
     ]
     title = "test error: mean squared error in units of the target range, × 10⁻³"
     print_table(console, title, ["answered by", "sum", *targets], rows)
-    for name, network in networks.items():
-        for baseline, errors in network.baselines.items():
+    for name, network in best_first(networks).items():
+        for baseline, errors in sorted(network.baselines.items()):
             others = errors.per_target
             wins = sum(error < others[target] for target, error in network.per_target.items())
             outcome = comparison(name, network.sum, baseline, errors.sum)
@@ -108,7 +108,7 @@ def _print_alloys(verdict: Verdict, console: Console) -> None:
     _print_lines(title, verdict.measurements, console)
     if verdict.refined:
         _print_lines("refined, with 90 % intervals (true)", verdict.refined, console)
-    for name, note in verdict.notes.items():
+    for name, note in sorted(verdict.notes.items()):
         console.print(f"  {name}: {note}", markup=False)
 
 

@@ -62,6 +62,7 @@ def simulate(run: Any, planned: Any) -> Any:
         elements=size_round(plan, points.output),
         arguments=number,
         work=plan["records"],
+        unit="records",
     )
     elements = plan["packing_elements"]
     among = ["--elements", elements]

@@ -30,6 +30,7 @@ def train(run: Any, dataset: Any = None) -> Any:
         elements=run["networks"],
         arguments=["--name", TRAINING],
         work=run["epochs"],
+        unit="epochs",
     )
     followed = ReplaySensor(task_id="follow_training", run=run, of=trained, poke_interval=REPLAY_S)
     (run if dataset is None else dataset) >> visible

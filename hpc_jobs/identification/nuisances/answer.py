@@ -38,8 +38,9 @@ def with_examination(
 
     The curve, modulus and exponent that were identified of a family's sheet are as unsure as
     OF_FAMILY says; where nothing was identified of it there is nothing to start from. An answer
-    near which nothing can be simulated stays as it is: its re-simulation says why. bias: by which
-    the measurement is carried over to the campaign's mesh.
+    near which nothing can be simulated, nor near the box's middle, stays as it is and says that it
+    was not examined, and why. bias: by which the measurement is carried over to the campaign's
+    mesh.
     """
     single = campaign.family.is_single_sheet
     if not single and estimate.parameters is None:
@@ -55,12 +56,15 @@ def with_examination(
         priors = campaign.validation.priors.model_copy(update=OF_FAMILY)
         validation = campaign.validation.model_copy(update={"priors": priors})
         asked = campaign.model_copy(update={"validation": validation})
-    try:
-        return _answer(campaign, estimate, examine(asked, carried, start))
-    except (Unsimulated, np.linalg.LinAlgError) as error:
-        if estimate.outside:
-            return estimate.model_copy(update={"outside": (*estimate.outside, str(error))})
-        return estimate
+    reason = ""
+    for begin in (start, None) if start is not None else (None,):
+        try:
+            return _answer(campaign, estimate, examine(asked, carried, begin))
+        except (Unsimulated, np.linalg.LinAlgError) as error:
+            reason = reason or str(error)
+    if estimate.outside:
+        return estimate.model_copy(update={"outside": (*estimate.outside, reason)})
+    return estimate.model_copy(update={"unexamined": reason})
 
 
 def _answer(campaign: Campaign, estimate: Estimate, examined: Examined) -> Estimate:

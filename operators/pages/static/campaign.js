@@ -71,6 +71,7 @@ function Material({ one, level }) {
   return h("div", { style: { marginRight: 20, marginBottom: 12 } },
     h("b", null, `${one.name} (${one.by}): ${one.verdict}`),
     h(Table, { head: ["", "identified", `${level} interval`, "known"], rows }),
+    one.given ? h("div", { style: { fontSize: "0.85em" } }, `given: ${one.given}`) : null,
     one.reasons.map((reason, i) =>
       h("div", { key: i, style: { maxWidth: 390, fontSize: "0.85em", opacity: 0.8 } }, reason)));
 }

@@ -124,7 +124,8 @@ def test_a_curve_and_a_level_are_bounded_by_what_may_be_drawn() -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"youngs_modulus_mpa": 200}, "first yield is at 1.59 of Young's modulus.*MPa"),
+        ({"youngs_modulus_mpa": 200}, r"youngs_modulus_mpa is 200: .*give MPa \(steel: 210000\)"),
+        ({"youngs_modulus_mpa": 2000}, "first yield is at .* of Young's modulus.*MPa"),
         ({"youngs_modulus_mpa": {"range": [200, 210], "role": "given"}}, "give moduli and"),
         ({"exponent": {"range": [5, 9]}}, "material.exponent.role: Field required; add it"),
         ({"exponent": {"range": [9, 5], "role": "given"}}, r"range is \[9, 5\].*smaller first"),
@@ -145,7 +146,7 @@ def test_what_is_wrong_is_said_by_key_value_and_remedy(change: Any, words: str) 
 
 def test_stresses_in_pascal_are_noticed(campaigns: Path) -> None:
     curve = {"saturation_stress_mpa": 1125.76e6, "yield_stress_mpa": 317.907e6}
-    with pytest.raises(ConfigurationError, match="first yield is at"):
+    with pytest.raises(ConfigurationError, match=r"yield_stress_mpa is 317907000.0: .*give MPa"):
         load(Campaign, campaigns / "single_sheet.yaml", {"material": {"hardening": curve}})
 
 

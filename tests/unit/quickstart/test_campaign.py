@@ -23,6 +23,7 @@ from quickstart.campaign.command import WrongSetting, conf
 from quickstart.campaign.follow import follow, told
 from quickstart.campaign.result import comparison, print_result
 from quickstart.campaign.run import CampaignFailed, CampaignRun, form_fields
+from quickstart.stack.airflow_api import AirflowApi
 from tests.harness.reports import REPORT, SCORE
 
 FORM = {"campaign", "train_records", "angles_deg", "overrides"}
@@ -111,7 +112,10 @@ def test_every_name_is_whole_and_stands_once_in_a_narrow_terminal(width: int) ->
     text = "\n".join(lines)
     assert "…" not in text
     rows = [line.split("  ")[0] for line in lines]
-    for name in ("multitask_cnn", "mlp", "pca_ridge", "pca_ridge (mlp)", "pca_ridge_quadratic"):
+    for name in (
+        *("multitask_cnn", "mlp", "pca_ridge (mlp)", "pca_ridge_quadratic (mlp)"),
+        *("pca_ridge (multitask_cnn)", "pca_ridge_quadratic (multitask_cnn)"),
+    ):
         assert name in rows
     for head in (*targets, *alloys):
         assert re.search(rf"\b{head}\b", text)
@@ -139,7 +143,7 @@ PROGRESS = ArrayProgress(
 )  # fmt: skip
 
 
-class Airflow:
+class Airflow(AirflowApi):
     """The API of an Airflow that has one run; replies are those of 3.3, cut to what is read."""
 
     def __init__(self) -> None:

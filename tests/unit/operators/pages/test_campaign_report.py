@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.identified import IdentifiedSheet
-from hpc_jobs.contract.report import UsageReport
+from hpc_jobs.contract.report import CampaignReport, UsageReport
 from operators.pages.campaign_report import error_table, log_campaign_page, render
 from operators.pages.speedup import log_speedup, speedup_figure, speedup_metrics, speedup_report
 from operators.runs.run import folder_of
+from operators.tracking.summary import description
 from tests.harness.reports import CNN, GATE, MLP, REPORT, RIDGE, SCORE, VERDICT
 from tests.unit.cards.conftest import campaign, demo, parameters, sheet
 
@@ -31,17 +32,33 @@ def text_of(page: str) -> str:
 
 def test_each_column_once_and_the_sum_last() -> None:
     table = error_table(REPORT.networks)
-    assert table["columns"] == ["multitask_cnn", "mlp", "mean", "pca_ridge"]
+    assert table["columns"] == ["mlp", "multitask_cnn", "mean", "pca_ridge"]
     assert [row["name"] for row in table["rows"]] == ["MP1", "MP2", "sum"]
-    assert table["rows"][-1]["values"] == [0.010, 0.004, 0.2, 0.005]
+    assert table["rows"][-1]["values"] == [0.004, 0.010, 0.2, 0.005]
 
 
 def test_baselines_that_see_forces_stand_beside_those_that_do_not() -> None:
     seeing = RIDGE.model_copy(update={"sum": 0.0008})
     forces = MLP.model_copy(update={"baselines": CNN.baselines | {"pca_ridge": seeing}})
     table = error_table({"cnn": CNN, "mlp": forces})
-    assert table["columns"] == ["cnn", "mlp", "mean", "pca_ridge", "pca_ridge (mlp)"]
-    assert table["rows"][-1]["values"][3:] == [0.005, 0.0008]
+    assert table["columns"] == ["mlp", "cnn", "mean", "pca_ridge (mlp)", "pca_ridge (cnn)"]
+    assert table["rows"][-1]["values"][3:] == [0.0008, 0.005]
+
+
+def as_a_database_returns_it(document: Any) -> Any:
+    """PostgreSQL's JSONB: keys by their length, then by their bytes."""
+    if isinstance(document, dict):
+        ordered = sorted(document, key=lambda key: (len(key), key.encode()))
+        return {key: as_a_database_returns_it(document[key]) for key in ordered}
+    return [*map(as_a_database_returns_it, document)] if isinstance(document, list) else document
+
+
+def test_a_report_that_went_through_a_database_is_the_same_page() -> None:
+    stored = as_a_database_returns_it(REPORT.model_dump(mode="json"))
+    assert list(stored["records_by_status"]) != list(REPORT.records_by_status)
+    again = CampaignReport.model_validate(stored)
+    assert render(again, NOTHING) == render(REPORT, NOTHING)
+    assert description(again) == description(REPORT)
 
 
 def test_the_page_says_everything_and_escapes_it() -> None:

@@ -22,8 +22,20 @@ def test_elements_that_have_not_spoken_are_part_of_the_whole():
     seen = by_results(15, scan, {})
     assert seen.progress == (4200, 10_500, "records")
     assert "4200 of 10500 records" in seen.line
-    progress = Meter(work=10_300).read(seen, 0.0)
+    progress = Meter(10_300, "records").read(seen, 0.0)
     assert (progress.work_done, progress.work_planned) == (4200, 10_300)
+
+
+def test_before_anybody_has_spoken_work_is_counted_in_its_own_unit():
+    """Never "0 of 790 records" of a training."""
+    silent = snapshot(0, 4)
+    said = line_of(silent, Meter(790, "epochs").read(silent, 0.0))
+    assert "0 of 790 epochs" in said
+
+
+def test_work_without_a_unit_is_refused():
+    with pytest.raises(ValueError, match="'train': give the unit of its work"):
+        HpcArrayJobOperator(task_id="t", job="train", run={}, work=790)
 
 
 def test_rate_and_time_left_are_those_of_the_work():
@@ -35,7 +47,7 @@ def test_rate_and_time_left_are_those_of_the_work():
 
 
 def test_a_log_says_planned_totals_each_network_by_its_name_and_the_pace():
-    meter, named = Meter(work=100), (("cnn", 3, 40), ("mlp", 12, 60))
+    meter, named = Meter(100, "epochs"), (("cnn", 3, 40), ("mlp", 12, 60))
     busy = replace(snapshot(0, 2, (15, 100, "epochs")), named=named)
     first, later = meter.read(busy, 0.0), meter.read(replace(busy, progress=(35, 100, "epochs")), 2)
     assert line_of(busy, first) == (
@@ -63,7 +75,7 @@ def test_the_time_of_an_outage_does_not_slow_the_rate():
 
 
 def test_nothing_is_left_when_every_element_is_done():
-    assert Meter(work=100).read(snapshot(2, 2, (98, 98, "records")), 1.0).work_done == 100
+    assert Meter(100, "records").read(snapshot(2, 2, (98, 98, "records")), 1.0).work_done == 100
 
 
 @pytest.mark.parametrize("elements", [3, 100_000])
@@ -89,7 +101,13 @@ def test_no_more_is_published_than_a_person_can_see():
 def test_a_worker_leaves_the_progress_of_its_job_with_the_task(cluster, context):
     run = cluster.handle()
     task = HpcArrayJobOperator(
-        task_id="t", job="solve_shard", run=run, elements=3, work=30, deferrable=True
+        task_id="t",
+        job="solve_shard",
+        run=run,
+        elements=3,
+        work=30,
+        unit="records",
+        deferrable=True,
     )
     task.execute(context)
     told = context["ti"].pushed[PROGRESS]
