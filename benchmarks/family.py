@@ -1,13 +1,15 @@
 """One network for a family of sheets: its errors over the floor, and what it does with real coils.
 
     python -m benchmarks.family [--records 4800] [--test 400] [--mesh coarse] [--epochs 250]
-                 [--all | --refined | --wrong | --curves | --alloys | --outside | --exponent]
+                 [--all | --refined | --surrogate | --wrong | --curves | --alloys | --outside
+                  | --exponent]
 
 Records are simulated once and kept below --cache. The floor is the Cramer-Rao bound with the box's
 covariance as prior, at sheets of the test set, whose output times are their own. Every goal is
 printed beside what was reached, met or not. Without a flag: the network's errors over the floor,
 coverage and the curve, exponent and E given; --refined: the same of what the engine makes of fresh
-sheets, which is what a campaign reports; --exponent: a second geometry, the exponent unknown.
+sheets, which is what a campaign reports; --surrogate: of what the surrogate alone makes of them,
+and what that costs; --exponent: a second geometry, the exponent unknown.
 """
 
 import argparse
@@ -20,7 +22,7 @@ import torch
 
 from benchmarks.families import alloys, curves, refined, wrong
 from benchmarks.families.amortised import floor_of, report
-from benchmarks.families.coils import by_engine, by_network
+from benchmarks.families.coils import by_engine, by_network, by_surrogate
 from benchmarks.families.goals import judged
 from benchmarks.families.records import run_of, simulated
 from hpc_jobs.contract.campaign import Campaign
@@ -43,8 +45,8 @@ TWO_GEOMETRIES = {
 BIAXIAL_GOAL, EXPONENT_GOAL = 0.005, 0.12
 UPDATING = 50  # simulations of a coil's FEM updating
 COILS = (10, 100, 1000)
-PARTS = ("refined", "wrong", "curves", "alloys", "outside", "exponent")
-NEED_THE_NETWORK = {"refined", "wrong", "curves", "alloys"}
+PARTS = ("refined", "surrogate", "wrong", "curves", "alloys", "outside", "exponent")
+NEED_THE_NETWORK = {"refined", "surrogate", "wrong", "curves", "alloys"}
 
 
 def trained(run: RunFolder[Path], campaign: Campaign) -> TrainedModel:
@@ -100,6 +102,21 @@ def _speedup(record_s: float, records: int, lookup_s: float) -> None:
         print(f"{coils} coils: FEM updating costs {ratio:.2f} times the family's simulations")
 
 
+def _surrogate(campaign: Campaign, identifier: FamilyIdentifier, coils: int) -> None:
+    """Print what the surrogate alone answers, and what a coil costs by it."""
+    print("\nby the surrogate alone, given values known:")
+    begun = time.process_time()
+    identifier.surrogate(campaign.noise)
+    fitted_s, begun = time.process_time() - begun, time.process_time()
+    identifier.factors()
+    widened_s, begun = time.process_time() - begun, time.process_time()
+    found = refined.asked(campaign, by_surrogate(identifier), coils)
+    each_s = (time.process_time() - begun) / max(len(found), 1)
+    refined.report(found, "by the surrogate")
+    print(f"fitted in {fitted_s:.0f} core-seconds, intervals widened in {widened_s:.0f}; a coil, "
+          f"with its test and its floor: {each_s:.1f}")  # fmt: skip
+
+
 def main() -> None:
     """Work through what was asked for."""
     options = arguments().parse_args()
@@ -120,6 +137,8 @@ def main() -> None:
             print("\nby the engine, given values known:")
             refined.report(refined.asked(campaign, answerers["by the engine"], options.coils),
                            "by the engine")  # fmt: skip
+        if "surrogate" in parts:
+            _surrogate(campaign, identifier, options.coils)
         if "wrong" in parts:
             wrong.compare(answerers, campaign, options.coils)
         for who, ask in answerers.items():

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.rehearsed.kept import Kept, kept_of
+from benchmarks.rehearsed.kept import RowsKept, kept_of
 from benchmarks.rehearsed.stand import CAMPAIGN, CHECKOUT, campaign_document, stage
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.costs import disk_gib
@@ -50,7 +50,7 @@ class Rehearsed:
     records: int
     elements: int
     wall_s: float  # from trigger to report
-    kept: Kept
+    kept: RowsKept
     times: RunTimes
     report: CampaignReport
 

@@ -9,13 +9,16 @@ on them as a trained one is; each step in a process of its own, on one thread. P
 
 - sizes: cost a record, peak anonymous memory, and bytes read and written over the dataset's size;
 - limit: the largest of 1,000,000 records in a control group of 2 GiB, page cache included, beside
-  the same without a limit, both from a cold page cache; needs the right to make a group;
+  the same without a limit, both from a cold page cache; epochs take turns, and the median of
+  their ratios counts; needs the right to make a group;
 - rounds: ten rounds of 20,000 records, each packed when it is there;
 - kills: packing killed at random moments and begun again, beside one that was left alone.
 
-Costs a record are processor seconds, which other work on the machine moves little; the parts with
-a time limit compare wall seconds. Prints goals met or not. Each measurement is kept in the JSON
-file and not made again: with --minutes and a --workspace that stays, a long run goes in pieces.
+Hashing and epochs begin with a cold page cache, whatever the size: a training's node has not
+written what it reads. Costs a record are processor seconds, which other work on the machine moves
+little; the parts with a limit compare wall seconds. Prints goals met or not. Each measurement is
+kept in the JSON file and not made again: with --minutes and a --workspace that stays, a long run
+goes in pieces.
 """
 
 import argparse
@@ -27,8 +30,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.kept import Kept
@@ -41,11 +46,14 @@ from hpc_jobs.contract.records import sha256_of
 
 SIZES, FULL = (60_000, 250_000, 1_000_000), 4_940_000
 LIMIT_RECORDS, LIMIT_MIB = 1_000_000, 2048
+EPOCHS = 7
+"""With and without a limit, each."""
 ROUNDS, ROUND_RECORDS = 10, 20_000
 KILLS, KILLED_RECORDS, KILLED_MEMORY = 20, 30_000, 512
 FREE = 20e9
 """Bytes that stay free on the disk, else shards go once they are dealt."""
 AFTER = (("hashing", "verify"), ("epoch", "epoch"), ("evaluation", "evaluate"))
+COLD = ("verify", "epoch")
 
 
 Measure = Callable[..., Cost]
@@ -96,6 +104,8 @@ def _size(workspace: Path, records: int, kept: Kept) -> dict[str, Any]:
 
     def measure(name: str, *options: str) -> Cost:
         key = " ".join((str(records), name, *options[:1]))
+        if name in COLD:
+            forget(run.dataset)
         return Cost(**kept.once(key, lambda: step(name, run.root, *options).told()))
 
     made(run.root, records)
@@ -128,35 +138,31 @@ def row(records: int, one: dict[str, Any]) -> str:
 
 def limit(workspace: Path, records: int, mib: int, kept: Kept) -> None:
     """Pack and read with and without a limit, both from a cold page cache."""
-    run = RunFolder(workspace / f"run-{records}")
-    for name in ("free", "limited"):
-        key = f"limit {records} {mib if name == 'limited' else 'free'}"
-        kept.once(key, partial(_within, run, records, mib if name == "limited" else None))
+    run = made(workspace / f"run-{records}", records)
+    for limit in (None, mib):
+        kept.once(f"limit {records} {limit or 'free'}", partial(_packed, run, records, limit))
+    for turn in range(EPOCHS):
+        kept.once(f"epochs {records} {mib} {turn}", partial(_epochs, run, mib, turn))
 
 
-def _within(run: RunFolder[Path], records: int, mib: int | None) -> dict[str, float]:
-    made(run.root, records)
-    if mib is None:
-        return _cold(run, records, None)
-    with limited(mib << 20) as group:
-        return _cold(run, records, group)
-
-
-def _cold(run: RunFolder[Path], records: int, group: Path | None) -> dict[str, float]:
-    def measure(name: str, *options: str) -> Cost:
-        return step(name, run.root, *options, group=group)
-
+def _packed(run: RunFolder[Path], records: int, mib: int | None) -> dict[str, float]:
+    """Pack anew, in a control group or without one."""
     shutil.rmtree(run.dataset, ignore_errors=True)
     forget(run.root)
-    packing = pack(run, records, measure)
-    forget(run.dataset)
-    epoch = measure("epoch")
-    return {
-        "packing": packing.wall_s,
-        "packing, CPU": packing.cpu_s,
-        "epoch": epoch.wall_s,
-        "epoch, CPU": epoch.cpu_s,
-    }
+    with limited(mib << 20) if mib else nullcontext() as group:
+        cost = pack(run, records, lambda name, *told: step(name, run.root, *told, group=group))
+    return {"wall": cost.wall_s, "CPU": cost.cpu_s}
+
+
+def _epochs(run: RunFolder[Path], mib: int, turn: int) -> dict[str, dict[str, float]]:
+    """Read an epoch in a control group and without one; every other turn begins with it."""
+    costs = {}
+    for limit in (None, mib) if turn % 2 == 0 else (mib, None):
+        forget(run.dataset)
+        with limited(limit << 20) if limit else nullcontext() as group:
+            cost = step("epoch", run.root, group=group)
+        costs["limited" if limit else "free"] = {"wall": cost.wall_s, "CPU": cost.cpu_s}
+    return costs
 
 
 def rounds(workspace: Path) -> dict[str, Any]:
@@ -218,8 +224,11 @@ def judged(kept: Kept) -> tuple[list[str], list[goals.Goal]]:
         if told[0] != "limit" or told[2] == "free":
             continue
         without = found[f"limit {told[1]} free"]
-        lines.append(f"{told[1]} records, seconds: {without}, in {told[2]} MiB {within}")
-        ratios = {step: within[step] / without[step] for step in within}
+        turns = [one for key, one in found.items() if key.startswith(f"epochs {told[1]} {told[2]}")]
+        lines += goals.limit_lines(told[1], told[2], (without, within), turns)
+        ratios = {"packing": within["wall"] / without["wall"]}
+        if turns:
+            ratios["epoch"] = median(goals.ratios_of(turns, "wall"))
         compared += goals.of_limit(ratios, f"{int(told[2]) / 1024:g} GiB")
     if rounds := found.get("rounds"):
         lines.append("rounds, CPU s: " + " ".join(f"{one:.1f}" for one in rounds["cpu_s"]))

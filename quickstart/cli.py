@@ -45,7 +45,7 @@ def _status(stack: Stack, arguments: argparse.Namespace) -> None:
     print(row.format("component", "pid", "state", "address", "log"))
     for part in stack.components:
         entry = stack.roster.running(part.name)
-        state = "stopped" if not entry else "healthy" if part.healthy(entry.since) else "unhealthy"
+        state = "stopped" if not entry else "healthy" if part.healthy(entry) else "unhealthy"
         pid = str(entry.process.pid) if entry else "-"
         print(row.format(part.name, pid, state, part.address or "-", stack.layout.log(part.name)))
     for line in queue_lines(stack.layout):

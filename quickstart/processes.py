@@ -14,6 +14,7 @@ from pathlib import Path
 
 _PROC = Path("/proc")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_LISTEN = "0A"  # include/net/tcp_states.h
 _GIVE_UP_S = 3.0  # a process that waits for its disk takes its time to die
 
 
@@ -85,6 +86,16 @@ def with_environment(name: str, value: str) -> list[Process]:
     return [process for process in found if process.pid != os.getpid() and process.alive]
 
 
+def listens(leader: Process, port: int) -> bool:
+    """Whether a process of the session that `leader` began listens on a TCP port.
+
+    That something answers there says less: another program may have taken the port first.
+    """
+    sockets = _listening(port)
+    members = [leader, *session_of(leader)]
+    return bool(sockets) and any(sockets & _sockets(member.pid) for member in members)
+
+
 def stop(processes: Iterable[Process], patience_s: float) -> None:
     """Ask them to end; after `patience_s` make them."""
     asked = list(processes)
@@ -105,6 +116,28 @@ def _stop(remaining: Callable[[], list[Process]], patience_s: float) -> None:
             for process in processes:
                 process.signal(signal.SIGKILL)
         time.sleep(0.02)
+
+
+def _listening(port: int) -> set[str]:
+    """Sockets that listen on a port of any address, as /proc names them."""
+    found = set()
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):  # a kernel without IPv6
+            for line in (_PROC / "net" / table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == _LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+                    found.add(f"socket:[{fields[9]}]")
+    return found
+
+
+def _sockets(pid: int) -> set[str]:
+    """Open sockets of a process; none of one that has ended or is another user's."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for entry in (_PROC / str(pid) / "fd").iterdir():
+            with contextlib.suppress(OSError):
+                found.add(os.readlink(entry))
+    return found
 
 
 def _session(leader: Process) -> Iterator[_Stat]:

@@ -115,6 +115,15 @@ def by_network(model: TrainedModel, campaign: Campaign) -> Answerer:
     return ask
 
 
+def by_surrogate(identifier: FamilyIdentifier) -> Answerer:
+    """Ask the surrogate alone: its posterior under the box's law, no simulation."""
+
+    def ask(measurement: Measurement) -> dict[str, Found]:
+        return dict(identifier.refine(measurement).found)
+
+    return ask
+
+
 def by_engine(identifier: FamilyIdentifier) -> Answerer:
     """Ask the engine, from the surrogate's nearest sheet on: what a campaign's refinement does."""
     campaign = identifier.campaign

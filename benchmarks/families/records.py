@@ -26,7 +26,7 @@ from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.identification.quantities import derived_of
 
 BLOCK = 50
-COLUMNS = ("parameters", "sheet", "strains", "forces")
+COLUMNS = ("parameters", "sheet", "strains", "forces", "displacements")
 
 FloatArray = NDArray[np.float64]
 
@@ -39,6 +39,7 @@ class Table:
     sheet: FloatArray  # (n, coordinates)
     strains: NDArray[np.float32]  # (n, strain_values)
     forces: FloatArray  # (n, force_values), N
+    displacements: FloatArray  # (n, force_values), mm
 
     def __len__(self) -> int:
         return len(self.parameters)
@@ -50,7 +51,8 @@ class Table:
 
 def simulated(cache: Path, campaign: Campaign, records: int, *, test: bool) -> Table:
     """Return so many records of the training or test stream, from the cache if they are there."""
-    path = cache / f"{campaign.name}-{'test' if test else 'train'}-{records}.npz"
+    which = "test" if test else "train"
+    path = cache / f"{campaign.name}-{which}-{records}-{campaign.question}.npz"
     if not path.exists():
         drawn = draw(campaign, TEST if test else TRAIN, 0, records)
         table = solved(campaign, drawn.parameters, drawn.sheet)
@@ -82,7 +84,8 @@ def _block(
             family.material_of(values),
             family.specimens_of(values, campaign.specimens),
         )
-        row = (parameters, sheet, record.strains.astype(np.float32), record.forces)
+        strains = record.strains.astype(np.float32)
+        row = (parameters, sheet, strains, record.forces, record.displacements)
         found.append(row if record.status == "ok" else None)
     return found
 

@@ -14,7 +14,7 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class ResultCache:
     """A folder of results, so that a benchmark can be interrupted and continued."""
 
     folder: Path

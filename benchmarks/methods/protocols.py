@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.methods.alloys import identify_alloys
-from benchmarks.methods.kept import Kept
+from benchmarks.methods.kept import ResultCache
 from benchmarks.methods.records import Records, factorial_records, sobol_records
 from benchmarks.methods.rivals import LARGEST, METHODS
 from benchmarks.methods.scores import coverage, risk, score
@@ -55,9 +55,9 @@ class Study:
     print_only: bool = False  # what was kept, and make nothing
 
     @property
-    def kept(self) -> Kept:
+    def kept(self) -> ResultCache:
         """Results of earlier runs."""
-        return Kept(self.cache / "results")
+        return ResultCache(self.cache / "results")
 
     @property
     def noise(self) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 """The goals of benchmarks.scale, and what was reached beside them."""
 
+from statistics import median
 from typing import Any, NamedTuple
 
 STEPS = ("packing", "hashing", "epoch", "evaluation")
@@ -38,8 +39,8 @@ def of_sizes(many: list[dict[str, Any]]) -> list[Goal]:
 
 def of_limit(ratios: dict[str, float], memory: str) -> list[Goal]:
     """Compare seconds in so little memory with those without a limit."""
-    return [Goal(f"{name} in {memory} over without a limit", ratios[name], most)
-            for name, most in SLOWER.items()]  # fmt: skip
+    return [Goal(f"{name} in {memory} over without a limit", ratio, SLOWER[name])
+            for name, ratio in ratios.items()]  # fmt: skip
 
 
 def of_rounds(costs: list[float]) -> list[Goal]:
@@ -50,3 +51,27 @@ def of_rounds(costs: list[float]) -> list[Goal]:
 def of_kills(killed: int, same: bool) -> list[Goal]:
     """Say in how many files, per cent, those of a killed run differ: 0 or 100."""
     return [Goal(f"killed {killed} times: files that differ", 0.0 if same else 100.0, 0.0)]
+
+
+def ratios_of(turns: list[dict[str, Any]], clock: str) -> list[float]:
+    """Seconds with a limit over those without, turn by turn."""
+    return [one["limited"][clock] / one["free"][clock] for one in turns]
+
+
+def limit_lines(
+    records: str,
+    mib: str,
+    packing: tuple[dict[str, float], dict[str, float]],
+    turns: list[dict[str, Any]],
+) -> list[str]:
+    """Lay out what a limit costs; packing: without it and within it."""
+    lines = []
+    for clock in ("wall", "CPU"):
+        without, within = (one[clock] for one in packing)
+        line = f"{records} records, {clock} s: packing {without:.1f}, in {mib} MiB {within:.1f}"
+        if turns:
+            free = median(one["free"][clock] for one in turns)
+            ratios = " ".join(f"{one:.2f}" for one in sorted(ratios_of(turns, clock)))
+            line += f"; epoch {free:.2f}, in {mib} MiB times {ratios}"
+        lines.append(line)
+    return lines

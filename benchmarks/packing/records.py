@@ -38,7 +38,10 @@ def freeze(run: RunFolder[Path], campaign: Campaign) -> None:
 
 
 def fill_round(run: RunFolder[Path], number: int, records: int) -> None:
-    """Write a round's design and shards; test records in the first round alone."""
+    """Write a round's design and shards; test records in the first round alone.
+
+    Shards that are there already are left: making many may go in pieces.
+    """
     shards = -(-records // SHARD)
     design = run.design(number)
     with publish(design) as temporary, temporary.open("wb") as file:
@@ -47,6 +50,8 @@ def fill_round(run: RunFolder[Path], number: int, records: int) -> None:
     publish_manifest(manifest_of(design), "design", [design], **said)
     every = round(1 / TEST_SHARE)
     for index in range(shards):
+        if manifest_of(run.shard(number, index)).exists():
+            continue
         rows = np.arange(index * SHARD, min((index + 1) * SHARD, records))
         is_test = (rows % every == 0) & (number == 0)
         _write_shard(run, number, index, rows, is_test)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class RowsKept:
     """Rows and bytes of one DAG run; XComs among them apart."""
 
     rows: int
@@ -16,7 +16,7 @@ class Kept:
     xcom_bytes: int
 
 
-def kept_of(database: Path, run_id: str) -> Kept:
+def kept_of(database: Path, run_id: str) -> RowsKept:
     """Add up all rows of all tables that name the DAG run, each value by its length as text."""
     with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         found = {
@@ -25,7 +25,7 @@ def kept_of(database: Path, run_id: str) -> Kept:
         }
     xcoms, xcom_bytes = found.get("xcom", (0, 0))
     rows, size = map(sum, zip(*found.values(), strict=True))
-    return Kept(rows, size, xcoms, xcom_bytes)
+    return RowsKept(rows, size, xcoms, xcom_bytes)
 
 
 def _table(connection: sqlite3.Connection, table: str, run_id: str) -> tuple[int, int]:

@@ -274,6 +274,8 @@ class Campaign(Setting):
             "box": self.design.box.model_dump_json(),
             "provenance": self.provenance,
         }
+        if told := self.specimens.told_displacements:
+            parts["told"] = list(told)
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
     @property

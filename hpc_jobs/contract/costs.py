@@ -12,7 +12,7 @@ from pydantic import Field
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.cluster import Cluster
-from hpc_jobs.contract.execution import ON_GPU_CLUSTER, Job, Resources
+from hpc_jobs.contract.execution import ON_GPU_CLUSTER, Job, ResourceRequest
 from hpc_jobs.contract.frozen import Frozen, Slug
 from hpc_jobs.contract.packing import MIB, packing_elements, record_bytes
 from hpc_jobs.contract.rates import (
@@ -48,8 +48,8 @@ class StepCosts(Frozen):
     memory_mib: Annotated[float, Field(ge=0, description="expected of an element")]
     measured: Annotated[bool, Field(description="the time; else it is assumed")]
     memory_measured: bool
-    asked: Annotated[Resources, Field(description="what to ask for: an element's resources")]
-    asked_now: Annotated[Resources, Field(description="what the campaign asks for")]
+    asked: Annotated[ResourceRequest, Field(description="what to ask for: an element's resources")]
+    asked_now: Annotated[ResourceRequest, Field(description="what the campaign asks for")]
 
     @property
     def wall_s(self) -> float:

@@ -46,7 +46,7 @@ JobId = Annotated[str, Field(pattern=r"^[0-9]+(\[\])?(\.[A-Za-z0-9.-]+)?$")]
 NativeOption = Annotated[str, Field(pattern=r"^-[!-~][ -~]{1,254}$")]
 
 
-class Resources(Setting):
+class ResourceRequest(Setting):
     """What one array element asks the scheduler for; a cluster's own defaults fill the gaps."""
 
     walltime_s: Annotated[int, Field(gt=0, le=30 * 86400)] = 600
@@ -116,7 +116,7 @@ class Execution(Setting):
     gpu_cluster: Slug
     workspace: Annotated[Slug, Field(description="name of the workspace that both clusters see")]
     workspace_days: Annotated[int, Field(gt=0, le=365)] = 30
-    resources: dict[Job, Resources] = {}
+    resources: dict[Job, ResourceRequest] = {}
     allowed_loss: Annotated[
         float, Field(ge=0, lt=1, description="fraction of array elements that may fail for good")
     ] = 0.005
@@ -146,6 +146,6 @@ class Execution(Setting):
                 )
         return self
 
-    def resources_for(self, job: Job) -> Resources:
+    def resources_for(self, job: Job) -> ResourceRequest:
         """Resources of one element of that job; defaults where the campaign names none."""
-        return self.resources.get(job, Resources())
+        return self.resources.get(job, ResourceRequest())

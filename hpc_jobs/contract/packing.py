@@ -19,6 +19,7 @@ def record_bytes(campaign: Campaign) -> int:
     specimens = campaign.specimens
     components = min(STORED_COMPONENTS, specimens.strain_values)
     others = len(campaign.targets) + len(campaign.family.coordinates)
+    others += len(specimens.told_displacements)
     floats = specimens.strain_values + 2 * specimens.force_values + components + others
     return 4 * floats + 2 * 8  # and where it comes from
 

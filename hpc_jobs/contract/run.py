@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from hpc_jobs.contract.execution import Job, Resources
+from hpc_jobs.contract.execution import Job, ResourceRequest
 from hpc_jobs.contract.frozen import Frozen, Slug
 
 Site = Literal["cpu", "gpu"]
@@ -36,7 +36,7 @@ class RunHandle(Frozen):
     outside: Annotated[
         int, Field(ge=0, description="array elements of an identification outside the box")
     ] = 0
-    resources: dict[Job, Resources]
+    resources: dict[Job, ResourceRequest]
     allowed_loss: float
     tries_per_element: int
     budget_core_hours: float | None = None

@@ -324,6 +324,18 @@ class Specimens(Setting):
         return all(test.displacements_mm for test in self.tests)
 
     @property
+    def told_displacements(self) -> tuple[str, ...]:
+        """Names of what says where a record's own output times lie: of each test first and last.
+
+        Empty without a `timing`: all records have the same.
+        """
+        if self.timing is None:
+            return ()
+        labels = [test.label.replace(" ", "-") for test in self.tests]
+        ends = ("first", "last")
+        return tuple(f"{end}_displacement_mm@{label}" for label in labels for end in ends)
+
+    @property
     def strain_shape(self) -> tuple[int, int, int, int]:
         """[component, specimen, patch, time]."""
         return (2, *self.force_shape[:1], self.patches.count, self.output_times)

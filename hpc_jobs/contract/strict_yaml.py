@@ -28,7 +28,7 @@ def read_yaml(text: str) -> Any:
 class _Strict(yaml.SafeLoader):
     """A SafeLoader that refuses what has two meanings."""
 
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
         first: dict[str, int] = {}
         for key, _ in node.value:
@@ -43,7 +43,7 @@ class _Strict(yaml.SafeLoader):
             first[key.value] = line
         return node
 
-    def compose_scalar_node(self, anchor: str | None) -> yaml.ScalarNode:
+    def compose_scalar_node(self, anchor: Any) -> yaml.ScalarNode:
         node = super().compose_scalar_node(anchor)
         numeric = node.tag.endswith((":int", ":float"))
         if numeric and node.style is None and _TWO_READINGS.fullmatch(node.value):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat
 
-from hpc_jobs.contract.execution import Job, Resources
+from hpc_jobs.contract.execution import Job, ResourceRequest
 from hpc_jobs.contract.frozen import Frozen
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.training import Network
@@ -15,11 +15,11 @@ class SearchSettings(Frozen):
 
     schema_version: Literal[1] = 1
     search: Search
-    resources: dict[Job, Resources] = {}
+    resources: dict[Job, ResourceRequest] = {}
 
-    def resources_for(self, job: Job) -> Resources:
+    def resources_for(self, job: Job) -> ResourceRequest:
         """Resources of one element of that job; defaults where there are none."""
-        return self.resources.get(job, Resources())
+        return self.resources.get(job, ResourceRequest())
 
 
 class TrialFacts(Frozen):

@@ -31,6 +31,9 @@ from hpc_jobs.dataset.spectrum import Spectra, publish_spectra, read_spectra
 
 log = logging.getLogger(__name__)
 
+DISPLACEMENT_NOISE = 1e-3
+"""Relative: differences of output times below it tell networks nothing."""
+
 
 class Settled(Frozen):
     """dataset/packing/gNNNN/settled.json: what all units together say; then files are written."""
@@ -84,7 +87,9 @@ def settle(
         forces = total.forces.spectrum(
             campaign.noise.force_relative, campaign.specimens.force_values
         )
-        publish_spectra(spectrum, Spectra(strains=strains, forces=forces))
+        told = len(campaign.specimens.told_displacements)
+        displacements = total.displacements.spectrum(DISPLACEMENT_NOISE, told) if told else None
+        publish_spectra(spectrum, Spectra(strains, forces, displacements))
         left = total.strains.variance(campaign.noise.strain) - strains.variances.sum()
         uncarried = max(0.0, float(left))
     else:

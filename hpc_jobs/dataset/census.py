@@ -13,6 +13,8 @@ from hpc_jobs.dataset.spectrum import Moments
 
 Float = NDArray[np.float64]
 
+QUANTITIES = ("strains", "forces", "displacements")
+"""Whose moments are taken."""
 SPECTRUM_RECORDS = 20_000
 """Evenly out of all shards; more no longer move the components."""
 
@@ -35,6 +37,7 @@ class Census:
     high: Float | None = None
     strains: Moments = field(default_factory=Moments)
     forces: Moments = field(default_factory=Moments)  # of their logarithms
+    displacements: Moments = field(default_factory=Moments)  # likewise; none without a timing
 
     def add(self, shard: Shard) -> None:
         """Take in some records of a shard."""
@@ -52,6 +55,8 @@ class Census:
         if self.every:
             self.strains.add(shard.strains[own][:: self.every])
             self.forces.add(forces[:: self.every])
+            if shard.displacements.shape[1]:
+                self.displacements.add(np.log(shard.displacements[own][:: self.every]))
 
     def merge(self, other: "Census") -> None:
         """Take in what another unit's records say."""
@@ -63,6 +68,7 @@ class Census:
             self._stretch(other.low, other.high)
         self.strains.merge(other.strains)
         self.forces.merge(other.forces)
+        self.displacements.merge(other.displacements)
 
     def _stretch(self, low: Float, high: Float) -> None:
         self.low = low if self.low is None else np.minimum(low, self.low)
@@ -85,8 +91,11 @@ class Census:
             "census_counts": np.array([self.by_status[name] for name in sorted(self.by_status)]),
             "census_low": none if self.low is None else self.low,
             "census_high": none if self.high is None else self.high,
-            **{f"census_strains_{key}": value for key, value in self.strains.arrays().items()},
-            **{f"census_forces_{key}": value for key, value in self.forces.arrays().items()},
+            **{
+                f"census_{quantity}_{key}": value
+                for quantity in QUANTITIES
+                for key, value in getattr(self, quantity).arrays().items()
+            },
         }
 
     def from_arrays(self, stored: Any) -> "Census":
@@ -103,8 +112,7 @@ class Census:
             by_status=Counter(dict(zip(names, counts, strict=True))),
             low=low if low.size else None,
             high=high if high.size else None,
-            strains=Moments.from_arrays(stored, "census_strains_"),
-            forces=Moments.from_arrays(stored, "census_forces_"),
+            **{one: Moments.from_arrays(stored, f"census_{one}_") for one in QUANTITIES},
         )
 
 

@@ -153,7 +153,8 @@ class Examples:
     forces: Forces  # (n, force_values), N
     scaled: NDArray[np.float32]  # (n, targets), min-max units
     physical: NDArray[np.float64]  # (n, targets)
-    known: NDArray[np.float32] | None = None  # (n, 2 g) given values, then their deviations
+    known: NDArray[np.float32] | None = None  # (n, 2 g + d): given values, their deviations, and
+    told: int = 0  # d displacements of output times, mm
     weight: NDArray[np.float64] | None = None  # (n,) importance weights; none: all are one
 
 
@@ -220,16 +221,19 @@ def _with_noise(clean: Examples, noise: tuple[float, float], seeds: list[int]) -
 def _clean(dataset: Dataset, split: Split, rows: NDArray[np.int64]) -> Examples:
     names = (PackedFields.STRAINS, PackedFields.FORCES, PackedFields.PARAMETERS)
     strains, forces, parameters = split.gather(names, rows)
-    known = None
-    if columns := list(dataset.facts.given.columns):
+    known, given = [], dataset.facts.given
+    if columns := list(given.columns):
         [sheet] = split.gather((PackedFields.SHEET,), rows)
-        known = np.hstack([sheet[:, columns], np.zeros((len(rows), len(columns)), np.float32)])
+        known = [sheet[:, columns], np.zeros((len(rows), len(columns)), np.float32)]
+    if given.displacements:
+        known += split.gather((PackedFields.DISPLACEMENTS,), rows)
     return Examples(
         strains=strains,
         forces=forces,
         scaled=scale(parameters, dataset.facts.scaler),
         physical=parameters.astype(np.float64),
-        known=known,
+        known=np.hstack(known) if known else None,
+        told=len(given.displacements),
     )
 
 
@@ -238,6 +242,6 @@ def with_nothing_known(examples: Examples) -> Examples:
     if examples.known is None:
         return examples
     known = examples.known.copy()
-    given = known.shape[1] // 2
-    known[:, :given], known[:, given:] = known[:, :given].mean(0), np.inf
+    given = (known.shape[1] - examples.told) // 2
+    known[:, :given], known[:, given : 2 * given] = known[:, :given].mean(0), np.inf
     return replace(examples, known=known)

@@ -118,6 +118,7 @@ class Dealer:
             specimens.force_values,
             len(plan.targets),
             len(plan.coordinates),
+            len(specimens.told_displacements),
         )
         self.units = plan.units(self.row_type.itemsize)
         self._memory = memory_mib * MIB

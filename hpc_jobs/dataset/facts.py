@@ -21,6 +21,7 @@ class PackedFields:
     COMPONENTS = "components"  # (n, K) float32, of the strains, in units of the noise; train only
     FORCE_COMPONENTS = "force_components"  # (n, force_values) float32, of log forces; train only
     WEIGHT = "weight"  # (n, 1) float32, of a record in a loss; 1 where a file has no such column
+    DISPLACEMENTS = "displacements"  # (n, Specimens.told_displacements) float32, mm; with a timing
     SHEET = "sheet"  # (n, coordinates) float32, of the campaign's family; absent for one sheet
 
 
@@ -51,13 +52,20 @@ class TargetScaler(Frozen):
 
 
 class GivenValues(Frozen):
-    """What a measurement may know of its sheet, as networks take it: value and deviation."""
+    """What a measurement says beside strains and forces, as networks take it.
+
+    Of its sheet it may know values, each with a deviation; where its output times lie it always
+    says.
+    """
 
     names: tuple[str, ...] = ()
     columns: Annotated[tuple[int, ...], Field(description="of PackedFields.SHEET")] = ()
     centre: Annotated[tuple[FiniteFloat, ...], Field(description="of the box")] = ()
     spread: Annotated[
         tuple[Positive, ...], Field(description="one standard deviation over the box")
+    ] = ()
+    displacements: Annotated[
+        tuple[str, ...], Field(description="Specimens.told_displacements, known exactly")
     ] = ()
 
 

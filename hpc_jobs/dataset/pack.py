@@ -235,7 +235,7 @@ def _first(
 
 
 def given_values(campaign: Campaign) -> GivenValues:
-    """Say what a measurement may know, over the campaign's box: centre and standard deviation."""
+    """Say what a measurement tells networks, and the box of what it may know: centre, deviation."""
     family = campaign.family
     columns = family.columns("given")
     told = [family.coordinates[column] for column in columns]
@@ -244,6 +244,7 @@ def given_values(campaign: Campaign) -> GivenValues:
         columns=columns,
         centre=tuple((one.low + one.high) / 2 for one in told),
         spread=tuple((one.high - one.low) / sqrt(12) for one in told),
+        displacements=campaign.specimens.told_displacements,
     )
 
 

@@ -15,6 +15,7 @@ MOVED = (
     PackedFields.FORCES,
     PackedFields.PARAMETERS,
     PackedFields.SHEET,
+    PackedFields.DISPLACEMENTS,
     PackedFields.ORIGIN,
     PackedFields.WEIGHT,
 )
@@ -23,8 +24,10 @@ Rows = NDArray[np.void]
 """(n,) of `row_type`."""
 
 
-def row_type(strains: int, forces: int, parameters: int, sheet: int) -> np.dtype[Any]:
-    """Lay a record out; a campaign of one sheet has none of its coordinates."""
+def row_type(
+    strains: int, forces: int, parameters: int, sheet: int, displacements: int
+) -> np.dtype[Any]:
+    """Lay a record out; a campaign of one sheet, or without a timing, has less of it."""
     fields: list[tuple[str, str, tuple[int, ...]]] = [
         (KEY, "<u8", ()),
         (PackedFields.ORIGIN, "<i8", (2,)),
@@ -36,6 +39,8 @@ def row_type(strains: int, forces: int, parameters: int, sheet: int) -> np.dtype
     ]
     if sheet:
         fields.append((PackedFields.SHEET, "<f4", (sheet,)))
+    if displacements:
+        fields.append((PackedFields.DISPLACEMENTS, "<f4", (displacements,)))
     return np.dtype(fields, align=True)
 
 
@@ -46,6 +51,8 @@ def fill(rows: Rows, shard: Shard, seed: int, generation: int) -> None:
     rows[PackedFields.WEIGHT], rows[IS_TEST] = shard.weight[:, None], shard.is_test
     if shard.sheet.shape[1]:
         rows[PackedFields.SHEET] = shard.sheet
+    if shard.displacements.shape[1]:
+        rows[PackedFields.DISPLACEMENTS] = shard.displacements
     for test in (False, True):
         here = shard.is_test == test
         rows[KEY][here] = keys_of(shard.origin[here], seed, generation, test=test)

@@ -111,6 +111,7 @@ def read_seal(folder: Path, version: int) -> Sealed:
             scaled=((physical - values["low"]) / span).astype(np.float32),
             physical=physical,
             known=known,
+            told=int(values.get("told", 0)),
         )
         strain, force = values.get("noise", NO_NOISE).tolist()  # without: it is on them already
         seed = int(values.get("noise_seed", 0))
@@ -154,6 +155,7 @@ def _seal(folder: Path, version: int, campaign: Campaign, run: str, own: Dataset
             forces=test.forces,
             physical=test.physical,
             known=test.known if test.known is not None else np.empty((len(sheet), 0), np.float32),
+            told=test.told,
             sheet=np.asarray(sheet, dtype=np.float64),
             low=low,
             high=high,

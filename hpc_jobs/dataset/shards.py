@@ -32,7 +32,9 @@ OK = RecordStatus.NAMES.index("ok")
 AGAIN = "solve the shard again"
 ROWS = 4096  # of a shard at a time
 PROBED = 64  # shards, at most
-COLUMNS = ("strains", "forces", "parameters", "sheet", "origin", "is_test", "weight")  # of Shard
+COLUMNS = (
+    "strains", "forces", "parameters", "sheet", "displacements", "origin", "is_test", "weight",
+)  # of Shard  # fmt: skip
 
 
 class _DesignFacts(BaseModel):
@@ -64,6 +66,7 @@ class Shard:
     forces: NDArray[np.float32]  # (n, force_values) N
     parameters: NDArray[np.float64]  # (n, targets), then what was derived
     sheet: NDArray[np.float64]  # (n, coordinates) of the family
+    displacements: NDArray[np.float64]  # (n, Specimens.told_displacements) mm
     origin: NDArray[np.int64]  # (n, 2) round, point
     is_test: NDArray[np.bool_]  # (n,)
     weight: NDArray[np.float64]  # (n,) in a loss
@@ -221,11 +224,13 @@ class _Table:
         }
         if campaign.family.coordinates:
             layout[ShardFields.SHEET] = ("f", (records, len(campaign.family.coordinates)))
+        if specimens.told_displacements:
+            layout[ShardFields.DISPLACEMENTS] = ("f", (records, specimens.force_values))
         if ShardFields.WEIGHT in file.keys():  # noqa: SIM118
             layout[ShardFields.WEIGHT] = ("f", (records,))
         self._columns = {name: _column(file, path, name, *kind) for name, kind in layout.items()}
         _require_provenance(file, path, campaign)
-        self._path, self._source = path, source
+        self._path, self._source, self._times = path, source, specimens.output_times
 
     def read(self, rows: slice) -> Shard:
         """Read the good ones among some rows; all are counted."""
@@ -245,11 +250,23 @@ class _Table:
             forces=data[ShardFields.FORCES].astype(np.float32, copy=False),
             parameters=data[ShardFields.PARAMETERS].astype(np.float64, copy=False),
             sheet=sheet,
+            displacements=self._ends(data.get(ShardFields.DISPLACEMENTS), len(points)),
             origin=np.stack([np.full_like(points, self._source.round), points], axis=1),
             is_test=data[ShardFields.IS_TEST].astype(bool),
             weight=data.get(ShardFields.WEIGHT, np.ones(len(points))).astype(np.float64),
             by_status=_counted(status),
         )
+
+    def _ends(self, displacements: NDArray[Any] | None, records: int) -> NDArray[np.float64]:
+        """First and last of each test, of (n, specimens x times)."""
+        if displacements is None:
+            return np.empty((records, 0))
+        if not (np.isfinite(displacements).all() and (displacements > 0).all()):
+            raise CorruptFile(
+                f"{self._path}: output times of a record with status ok are not all at positive "
+                f"displacements; {AGAIN}"
+            )
+        return first_and_last(displacements, self._times)
 
     def _check(self, data: dict[str, NDArray[Any]]) -> None:
         forces = data[ShardFields.FORCES]
@@ -263,6 +280,12 @@ class _Table:
                 f"{self._path}: forces of a record with status ok are not all positive, "
                 f"{forces.min():g} N is the lowest; a specimen under tension pulls: {AGAIN}"
             )
+
+
+def first_and_last(displacements: NDArray[Any], times: int) -> NDArray[np.float64]:
+    """Return those of each specimen, (n, 2 specimens), of displacements (n, specimens x times)."""
+    ends = displacements.reshape(len(displacements), -1, times)[:, :, [0, -1]]
+    return np.asarray(ends.reshape(len(displacements), -1), dtype=np.float64)
 
 
 def _require_provenance(file: h5py.File, path: Path, campaign: Campaign) -> None:

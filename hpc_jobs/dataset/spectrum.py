@@ -66,6 +66,7 @@ class Spectra:
 
     strains: Spectrum
     forces: Spectrum  # of their logarithms
+    displacements: Spectrum | None = None  # likewise, of Specimens.told_displacements
 
 
 class Moments:
@@ -157,6 +158,8 @@ def spectrum_of(
 def publish_spectra(path: Path, spectra: Spectra) -> None:
     """Write a generation's spectra as .npz, without pickled objects."""
     named = {"strains": spectra.strains, "forces": spectra.forces}
+    if spectra.displacements:
+        named["displacements"] = spectra.displacements
     with publish(path) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
@@ -173,11 +176,13 @@ def read_spectra(path: Path) -> Spectra:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             strains, forces = (_spectrum(stored, name) for name in ("strains", "forces"))
+            told = "displacements_mean" in stored
+            displacements = _spectrum(stored, "displacements") if told else None
     except UNREADABLE_ARRAYS as error:
         raise CorruptFile(
             f"{path}: not the spectra of a dataset ({error}); publish the dataset again"
         ) from None
-    return Spectra(strains=strains, forces=forces)
+    return Spectra(strains=strains, forces=forces, displacements=displacements)
 
 
 def _spectrum(stored: Any, quantity: str) -> Spectrum:

@@ -21,6 +21,7 @@ FLOATS = (
     PackedFields.COMPONENTS,
     PackedFields.FORCE_COMPONENTS,
     PackedFields.SHEET,
+    PackedFields.DISPLACEMENTS,
     PackedFields.WEIGHT,
 )
 MAPPED = 200

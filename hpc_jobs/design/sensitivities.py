@@ -28,7 +28,7 @@ DEVIATIONS = 0.5  # by which a nuisance is moved
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Sensitivities:
+class SheetSensitivities:
     """Of one sheet: rows are what is measured, strains [component, specimen, patch, time] first.
 
     matrix (values, names) in noise standard deviations per unit of each name; the prior deviation
@@ -97,7 +97,7 @@ def sensitivities(
     sheet: FloatArray | None = None,
     *,
     mesh: Mesh = MESH_LEVELS["coarse"],
-) -> Sensitivities:
+) -> SheetSensitivities:
     """Differentiate a sheet's record by everything that may differ.
 
     parameters (targets,) in the order of Campaign.targets, sheet (coordinates,) in that of
@@ -120,7 +120,7 @@ def sensitivities(
     for column, deviation in _by_coordinates(base):
         columns.append(column)
         prior.append(deviation)
-    return Sensitivities(
+    return SheetSensitivities(
         names=(*axes, *base.family.names),
         matrix=np.stack(columns, axis=1) / noise[:, None],
         prior=np.array(prior),

@@ -30,17 +30,26 @@ def corrected(surrogate: Surrogate, fine: ForwardRecords) -> Surrogate:
     outside = missed - inside @ seen.vectors.T
     new = np.linalg.svd(outside, full_matrices=False)[2][: min(NEW_COMPONENTS, len(fine) - 1)].T
     outputs = np.hstack([inside, outside @ new])
-    difference, correction, left = best_polynomial(u, outputs, outputs.shape[1], DEGREES)
-    terms = Monomials.count(u.shape[1], max(difference.degree, surrogate.monomials.degree))
-    coefficients = np.zeros((terms, outputs.shape[1] + len(surrogate.low)))
-    old, kept = surrogate.coefficients, surrogate.components
-    coefficients[: len(old), :kept] = old[:, :kept]
-    coefficients[: len(old), outputs.shape[1] :] = old[:, kept:]
-    coefficients[: len(correction), : outputs.shape[1]] += correction  # low degrees come first
+    own = surrogate.monomials
+    difference, correction, left = best_polynomial(
+        u, outputs, outputs.shape[1], DEGREES, own.weights
+    )
+    joint = Monomials(u.shape[1], max(difference.degree, own.degree), own.weights)
+    coefficients = np.zeros((len(joint.exponents), outputs.shape[1] + len(surrogate.low)))
+    old, kept, rows = surrogate.coefficients, surrogate.components, _places(own, joint)
+    coefficients[rows, :kept] = old[:, :kept]
+    coefficients[rows, outputs.shape[1] :] = old[:, kept:]
+    coefficients[_places(difference, joint), : outputs.shape[1]] += correction
     return replace(
         surrogate,
         observables=replace(seen, vectors=np.hstack([seen.vectors, new])),
-        monomials=Monomials(u.shape[1], max(difference.degree, surrogate.monomials.degree)),
+        monomials=joint,
         coefficients=coefficients,
         error=left.T @ left / len(left),
     )
+
+
+def _places(some: Monomials, joint: Monomials) -> list[int]:
+    """Return where each of some monomials stands among all: with weights others come between."""
+    places = {tuple(row): place for place, row in enumerate(joint.exponents.tolist())}
+    return [places[tuple(row)] for row in some.exponents.tolist()]

@@ -1,6 +1,6 @@
 """Noise-free simulations of a run, as a forward surrogate learns from them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -22,6 +22,8 @@ LARGEST_FAMILY_FIT = 50_000
 LARGEST_FIT = 10_000  # records; more no longer move a polynomial of some hundred terms
 
 FloatArray = NDArray[np.float64]
+LeftOut = Callable[[NDArray[np.float32]], NDArray[np.bool_]]
+"""Which rows (n,) of packed parameters, the campaign's targets first, are not to be read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,20 +77,20 @@ class FamilyRecords:
 
 
 def training_records(
-    run: RunFolder[Path], largest: int = LARGEST_FIT
+    run: RunFolder[Path], largest: int = LARGEST_FIT, without: LeftOut | None = None
 ) -> tuple[DatasetFacts, ForwardRecords]:
     """Read the first training records of each part of the run's dataset: these are permuted.
 
     Only the files that hold them are verified: a dataset may be larger than memory. Raises
     CorruptFile.
     """
-    facts, columns = _columns(run, COLUMNS, largest)
+    facts, columns = _columns(run, COLUMNS, largest, without)
     parts = (columns[name] for name in (PackedFields.PARAMETERS, *COLUMNS[:2]))
     return facts, ForwardRecords(*parts)
 
 
 def _columns(
-    run: RunFolder[Path], names: Sequence[str], largest: int
+    run: RunFolder[Path], names: Sequence[str], largest: int, without: LeftOut | None
 ) -> tuple[DatasetFacts, dict[str, NDArray[np.float32]]]:
     manifest = read_manifest(run.dataset_manifest, "dataset", verify=False)
     facts = dataset_facts(manifest)
@@ -102,7 +104,11 @@ def _columns(
             for column, found in parts.items():
                 found.append(np.array(columns[column][:wanted]))
             wanted -= len(parts[PackedFields.STRAINS][-1])
-    return facts, {name: np.concatenate(found) for name, found in parts.items()}
+    whole = {name: np.concatenate(found) for name, found in parts.items()}
+    if without is None:
+        return facts, whole
+    kept = ~without(whole[PackedFields.PARAMETERS])
+    return facts, {name: found[kept] for name, found in whole.items()}
 
 
 def _wanted(facts: DatasetFacts, largest: int) -> list[int]:
@@ -113,13 +119,16 @@ def _wanted(facts: DatasetFacts, largest: int) -> list[int]:
 
 
 def family_records(
-    run: RunFolder[Path], campaign: Campaign, largest: int = LARGEST_FAMILY_FIT
+    run: RunFolder[Path],
+    campaign: Campaign,
+    largest: int = LARGEST_FAMILY_FIT,
+    without: LeftOut | None = None,
 ) -> FamilyRecords:
     """Read the first training records of a family's dataset, in natural coordinates.
 
     Raises CorruptFile, and BadInput for a family that has no natural coordinates.
     """
-    facts, columns = _columns(run, (*COLUMNS, PackedFields.SHEET), largest)
+    facts, columns = _columns(run, (*COLUMNS, PackedFields.SHEET), largest, without)
     names = facts.scaler.targets
     mechanical = [names.index(quantity) for quantity in QUANTITIES]
     parameters, sheets = columns[PackedFields.PARAMETERS], columns[PackedFields.SHEET]

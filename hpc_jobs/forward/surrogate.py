@@ -28,6 +28,9 @@ BLOCK = 1024
 """Records whose polynomial's terms are in memory at once: of ten thousand with three thousand terms
 they would take hundreds of megabytes, several times over."""
 TERMS_PER_RECORD = 2.0  # at most; the penalty decides where records are few
+MOST_TERMS = 3500
+"""Of a polynomial over the whole box. The quartic of a family's eighteen coordinates has 7,315: its
+fit to 10,000 records takes over 2 GB and minutes, and answers no better than the cubic does."""
 REACH = 3.0  # of u, standard deviations: the polynomial's variables are of order one
 PARAMETERS_LOST = 5e-5  # sum of mean squares, min-max units, that fewer coordinates may cost
 MARGIN = 0.05  # of the training points' range that u may leave it by
@@ -144,7 +147,12 @@ def fit_surrogate(
         if not all_carried and _parameters_lost(u, scaled) > PARAMETERS_LOST:
             continue
         kept = observables.vectors.shape[1]
-        monomials, coefficients, missed = best_polynomial(u, outputs, kept, DEGREES)
+        degrees = [
+            degree
+            for degree in DEGREES
+            if degree == 1 or Monomials.count(coordinates, degree) <= MOST_TERMS
+        ]
+        monomials, coefficients, missed = best_polynomial(u, outputs, kept, degrees)
         margin = MARGIN * np.ptp(u, axis=0)
         found = Surrogate(
             observables=observables,

@@ -25,6 +25,7 @@ from hpc_jobs.contract.records import read_model
 from hpc_jobs.contract.training import Noise
 from hpc_jobs.contract.validation import INTERVAL_LEVEL, Covariance, Estimate, Found
 from hpc_jobs.forward.family import fit_around, fit_family
+from hpc_jobs.forward.meshes import other_meshes
 from hpc_jobs.forward.natural import QUANTITIES, Natural
 from hpc_jobs.forward.records import FamilyRecords, family_records
 from hpc_jobs.forward.surrogate import Surrogate
@@ -35,6 +36,7 @@ from hpc_jobs.identification.family_answer import (
     log_stress_draws,
     strain_reached,
 )
+from hpc_jobs.identification.fine_mesh import carried, fine_family, finer
 from hpc_jobs.identification.posterior import NormalPrior, posterior_draws, refine
 from hpc_jobs.learning.models.calibration import conformal_factors
 from hpc_jobs.measurement.file import Measurement
@@ -90,6 +92,7 @@ class FamilyIdentifier:
     records: FamilyRecords
     held_out: FamilyRecords | None = None
     local: bool = True
+    fine: FamilyRecords | None = None  # of a finer mesh: what the own one gets wrong is taken off
     _fitted: dict[Noise, Surrogate] = field(default_factory=dict)
     _factors: dict[str, float] | None = None
 
@@ -97,10 +100,12 @@ class FamilyIdentifier:
     def of(cls, run: RunFolder[Path]) -> "FamilyIdentifier":
         """Read the run's campaign and dataset; raises CorruptFile, BadInput."""
         campaign = read_model(FrozenCampaign, run.campaign).campaign
-        records = family_records(run, campaign)
+        other = other_meshes(run, campaign)
+        records = family_records(run, campaign, without=other.among)
         spared = min(CALIBRATION_RECORDS, len(records) // 10)
         rows = np.arange(len(records))
-        return cls(campaign, records.rows(rows[spared:]), records.rows(rows[:spared]))
+        learned, held_out = records.rows(rows[spared:]), records.rows(rows[:spared])
+        return cls(campaign, learned, held_out, fine=fine_family(campaign, other))
 
     @property
     def natural(self) -> Natural:
@@ -123,11 +128,27 @@ class FamilyIdentifier:
     ) -> SheetPosterior:
         """Identify from raw strains (strain_values,), NaN where nothing was measured, and forces.
 
-        knowledge: value and standard deviation of coordinates by name. Raises BadInput.
+        knowledge: value and standard deviation of coordinates by name. Where there are records on a
+        finer mesh, what the campaign's own does to the sheet is taken off first. Raises BadInput.
         """
-        kept = np.isfinite(np.concatenate([strains, forces if forces is not None else []]))
-        told = self._told(knowledge or {})
-        whole = self.surrogate(noise or self.campaign.noise)
+        noise = noise or self.campaign.noise
+        if self.fine is not None:
+            whole = self.surrogate(noise)
+            better, kept = finer(whole, self.fine), _kept(strains, forces)
+            prior = NormalPrior(*self._normal(*self._told(knowledge or {})))
+            pull = None if forces is None else forces[None]
+            found = refine(better, np.nan_to_num(strains)[None], pull, prior=prior, kept=kept)
+            strains, forces = carried(whole, better, found.u, strains, forces)
+        return self._on_own_mesh(strains, forces, knowledge or {}, noise)
+
+    def _on_own_mesh(
+        self,
+        strains: FloatArray,
+        forces: FloatArray | None,
+        knowledge: Mapping[str, Known],
+        noise: Noise,
+    ) -> SheetPosterior:
+        kept, told, whole = _kept(strains, forces), self._told(knowledge), self.surrogate(noise)
         row, pull = np.nan_to_num(strains)[None], None if forces is None else forces[None]
         prior = NormalPrior(*self._normal(*told))
         found = refine(whole, row, pull, prior=prior, kept=kept)
@@ -228,7 +249,7 @@ class FamilyIdentifier:
             seen = strains + noise.strain * random.standard_normal(strains.shape)
             pulled = forces * (1 + noise.force_relative * random.standard_normal(forces.shape))
             knowledge = {natural.names[column]: (float(truth[column]), 0.0) for column in told}
-            found = self.identify(seen, pulled, knowledge=knowledge)
+            found = self._on_own_mesh(seen, pulled, knowledge, noise)
             true = quantities_of_draws(self.campaign, truth[None])
             for name, values in quantities_of_draws(self.campaign, found.values).items():
                 mean, low, high = found.interval(values)
@@ -284,6 +305,12 @@ class FamilyIdentifier:
         nuisance = self.natural.nuisance
         own = ((u[:, nuisance] - mean[nuisance]) / deviation[nuisance]) ** 2 - u[:, nuisance] ** 2
         return np.asarray(self.natural.log_prior(u) - 0.5 * misfit.sum(1) - 0.5 * own.sum(1))
+
+
+def _kept(strains: FloatArray, forces: FloatArray | None) -> NDArray[np.bool_]:
+    """Which values (values,) were measured."""
+    values = np.concatenate([strains, forces if forces is not None else []])
+    return np.asarray(np.isfinite(values))
 
 
 def quantities_of_draws(campaign: Campaign, values: FloatArray) -> dict[str, FloatArray]:

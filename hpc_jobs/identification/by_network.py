@@ -46,7 +46,7 @@ class Network(Protocol):
     ) -> NDArray[np.float64]:
         """Physical targets (B, targets) from strains (B, strain_values), forces (B, ...) in N.
 
-        known (B, 2 g): of a family, given values and then their standard deviations.
+        known (B, 2 g + d): of a family, given values, their standard deviations, displacements.
         """
 
     def covariances(

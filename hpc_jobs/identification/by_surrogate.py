@@ -8,6 +8,7 @@ answer, or from none, uses forces where they were measured, and returns the post
 under the law by which the campaign draws its sheets.
 """
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from hpc_jobs.contract.training import Noise
 from hpc_jobs.contract.validation import Estimate
 from hpc_jobs.design.mechanical import axes, places_of
 from hpc_jobs.forward.fidelity import corrected
+from hpc_jobs.forward.meshes import other_meshes
 from hpc_jobs.forward.records import ForwardRecords, training_records
 from hpc_jobs.forward.surrogate import Surrogate, fit_surrogate
 from hpc_jobs.identification.mesh_bias import MeshBias, publish_mesh_bias
@@ -30,6 +32,7 @@ from hpc_jobs.identification.prior import BoxLaw, fit_box_law
 from hpc_jobs.identification.validity import unphysical
 from hpc_jobs.measurement.file import Measurement
 
+log = logging.getLogger(__name__)
 FloatArray = NDArray[np.float64]
 
 LAW_RECORDS = 3_000  # of which the places in the box are worked out
@@ -51,13 +54,18 @@ class Identifier:
     def of(cls, run: RunFolder[Path], bias: MeshBias | None = None) -> "Identifier":
         """Read the run's campaign and dataset; raises CorruptFile, and NoReference for the bias.
 
-        bias: where it is known; otherwise the published one, or a simulation's.
+        bias: where it is known; otherwise the published one, or a simulation's. Where the campaign
+        has records on a finer mesh the surrogate stands for that mesh, and there is no bias.
         """
         campaign = read_model(FrozenCampaign, run.campaign).campaign
-        facts, records = training_records(run)
+        other = other_meshes(run, campaign)
+        facts, records = training_records(run, without=other.among)
         limits = np.array(facts.scaler.low), np.array(facts.scaler.high)
         bias = bias or publish_mesh_bias(run, campaign)
-        return cls(campaign, records, limits, bias)
+        if other.fine is not None:
+            log.info("%d records of a finer mesh correct the surrogate", len(other.fine))
+            bias = MeshBias(strains=0 * bias.strains, forces=0 * bias.forces)
+        return cls(campaign, records, limits, bias, other.fine)
 
     def surrogate(self, noise: Noise) -> Surrogate:
         """Return the surrogate in units of a measurement's noise, fitted at the first call."""

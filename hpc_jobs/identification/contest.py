@@ -45,7 +45,7 @@ class Twin:
 
     strains: FloatArray  # (draws, strain_values)
     forces: FloatArray  # (draws, force_values) N
-    known: FloatArray | None  # (draws, 2 g)
+    known: FloatArray | None  # (draws, 2 g + d)
     truth: FloatArray  # (targets,) what is derived included
 
 
@@ -91,7 +91,7 @@ def _twin(
     if derived.of is not None:
         values = np.array([[sheet.coordinates[one] for one in campaign.family.names]])
         truth = np.concatenate([truth, derived.of(truth[None], values)[0]])
-    if (given := given_values(campaign)).names:
+    if (given := given_values(campaign)).names or given.displacements:
         header = read_for(campaign, run.measurement(name)).header
         known = np.tile(network_knowledge(given, header), (DRAWS, 1))
     return Twin(
@@ -114,11 +114,11 @@ def why_not(campaign: Campaign, sealed: Sealed, network: TrainedModel) -> str:
             f"{network.name} takes {network.strain_values} strains, the sealed test records have "
             f"{sealed.examples.strains.shape[1]}"
         )
-    given = 0 if sealed.examples.known is None else sealed.examples.known.shape[1] // 2
-    if len(network.given) != given:
+    known = 0 if sealed.examples.known is None else sealed.examples.known.shape[1]
+    if network.known_values != known:
         return (
-            f"{network.name} takes {len(network.given)} given values, the sealed test records "
-            f"have {given}"
+            f"{network.name} takes {network.known_values} known values, the sealed test records "
+            f"have {known}"
         )
     return ""
 

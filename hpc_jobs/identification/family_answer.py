@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.answers import is_log_stress, strain_of, stress_name
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.measurement import Known, MeasurementHeader
 from hpc_jobs.contract.sheet import LEVEL_STRAIN
@@ -43,12 +44,24 @@ def strain_reached(strains: FloatArray, specimens: Specimens, noise: float) -> f
 
 
 def network_knowledge(given: GivenValues, header: MeasurementHeader) -> FloatArray:
-    """Values and standard deviations (1, 2 g) of what a network may be told; infinite: unknown."""
+    """Values and standard deviations of what a network may be told, then displacements, mm.
+
+    Returns (1, 2 g + d); deviations are infinite where nothing is known. Raises BadInput where a
+    network must know the output times, and the measurement does not say them.
+    """
     values, deviations = list(given.centre), [np.inf] * len(given.names)
     for place, name in enumerate(given.names):
         if name in header.knowledge:
             values[place], deviations[place] = header.knowledge[name]
-    return np.array([[*values, *deviations]])
+    ends: list[float] = []
+    if given.displacements:
+        if not header.specimens.is_timed:
+            raise BadInput(
+                f"measurement {header.name} does not say at which displacements its output times "
+                "lie; import it again with the force-displacement curves"
+            )
+        ends = [test.displacements_mm[i] for test in header.specimens.tests for i in (0, -1)]
+    return np.array([[*values, *deviations, *ends]])
 
 
 def found_quantities(

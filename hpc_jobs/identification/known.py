@@ -18,6 +18,7 @@ from hpc_jobs.design.family import places_of_sheets
 from hpc_jobs.design.mechanical import mechanical_axes, places_of
 from hpc_jobs.design.mixture import Known
 from hpc_jobs.forward.family import fit_family
+from hpc_jobs.forward.meshes import other_meshes
 from hpc_jobs.forward.records import FamilyRecords, ForwardRecords, family_records, training_records
 from hpc_jobs.forward.surrogate import Surrogate, fit_surrogate
 
@@ -43,12 +44,13 @@ class Simulated:
     def of(cls, run: RunFolder[Path], campaign: Campaign, most: int = MOST) -> "Simulated":
         """Read the first training records: they are a sample, for the files are permuted."""
         noise = campaign.noise.strain, campaign.noise.force_relative
+        other = other_meshes(run, campaign).among
         if campaign.family.is_single_sheet:
-            facts, records = training_records(run, most)
+            facts, records = training_records(run, most, other)
             limits = np.array(facts.scaler.low), np.array(facts.scaler.high)
             places = places_of(campaign, records.parameters.astype(np.float64))
             return cls(places, noise, limits=limits, sheet=records)
-        family = family_records(run, campaign, most)
+        family = family_records(run, campaign, most, other)
         natural = family.natural
         values = natural.physical(natural.centre + natural.spread * family.u)
         names = mechanical_axes(campaign)

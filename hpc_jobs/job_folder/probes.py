@@ -6,9 +6,8 @@ summed up: results are read once, when all is over. Paths travel as arguments, a
 folder is ever printed: whatever it contains, there is nothing to parse.
 """
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -20,11 +19,18 @@ from hpc_jobs.job_folder.names import (
     HANDED_OVER,
     JOBS,
     LOCKS,
-    OWNER,
     PROGRESS,
     RESULTS,
     SUBMISSION,
     TRY,
+)
+from hpc_jobs.job_folder.probe_replies import (
+    INDEX,
+    CutShort,
+    documents,
+    match_of,
+    sections,
+    whole,
 )
 
 LOST = 17
@@ -47,15 +53,6 @@ for folder; do
   set -- {PROGRESS}/*{DOCUMENT}
   if [ $# -le 500 ] && [ -e "$1" ]; then cat "$@" 2>/dev/null; fi
 done
-echo .
-"""
-
-# Locks whose owner is not among the known jobs tell of a submit whose reply was lost.
-_OWNERS = rf"""
-echo @
-cd "$1" 2>/dev/null || {{ echo .; exit 0; }}
-find {LOCKS} -name {OWNER} -exec cat {{}} + 2>/dev/null |
-  grep -oE '"job_id": *"[^"]*"' | sed 's/.*"\([^"]*\)"$/\1/' | sort -u
 echo .
 """
 
@@ -101,37 +98,11 @@ for path; do echo @; cat -- "$path" 2>/dev/null || echo '!'; done
 echo .
 """
 
-# By the cluster's own clock. An element that has published its result works no more.
-_LOCK_AGES = rf"""
-cd "$1" || exit; shift
-echo @; now=$(date +%s)
-for element; do
-  [ ! -e "{RESULTS}/$element{DOCUMENT}" ] || continue
-  made=$(stat -c %Y "{LOCKS}/$element/{OWNER}" 2>/dev/null) || continue
-  echo "$element $((now - made))"
-done
-echo .
-"""
-
 # A hard link is made by one process only; where a filesystem has none, renaming comes close.
 _FIRST_WINS = rf"""
 ln -- "$1" "$2" 2>/dev/null && {{ rm -f -- "$1"; exit 0; }}
 if [ -e "$2" ]; then rm -f -- "$1"; exit {LOST}; fi
 mv -- "$1" "$2"
-"""
-
-# Locks of elements without a result, in job folders that have been history for long enough.
-_STALE_LOCKS = rf"""
-minutes=$2 removed=0
-for job in "$1"/*/; do
-  [ -n "$(find "$job" -maxdepth 1 -name {FINISHED} -mmin "+$minutes" 2>/dev/null)" ] || continue
-  for lock in "$job"{LOCKS}/*/; do
-    element=$(basename "$lock")
-    case $element in *[!0-9]*) continue ;; esac
-    [ -e "$job/{RESULTS}/$element{DOCUMENT}" ] || {{ rm -rf "$lock" && removed=$((removed + 1)); }}
-  done
-done
-echo "$removed"; echo .
 """
 
 _LISTED = {
@@ -141,18 +112,9 @@ _LISTED = {
     "l": (f"{LOCKS}/", ""),
 }
 """Kind of line -> what stands around the element's number."""
-_INDEX = re.compile(r"[0-9]{1,9}")
 _PROGRESS_LINE = re.compile(
     r' ?"(?:(done|total)": *([0-9]{1,15})|(unit)": *(".*?")|(name)": *"([\w.-]{1,60})"),?'
 )
-
-
-class NoAnswer(Exception):
-    """A line is none that a command of these prints."""
-
-
-class CutShort(Exception):
-    """What a command printed has no end: the connection or the shell stopped in between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,10 +150,10 @@ def scan_command(folders: Sequence[PurePosixPath]) -> tuple[str, ...]:
 
 def parse_scan(stdout: str, folders: int) -> list[Scan]:
     """One Scan a folder; raises CutShort when the answer is not whole, NoAnswer for another."""
-    lines = _whole(stdout, "looking at the job folders")
+    lines = whole(stdout, "looking at the job folders")
     if sum(line == "@" for line in lines) != folders:
         raise CutShort("looking at the job folders was cut short")
-    return [_scan(chunk) for chunk in _chunks(lines)]
+    return [_scan(chunk) for chunk in sections(lines)]
 
 
 def indices_command(paths: Sequence[PurePosixPath]) -> tuple[str, ...]:
@@ -201,40 +163,13 @@ def indices_command(paths: Sequence[PurePosixPath]) -> tuple[str, ...]:
 
 def parse_indices(stdout: str, files: int) -> list[tuple[int, ...] | None]:
     """Elements by file; None for one that cannot be read. Raises CutShort, NoAnswer."""
-    lines = _whole(stdout, "reading index files")
+    lines = whole(stdout, "reading index files")
     if lines.count("@") != files:
         raise CutShort("reading index files was cut short")
     return [
-        None if "!" in each else tuple(int(_match(_INDEX.fullmatch(i) or i)[0]) for i in each)
-        for each in _chunks(lines)
+        None if "!" in each else tuple(int(match_of(INDEX.fullmatch(i) or i)[0]) for i in each)
+        for each in sections(lines)
     ]
-
-
-def lock_ages_command(folder: PurePosixPath, elements: Iterable[int]) -> tuple[str, ...]:
-    """Ask for how long elements without a result have been locked."""
-    return ("sh", "-c", _LOCK_AGES, "ages", str(folder), *map(str, elements))
-
-
-def parse_lock_ages(stdout: str) -> dict[int, float]:
-    """Element -> age of its lock, s; raises CutShort, NoAnswer."""
-    lines = _whole(stdout, "looking at the locks")
-    if lines[:1] != ["@"]:
-        raise NoAnswer("".join(lines[:1]))
-    pairs = (re.fullmatch(r"([0-9]{1,9}) (-?[0-9]{1,12})", line) or line for line in lines[1:])
-    return {int(pair[1]): float(pair[2]) for pair in map(_match, pairs)}
-
-
-def owners_command(folder: PurePosixPath) -> tuple[str, ...]:
-    """Ask who holds the locks."""
-    return ("sh", "-c", _OWNERS, "owners", str(folder))
-
-
-def parse_owners(stdout: str) -> set[str]:
-    """Job ids; an element's own index is cut off. Raises CutShort, NoAnswer."""
-    lines = _whole(stdout, "looking for owners of locks")
-    if lines[:1] != ["@"] or "@" in lines[1:]:
-        raise NoAnswer("".join(lines[:1]))
-    return {line.rpartition("_")[0] or line for line in lines[1:] if line}
 
 
 def results_command(folder: PurePosixPath) -> tuple[str, ...]:
@@ -276,64 +211,6 @@ def set_aside_command(folder: PurePosixPath, tries: Iterable[tuple[int, int]]) -
     return ("sh", "-c", _SET_ASIDE, "aside", str(folder), *(f"{e}:{t}" for e, t in tries))
 
 
-def stale_locks_command(jobs: PurePosixPath, older_than_s: float) -> tuple[str, ...]:
-    """Remove locks that killed elements left in job folders which are history for so long."""
-    return ("sh", "-c", _STALE_LOCKS, "stale", str(jobs), str(int(older_than_s // 60)))
-
-
-def parse_stale_locks(stdout: str) -> int:
-    """How many were removed; raises CutShort, NoAnswer."""
-    lines = _whole(stdout, "removing stale locks")
-    if len(lines) != 1:
-        raise NoAnswer("".join(lines[:1]))
-    return int(_match(_INDEX.fullmatch(lines[0]) or lines[0])[0])
-
-
-def documents(text: str) -> Iterator[dict[str, Any]]:
-    """Read JSON documents that follow one another; raises NoAnswer for anything else."""
-    decoder, position = json.JSONDecoder(), 0
-    while True:
-        while position < len(text) and text[position].isspace():
-            position += 1
-        if position >= len(text):
-            return
-        try:
-            document, end = decoder.raw_decode(text, position)
-        except (ValueError, RecursionError):
-            raise NoAnswer(text[position : position + 200]) from None
-        if not isinstance(document, dict):
-            raise NoAnswer(text[position : position + 200])
-        position = end
-        yield document
-
-
-def _whole(stdout: str, doing: str) -> list[str]:
-    """Lines before the last, which is "."; raises CutShort without it."""
-    lines = stdout.split("\n")
-    if lines[-2:] != [".", ""]:
-        raise CutShort(f"{doing} was cut short")
-    return lines[:-2]
-
-
-def _match(found: re.Match[str] | str) -> re.Match[str]:
-    if isinstance(found, str):
-        raise NoAnswer(found)
-    return found
-
-
-def _chunks(lines: Iterable[str]) -> list[list[str]]:
-    """Split at the lines "@"; raises NoAnswer where something stands before the first."""
-    found: list[list[str]] = []
-    for line in lines:
-        if line == "@":
-            found.append([])
-        elif not found:
-            raise NoAnswer(line)
-        else:
-            found[-1].append(line)
-    return found
-
-
 def _scan(lines: Iterable[str]) -> Scan:
     found: dict[str, set[int]] = {kind: set() for kind in _LISTED}
     said: dict[str, list[str]] = {"done": [], "total": [], "unit": []}
@@ -343,7 +220,7 @@ def _scan(lines: Iterable[str]) -> Scan:
         if kind in _LISTED:
             before, after = _LISTED[kind]
             name = rest.removeprefix(before).removesuffix(after)
-            if _INDEX.fullmatch(name) and len(rest) == len(before) + len(name) + len(after):
+            if INDEX.fullmatch(name) and len(rest) == len(before) + len(name) + len(after):
                 found[kind].add(int(name))
         elif match := _PROGRESS_LINE.fullmatch(line):
             if match[5]:  # the last line of its file: the counts are those read just now

@@ -30,24 +30,33 @@ class Block:
     start: int  # number of the first
     strains: Values  # (n, strain_values)
     forces: Values | None  # (n, force_values), N; None where they are not asked for
+    known: Values | None = None  # (n, ...) what else is told of them; likewise
 
 
-def read_blocks(strains: Path, records: int, forces: Path | None = None) -> Iterator[Block]:
+def read_blocks(
+    strains: Path,
+    records: int,
+    forces: Path | None = None,
+    known: tuple[Path, str] | None = None,
+) -> Iterator[Block]:
     """Read so many records at a time, with their forces from a file that may be the same.
 
-    Raises BadInput naming the file.
+    known: file, and dataset in it, of what else is told of them. Raises BadInput naming the file.
     """
     with ExitStack() as stack:
         table = stack.enter_context(_table(strains, MeasurementFields.STRAINS))
-        beside = stack.enter_context(_table(forces, MeasurementFields.FORCES)) if forces else None
-        if beside is not None and len(beside) != len(table):
-            raise BadInput(
-                f"{strains} holds {len(table)} records of strains, {forces} {len(beside)} of "
-                "forces; give as many of each"
-            )
+        beside: list[Any] = []
+        for path, name in ((forces, MeasurementFields.FORCES), known or (None, "")):
+            other = stack.enter_context(_table(path, name)) if path else None
+            if other is not None and len(other) != len(table):
+                raise BadInput(
+                    f"{strains} holds {len(table)} records of strains, {path} {len(other)} of "
+                    f"{name}; give as many of each"
+                )
+            beside.append(other)
         for start in range(0, len(table), records):
             rows = slice(start, start + records)
-            yield Block(start, table[rows], None if beside is None else beside[rows])
+            yield Block(start, table[rows], *(None if one is None else one[rows] for one in beside))
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.cluster import Cluster
 from hpc_jobs.contract.costs import Costs, StepCosts, costs, duration
 from hpc_jobs.contract.errors import BadInput, ContractError
-from hpc_jobs.contract.execution import Resources
+from hpc_jobs.contract.execution import ResourceRequest
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.rates import (
@@ -90,8 +90,8 @@ def block(planned: Costs) -> str:
     return "".join(f"  {line}\n" for line in lines.splitlines())
 
 
-def _asked(asked: Resources) -> dict[str, object]:
-    plain = Resources()
+def _asked(asked: ResourceRequest) -> dict[str, object]:
+    plain = ResourceRequest()
     always = ("walltime_s", "memory_mib")
     return {
         name: getattr(asked, name)

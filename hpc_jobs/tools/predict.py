@@ -1,13 +1,16 @@
 """Ask a trained network about records in a file; writes CSV with one row per record.
 
-    yieldloop predict models/<name> strains.npy [--out parameters.csv]
+    yieldloop predict models/<name> strains.npy [--out parameters.csv] [--known known.npy]
                       [--runtime openvino] [--device cuda]
 
 A .npy file holds (records, strain_values); an HDF5 file a dataset `strains`, a shard's or that of a
 measurement (docs/measurement-format.md). For a network that was trained with forces, the HDF5 file
 holds a dataset `forces` too; beside a .npy of strains, --forces names one of (records,
-force_values) in N. The file is read block by block and may be larger than memory; --out appears
-whole or not at all.
+force_values) in N. A network of a family is told what is known of its sheets and at which
+displacements their output times lie: by a measurement's header, by a shard (which says the
+displacements alone), or by --known, given values, their standard deviations (infinite: unknown),
+then displacements in mm. The file is read block by block and may be larger than memory; --out
+appears whole or not at all.
 
 Each target has the ends of its interval beside it; then come the novelty and, where it is above its
 limit, the reason why the row has no answer but nan. Throughput is reported on standard error.
@@ -20,18 +23,25 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+import h5py
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from hpc_jobs.contract.errors import BadInput, ContractError
-from hpc_jobs.contract.records import publish
+from hpc_jobs.contract.measurement import MeasurementFields
+from hpc_jobs.contract.records import ShardFields, publish
+from hpc_jobs.dataset.shards import first_and_last
+from hpc_jobs.identification.family_answer import network_knowledge
 from hpc_jobs.learning.models.answers import Answers, withhold
+from hpc_jobs.learning.models.export import KNOWN
 from hpc_jobs.learning.models.exported import exported_onnx
 from hpc_jobs.learning.models.runtimes import RUNTIMES, Predict, Subject, open_runtime
 from hpc_jobs.learning.models.trained_model import TrainedModel, load_model
 from hpc_jobs.measurement.blocks import HDF5, Block, read_blocks
+from hpc_jobs.measurement.file import read_measurement
 
 BLOCK = 16_384  # records; 70 MB of strains
 
@@ -70,6 +80,7 @@ class Answerer:
     runtime: str
     device: torch.device
     onnx: bytes | None = None
+    known: NDArray[np.float64] | None = None  # (1, known_values) of every record
     _predict: Predict | None = None
 
     @property
@@ -82,16 +93,36 @@ class Answerer:
         """Answer a block; raises BadInput."""
         model = self.model
         try:
-            inputs = model.inputs(block.strains, block.forces)
+            known = self._known(block)
+            inputs = model.inputs(block.strains, block.forces, known)
         except BadInput as error:
             raise BadInput(f"records from {block.start} on, counted from there: {error}") from None
         if self._predict is None:
             subject = Subject(model.module, self.device, self.onnx)
             self._predict = open_runtime(self.runtime, subject, *inputs)
         answers = self._predict(*inputs).astype(np.float64)
-        low, high = model.card.calibration.intervals(answers, model.deviations(*inputs))
+        low, high = model.calibration(known).intervals(answers, model.deviations(*inputs))
         novelty = model.novelty(block.strains, block.forces)
         return withhold(answers, low, high, novelty, model.novelty_limit, model.card.scaler)
+
+    def _known(self, block: Block) -> NDArray[Any] | None:
+        """Return what is known of a block's records, (n, known_values)."""
+        if self.known is not None:
+            return np.repeat(self.known, len(block.strains), axis=0)
+        told = block.known
+        if told is None or told.shape[1] == self.model.known_values:
+            return told
+        _, specimens, _, times = self.model.card.strain_shape
+        if told.shape[1] != specimens * times:
+            raise BadInput(
+                f"known have {told.shape[1]} values a record; {self.model.name} takes "
+                f"{self.model.known_values}, or a shard's displacements, {specimens * times}"
+            )
+        return np.hstack([self._nothing(len(told)), first_and_last(told, times)])
+
+    def _nothing(self, records: int) -> NDArray[np.float64]:
+        box = self.model.card.given
+        return np.tile([*box.centre, *[np.inf] * len(box.names)], (records, 1))
 
 
 def write(blocks: Iterable[Block], answer: Answerer, out: TextIO) -> Throughput:
@@ -153,15 +184,40 @@ def forces_of(model: TrainedModel, strains: Path, forces: Path | None) -> Path |
     return forces or strains
 
 
+def known_of(
+    model: TrainedModel, strains: Path, known: Path | None
+) -> tuple[tuple[Path, str] | None, NDArray[np.float64] | None]:
+    """Where it is told what is known of each record, or what is known of all; raises BadInput."""
+    if known is not None:
+        return (known, KNOWN), None
+    if not model.known_values:
+        return None, None
+    if strains.suffix.lower() in HDF5 and strains.is_file():
+        with h5py.File(strains) as file:
+            is_measurement = MeasurementFields.HEADER in file.attrs
+            is_shard = ShardFields.DISPLACEMENTS in file
+        if is_measurement:
+            return None, network_knowledge(model.card.given, read_measurement(strains).header)
+        if is_shard and model.told:
+            return (strains, ShardFields.DISPLACEMENTS), None
+    if model.told:
+        raise BadInput(
+            f"{model.name} must know where the output times lie; give --known FILE of (records, "
+            f"{model.known_values}): {model.known_names}"
+        )
+    return None, None
+
+
 def main(argv: list[str] | None = None) -> None:
     """Answer, or say what is wrong with the input."""
     options = arguments().parse_args(argv)
     try:
         model = load_model(options.model)
         forces = forces_of(model, options.strains, options.forces)
-        blocks = read_blocks(options.strains, options.block, forces)
+        where, known = known_of(model, options.strains, options.known)
+        blocks = read_blocks(options.strains, options.block, forces, where)
         onnx = exported_onnx(options.model, model)
-        answer = Answerer(model, options.runtime, torch.device(options.device), onnx)
+        answer = Answerer(model, options.runtime, torch.device(options.device), onnx, known)
         with opened(options.out) as out:
             report = write(blocks, answer, out)
     except ContractError as error:
@@ -183,6 +239,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("model", type=Path, help="folder of the trained network")
     parser.add_argument("strains", type=Path, help=".npy or .h5")
     parser.add_argument("--forces", type=Path, help=".npy or .h5, if they lie elsewhere")
+    parser.add_argument("--known", type=Path, help=".npy or .h5, of a network of a family")
     parser.add_argument("--out", type=Path, help="CSV file; standard output by default")
     parser.add_argument("--runtime", choices=list(RUNTIMES), default="eager")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")

@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Any
 from hpc_jobs.job_folder.folder import JobFolder
 from hpc_jobs.job_folder.probes import (
     Scan,
-    lock_ages_command,
-    parse_lock_ages,
     parse_results,
     parse_scan,
     results_command,
@@ -37,21 +35,20 @@ from operators.cluster.job import (
     Resources,
     Status,
     Submission,
-    compress,
     expand,
     ranges_by_cause,
 )
 from operators.cluster.ledger import Ledger, Snapshot
+from operators.cluster.lost import ARGUMENTS_PER_COMMAND, LostElements, chunks
 from operators.cluster.reply import parsed
 from operators.cluster.retry import grouped
 from operators.cluster.schedulers.scheduler import Scheduler
-from operators.cluster.submission import LOOK_AGAIN_S, ArrayPlan, SubmissionRecord, Submitter
+from operators.cluster.submission import ArrayPlan, SubmissionRecord, Submitter
 from operators.cluster.usage import Usage, from_results, total
 
 if TYPE_CHECKING:
     from operators.cluster.transports.transport import Transport
 
-ARGUMENTS_PER_COMMAND = 500  # far below any system's limit on a command's length
 TAIL_BYTES = 2000
 TAIL_PAUSE_S = 1.0
 
@@ -169,61 +166,26 @@ class ArrayJob:
         met = any(record.waits for record in self.records)
         return min(self.plan.max_array_size, 2 * sizes[-1] if met and sizes else 2**30)
 
-    # ---- before another try ----------------------------------------------------------------
-
     def _end(self, lost: Sequence[int]) -> frozenset[int]:
-        """Cancel elements that were lost sight of, and wait as long as they may live.
-
-        Where the scheduler tells how one ended, it has. One that it does not tell of is cancelled
-        by its id, which no filter of a login's environment hides; while its lock is younger than
-        its walltime, it has the grace period to end in. Returns elements that are done after all.
-        Raises TransportError where the scheduler does not hear: then they may live.
-        """
-        status = self._status()
-        left = [
-            submission
-            for submission in self.submissions
-            if not set(lost).isdisjoint(submission.elements)
-        ]
-        unsure: set[int] = set()
-        for submission in left:
-            for job_id in submission.job_ids:
-                indices = _unsure(submission, status.queue.get(job_id, {}), lost)
-                unsure |= {submission.elements[index] for index in indices}
-                for chunk in _chunks(indices, ARGUMENTS_PER_COMMAND):
-                    command = self.scheduler.cancel_elements_command(job_id, chunk)
-                    self.scheduler.parse_cancel(self.transport.run(command))
-        if unsure:
-            self.log.info("Cancelled %d elements that were lost sight of", len(unsure))
-            self._outwait(sorted(unsure))
+        """Cancel elements that were lost sight of; returns those that are done after all."""
+        ending = LostElements(
+            transport=self.transport,
+            scheduler=self.scheduler,
+            folder=self.folder,
+            grace_s=self.plan.grace_s,
+            log=self.log,
+            sleep=self.sleep,
+            clock=self.clock,
+        )
+        ending.end(lost, self.records, self._status().queue)
         return self.scan().done
-
-    def _outwait(self, elements: Sequence[int]) -> None:
-        """Wait while a lock may have a living owner, up to the grace period."""
-        until = self.clock() + self.plan.grace_s
-        longest_s = {
-            element: record.resources.walltime_s + self.plan.grace_s
-            for record in self.records
-            for element in record.elements
-        }
-        while True:
-            ages: dict[int, float] = {}
-            for chunk in _chunks(elements, ARGUMENTS_PER_COMMAND):
-                reply = self.transport.run(lock_ages_command(self.folder.root, chunk))
-                ages |= parsed(parse_lock_ages, reply)
-            living = [element for element, age_s in ages.items() if age_s < longest_s[element]]
-            rest_s = until - self.clock()
-            if not living or rest_s <= 0:
-                return
-            self.log.info("Elements %s hold locks of cancelled jobs; waiting", compress(living))
-            self.sleep(min(LOOK_AGAIN_S, rest_s))
 
     def _send(self, record: SubmissionRecord) -> SubmissionRecord:
         """Submit, once what earlier tries left has made room: new ones must not find it."""
         before = self.records[: record.number]
         tries = Counter(element for earlier in before for element in earlier.elements)
         pairs = [(element, tries[element]) for element in record.elements if tries[element]]
-        for chunk in _chunks(pairs, ARGUMENTS_PER_COMMAND):
+        for chunk in chunks(pairs, ARGUMENTS_PER_COMMAND):
             reply = self.transport.run(set_aside_command(self.folder.root, chunk))
             if not reply.ok:
                 raise TransportError(f"setting old results aside: {reply.words}")
@@ -372,18 +334,6 @@ class ArrayJob:
         self.transport.write(str(self.folder.finished), json.dumps(document, indent=1).encode())
 
 
-def _unsure(
-    submission: Submission, told: Mapping[int, ElementState], lost: Sequence[int]
-) -> list[int]:
-    """Array indices of lost elements of which the scheduler does not say that they have ended."""
-    missing = set(lost)
-    return [
-        index
-        for index, element in enumerate(submission.elements)
-        if element in missing and (index not in told or told[index].is_live)
-    ]
-
-
 def causes_of(again: Mapping[str, str]) -> dict[int, ElementState]:
     """Read a record's causes: element -> why it was submitted once more."""
     return {
@@ -391,7 +341,3 @@ def causes_of(again: Mapping[str, str]) -> dict[int, ElementState]:
         for cause, ranges in again.items()
         for element in expand(ranges)
     }
-
-
-def _chunks(items: Sequence[Any], size: int) -> Iterable[Sequence[Any]]:
-    return (items[start : start + size] for start in range(0, len(items), size))

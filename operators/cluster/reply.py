@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Concatenate, ParamSpec, TypeVar
 
-from hpc_jobs.job_folder.probes import CutShort, NoAnswer
+from hpc_jobs.job_folder.probe_replies import CutShort, NoAnswer
 from operators.cluster.errors import PollutedReply, TransportError
 
 P = ParamSpec("P")

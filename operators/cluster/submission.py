@@ -19,8 +19,9 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from hpc_jobs.job_folder.folder import JobFolder
+from hpc_jobs.job_folder.lock_probes import owners_command, parse_owners
 from hpc_jobs.job_folder.names import BY_HAND
-from hpc_jobs.job_folder.probes import LOST, first_wins_command, owners_command, parse_owners
+from hpc_jobs.job_folder.probes import LOST, first_wins_command
 from operators.cluster.errors import (
     AmbiguousReply,
     LimitReached,

@@ -49,7 +49,8 @@ def _jump(name: str, extra: Mapping[str, Any], hops: tuple[str, ...]) -> str:
 
 
 def _login(name: str, connection: Any, extra: Mapping[str, Any], jump: "Login | None") -> "Login":
-    from operators.hooks.pinned_ssh import PinnedSshHook, Told  # it imports the SSH libraries
+    # Here, since it imports the SSH libraries.
+    from operators.hooks.pinned_ssh import ConnectionValues, PinnedSshHook
 
     if connection.conn_type not in TYPES:
         raise ClusterError(
@@ -57,5 +58,5 @@ def _login(name: str, connection: Any, extra: Mapping[str, Any], jump: "Login | 
             "'HPC cluster' (hpc) or 'SSH' (ssh)"
         )
     host, login = (value and value.strip() for value in (connection.host, connection.login))
-    told = Told(name, host, login, connection.password, connection.port, dict(extra))
+    told = ConnectionValues(name, host, login, connection.password, connection.port, dict(extra))
     return PinnedSshHook(told, jump).login

@@ -32,7 +32,7 @@ AS_GIVEN = ("private_key", "private_key_passphrase", "passphrase")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ConnectionValues:
     """What a Connection says, already read: Airflow's own may not be asked on an event loop."""
 
     conn_id: str
@@ -55,7 +55,7 @@ class PinnedSshHook(SSHHook):
     Connection that nobody can log in by; both name it, and what to change.
     """
 
-    def __init__(self, told: "Told", jump: Login | None = None) -> None:
+    def __init__(self, told: "ConnectionValues", jump: Login | None = None) -> None:
         self._name = f"Connection '{told.conn_id}'"
         self._extra = _readable(self._name, told.extra_dejson)
         self._told = replace(told, extra_dejson=self._extra)
@@ -71,7 +71,7 @@ class PinnedSshHook(SSHHook):
         self.host_proxy_cmd = None
         self.look_for_keys = False
 
-    def get_connection(self, conn_id: str) -> "Told":  # type: ignore[override]
+    def get_connection(self, conn_id: str) -> "ConnectionValues":  # type: ignore[override]
         """Return what was given, with its extra made readable."""
         return self._told
 

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from hpc_jobs.contract.layout import Workspace
 from hpc_jobs.contract.run import RunHandle, SiteHandle
-from hpc_jobs.job_folder.probes import parse_stale_locks, stale_locks_command
+from hpc_jobs.job_folder.lock_probes import parse_stale_locks, stale_locks_command
 from operators.cluster.errors import TransportError
 from operators.cluster.reply import parsed
 from operators.hooks.hpc import Session

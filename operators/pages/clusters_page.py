@@ -22,7 +22,7 @@ SAID = 400
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ClusterLook:
     """What one look at a cluster showed."""
 
     state: str
@@ -39,7 +39,7 @@ def cluster_names() -> list[str]:
     return sorted(file.stem for file in clusters_folder().glob("*.yaml"))
 
 
-def look(cluster: str, connect: Connect = open_session) -> Seen:
+def look(cluster: str, connect: Connect = open_session) -> ClusterLook:
     """Ask a cluster for our jobs and workspaces; that it cannot be asked is an answer, too."""
     now = time.time()
     try:
@@ -53,25 +53,25 @@ def look(cluster: str, connect: Connect = open_session) -> Seen:
                 }
                 for lease in session.workspaces.list()
             )
-        return Seen(REACHED, now, jobs=dict(tokens), leases=leases)
+        return ClusterLook(REACHED, now, jobs=dict(tokens), leases=leases)
     except NeedsLogin as error:
-        return Seen(LOGIN, now, str(error)[:SAID])
+        return ClusterLook(LOGIN, now, str(error)[:SAID])
     except AirflowNotFoundException:
         words = f"There is no Connection '{cluster}' in Airflow; make one to use this cluster."
-        return Seen(UNKNOWN, now, words)
+        return ClusterLook(UNKNOWN, now, words)
     except ConfigurationError as error:
-        return Seen(WRONG, now, str(error)[:SAID])
+        return ClusterLook(WRONG, now, str(error)[:SAID])
     except ClusterError as error:
-        return Seen(AWAY, now, str(error)[:SAID])
+        return ClusterLook(AWAY, now, str(error)[:SAID])
 
 
 class Memory:
     """Of each cluster what was seen last, and what was seen when it last answered."""
 
     def __init__(self) -> None:
-        self._reached: dict[str, Seen] = {}
+        self._reached: dict[str, ClusterLook] = {}
 
-    def keep(self, cluster: str, seen: Seen) -> Seen:
+    def keep(self, cluster: str, seen: ClusterLook) -> ClusterLook:
         """Remember a look; returns the last one that was answered, or this."""
         if seen.state == REACHED:
             self._reached[cluster] = seen
@@ -79,7 +79,7 @@ class Memory:
 
 
 def clusters_document(
-    seen: Mapping[str, tuple[Seen, Seen]],
+    seen: Mapping[str, tuple[ClusterLook, ClusterLook]],
     campaigns: Mapping[str, str],
     arrays: Iterable[Mapping[str, Any]],
     checks: Mapping[str, Mapping[str, Any]],

@@ -22,7 +22,13 @@ from hpc_jobs.contract.run import RunHandle
 from operators.array.task_memory import job_token
 from operators.pages.answers import RETURNED, answer, xcoms
 from operators.pages.cache import Cache
-from operators.pages.clusters_page import Memory, Seen, cluster_names, clusters_document, look
+from operators.pages.clusters_page import (
+    ClusterLook,
+    Memory,
+    cluster_names,
+    clusters_document,
+    look,
+)
 from operators.pages.job_log import find_handle
 from operators.triggers.progress import PROGRESS
 
@@ -32,7 +38,7 @@ UNDER_WAY = ("running", "deferred", "queued", "scheduled", "up_for_retry")
 CHECK = "cluster_check"
 
 app = FastAPI(title="HPC", docs_url=None, redoc_url=None, openapi_url=None)
-_looks: Cache[Seen] = Cache(KEEP_S)
+_looks: Cache[ClusterLook] = Cache(KEEP_S)
 _memory = Memory()
 
 
@@ -48,7 +54,7 @@ def data(session: SessionDep, request: Request, user: GetUserDep) -> Response:
     return answer(clusters_document(seen, campaigns, arrays, checks), request)
 
 
-def _seen(cluster: str) -> tuple[Seen, Seen]:
+def _seen(cluster: str) -> tuple[ClusterLook, ClusterLook]:
     last, _ = _looks.get(cluster, lambda: look(cluster))
     return last, _memory.keep(cluster, last)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.report import RunOrigin
 from hpc_jobs.contract.run import RunHandle
 from operators.hooks.hpc import Connect, open_session
@@ -52,13 +53,20 @@ def origin_of(
     return RunOrigin(run_id=best.run_id, why="champion"), known
 
 
-def choices(campaign: str, mlflow: MlflowHook | None = None) -> str:
-    """Say which runs may be named instead, with the times at which they began."""
+def choices(campaign: str, mlflow: MlflowHook | None = None, without: str = "") -> str:
+    """Say which runs, but for one, may be named instead, with the times at which they began."""
     runs = completed_runs(campaign, mlflow, NAMED)
+    runs = [(run, when) for run, when in runs if run.run_id != without]
+    if not runs and without:
+        return "There is no other completed run"
     if not runs:
         return "it has no completed run either: trigger hybrid_campaign first"
     listed = ", ".join(f"{run.run_id} ({when:%Y-%m-%d %H:%M} UTC)" for run, when in runs)
     return f"name the run to go on with in the trigger form's field 'run': {listed}"
+
+
+def _whose(origin: RunOrigin) -> str:
+    return "the champion's" if origin.why == "champion" else "the one that was chosen"
 
 
 def announced_run(campaign: str, events: Mapping[Any, Iterable[Any]] | None) -> str | None:
@@ -77,15 +85,27 @@ def announced_run(campaign: str, events: Mapping[Any, Iterable[Any]] | None) -> 
 
 
 def take_turn_task(
-    campaign: str, chosen: str | None, ti: Any, connect: Connect = open_session
+    campaign: str,
+    chosen: str | None,
+    ti: Any,
+    connect: Connect = open_session,
+    mlflow: MlflowHook | None = None,
 ) -> RunOrigin | None:
-    """Take the current DAG run's turn on the run to go on with; None if it is not its turn yet."""
-    origin, run = origin_of(campaign, chosen)
+    """Take the current DAG run's turn on the run to go on with; None if it is not its turn yet.
+
+    Raises AirflowFailException where that run's folder is gone, and says which runs there are else.
+    """
+    origin, run = origin_of(campaign, chosen, mlflow)
     is_live = live_by_airflow(ti.get_dr_count)
-    holder = take_turn(run, DagRun(ti.dag_id, ti.run_id), is_live, connect)
+    try:
+        holder = take_turn(run, DagRun(ti.dag_id, ti.run_id), is_live, connect)
+    except CorruptFile as error:
+        raise AirflowFailException(
+            f"run '{run.run_id}' of campaign '{campaign}', {_whose(origin)}, cannot be gone on "
+            f"with: {error}. {choices(campaign, mlflow, without=run.run_id)}"
+        ) from error
     if holder is None:
-        whose = "the champion's run" if origin.why == "champion" else "the run that was chosen"
-        log.info("goes on with run %s, %s", run.run_id, whose)
+        log.info("goes on with run %s, %s", run.run_id, _whose(origin))
         return origin
     log.info("run %s: waits for %s, which is at work on it", run.run_id, holder)
     return None

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from hpc_jobs.contract.cluster import Cluster
-from hpc_jobs.contract.execution import ON_GPU_CLUSTER, Execution, Job
-from hpc_jobs.contract.execution import Resources as Asked
+from hpc_jobs.contract.execution import ON_GPU_CLUSTER, Execution, Job, ResourceRequest
 from operators.cluster.errors import SubmissionRefused
 from operators.cluster.job import Resources
 from operators.cluster.launchers import Launch
@@ -16,7 +15,7 @@ SITE_DEFAULTS = ("partition", "account", "qos", "constraint", "reservation")
 
 
 def resources_on(
-    cluster: Cluster, asked: Asked | None, overrides: Mapping[str, Any] | None = None
+    cluster: Cluster, asked: ResourceRequest | None, overrides: Mapping[str, Any] | None = None
 ) -> Resources:
     """Resources of one element: overrides, else what is asked for, else the site's defaults.
 

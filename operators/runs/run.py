@@ -195,7 +195,8 @@ def read_frozen(session: Session, folder: RunFolder[PurePosixPath]) -> FrozenCam
     except FileNotFoundError:
         raise CorruptFile(
             f"{session.cluster}:{folder.campaign}: missing; the workspace has expired or was "
-            "released; run the campaign again"
+            "released; restore it as the site does (ws_restore has it for some days), or trigger "
+            "hybrid_campaign, which opens a new run"
         ) from None
     except ValidationError as error:
         raise CorruptFile(

@@ -17,7 +17,7 @@ from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.run import RunHandle
 from operators.cluster.errors import TransportError
 from operators.hooks.hpc import Connect, Session, open_session
-from operators.runs.run import folder_of
+from operators.runs.run import folder_of, read_frozen
 
 LIVE = ("queued", "running")
 
@@ -41,11 +41,13 @@ def take_turn(
 ) -> DagRun | None:
     """Take the next turn on a run; returns None if it was taken, else the DAG run that is at it.
 
-    Who has the turn already keeps it. Raises ClusterError.
+    Who has the turn already keeps it. Raises ClusterError, and CorruptFile where the run's folder
+    is gone: nothing is written there then.
     """
     site = run.sites["cpu"]
     folder = folder_of(run.run_id, site)
     with connect(site.cluster) as session:
+        read_frozen(session, folder)
         while True:
             number, holder = _latest(session, folder)
             if holder == who:

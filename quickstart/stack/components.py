@@ -12,10 +12,12 @@ from pathlib import Path
 
 import httpx
 
+from quickstart.processes import listens
 from quickstart.stack import airflow_settings, mlflow_settings
 from quickstart.stack.airflow_settings import IMPORTS
 from quickstart.stack.layout import NODES, Layout
-from quickstart.stack.ports import HOST, Ports, answers
+from quickstart.stack.ports import HOST, Ports
+from quickstart.stack.roster import Entry
 
 MARK = "YIELDLOOP_STACK"
 """Environment variable that every process of a stack inherits; holds the stack's root."""
@@ -34,11 +36,16 @@ class Component:
     command: tuple[str, ...]
     environment: Mapping[str, str]
     folder: Path
-    healthy: Callable[[Since], bool]
+    answers: Callable[[Since], bool]
     port: int | None = None
     address: str = ""
     airflow: bool = False  # needs Airflow's database
     stage: int = 0  # higher stages are stopped first
+
+    def healthy(self, entry: Entry) -> bool:
+        """Whether that process of it answers, and no other program at its port."""
+        mine = self.port is None or listens(entry.process, self.port)
+        return mine and self.answers(entry.since)
 
 
 def components(layout: Layout, ports: Ports) -> list[Component]:
@@ -74,7 +81,7 @@ def mlflow_url(ports: Ports) -> str:
 
 
 def _airflow(layout: Layout, ports: Ports) -> list[Component]:
-    def part(name: str, healthy: Callable[[Since], bool], *options: str) -> Component:
+    def part(name: str, answers: Callable[[Since], bool], *options: str) -> Component:
         is_api = name == "api-server"
         impatient = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": f"{IMPORTS}.API_CONNECT_ARGS"}
         return Component(
@@ -82,7 +89,7 @@ def _airflow(layout: Layout, ports: Ports) -> list[Component]:
             command=python("airflow", name, *options),
             environment=airflow_environment(layout, ports) | (impatient if is_api else {}),
             folder=layout.airflow,
-            healthy=healthy,
+            answers=answers,
             port=ports.airflow if is_api else None,
             address=airflow_settings.url(ports) if is_api else "",
             airflow=True,
@@ -118,7 +125,7 @@ def _mlflow(layout: Layout, ports: Ports) -> Component:
         | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         | mlflow_settings.server_environment(layout),
         folder=layout.mlflow,
-        healthy=lambda since: _ok(ports.mlflow, "/health"),
+        answers=lambda since: _ok(ports.mlflow, "/health"),
         port=ports.mlflow,
         address=mlflow_url(ports),
     )
@@ -138,7 +145,7 @@ def _login(layout: Layout, ports: Ports, node: str) -> Component:
         command=python("quickstart.login_node", *flags),
         environment=_node_environment(layout, node),
         folder=layout.node_home(node),
-        healthy=lambda since: answers(port),
+        answers=lambda since: True,
         port=port,
         address=f"ssh://{HOST}:{port}",
     )
@@ -152,7 +159,7 @@ def _queue(layout: Layout, node: str) -> Component:
         command=python("quickstart.batchq.cli", "serve", f"--slots={slots}"),
         environment=_node_environment(layout, node),
         folder=layout.node_home(node),
-        healthy=lambda since: offer.exists() and offer.stat().st_mtime >= since,
+        answers=lambda since: offer.exists() and offer.stat().st_mtime >= since,
     )
 
 

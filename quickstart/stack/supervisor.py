@@ -160,7 +160,7 @@ class _Start:
         entry = self.roster.running(part.name)
         if entry is None:
             raise StackError(f"{part.name} ended while starting\n{self.roster.tail(part.name)}")
-        if not part.healthy(entry.since):
+        if not part.healthy(entry):
             return False
         self.stack.say(f"  {part.name:<22} ready after {self._seconds():4.1f} s  {part.address}")
         return True

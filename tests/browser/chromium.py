@@ -1,7 +1,6 @@
 """A headless Chromium that is told what to do by the WebDriver protocol, over its own HTTP."""
 
 import base64
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from tests.clusters.ports import claim_ports
 from tests.harness import waiting
 from tests.harness.waiting import wait_until
 
@@ -133,16 +133,10 @@ class Browser:
         self._ask("DELETE", self._session)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def browser() -> Iterator[Browser]:
     """Start driver and window; both end with the block."""
-    port = free_port()
+    (port,) = claim_ports(1)
     driver = subprocess.Popen(["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{port}"
     try:

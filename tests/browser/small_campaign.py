@@ -1,20 +1,17 @@
 """A stack with one small campaign, and one that fails: what a browser looks at."""
 
-import json
-import random
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 import yaml
 
 from hpc_jobs.fem.native.build import BUILT, library_path
 from quickstart.stack.layout import Layout
-from quickstart.stack.ports import Ports
 from quickstart.stack.supervisor import Stack
 from tests.browser.chromium import PATIENCE_S
+from tests.harness.stack_ports import claim_stack_ports
 
 CHECKOUT = Path(__file__).parents[2]
 DAGS = ("hybrid_campaign.py", "cluster_check.py")
@@ -38,10 +35,7 @@ def running_stack(root: Path, *, keep: bool = False) -> Iterator[Stack]:
     layout.make()
     _lend_library(layout)
     if not layout.ports.exists():
-        # Ports are chosen half a minute before servers bind them: not where others look for theirs.
-        base = random.SystemRandom().randrange(20_000, 30_000, 100)
-        wanted = Ports(airflow=base, mlflow=base + 20, login_cpu=base + 40, login_ai=base + 60)
-        layout.ports.write_text(json.dumps(asdict(wanted)))
+        claim_stack_ports(layout)
     stack = Stack(layout, start_timeout_s=PATIENCE_S)
     try:
         stack.up()

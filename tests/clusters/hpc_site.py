@@ -9,7 +9,8 @@ from typing import Self
 from tests.clusters import services
 from tests.clusters.login import generate_key
 from tests.clusters.memory import MemoryCgroups
-from tests.clusters.processes import below, free_ports, kill_all
+from tests.clusters.ports import claim_ports
+from tests.clusters.processes import below, kill_all
 from tests.clusters.slurm import SlurmCluster
 
 
@@ -29,7 +30,7 @@ class Site:
         self.shared.mkdir()
         self.key_file = self.folder / "key"
         generate_key(self.key_file)
-        ports = iter(free_ports(11))
+        ports = iter(claim_ports(11))
         self.accounting_port, database_port = next(ports), next(ports)
         self.hostname = services.short_hostname()
         self._cgroups = MemoryCgroups()

@@ -3,16 +3,20 @@
 import contextlib
 import ctypes
 import os
-import random
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from quickstart import processes
+
 PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+Ready = Callable[[processes.Process], bool]
+"""Whether a daemon's process answers."""
 
 
 class DaemonFailed(Exception):
@@ -23,7 +27,7 @@ class Daemon:
     """One program that stays in the foreground, in its own session.
 
     It works and logs in `folder`, and dies with this process, however that ends.
-    `ready` says whether it answers.
+    `ready` says whether that process answers.
     """
 
     def __init__(
@@ -31,7 +35,7 @@ class Daemon:
         name: str,
         argv: Sequence[str],
         folder: Path,
-        ready: Callable[[], bool],
+        ready: Ready,
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
@@ -74,12 +78,16 @@ class Daemon:
     def wait_ready(self, timeout_s: float = 30) -> None:
         """Wait until it answers; raises DaemonFailed."""
         deadline = time.monotonic() + timeout_s
-        while not self.ready():
+        while not self._answers():
             if not self.running:
                 raise DaemonFailed(f"{self.name} ended while starting\n{self.tail()}")
             if time.monotonic() > deadline:
                 raise DaemonFailed(f"{self.name} does not answer\n{self.tail()}")
             time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        process = processes.identify(self.process.pid) if self.process else None
+        return process is not None and self.ready(process)
 
     def start(self) -> None:
         """Start and wait until it answers."""
@@ -138,27 +146,9 @@ def _die_with_parent() -> None:
     _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def listens(port: int) -> Callable[[], bool]:
-    """Whether something accepts connections on a loopback port."""
-
-    def check() -> bool:
-        with socket.socket() as probe:
-            probe.settimeout(1)
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    return check
-
-
-def free_ports(number: int) -> list[int]:
-    """Loopback ports that nobody uses, below those that the kernel hands out itself."""
-    found: list[int] = []
-    for port in random.sample(range(17000, 32000), 15000 - 1):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            found.append(port)
-        if len(found) == number:
-            return found
-    raise OSError(f"{number} free ports wanted on 127.0.0.1, {len(found)} found")
+def listens(port: int) -> Ready:
+    """Whether the daemon itself listens on a port: a stranger there would answer, too."""
+    return lambda daemon: processes.listens(daemon, port)
 
 
 def below(folder: Path) -> list[int]:

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from quickstart.processes import Process
 from tests.clusters.processes import Daemon, DaemonFailed, listens
 from tests.clusters.render import ETC, render
 
@@ -30,7 +31,7 @@ def munge(folder: Path) -> Daemon:
         "--num-threads=4",
     ]
 
-    def answers() -> bool:
+    def answers(_: Process) -> bool:
         test = ["munge", "--no-input", f"--socket={socket_path}"]
         return subprocess.run(test, capture_output=True).returncode == 0
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
+from quickstart.processes import Process
 from tests.clusters.login import LoginNode
 from tests.clusters.processes import Daemon, DaemonFailed, below, kill_all, listens, run
 from tests.clusters.render import ETC, render
@@ -61,7 +62,7 @@ class SlurmCluster:
             self.environment,
         )
 
-    def _controller_answers(self) -> bool:
+    def _controller_answers(self, _: Process) -> bool:
         with contextlib.suppress(DaemonFailed):
             return " is UP" in self.admin("scontrol", "ping")
         return False

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from quickstart.login_node import make_key, public_line
+from tests.clusters.ports import claim_ports
 from tests.harness.waiting import wait_until
 
 CHECKOUT = Path(__file__).parents[2]
@@ -40,9 +41,7 @@ class LoopbackLogin:
         self.host_key, self.user_key = make_key(self.host_key_file), make_key(self.user_key_file)
         self.authorized = self.folder / "authorized"
         self.authorized.write_text(public_line(self.user_key) + "\n")
-        with socket.socket() as free:
-            free.bind((HOST, 0))
-            self.port = int(free.getsockname()[1])
+        (self.port,) = claim_ports(1)
 
     @property
     def pinned(self) -> str:

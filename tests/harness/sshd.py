@@ -15,7 +15,8 @@ from operators.cluster.transports.login import Login
 from operators.cluster.transports.refusals import Refusals
 from operators.cluster.transports.ssh import AsyncSshTransport, SshTransport
 from tests.clusters.login import generate_key, public_key
-from tests.clusters.processes import Daemon, descendants, free_ports, listens, program
+from tests.clusters.ports import claim_ports
+from tests.clusters.processes import Daemon, descendants, listens, program
 
 CONFIG = """\
 Port {port}
@@ -62,7 +63,7 @@ class Sshd:
         says: a line of the login shell's start-up file, in its own language. environment: more
         variables, as sshd_config's SetEnv takes them. more: further lines of sshd_config.
         """
-        self.folder, self.port, self.user = folder, free_ports(1)[0], getpass.getuser()
+        self.folder, self.port, self.user = folder, claim_ports(1)[0], getpass.getuser()
         for name in ("home", "bin"):
             (folder / name).mkdir(parents=True)
         self.key = folder / "user_key"

@@ -3,12 +3,13 @@
 import itertools
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from pathlib import Path
+
+from tests.clusters.ports import claim_ports
 
 START_S = 300  # a busy machine takes its time
 
@@ -17,9 +18,7 @@ class MlflowServer:
     """One server, at one address, with what it was told in one folder; with users if told whose."""
 
     def __init__(self, folder: Path, users: Path | None = None) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+        (self._port,) = claim_ports(1)
         self.address = f"http://127.0.0.1:{self._port}"
         self._folder = folder
         self._users = users

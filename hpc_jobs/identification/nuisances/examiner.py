@@ -4,6 +4,7 @@ Gauss-Newton on the engine itself: some twenty simulations of each specimen for 
 each step between.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -11,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
-from hpc_jobs.contract.measurement import Quantity
+from hpc_jobs.contract.measurement import Known, Quantity
 from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.fem.materials import MATERIALS
 from hpc_jobs.identification.nuisances.bench import Bench, Unsimulated
-from hpc_jobs.identification.nuisances.kinds import columns_of
+from hpc_jobs.identification.nuisances.kinds import MODULUS, OF_CURVE, columns_of
 from hpc_jobs.identification.nuisances.models import Problem, search
 from hpc_jobs.identification.nuisances.noise import whitening
 from hpc_jobs.identification.nuisances.response import Response
@@ -70,6 +71,7 @@ class Examiner:
             header.knowledge,
             tests,
             forces=forces is not None,
+            identified=_identified(campaign, header.knowledge),
         )
         shares = np.tile(np.linspace(0, 1, specimens.output_times), (len(tests), 1))
         if forces is not None:
@@ -246,3 +248,11 @@ def _values(measurement: Measurement) -> FloatArray:
     if measurement.forces is None:
         return measurement.strains
     return np.concatenate([measurement.strains, np.log(measurement.forces)])
+
+
+def _identified(campaign: Campaign, knowledge: Mapping[str, Known]) -> tuple[str, ...]:
+    """Name what was identified of the sheet with its yield function: of a family, its curve."""
+    sheet = {one.name for one in campaign.family.coordinates if one.specimen is None}
+    found = sheet - set(knowledge) - {"exponent"}
+    curve = OF_CURVE if found - {"youngs_modulus_mpa"} else ()
+    return (*curve, MODULUS) if "youngs_modulus_mpa" in found else curve

@@ -1,6 +1,6 @@
 """What may be wrong with a measurement: each nuisance with its unit, its size and its words."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from hpc_jobs.contract.examination import NuisancePriors
@@ -161,6 +161,8 @@ KINDS: tuple[Kind, ...] = (
 )
 """In the order of the arrays."""
 KIND: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
+OF_CURVE = ("hardening_level", "hardening_exponent", "hardening_bend")
+MODULUS = "youngs_modulus"
 NOMINAL = {"notch_width_mm", "thickness_mm", "angle_deg"}
 """Whose words tell a size, not a difference."""
 
@@ -173,6 +175,7 @@ class Column:
     specimen: int | None
     mean: float  # prior's
     deviation: float  # prior's
+    identified: bool = False  # from the same measurement: nobody told it, or was mistaken about it
 
     def label(self, tests: tuple[TensileTest, ...]) -> str:
         """Name, with its specimen's label where it is one specimen's."""
@@ -188,11 +191,12 @@ def columns_of(
     tests: tuple[TensileTest, ...],
     *,
     forces: bool,
+    identified: Collection[str] = (),
 ) -> tuple[Column, ...]:
     """List the unknowns that a measurement's residual can speak of.
 
     campaign_sd is the campaign's section `nuisance` (0: not said there), knowledge the
-    measurement's own, by kind@specimen.
+    measurement's own, by kind@specimen; identified: kinds that were, of a family's sheet.
     """
     found = []
     for kind in KINDS:
@@ -203,7 +207,7 @@ def columns_of(
             straight = specimen is not None and tests[specimen].geometry.shape == "straight"
             if kind.name == "notch_width_mm" and straight:
                 continue
-            column = Column(kind, specimen, 0.0, usual)
+            column = Column(kind, specimen, 0.0, usual, kind.name in identified)
             if known := knowledge.get(column.label(tests)):
                 column = Column(kind, specimen, known[0], known[1])
             found.append(column)

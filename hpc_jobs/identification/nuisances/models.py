@@ -58,7 +58,9 @@ class Problem:
     def mistakes(self) -> list[Mistake]:
         """List all single ones."""
         found: list[Mistake] = [
-            (column.kind.name, column.specimen) for column in self.columns if column.deviation
+            (column.kind.name, column.specimen)
+            for column in self.columns
+            if column.deviation and not column.identified
         ]
         several = {name for name, specimen in found if specimen}
         return [*found, *((name, None) for name in sorted(several))]

@@ -73,6 +73,7 @@ class Records:
     components: int  # of the strains, the strongest of those that are stored
     forces: bool = False  # whether those of the forces follow them
     given: tuple[int, ...] = ()  # columns of the family's coordinates that follow these
+    told: bool = False  # whether displacements of the output times follow these
     weighted: bool = False  # whether importance weights come along
 
     @property
@@ -80,8 +81,10 @@ class Records:
         """Columns that are read."""
         forces = (PackedFields.FORCE_COMPONENTS,) if self.forces else ()
         sheet = (PackedFields.SHEET,) if self.given else ()
+        told = (PackedFields.DISPLACEMENTS,) if self.told else ()
         weight = (PackedFields.WEIGHT,) if self.weighted else ()
-        return (PackedFields.PARAMETERS, *weight, PackedFields.COMPONENTS, *forces, *sheet)
+        beside = (*forces, *sheet, *told)
+        return (PackedFields.PARAMETERS, *weight, PackedFields.COMPONENTS, *beside)
 
 
 class BatchSource(ABC):
@@ -120,10 +123,11 @@ class BatchSource(ABC):
         return ((parameters.double() - self._low) / self._span).float()
 
     def _wanted(self, components: Tensor, *others: Tensor) -> Tensor:
-        """(n, K) stored components of the strains, those of the forces, and sheets: (n, k)."""
+        """(n, K) stored components of the strains, what follows them by `Records`: (n, k)."""
         strongest = components[:, : self.records.components]
         if given := self.records.given:
-            others = (*others[:-1], others[-1][:, list(given)])
+            sheet = int(self.records.forces)
+            others = (*others[:sheet], others[sheet][:, list(given)], *others[sheet + 1 :])
         return torch.cat([strongest, *others], dim=1) if others else strongest
 
     def _arranged(self, *columns: NDArray[np.float32]) -> tuple[Tensor, ...]:

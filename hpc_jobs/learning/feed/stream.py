@@ -1,7 +1,7 @@
 """Larger than memory: windows of blocks are read by threads while the window before is served."""
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -51,8 +51,7 @@ class StreamSource(BatchSource):
             for steps in self._stretches(first):
                 pieces = [windows.epoch.pieces(step, share) for step in steps]
                 sizes = tuple(sum(len(piece.places) for piece in some) for some in pieces)
-                parts = [windows.take(piece) for some in pieces for piece in some]
-                columns = (np.concatenate(column) for column in zip(*parts, strict=True))
+                columns = windows.take([piece for some in pieces for piece in some])
                 yield Stretch(steps.start, sizes, self._arranged(*columns))
         finally:
             windows.settle()
@@ -112,19 +111,32 @@ class _Windows:
         self._held: list[int | None] = [None, None]
         self._reading: list[list[Future[None]]] = [[], []]
 
-    def take(self, piece: Piece) -> list[NDArray[np.float32]]:
-        """Copy a piece's records out of its window, and let the next one be read meanwhile.
+    def take(self, pieces: Sequence[Piece]) -> list[NDArray[np.float32]]:
+        """Copy records out of their windows, once; the next window is read meanwhile.
 
         Pieces come in the order of the epoch: once a window is asked for, everything wanted of
         the one before has been copied out, and its buffer is free.
         """
-        number = piece.window.number
+        records, place = sum(len(piece.places) for piece in pieces), 0
+        widths = [column.shape[1] for column in self._source.buffer(0)]
+        columns = [np.empty((records, width), np.float32) for width in widths]
+        for piece in pieces:
+            self._wait_for(piece.window.number)
+            stop = place + len(piece.places)
+            for held, column in zip(
+                self._source.buffer(piece.window.number), columns, strict=True
+            ):  # all places lie in the window: to look for others first would cost a copy
+                np.take(held, piece.places, axis=0, out=column[place:stop], mode="clip")
+            place = stop
+        return columns
+
+    def _wait_for(self, number: int) -> None:
+        """Have a window read, and the one after it begun."""
         self._begin(number)
         if number + 1 < self.epoch.windows:
             self._begin(number + 1)
         for future in self._reading[number % 2]:
             future.result()
-        return [np.take(column, piece.places, axis=0) for column in self._source.buffer(number)]
 
     def settle(self) -> None:
         """Wait for reads under way: their buffers may be wanted by another epoch."""

@@ -78,7 +78,7 @@ def answered(
 ) -> Answers:
     """Ask a network about strains (B, strain_values), forces (B, force_values) in N, what is known.
 
-    known: (B, 2 given) as TrainedModel takes it. Raises BadInput.
+    known: as TrainedModel takes it. Raises BadInput.
     """
     inputs = strains, forces, known
     (low, high), values = model.intervals(*inputs), model.predict(*inputs)

@@ -1,10 +1,10 @@
 """A trained network as a file that other programs can run: torch.export and ONNX.
 
 Both take raw strains (records, strain_values) float32, and forces (records, force_values) in N if
-the network does; one of a family also what is known of given values (records, 2 given), the values
-and then their standard deviations. They answer physical targets (records, targets): the scaling is
-inside. ONNX holds no code; torch.export.load may unpickle what it is given, so load a .pt2 only if
-it is vouched for.
+the network does; one of a family also what is known (records, 2 given + displacements): given
+values, their standard deviations, displacements of the output times in mm. They answer physical
+targets (records, targets): the scaling is inside. ONNX holds no code; torch.export.load may
+unpickle what it is given, so load a .pt2 only if it is vouched for.
 """
 
 import logging
@@ -63,7 +63,7 @@ def _example(model: InverseModel) -> tuple[dict[str, torch.Tensor], dict[str, An
     if network.force_inputs:
         example[FORCES] = torch.ones(EXAMPLES, len(network.force_inputs.mean))
         shapes[FORCES] = {0: records}
-    if network.knowledge:
-        example[KNOWN] = torch.zeros(EXAMPLES, 2 * network.given)
+    if network.known_values:
+        example[KNOWN] = torch.ones(EXAMPLES, network.known_values)
         shapes[KNOWN] = {0: records}
     return example, {name: shapes[name] for name in example}

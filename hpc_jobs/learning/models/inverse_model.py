@@ -56,7 +56,7 @@ class InverseModel(nn.Module):
     """Raw measurements (B, ...) -> physical targets (B, targets); all scaling inside.
 
     Strains (B, strain_values); if the network takes them forces (B, force_values) in N, and what is
-    known of g given values (B, 2 g), the values and then their standard deviations.
+    known (B, 2 g + d): g given values, their standard deviations, d displacements of output times.
     """
 
     low: Tensor
@@ -69,9 +69,10 @@ class InverseModel(nn.Module):
         scaler: TargetScaler,
         novelty_components: int,
         given: int = 0,
+        told: int = 0,
     ) -> None:
         super().__init__()
-        self.network: Network = network_of(spec, shape, scaler.targets, given)
+        self.network: Network = network_of(spec, shape, scaler.targets, given, told)
         self.novelty = Novelty(shape, novelty_components)
         low, high = torch.tensor(scaler.low), torch.tensor(scaler.high)
         self.register_buffer("low", low)
@@ -111,6 +112,7 @@ def model_of(card: ModelCard) -> InverseModel:
         card.scaler,
         card.novelty_components,
         len(card.given.names),
+        len(card.given.displacements),
     )
 
 

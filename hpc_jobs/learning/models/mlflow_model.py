@@ -30,8 +30,9 @@ class YieldParameters(mlflow.pyfunc.PythonModel):  # type: ignore[misc,name-defi
 
     Numbers of any type, as an array, a list or a table (pandas) of as many columns; a single record
     may come without its list. A network that takes forces is asked by name, {"strains": ...,
-    "forces": ...}; one of a family may be told what is known of given values: "known"
-    (B, 2 given), values and then deviations.
+    "forces": ...}; one of a family is told what is known, too: "known"
+    (B, 2 given + displacements), given values, their deviations, displacements of its output times
+    in mm.
     """
 
     model: TrainedModel

@@ -211,7 +211,7 @@ def check_agreement(
 def widths(model: InverseModel) -> list[int]:
     """Values of one record in each input: strains, forces and given values if it takes them."""
     inputs = (model.network.inputs, model.network.force_inputs)
-    known = [2 * model.network.given] if model.network.knowledge else []
+    known = [model.network.known_values] if model.network.known_values else []
     return [*(len(one.mean) for one in inputs if one is not None), *known]
 
 

@@ -72,13 +72,24 @@ class TrainedModel:
         """Names of the values that a measurement may know; see `inputs`."""
         return self.card.given.names
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Names of the displacements of its output times, which a measurement must say."""
+        return self.card.given.displacements
+
+    @property
+    def known_values(self) -> int:
+        """Values of a record in what is known: given ones, their deviations, displacements."""
+        return self._model.network.known_values
+
     def predict(
         self, strains: ArrayLike, forces: ArrayLike | None = None, known: ArrayLike | None = None
     ) -> NDArray[np.float64]:
         """Identify (B, strain_values) strains, (B, force_values) N: (B, targets), physical.
 
-        known (B, 2 g): the given values, then their standard deviations, infinite where nothing is
-        known; none: nothing is. Raises BadInput.
+        known (B, 2 g + d): the given values, then their standard deviations, infinite where nothing
+        is known, then displacements of the output times, mm; none: nothing is, which will do where
+        d is 0. Raises BadInput.
         """
         return self._ask(self._model, *self.inputs(strains, forces, known))
 
@@ -115,7 +126,8 @@ class TrainedModel:
         if not self.given or self.card.calibration_unknown is None:
             return self.card.calibration
         told = _numbers(np.zeros((1, 0)) if known is None else known, "known values")
-        sure = told[:, len(self.given) :] <= SURE * np.array(self.card.given.spread)
+        given = len(self.given)
+        sure = told[:, given : 2 * given] <= SURE * np.array(self.card.given.spread)
         if told.shape[1] and sure.all():
             return self.card.calibration
         return self.card.calibration.widest(self.card.calibration_unknown)
@@ -155,29 +167,45 @@ class TrainedModel:
         checked = [self._checked(strains)]
         if self.forces:
             checked.append(self._checked_forces(forces, len(checked[0])))
-        if self.given:
+        if self.known_values:
             checked.append(self._checked_knowledge(known, len(checked[0])))
         return tuple(checked)
 
     def _checked_knowledge(self, known: ArrayLike | None, records: int) -> NDArray[np.float32]:
         """Fill in the box where nothing is known; refuse what is no value with its deviation."""
         given, box = len(self.given), self.card.given
-        if known is None:
+        if known is None and not self.told:
             unknown = np.array([*box.centre, *[np.inf] * given], np.float32)
             return np.tile(unknown, (records, 1))
+        if known is None:
+            raise BadInput(
+                f"{self.name} must know where the output times lie: give known values, "
+                f"{self.known_names}"
+            )
         values = _numbers(known, "known values")
-        if values.shape != (records, 2 * given):
+        if values.shape != (records, self.known_values):
             raise BadInput(
                 f"known values have shape {values.shape}; {self.name} takes ({records}, "
-                f"{2 * given}): {', '.join(self.given)}, then their standard deviations"
+                f"{self.known_values}): {self.known_names}"
             )
-        finite, deviations = np.isfinite(values[:, :given]).all(), values[:, given:]
+        finite, deviations = np.isfinite(values[:, :given]).all(), values[:, given : 2 * given]
         if not finite or not (deviations >= 0).all():
             raise BadInput(
                 f"known values of {', '.join(self.given)} must be finite and their standard "
                 "deviations 0 or more, infinite where nothing is known"
             )
+        displacements = values[:, 2 * given :]
+        if not (np.isfinite(displacements) & (displacements > 0)).all():
+            raise BadInput(
+                f"displacements {', '.join(self.told)} must be positive and finite; give them in mm"
+            )
         return values
+
+    @property
+    def known_names(self) -> str:
+        """What is known of a record, in words, in its order."""
+        given = [f"{', '.join(self.given)}, then their standard deviations"] if self.given else []
+        return ", then ".join([*given, *([f"{', '.join(self.told)} in mm"] if self.told else [])])
 
     def _checked_forces(self, forces: ArrayLike | None, records: int) -> NDArray[np.float32]:
         shape = (records, self.card.force_values)

@@ -11,7 +11,7 @@ from hpc_jobs.contract.training import members_of
 from hpc_jobs.dataset.facts import GivenValues
 from hpc_jobs.dataset.spectrum import Spectra
 from hpc_jobs.learning.networks import NETWORKS
-from hpc_jobs.learning.networks.inputs import Knowledge, PrincipalInputs
+from hpc_jobs.learning.networks.inputs import Knowledge, PrincipalInputs, TimeInputs
 from hpc_jobs.learning.networks.network import LOG_VARIANCE, Network, StrainShape
 
 SMALLEST_VARIANCE = 1e-12
@@ -44,6 +44,11 @@ class Committee(Network):
         """Alike for all members."""
         return cast(Network, self.members[0]).knowledge
 
+    @property
+    def time_inputs(self) -> TimeInputs | None:  # type: ignore[override]
+        """Alike for all members."""
+        return cast(Network, self.members[0]).time_inputs
+
     def fit(
         self,
         spectra: Spectra,
@@ -66,8 +71,10 @@ class Committee(Network):
 
 
 def network_of(
-    spec: NetworkSpec, shape: StrainShape, targets: Sequence[str], given: int = 0
+    spec: NetworkSpec, shape: StrainShape, targets: Sequence[str], given: int = 0, told: int = 0
 ) -> Network:
     """Build what a campaign describes, with fresh weights: a network, or a committee of them."""
-    members = [NETWORKS[member.kind](member, shape, targets, given) for member in members_of(spec)]
+    members = [
+        NETWORKS[member.kind](member, shape, targets, given, told) for member in members_of(spec)
+    ]
     return members[0] if len(members) == 1 else Committee(members)

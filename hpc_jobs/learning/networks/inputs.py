@@ -145,6 +145,21 @@ class ForceInputs(PrincipalInputs):
         return (components @ self.level)[:, None] * self.relative
 
 
+class TimeInputs(PrincipalInputs):
+    """Where a record's own output times lie: displacements in mm, exactly known.
+
+    A sheet's times are found by a rule on a coarse mesh, which strains and forces do not tell to
+    a per cent; near the peak force strains grow faster than displacements.
+    """
+
+    def __init__(self, values: int) -> None:
+        super().__init__(values, values)
+
+    def forward(self, displacements: Tensor) -> Tensor:
+        """(B, d) mm -> (B, d) inputs: components of their logarithms."""
+        return super().forward(self.observe(displacements.log()))
+
+
 class Knowledge(nn.Module):
     """Values that a measurement knows of its sheet, each with its standard deviation.
 

@@ -13,9 +13,16 @@ class Mlp(Network):
     """Components of strains, forces and given values -> hidden layers -> all targets at once."""
 
     def __init__(
-        self, spec: MlpSpec, shape: StrainShape, targets: Sequence[str], given: int = 0
+        self,
+        spec: MlpSpec,
+        shape: StrainShape,
+        targets: Sequence[str],
+        given: int = 0,
+        told: int = 0,
     ) -> None:
-        super().__init__(shape, spec.components, targets, forces=spec.forces, given=given)
+        super().__init__(
+            shape, spec.components, targets, forces=spec.forces, given=given, told=told
+        )
         layers: list[nn.Module] = []
         width = self.inputs.components + self.beside
         for hidden in spec.hidden:

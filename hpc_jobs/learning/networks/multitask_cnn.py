@@ -27,7 +27,12 @@ class MultitaskCnn(Network):
     """Trunk: 2 x [Conv1d, BatchNorm, MaxPool, activation] on rows of the encoding's choice."""
 
     def __init__(
-        self, spec: MultitaskCnnSpec, shape: StrainShape, targets: Sequence[str], given: int = 0
+        self,
+        spec: MultitaskCnnSpec,
+        shape: StrainShape,
+        targets: Sequence[str],
+        given: int = 0,
+        told: int = 0,
     ) -> None:
         super().__init__(
             shape,
@@ -35,6 +40,7 @@ class MultitaskCnn(Network):
             targets,
             forces=spec.forces,
             given=given,
+            told=told,
             whitening=WHITENING,
         )
         width, activation = spec.channels, ACTIVATIONS[spec.activation]

@@ -20,7 +20,12 @@ from hpc_jobs.contract.answers import is_log_stress
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.dataset.facts import GivenValues
 from hpc_jobs.dataset.spectrum import Spectra
-from hpc_jobs.learning.networks.inputs import ForceInputs, Knowledge, PrincipalInputs
+from hpc_jobs.learning.networks.inputs import (
+    ForceInputs,
+    Knowledge,
+    PrincipalInputs,
+    TimeInputs,
+)
 
 LOG_VARIANCE = (-18.0, 4.0)
 """From 1e-4 to 7 times the training range: beyond, only rounding or divergence leads."""
@@ -32,12 +37,13 @@ class Network(nn.Module):
     """Base of the networks; `fit` comes before the first batch.
 
     Components (B, k) are those of the strains, then those of the forces if it takes forces, then
-    the inputs that come from what a measurement knows of its sheet.
+    the inputs that come from what a measurement knows of its sheet, and from its output times.
     """
 
     inputs: PrincipalInputs
     force_inputs: PrincipalInputs | None
     knowledge: Knowledge | None
+    time_inputs: TimeInputs | None
     gaussian: bool
 
     def __init__(
@@ -48,6 +54,7 @@ class Network(nn.Module):
         *,
         forces: bool,
         given: int = 0,
+        told: int = 0,
         whitening: float = 1.0,
     ) -> None:
         super().__init__()
@@ -59,6 +66,7 @@ class Network(nn.Module):
         elif forces:
             self.force_inputs = PrincipalInputs(values, values)
         self.knowledge = Knowledge(given) if given else None
+        self.time_inputs = TimeInputs(told) if told else None
 
     @property
     def measured(self) -> int:
@@ -72,6 +80,16 @@ class Network(nn.Module):
         return self.knowledge.count if self.knowledge else 0
 
     @property
+    def told(self) -> int:
+        """Displacements that say where a record's output times lie; 0 if it is not told them."""
+        return self.time_inputs.components if self.time_inputs else 0
+
+    @property
+    def known_values(self) -> int:
+        """Values of a record in what is known: given ones, their deviations, displacements."""
+        return 2 * self.given + self.told
+
+    @property
     def noise_values(self) -> int:
         """Normal numbers that `noisy` takes for a record."""
         return self.measured + 2 * self.given
@@ -79,7 +97,7 @@ class Network(nn.Module):
     @property
     def beside(self) -> int:
         """Inputs that come beside those from the strains."""
-        return self.measured - self.inputs.components + 2 * self.given
+        return self.measured - self.inputs.components + self.known_values
 
     def fit(
         self,
@@ -96,19 +114,25 @@ class Network(nn.Module):
             self.force_inputs.fit(spectra.forces)
         if self.knowledge and given:
             self.knowledge.fit(given)
+        if self.time_inputs:
+            assert spectra.displacements is not None
+            self.time_inputs.fit(spectra.displacements)
         if span is not None and isinstance(self.force_inputs, ForceInputs):
             self.force_inputs.scale(span)
 
     def noisy(self, stored: Tensor, noise: Tensor) -> Tensor:
-        """Noise-free components and given values (B, measured + g) -> (B, k) as of a measurement.
+        """Noise-free records as `Records` stores them -> (B, k) as of a measurement.
 
         Independent noise on every value is, along the components, noise of variance one.
         """
-        measured = stored[:, : self.measured] + noise[:, : self.measured]
-        if self.knowledge is None:
-            return measured
-        told = self.knowledge.drawn(stored[:, self.measured :], noise[:, self.measured :])
-        return torch.cat([measured, told], dim=1)
+        seen = [stored[:, : self.measured] + noise[:, : self.measured]]
+        beside = stored[:, self.measured :]
+        if self.knowledge is not None:
+            drawn = self.knowledge.drawn(beside[:, : self.given], noise[:, self.measured :])
+            seen.append(drawn)
+        if self.time_inputs is not None:
+            seen.append(self.time_inputs(beside[:, self.given :]))
+        return torch.cat(seen, dim=1) if len(seen) > 1 else seen[0]
 
     def settle(self) -> None:
         """Freeze the batch statistics: small batches make them noisy, and it shows at the end."""
@@ -121,21 +145,25 @@ class Network(nn.Module):
     ) -> Tensor:
         """Strains (B, strain_values), forces (B, force_values) N -> components (B, k).
 
-        Centred, in units of the noise. known (B, 2 g): given values, then their deviations.
-        Raises BadInput if the forces or the given values that it takes are missing.
+        Centred, in units of the noise. known (B, 2 g + d): given values, their deviations, then
+        displacements of the output times, mm. Raises BadInput if forces or known values that it
+        takes are missing.
         """
         seen = [self.inputs.observe(strains)]
         if self.force_inputs is not None:
             if forces is None:
                 raise BadInput("a network that takes forces was given none; measure them too")
             seen.append(self.force_inputs.observe(torch.log(forces)))
-        if self.knowledge is not None:
-            if known is None:
-                raise BadInput(
-                    "a network that takes given values was given none; give them with their "
-                    "standard deviations, infinite where nothing is known"
-                )
-            seen.append(self.knowledge(known))
+        if self.known_values and known is None:
+            raise BadInput(
+                "a network that takes known values was given none; give given values with their "
+                "standard deviations, infinite where nothing is known, then the displacements of "
+                "its output times"
+            )
+        if self.knowledge is not None and known is not None:
+            seen.append(self.knowledge(known[:, : 2 * self.given]))
+        if self.time_inputs is not None and known is not None:
+            seen.append(self.time_inputs(known[:, 2 * self.given :]))
         return torch.cat(seen, dim=1) if len(seen) > 1 else seen[0]
 
     def parts(self, components: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -144,7 +172,7 @@ class Network(nn.Module):
         beside = []
         if self.force_inputs is not None:
             beside.append(self.force_inputs(components[:, kept:measured]))
-        if self.knowledge is not None:
+        if self.known_values:
             beside.append(components[:, measured:])
         if not beside:
             return components, None
@@ -181,10 +209,11 @@ class NetworkType(Protocol):
     """How a network is built from its description in the campaign."""
 
     def __call__(
-        self, spec: Any, shape: StrainShape, targets: Sequence[str], given: int = 0
+        self, spec: Any, shape: StrainShape, targets: Sequence[str], given: int = 0, told: int = 0
     ) -> Network:
         """Build it with fresh weights from torch's random generator.
 
-        given: how many values a measurement may know of its sheet.
+        given: how many values a measurement may know of its sheet; told: how many displacements
+        say where its output times lie.
         """
         ...

@@ -23,7 +23,7 @@ def samples_per_s(
     values = [examples.strains]
     if model.network.force_inputs:
         values.append(examples.forces)
-    if model.network.knowledge and examples.known is not None:
+    if model.network.known_values and examples.known is not None:
         values.append(examples.known)
     inputs = tuple(torch.from_numpy(one)[rows].to(device) for one in values)
     for _ in range(WARM_UP):

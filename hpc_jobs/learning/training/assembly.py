@@ -61,9 +61,8 @@ def committee_of(
     for member, wanted in zip(members, members_of(spec), strict=True):
         _check(member, first, wanted, dataset_sha256)
     card = first.card
-    model = InverseModel(
-        spec, card.strain_shape, card.scaler, card.novelty_components, len(card.given.names)
-    )
+    beside = len(card.given.names), len(card.given.displacements)
+    model = InverseModel(spec, card.strain_shape, card.scaler, card.novelty_components, *beside)
     model.novelty.load_state_dict(first.module.novelty.state_dict())
     assert isinstance(model.network, Committee)
     for place, member in zip(model.network.members, members, strict=True):

@@ -105,7 +105,7 @@ def _deviations(model: InverseModel, examples: Examples, device: torch.device) -
 
 def _inputs(model: InverseModel, examples: Examples) -> tuple[NDArray[np.float32], ...]:
     """Return what is measured, and what is known where the network asks for it."""
-    if model.network.knowledge is None or examples.known is None:
+    if not model.network.known_values or examples.known is None:
         return examples.strains, examples.forces
     return examples.strains, examples.forces, examples.known
 

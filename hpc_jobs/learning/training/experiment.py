@@ -138,7 +138,7 @@ def _records(
         parts=dataset.fit_parts,
     )
     scaler = dataset.facts.scaler
-    given = dataset.facts.given.columns
+    given = dataset.facts.given
     return Records(
         dataset.train,
         order,
@@ -146,7 +146,8 @@ def _records(
         device,
         spec.components,
         forces=spec.forces,
-        given=given,
+        given=given.columns,
+        told=bool(given.displacements),
         weighted=weighted,
     )
 
@@ -184,7 +185,8 @@ def fresh_model(spec: NetworkSpec, dataset: Dataset) -> InverseModel:
     spectrum = dataset.spectra.strains
     components = min(NOVELTY_COMPONENTS, spectrum.vectors.shape[1])
     scaler, given = facts.scaler, facts.given
-    model = InverseModel(spec, facts.strain_shape, scaler, components, len(given.names))
+    beside = len(given.names), len(given.displacements)
+    model = InverseModel(spec, facts.strain_shape, scaler, components, *beside)
     span = [high - low for low, high in zip(scaler.low, scaler.high, strict=True)]
     model.network.fit(dataset.spectra, given, span)
     strains, _ = dataset.train.take(dataset.fit_sample(NOVELTY_RECORDS))

@@ -59,7 +59,7 @@ def _example(examples: Examples, card: ModelCard) -> Any:
     """Two records as a served model takes them under `inputs`: by name if there are several."""
     names = ["strains"]
     names += ["forces"] if card.network.forces else []
-    names += ["known"] if card.given.names else []
+    names += ["known"] if card.given.names or card.given.displacements else []
     named = {name: getattr(examples, name)[:2].astype(np.float64).tolist() for name in names}
     return named if names[1:] else named["strains"]
 

@@ -40,7 +40,7 @@ Report = Callable[[int, Evaluation | None], None]
 def observed(network: Network, examples: Examples, device: torch.device) -> Tensor:
     """Raw noisy records as the network sees them: (n, components), on the device."""
     values = [torch.from_numpy(one) for one in (examples.strains, examples.forces)]
-    if network.knowledge is not None and examples.known is not None:
+    if network.known_values and examples.known is not None:
         values.append(torch.from_numpy(examples.known))
     chunks = zip(*(torch.split(one, CHUNK) for one in values), strict=True)
     return torch.cat([network.observe(*(one.to(device) for one in chunk)) for chunk in chunks])

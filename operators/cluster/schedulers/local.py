@@ -25,7 +25,7 @@ NATIVE = (
 ONE_MACHINE = "this queue is one machine: leave it out, or name another cluster"
 
 
-class Job(NamedTuple):
+class BatchqJob(NamedTuple):
     """One of batchq's."""
 
     id: str
@@ -113,11 +113,11 @@ class Local(Scheduler):
         """Cancel the job: batchq knows no smaller thing, and its other elements are tried again."""
         return self.cancel_command([job_id])
 
-    def _jobs(self, reply: Reply) -> list[Job]:
+    def _jobs(self, reply: Reply) -> list[BatchqJob]:
         text = self.answer(reply)
         try:
             return [
-                Job(
+                BatchqJob(
                     self.require_id(str(job["id"]), text),
                     str(job["name"]),
                     [(int(each["index"]), str(each["state"])) for each in job["elements"]],

@@ -1,17 +1,14 @@
 """One private stack for the module: real SSH, Airflow and MLflow in a temporary folder."""
 
-import json
-import random
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from quickstart.stack.layout import Layout
-from quickstart.stack.ports import Ports
 from quickstart.stack.supervisor import Stack
+from tests.harness.stack_ports import claim_stack_ports
 
 CHECKOUT = Path(__file__).parents[3]
 
@@ -27,11 +24,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, float]]:
     root = tmp_path_factory.mktemp("stack")
     stack = Stack(Layout(root=root, checkout=CHECKOUT), start_timeout_s=900)
-    # Ports are chosen half a minute before servers bind them: not where others look for theirs.
-    base = random.SystemRandom().randrange(20_000, 30_000, 100)
     stack.layout.make()
-    wanted = Ports(airflow=base, mlflow=base + 20, login_cpu=base + 40, login_ai=base + 60)
-    stack.layout.ports.write_text(json.dumps(asdict(wanted)))
+    claim_stack_ports(stack.layout)
     began = time.monotonic()
     try:
         stack.up()

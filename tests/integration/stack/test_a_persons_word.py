@@ -12,6 +12,7 @@ import pytest
 from quickstart.stack.airflow_api import AirflowApi
 from quickstart.stack.layout import Layout
 from quickstart.stack.supervisor import Stack
+from tests.harness.stack_ports import claim_stack_ports
 from tests.harness.waiting import wait_until
 
 CHECKOUT = Path(__file__).parents[3]
@@ -31,6 +32,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     shutil.copytree(CHECKOUT / "dags", checkout / "dags", ignore=ignored)
     shutil.copy(Path(__file__).with_name("asking_dag.py"), checkout / "dags" / "asking.py")
     stack = Stack(Layout(root=tmp_path_factory.mktemp("stack"), checkout=checkout))
+    stack.layout.make()
+    claim_stack_ports(stack.layout)
     try:
         stack.up()
         yield stack

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.methods import trained
 from benchmarks.methods.accuracy_page import draw_curves, page
 from benchmarks.methods.goals import goals_of
-from benchmarks.methods.kept import Kept
+from benchmarks.methods.kept import ResultCache
 from benchmarks.methods.protocols import ALONE, FORCES, MEAN
 from benchmarks.methods.records import Records
 from benchmarks.methods.scores import score
@@ -43,7 +43,7 @@ def test_a_network_learns_from_records(monkeypatch: pytest.MonkeyPatch, forces: 
 
 
 def test_results_are_kept_by_what_they_depend_on(tmp_path: Path) -> None:
-    kept, made = Kept(tmp_path), Counter[int]()
+    kept, made = ResultCache(tmp_path), Counter[int]()
 
     def get(records: int) -> object:
         def make() -> dict[str, int]:

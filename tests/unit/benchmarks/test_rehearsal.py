@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.rehearsal import HLRS, main, settings
-from benchmarks.rehearsed.kept import Kept, kept_of
+from benchmarks.rehearsed.kept import RowsKept, kept_of
 from benchmarks.rehearsed.stand import MODEST, campaign_document
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.feasible import hopeless
@@ -40,7 +40,7 @@ def test_rows_and_xcoms_of_one_run_are_counted(tmp_path: Path) -> None:
         rows = [("one", "12345"), ("one", None), ("two", "x" * 900)]
         database.executemany("INSERT INTO xcom VALUES (?, ?)", rows)
         database.execute("INSERT INTO task_instance VALUES ('one', 'success')")
-    assert kept_of(path, "one") == Kept(rows=3, bytes=8 + 3 + 10, xcoms=2, xcom_bytes=8 + 3)
+    assert kept_of(path, "one") == RowsKept(rows=3, bytes=8 + 3 + 10, xcoms=2, xcom_bytes=8 + 3)
 
 
 def test_a_size_that_is_none_is_refused() -> None:

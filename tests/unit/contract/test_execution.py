@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from hpc_jobs.contract.cluster import Cluster
 from hpc_jobs.contract.errors import ConfigurationError
-from hpc_jobs.contract.execution import Execution, Resources
+from hpc_jobs.contract.execution import Execution, ResourceRequest
 from hpc_jobs.contract.loading import parse
 
 UGLY = [
@@ -35,19 +35,19 @@ NAMES = ("partition", "account", "qos", "constraint", "reservation", "mail")
 @pytest.mark.parametrize("ugly", UGLY)
 def test_no_name_of_a_site_holds_more_than_a_name(key: str, ugly: str) -> None:
     with pytest.raises(ConfigurationError, match=rf"test: {key}"):
-        parse(Resources, {key: ugly}, "test")
+        parse(ResourceRequest, {key: ugly}, "test")
 
 
 @pytest.mark.parametrize("ugly", [*UGLY, "12,13", "12:13", "all"])
 def test_a_dependency_is_a_job_id(ugly: str) -> None:
     with pytest.raises(ConfigurationError, match=r"test: after\.0"):
-        parse(Resources, {"after": [ugly]}, "test")
+        parse(ResourceRequest, {"after": [ugly]}, "test")
 
 
 @pytest.mark.parametrize("ugly", ["touch canary", "new\nline", "--a\nb", "- x", "--a\x00", "-", ""])
 def test_an_option_is_one_printable_line_that_begins_with_a_dash(ugly: str) -> None:
     with pytest.raises(ConfigurationError, match=r"options\.0"):
-        parse(Resources, {"options": [ugly]}, "test")
+        parse(ResourceRequest, {"options": [ugly]}, "test")
 
 
 @pytest.mark.parametrize(
@@ -65,14 +65,14 @@ def test_an_option_is_one_printable_line_that_begins_with_a_dash(ugly: str) -> N
     ],
 )
 def test_what_sites_really_have_is_accepted(key: str, value: object) -> None:
-    found = getattr(Resources.model_validate({key: value}), key)
+    found = getattr(ResourceRequest.model_validate({key: value}), key)
     assert found == (tuple(value) if isinstance(value, list) else value)
 
 
 def test_the_warning_comes_before_the_end() -> None:
-    assert Resources(walltime_s=600, signal_before_end_s=60).signal_before_end_s == 60
+    assert ResourceRequest(walltime_s=600, signal_before_end_s=60).signal_before_end_s == 60
     with pytest.raises(ValidationError, match="not less than walltime_s, 600; give a smaller one"):
-        Resources(walltime_s=600, signal_before_end_s=600)
+        ResourceRequest(walltime_s=600, signal_before_end_s=600)
 
 
 def test_only_a_training_is_several_processes_with_a_gpu_each() -> None:

@@ -87,6 +87,12 @@ def test_records_in_blocks_are_fitted_as_all_at_once(monkeypatch):
     np.testing.assert_allclose(missed, whole[2], rtol=1e-6, atol=1e-9)
 
 
+def test_a_polynomial_never_has_more_terms_than_a_node_can_fit(surrogate, monkeypatch):
+    assert surrogate.monomials.degree >= 3  # of whose terms there are 20
+    monkeypatch.setattr(module, "MOST_TERMS", 19)
+    assert fit_surrogate(records(150), LIMITS, NOISE).monomials.degree == 2
+
+
 def test_parameters_on_a_surface_have_fewer_coordinates():
     free = np.random.default_rng(4).uniform(-1, 1, (300, 2))
     third = 0.3 * free[:, :1] * free[:, 1:] + 0.2 * free[:, :1] ** 2

@@ -1,5 +1,7 @@
 """A family's answer is examined too, its curve as unsure as it was identified."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -21,6 +23,7 @@ NODES = {
     name: value for name, value in zip(CAMPAIGN.family.names, CAMPAIGN.family.nominal, strict=True)
 }
 NODES |= {"exponent": 6.0, "youngs_modulus_mpa": 200_000.0}
+K = NODES["k05_over_e"]
 MATERIAL = CAMPAIGN.family.material_of([NODES[name] for name in CAMPAIGN.family.names])
 
 
@@ -77,3 +80,19 @@ def test_a_clean_one_keeps_its_answer():
     assert found.examination.reservations == ()
     assert found.coordinates == NODES
     assert found.found["r_value_45"].value == pytest.approx(1.1, abs=0.1)
+
+
+def test_what_was_identified_is_nobody_s_mistake():
+    """A modulus that nobody told, and the fit found wrong, is not told wrong; a told one may be."""
+    wrong = _estimate().model_copy(
+        update={"coordinates": NODES | {"youngs_modulus_mpa": 150_000.0, "k05_over_e": 4 / 3 * K}}
+    )
+    clean, names = _measured(), []
+    told = {"youngs_modulus_mpa": (150_000.0, 0.0)}
+    for knowledge in ({}, told):
+        header = clean.header.model_copy(update={"knowledge": knowledge})
+        found = with_examination(CAMPAIGN, replace(clean, header=header), wrong)
+        assert found.examination is not None
+        names.append({one.name for one in found.examination.suspects})
+    assert "youngs_modulus" not in names[0]
+    assert "youngs_modulus" in names[1]

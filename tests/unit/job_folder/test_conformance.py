@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from hpc_jobs.contract.records import ElementResult, read_model
-from hpc_jobs.job_folder import names, probes
+from hpc_jobs.job_folder import lock_probes, names, probe_replies, probes
 from hpc_jobs.job_folder.folder import (
     ElementProgress,
     JobFolder,
@@ -123,7 +123,7 @@ def test_results_come_back_as_they_were_written(shell: str, folder: JobFolder[Pa
     assert sorted(found, key=lambda each: each.element) == [
         read_model(ElementResult, folder.result(element)) for element in (0, 7, 10)
     ]
-    with pytest.raises(probes.CutShort, match="results"):
+    with pytest.raises(probe_replies.CutShort, match="results"):
         probes.parse_results(text[:-2])
 
 
@@ -136,11 +136,11 @@ def test_of_two_jobs_one_takes_the_lock(shell: str, folder: JobFolder[Path]) -> 
     assert os.listdir(folder.locks) == ["4"], "the loser's draft is gone"
     take_lock(folder, 5, "14[2].server")
     take_lock(folder, 6, names.BY_HAND)
-    owners = probes.parse_owners(run(shell, probes.owners_command(posix(folder))).stdout)
+    command = lock_probes.owners_command(posix(folder))
+    owners = lock_probes.parse_owners(run(shell, command).stdout)
     assert owners == {"12", "14[2].server", names.BY_HAND}
-    assert probes.parse_owners(run(shell, probes.owners_command(posix(folder) / "x")).stdout) == (
-        set()
-    )
+    elsewhere = lock_probes.owners_command(posix(folder) / "x")
+    assert lock_probes.parse_owners(run(shell, elsewhere).stdout) == set()
     folder.owner(4).write_text('{"job_id"')
     assert lock_owner(folder, 4) is None and not owns_lock(folder, 4, "12_0")
 
@@ -172,7 +172,7 @@ def test_index_files_by_one_command(shell: str, folder: JobFolder[Path]) -> None
     at = JobFolder(posix(folder))
     done = run(shell, probes.indices_command([at.elements(n) for n in range(3)]))
     assert probes.parse_indices(done.stdout, 3) == [(3, 7), None, ()]
-    with pytest.raises(probes.CutShort, match="index files"):
+    with pytest.raises(probe_replies.CutShort, match="index files"):
         probes.parse_indices(done.stdout, 2)
 
 
@@ -201,7 +201,7 @@ def test_books_hold_ends_and_open_records(shell: str, folder: JobFolder[Path]) -
     text = run(shell, command).stdout
     found = sorted(probes.parse_books(text), key=str)
     assert found == [{"number": 0}, {"number": 1}, {"outcome": "done"}]
-    with pytest.raises(probes.CutShort, match="books"):
+    with pytest.raises(probe_replies.CutShort, match="books"):
         probes.parse_books(text[:-1])
 
 
@@ -217,21 +217,17 @@ def test_stale_locks_go_once_a_job_is_history(shell: str, folder: JobFolder[Path
         job.finished.write_text("{}")
     os.utime(old.finished, (0, 0))
     for removed in (1, 0):
-        command = probes.stale_locks_command(PurePosixPath(old.root.parent), 3600)
-        assert probes.parse_stale_locks(run(shell, command).stdout) == removed
+        command = lock_probes.stale_locks_command(PurePosixPath(old.root.parent), 3600)
+        assert lock_probes.parse_stale_locks(run(shell, command).stdout) == removed
     assert [sorted(os.listdir(job.locks)) for job in (old, young, alive)] == [
         ["0"],
         ["0", "1"],
         ["0", "1"],
     ]
-    assert (
-        probes.parse_stale_locks(
-            run(shell, probes.stale_locks_command(PurePosixPath(folder.root / "none"), 3600)).stdout
-        )
-        == 0
-    )
-    with pytest.raises(probes.CutShort, match="stale locks"):
-        probes.parse_stale_locks("3\n")
+    command = lock_probes.stale_locks_command(PurePosixPath(folder.root / "none"), 3600)
+    assert lock_probes.parse_stale_locks(run(shell, command).stdout) == 0
+    with pytest.raises(probe_replies.CutShort, match="stale locks"):
+        lock_probes.parse_stale_locks("3\n")
 
 
 def test_progress_of_many_elements_is_not_read(shell: str, folder: JobFolder[Path]) -> None:
@@ -247,5 +243,5 @@ def test_progress_of_many_elements_is_not_read(shell: str, folder: JobFolder[Pat
 
 @pytest.mark.parametrize("text", ["", "@\nd 1\n", "@\nd 1\n@\n.\n", "d 1\n."])
 def test_a_cut_answer_is_no_answer(text: str) -> None:
-    with pytest.raises(probes.CutShort, match="job folders"):
+    with pytest.raises(probe_replies.CutShort, match="job folders"):
         probes.parse_scan(text, 1)

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import warnings
@@ -19,6 +18,7 @@ import pytest
 from hpc_jobs.contract.errors import BadInput, CorruptFile
 from hpc_jobs.learning.models.trained_model import load_model
 from operators.tracking.packaging import pyfunc_arguments
+from tests.clusters.ports import claim_ports
 from tests.harness.waiting import PATIENCE_S, wait_until
 from tests.unit.learning.records import solve
 
@@ -162,9 +162,7 @@ def server(trained, tmp_path):
     """The address of `mlflow models serve` with the trained network."""
     saved = tmp_path / "saved"
     mlflow.pyfunc.save_model(path=str(saved), **pyfunc_arguments(trained[0]))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = claim_ports(1)
     command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(saved)]
     command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port)]
     log = (tmp_path / "serve.log").open("w")

@@ -16,6 +16,7 @@ from quickstart.stack import mlflow_settings
 from quickstart.stack.components import Component, airflow_environment, components, mlflow_url
 from quickstart.stack.layout import Layout
 from quickstart.stack.ports import Ports
+from tests.harness.stack_ports import claim_stack_ports
 from tests.harness.waiting import wait_until
 
 # Becomes another user where it may, then tries what whoever is logged in can try.
@@ -58,6 +59,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
 @pytest.fixture(scope="module")
 def address(layout: Layout) -> Iterator[str]:
     """The server as the stack starts it."""
+    claim_stack_ports(layout)
     ports = Ports.choose(layout.ports)
     part: Component = next(c for c in components(layout, ports) if c.name == "mlflow")
     with layout.log("mlflow").open("w") as log:
@@ -70,7 +72,7 @@ def address(layout: Layout) -> Iterator[str]:
             start_new_session=True,
         )
     try:
-        wait_until(lambda: part.healthy(0.0), 200)
+        wait_until(lambda: part.answers(0.0), 200)
         yield mlflow_url(ports)
     finally:
         os.killpg(process.pid, 9)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 from quickstart.processes import (
     Process,
     identify,
+    listens,
     session_of,
     session_resident_bytes,
     stop,
@@ -93,3 +95,23 @@ def test_processes_are_found_by_what_they_inherited(value: str, found: bool) -> 
     assert (process in with_environment("TEST_MARK", value)) is found
     child.kill()
     child.wait()
+
+
+def test_who_listens_is_told_apart_from_who_else_answers_there() -> None:
+    with socket.socket() as mine:
+        mine.bind(("127.0.0.1", 0))
+        port = mine.getsockname()[1]
+        me = identify(os.getsid(0)) or identify(os.getpid())
+        assert me is not None and not listens(me, port), "bound, not yet listening"
+        mine.listen()
+        assert listens(Process(os.getpid(), ""), port)
+        child, stranger = _spawn("sleep 30", close_fds=True)
+        assert not listens(stranger, port)
+        stop([stranger], 0.0)
+        child.wait()
+        inherited, heir = _spawn("sleep 30 & wait", pass_fds=(mine.fileno(),))
+    assert listens(heir, port), "what a process or its session inherited is its own, too"
+    stop_session(heir, 0.0)
+    stop([heir], 0.0)
+    inherited.wait()
+    assert not listens(heir, port)

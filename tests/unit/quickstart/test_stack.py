@@ -17,6 +17,7 @@ from quickstart.stack.layout import NODES, Layout
 from quickstart.stack.ports import HOST, Ports, is_free
 from quickstart.stack.roster import Roster
 from quickstart.stack.supervisor import Stack, StackError
+from tests.harness.stack_ports import claim_stack_ports
 from tests.harness.waiting import wait_until
 
 
@@ -162,6 +163,7 @@ class Small(Stack):
 def stack(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     (layout.airflow / "migrated").write_text(supervisor.version("apache-airflow"))
     monkeypatch.setattr(supervisor, "publish_connections", lambda *arguments: None)
+    claim_stack_ports(layout)
     lines: list[str] = []
     yield Small(layout, say=lines.append)
     Small(layout, say=lines.append).down()
@@ -238,4 +240,17 @@ def test_a_port_that_another_program_took_meanwhile_is_named(stack: Stack) -> No
         other.bind((HOST, stack.ports.login_cpu))
         other.listen()
         with pytest.raises(StackError, match=f"port {stack.ports.login_cpu} of login-cpu"):
+            stack.up()
+
+
+def test_a_port_that_is_lost_between_choice_and_start_is_not_taken_for_ours(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "is_free", lambda port: True)
+    stack.up()
+    stack.down("login-cpu")
+    with socket.socket() as other:
+        other.bind((HOST, stack.ports.login_cpu))
+        other.listen()
+        with pytest.raises(StackError, match=r"(?s)login-cpu ended while starting.*address"):
             stack.up()

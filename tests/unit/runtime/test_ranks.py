@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 
@@ -10,6 +9,7 @@ import pytest
 
 from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.runtime.ranks import PORT, Rank, launch_on, rank_of
+from tests.clusters.ports import claim_ports
 
 TORCHRUN = {
     "RANK": "3",
@@ -81,9 +81,7 @@ with joined(rank):
 
 def test_no_key_of_the_meeting_can_be_named_without_its_name():
     """Two real processes; a stranger who reaches the port asks as anybody can."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = claim_ports(1)
     known = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "HPC_MEETING": "cd" * 16}
     known |= {"WORLD_SIZE": "2", "CUDA_VISIBLE_DEVICES": ""}
     both = [

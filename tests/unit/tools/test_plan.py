@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from hpc_jobs.contract.campaign import Campaign
-from hpc_jobs.contract.execution import Resources
+from hpc_jobs.contract.execution import ResourceRequest
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.rates import Rates
 from hpc_jobs.tools.plan import main, measured_here
@@ -26,7 +26,7 @@ def test_the_table_fits_a_terminal_and_the_block_a_campaign(
     assert "solve_shard" in shown and "assumed" in shown and "nodes" in shown
     campaign = load(Campaign, Path(HLRS))
     asked = yaml.safe_load(block)["resources"]
-    assert Resources.model_validate(asked["solve_shard"]).walltime_s >= 600
+    assert ResourceRequest.model_validate(asked["solve_shard"]).walltime_s >= 600
     merged = load(Campaign, Path(HLRS), {"execution": {"resources": asked}})
     assert merged.execution.resources_for("train").gpus == (
         campaign.execution.resources_for("train").gpus

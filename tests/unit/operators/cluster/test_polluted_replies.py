@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpc_jobs.job_folder import probes
+from hpc_jobs.job_folder import lock_probes, probes
 from operators.cluster.errors import ClusterError, PollutedReply
 from operators.cluster.job import Status
 from operators.cluster.reply import Frame, Reply, parsed
@@ -128,11 +128,11 @@ ANSWERS = {
     "hpc_workspace list": Answer(HpcWorkspace().parse_list, whole(WS_LIST)),
     "scan": Answer(probe(probes.parse_scan, 2), SCAN),
     "indices": Answer(probe(probes.parse_indices, 2), "@\n0\n7\n@\n!\n.\n"),
-    "owners": Answer(probe(probes.parse_owners), "@\n12_0\n13_4\n.\n"),
-    "lock ages": Answer(probe(probes.parse_lock_ages), "@\n3 60\n4 -2\n.\n"),
+    "owners": Answer(probe(lock_probes.parse_owners), "@\n12_0\n13_4\n.\n"),
+    "lock ages": Answer(probe(lock_probes.parse_lock_ages), "@\n3 60\n4 -2\n.\n"),
     "results": Answer(probe(probes.parse_results), '{"element": 0}\n{"element": 1}\n.\n'),
     "books": Answer(probe(probes.parse_books), '{"outcome": "done"}\n.\n'),
-    "stale locks": Answer(probe(probes.parse_stale_locks), "4\n.\n"),
+    "stale locks": Answer(probe(lock_probes.parse_stale_locks), "4\n.\n"),
     "manifest": Answer(manifest, '{"files": [{"path": "a", "bytes": 1, "sha256": "x"}]}\n'),
 }
 

@@ -22,7 +22,7 @@ from operators.cluster.reply import Reply
 from operators.cluster.transports.login import Login, whole_key
 from operators.cluster.transports.openssh import Master
 from operators.hooks.connection import login_of, login_of_async
-from operators.hooks.pinned_ssh import PinnedSshHook, Told
+from operators.hooks.pinned_ssh import ConnectionValues, PinnedSshHook
 from tests.clusters.login import generate_key, public_key
 from tests.harness.sshd import Sshd
 
@@ -295,11 +295,11 @@ def test_an_encrypted_key_gets_its_lines_back(tmp_path: Path, form: tuple[str, .
     subprocess.run(argv, check=True)
     public = public_key(key).read_text().split()[1]
     for text in damaged(key.read_text()).values():
-        told = Told("x", "h", "u", None, None, extra_of(text, public))
+        told = ConnectionValues("x", "h", "u", None, None, extra_of(text, public))
         assert PinnedSshHook(told).pkey.get_base64() == public
     with pytest.raises(NeedsLogin, match="and its passphrase if it has one"):
         wrong = extra_of(key.read_text(), public) | {"private_key_passphrase": "other"}
-        PinnedSshHook(Told("x", "h", "u", None, None, wrong))
+        PinnedSshHook(ConnectionValues("x", "h", "u", None, None, wrong))
 
 
 def extra_of(key: str, public: str) -> dict[str, str]:
@@ -345,9 +345,9 @@ def test_blanks_that_a_paste_brings_along_do_not_count(
     assert ask("cpu") == IN
 
 
-def told_of(node: Sshd, **extra: Any) -> Told:
+def told_of(node: Sshd, **extra: Any) -> ConnectionValues:
     known = {"host_key": node.pin(), "key_file": str(node.key)}
-    return Told("cpu", node.host, node.user, None, node.port, known | extra)
+    return ConnectionValues("cpu", node.host, node.user, None, node.port, known | extra)
 
 
 @pytest.mark.parametrize(

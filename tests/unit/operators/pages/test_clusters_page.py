@@ -6,8 +6,8 @@ from operators.pages.clusters_page import (
     REACHED,
     UNKNOWN,
     WRONG,
+    ClusterLook,
     Memory,
-    Seen,
     cluster_names,
     clusters_document,
     look,
@@ -41,7 +41,7 @@ def test_one_that_is_not_described_is_said(cluster):
 
 
 def test_jobs_are_counted_by_campaign_and_those_of_others_are_not_named():
-    seen = Seen(REACHED, 1.0, jobs={"a-1": 3, "a-2.2": 2, "b-9": 4})
+    seen = ClusterLook(REACHED, 1.0, jobs={"a-1": 3, "a-2.2": 2, "b-9": 4})
     [one] = clusters_document(
         {"cpu": (seen, seen)}, {"a-1": "demo-1", "a-2": "demo-1"}, [], {"cpu": {"state": "success"}}
     )["clusters"]

@@ -1,5 +1,6 @@
 """Which run goes on: the champion's, or the one that is named; never the latest."""
 
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from operators.promotion.origin import announced_run, origin_of
+from operators.promotion.origin import announced_run, origin_of, take_turn_task
 from operators.runs.run import finish_run
 from tests.unit.operators.promotion.test_model_registry import Registry
 
@@ -51,6 +52,29 @@ def test_the_sequence_that_once_promoted_a_worse_model(bench, runs):
 def test_a_run_that_is_not_there_is_named_beside_those_that_are(bench, runs):
     with pytest.raises(AirflowFailException, match=r"no run 'nowhere'.*toy-1"):
         origin_of("demo", "nowhere", bench.mlflow)
+
+
+@dataclass
+class Night:
+    """A task instance of a night, as far as a turn asks it."""
+
+    dag_id: str = "nightly_campaign"
+    run_id: str = "tonight"
+
+    def get_dr_count(self, **_: Any) -> int:
+        return 0
+
+
+def test_a_night_on_a_run_whose_workspace_has_expired_says_what_to_do(bench, runs):
+    gone, other = runs
+    folder = bench.home / "workspaces/yieldloop/demo-1"
+    shutil.rmtree(folder)
+    asked = ("demo", gone.run_id, Night(), bench.connect, bench.mlflow)
+    with pytest.raises(AirflowFailException, match=r"expired.*ws_restore.*hybrid_campaign.*toy-1"):
+        take_turn_task(*asked)
+    assert not folder.exists()  # nothing is begun where nothing is
+    taken = take_turn_task("demo", other.run_id, Night(), bench.connect, bench.mlflow)
+    assert taken is not None and taken.run_id == "toy-1"
 
 
 @dataclass

@@ -6,8 +6,7 @@ from typing import get_args
 import pytest
 
 from hpc_jobs.contract.cluster import Cluster, Launcher
-from hpc_jobs.contract.execution import ON_GPU_CLUSTER, Execution, Job
-from hpc_jobs.contract.execution import Resources as Asked
+from hpc_jobs.contract.execution import ON_GPU_CLUSTER, Execution, Job, ResourceRequest
 from operators.cluster.errors import SubmissionRefused
 from operators.cluster.job import Resources
 from operators.cluster.launchers import LAUNCHERS, Launch
@@ -27,7 +26,7 @@ SITE = Cluster.model_validate(
 
 
 def test_the_campaign_comes_before_the_site() -> None:
-    asked = Asked(walltime_s=900, partition="long", options=("--nice",), after=("12",))
+    asked = ResourceRequest(walltime_s=900, partition="long", options=("--nice",), after=("12",))
     assert resources_on(SITE, asked) == Resources(
         walltime_s=900,
         partition="long",
@@ -47,7 +46,10 @@ def test_what_a_cluster_lacks_is_said_once_with_the_jobs_and_a_remedy() -> None:
         cpu_cluster="here",
         gpu_cluster="there",
         workspace="w",
-        resources={"train": Asked(gpus=1), "solve_shard": Asked(exclusive=True)},
+        resources={
+            "train": ResourceRequest(gpus=1),
+            "solve_shard": ResourceRequest(exclusive=True),
+        },
     )
     gpu_site = SITE.model_copy(update={"name": "there", "scheduler": "pbs", "qos": "high"})
     sites = {"cpu_cluster": local, "gpu_cluster": gpu_site}
@@ -78,7 +80,7 @@ def test_several_tasks_need_somebody_who_starts_them() -> None:
         cpu_cluster="here",
         gpu_cluster="here",
         workspace="w",
-        resources={"train": Asked(nodes=2, tasks_per_node=4, cpus=3)},
+        resources={"train": ResourceRequest(nodes=2, tasks_per_node=4, cpus=3)},
     )
     [line] = refused_resources(execution, {"gpu_cluster": SITE})
     assert line.startswith("execution.resources of train on cluster 'here': 2 nodes with")

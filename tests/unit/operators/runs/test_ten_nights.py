@@ -1,9 +1,10 @@
-"""Ten nights in a row on real jobs: nothing is lost, nothing done twice, and each night says so."""
+"""Ten nights in a row: nothing is lost, nothing done twice, and each night and morning says so.
 
-import os
-import subprocess
-import sys
-from dataclasses import dataclass, field
+One night is killed, one finds the cluster gone, one morning's measurement is no measurement, and
+then the coils drift: the charts alarm, the next night aims at them, and a network is trained anew.
+"""
+
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,160 +12,175 @@ import h5py
 import numpy as np
 import pytest
 
-from hpc_jobs.contract.facts import DesignFacts, PackedFacts, ShardFacts
-from hpc_jobs.contract.layout import RunFolder, Workspace, manifest_of
-from hpc_jobs.contract.records import ShardFields, read_manifest, sha256_of
-from hpc_jobs.contract.report import ArrayReport, NightReport, RoundPlan
-from hpc_jobs.contract.run import RunHandle
-from hpc_jobs.dataset.facts import DatasetFacts, dataset_facts
-from operators.runs.night import log_night, night_report
-from operators.runs.rounds import first_round, log_round, next_round
-from tests.harness.control_bench import Bench
-from tests.harness.reports import array_report
+from hpc_jobs.contract.drift import DriftReport
+from hpc_jobs.contract.gate import DecisionDocument
+from hpc_jobs.contract.records import ShardFields, sha256_of
+from hpc_jobs.contract.report import GateReport
+from hpc_jobs.measurement.measured import UnusableMeasurement
+from operators.promotion.control_chart import LEARNED_FROM
+from operators.promotion.drift import PAGE, STREAM
+from operators.promotion.origin import origin_of
+from operators.promotion.registry import champion
+from operators.runs.rounds import first_round
+from operators.runs.run import experiment_name, finish_run
+from tests.harness.nights import BOUGHT, Nights, coil, work
 
-ROOT = Path(__file__).parents[4]
-SHARD = 50
-HOURS_A_RECORD = 0.001
-BOUGHT = 100
-"""Records that a night's budget buys: two shards."""
-SMALL: dict[str, dict[str, Any]] = {
-    "specimens": {"mesh": {"along": 8, "across": 4}, "output_times": 4, "end_displacement_mm": 0.8},
-    "design": {"train_records": 200, "test_records": 50, "records_per_shard": SHARD},
-    "training": {"networks": [{"kind": "mlp", "components": 8, "hidden": [16]}]},
-    "execution": {"nightly_core_hours": BOUGHT * HOURS_A_RECORD},
-}
-KILLED, DOWN = 3, 6
-"""The night that is killed after one shard, and the one that finds the cluster gone."""
+KILLED, BAD, DOWN, DRIFTED, RETRAINED = 3, 5, 6, 7, 9
+"""The night that is killed after one shard, the morning without a measurement, the night that finds
+the cluster gone, the first morning with another sheet, and the night after which one retrains."""
+MOVED = 1.0
+"""R-values of the coils then, in spreads of the box."""
 
 
 class ClusterGone(Exception):
     """What a hook raises when nobody answers."""
 
 
-def job(run: RunFolder[Path], name: str, *options: str, index: int = 0) -> None:
-    environment = {**os.environ, "TASK_INDEX": str(index), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", f"hpc_jobs.jobs.{name}", str(run.root), *options]
-    done = subprocess.run(command, env=environment, cwd=ROOT, text=True, capture_output=True)
-    assert done.returncode == 0, f"{name}: {done.stdout[-3000:]}{done.stderr[-3000:]}"
-
-
-@dataclass
-class Nights:
-    """A run that is gone on with, night after night, as the DAG does."""
-
-    bench: Bench
-    handle: RunHandle
-    folder: RunFolder[Path]
-    solved: list[tuple[int, int]] = field(default_factory=list)  # that were not there before
-
-    def plan(self, connect: Any = None) -> RoundPlan:
-        return next_round(self.handle, self.bench.mlflow, connect or self.bench.connect)
-
-    def night(self, planned: RoundPlan, killed_after: int | None = None) -> NightReport:
-        """Choose, solve, pack, close; or be killed after so many shards."""
-        number = planned.round
-        job(self.folder, "choose_points", f"--round={number}", f"--records={planned.records}")
-        design = DesignFacts.of(read_manifest(manifest_of(self.folder.design(number)), "design"))
-        points = array_report("choose_points", design)
-        before = len(self.solved)
-        for index in range(design.shards if killed_after is None else killed_after):
-            self.solve(number, index)
-        if killed_after is not None:
-            return self.closed(planned, points, None, None, ["simulate.solve_shards"])
-        array = self.array(number, design.shards, len(self.solved) - before)
-        log_round(self.handle, planned, array, self.bench.mlflow)
-        job(self.folder, "publish_dataset")
-        facts = self.dataset
-        packed = PackedFacts(
-            generation=facts.generation,
-            train=facts.train,
-            test=facts.test,
-            by_status={"ok": facts.train + facts.test},
-            missing_shards=0,
-            sha256=sha256_of(self.folder.dataset_manifest),
-        )
-        return self.closed(planned, points, array, array_report("publish_dataset", packed), [])
-
-    def solve(self, number: int, index: int) -> None:
-        there = manifest_of(self.folder.shard(number, index)).exists()
-        job(self.folder, "solve_shard", f"--round={number}", index=index)
-        if not there:
-            self.solved.append((number, index))
-
-    def array(self, number: int, shards: int, new: int) -> ArrayReport:
-        """Say what the array of a round cost: what was there already cost nothing."""
-        found = [manifest_of(self.folder.shard(number, index)) for index in range(shards)]
-        facts = [ShardFacts.of(read_manifest(path, "shard")) for path in found]
-        ok = sum(one.by_status.get("ok", 0) for one in facts)
-        total = sum(one.records for one in facts)
-        all_of_it = ShardFacts(records=total, by_status={"ok": ok, "necked": total - ok})
-        hours = HOURS_A_RECORD * SHARD * new
-        return array_report("solve_shard", all_of_it, elements=shards, done=shards, cpu_hours=hours)
-
-    def closed(self, planned: RoundPlan, *told: Any) -> NightReport:
-        report = night_report(self.handle, planned, *told)
-        log_night(report, self.handle, self.bench.mlflow)
-        return report
-
-    @property
-    def dataset(self) -> DatasetFacts:
-        return dataset_facts(read_manifest(self.folder.dataset_manifest, "dataset"))
-
-    def shards(self) -> dict[str, str]:
-        return {path.name + path.parent.parent.name: sha256_of(path)
-                for path in self.folder.root.glob("rounds/*/shards/*.h5")}  # fmt: skip
-
-
-@pytest.fixture
-def nights(bench: Bench) -> Nights:
-    """Open a small run, and solve the campaign's own round."""
-
-    def small(document: dict[str, Any]) -> None:
-        for part, changes in SMALL.items():
-            document[part] = {**document[part], **changes}
-
-    bench.edit("campaigns/demo.yaml", small)
-    handle = bench.open()
-    [folder] = bench.home.glob("workspaces/*/demo-1")
-    run = Nights(bench, handle, Workspace(folder.parent).run(folder.name))
-    run.night(first_round(handle, bench.connect))
-    return run
-
-
 def gone(cluster: str) -> Any:
     raise ClusterGone(cluster)
 
 
+@dataclass
+class Told:
+    """What ten nights and mornings said."""
+
+    nights: dict[int, str]
+    mornings: dict[int, DriftReport]
+    refused: str
+    retraining: GateReport
+
+
+@pytest.fixture
+def nights(bench) -> Nights:
+    """Solve the campaign's own round, make a first champion, and watch it for three weeks."""
+    nights = Nights.opened(bench)
+    nights.night(first_round(nights.handle, bench.connect))
+    nights.deliver(coil(nights.campaign, 0))
+    assert nights.retrained("first").promoted
+    finish_run(nights.handle, mlflow=bench.mlflow)
+    for day in range(LEARNED_FROM):
+        nights.deliver(coil(nights.campaign, day))
+        assert nights.morning("first-mlp").alarms == ()
+    return nights
+
+
+def artifact(nights: Nights, run_id: str, name: str) -> str:
+    return Path(nights.bench.mlflow.client.download_artifacts(run_id, name)).read_text()
+
+
 @pytest.mark.slow
 def test_ten_nights_lose_nothing_and_do_nothing_twice(nights: Nights) -> None:
-    told: dict[int, str] = {}
-    for night in range(1, 11):
-        before, records, kept = nights.shards(), nights.dataset.train, sha256_of(
-            nights.folder.dataset_manifest
-        )  # fmt: skip
-        if night == DOWN:
-            with pytest.raises(ClusterGone):
-                nights.plan(gone)
-            assert (nights.shards(), sha256_of(nights.folder.dataset_manifest)) == (before, kept)
-            continue
-        planned = nights.plan()
-        assert planned.expected_core_hours is not None and planned.budget_core_hours is not None
-        assert planned.expected_core_hours <= planned.budget_core_hours * 1.001
-        assert planned.resumed == (night == KILLED + 1)
-        report = nights.night(planned, killed_after=1 if night == KILLED else None)
-        told[night] = report.sentence
-        assert before.items() <= nights.shards().items()  # what was there is as it was
-        if night == KILLED:
-            assert not report.grown and sha256_of(nights.folder.dataset_manifest) == kept
-        else:
-            assert report.grown and nights.dataset.train > records
-            assert report.core_hours <= planned.budget_core_hours * 1.001
+    told = _ten(nights)
     _nothing_twice(nights)
-    assert "failed in simulate.solve_shards: dataset and champion are as they were" in told[KILLED]
-    assert "left unfinished by an earlier night" in told[KILLED + 1]
-    files = nights.bench.mlflow.client.list_artifacts(nights.handle.mlflow_run_id, "night")
+    as_they_were = "failed in simulate.solve_shards: dataset and champion are as they were"
+    assert as_they_were in told.nights[KILLED]
+    assert "left unfinished by an earlier night" in told.nights[KILLED + 1]
+    client, run_id = nights.bench.mlflow.client, nights.handle.mlflow_run_id
+    files = client.list_artifacts(run_id, "night")
     pages = {file.path for file in files if file.path.endswith(".html")}
     assert len(pages) == 1 + 8  # of the first round, and of each that a night began
+    assert "coil.h5" in told.refused
+    # A morning without a measurement adds nothing to the stream: it has one less
+    watched = {day: report.observations for day, report in told.mornings.items()}
+    assert watched[BAD + 1] == watched[BAD - 1] + 1 == LEARNED_FROM + BAD
+    quiet = [not told.mornings[day].alarms for day in range(1, DRIFTED) if day != BAD]
+    assert all(quiet)
+    assert any("coil: r_value" in alarm for alarm in told.mornings[DRIFTED].alarms)
+    _told_on_pages(nights, told)
+
+
+def _ten(nights: Nights) -> Told:
+    said: dict[int, str] = {}
+    mornings: dict[int, DriftReport] = {}
+    refused, retraining, model = "", None, "first-mlp"
+    for night in range(1, 11):
+        alarmed = night > 1 and mornings.get(night - 1) is not None
+        aims = "drift" if alarmed and mornings[night - 1].alarms else "campaign"
+        if night == DOWN:
+            _found_gone(nights)
+        else:
+            said[night] = _one(nights, night, aims)
+        if night == BAD:
+            refused = _bad_morning(nights, model)
+        else:
+            moved = MOVED if night >= DRIFTED else 0.0
+            nights.deliver(coil(nights.campaign, 100 + night, moved))
+            mornings[night] = nights.morning(model)
+        if mornings.get(night) and mornings[night].alarms:
+            # What the next night aims at: the answers of that morning's validation
+            work(nights.folder, "identify", "--model", model, "--validation", f"v{night}")
+        if night == RETRAINED:
+            retraining = nights.retrained("anew")
+            model = "anew-mlp" if retraining.promoted else model
+    assert retraining is not None
+    return Told(said, mornings, refused, retraining)
+
+
+def _one(nights: Nights, night: int, aims: Any) -> str:
+    """Let a night pass, and look at what it left; returns its sentence."""
+    before, records = nights.shards(), nights.dataset.train
+    kept = sha256_of(nights.folder.dataset_manifest)
+    planned = nights.plan(aims=aims)
+    assert planned.expected_core_hours is not None and planned.budget_core_hours is not None
+    assert planned.expected_core_hours <= planned.budget_core_hours * 1.001
+    assert planned.resumed == (night == KILLED + 1)
+    report = nights.night(planned, killed_after=1 if night == KILLED else None)
+    assert before.items() <= nights.shards().items()  # what was there is as it was
+    if night == KILLED:
+        assert not report.grown and sha256_of(nights.folder.dataset_manifest) == kept
+        return report.sentence
+    assert report.grown and nights.dataset.train > records
+    assert report.core_hours <= planned.budget_core_hours * 1.001
+    assert report.design is not None
+    aimed = report.design.by_aim.get("posteriors", 0)
+    assert aimed == (BOUGHT // 2 if aims == "drift" else 0)
+    return report.sentence
+
+
+def _found_gone(nights: Nights) -> None:
+    before = nights.shards(), sha256_of(nights.folder.dataset_manifest)
+    with pytest.raises(ClusterGone):
+        nights.plan(gone)
+    assert (nights.shards(), sha256_of(nights.folder.dataset_manifest)) == before
+
+
+def _bad_morning(nights: Nights, model: str) -> str:
+    """Deliver a file that is no measurement; returns with what words it is refused."""
+    nights.deliver(b"the camera's disk was full")
+    before = sha256_of(nights.folder.dataset_manifest), champion(
+        nights.handle.campaign, nights.bench.mlflow
+    )  # fmt: skip
+    with pytest.raises(UnusableMeasurement) as refused:
+        work(nights.folder, "identify", "--model", model, "--validation", "bad")
+    with pytest.raises(UnusableMeasurement):
+        nights.morning(model)
+    assert not nights.folder.estimates("bad").exists()
+    after = sha256_of(nights.folder.dataset_manifest), champion(
+        nights.handle.campaign, nights.bench.mlflow
+    )  # fmt: skip
+    assert after == before
+    return str(refused.value)
+
+
+def _told_on_pages(nights: Nights, told: Told) -> None:
+    """The charts' page names the alarm, the gate's its decision; the champion is as it says."""
+    bench, handle = nights.bench, nights.handle
+    experiment = bench.mlflow.experiment(experiment_name(handle.campaign))
+    query = f"tags.`{STREAM}` = '{handle.campaign}'"
+    [production] = bench.mlflow.client.search_runs([experiment], query)
+    charts = artifact(nights, production.info.run_id, PAGE)
+    assert "a targeted round and a retraining are asked for" in charts
+    assert told.mornings[10].alarms[0] in charts
+    decided = artifact(nights, handle.mlflow_run_id, "gate/anew.json")
+    document = DecisionDocument.model_validate_json(decided)
+    assert document.champion_before == "1" and document.comparison is not None
+    assert document.comparison.sealed.source == handle.run_id  # the very set of the first time
+    assert document.decision.promoted == told.retraining.promoted
+    assert document.decision.reason in artifact(nights, handle.mlflow_run_id, "gate/anew.html")
+    best = champion(handle.campaign, bench.mlflow)
+    assert best is not None
+    assert best.model == ("anew-mlp" if told.retraining.promoted else "first-mlp")
+    assert origin_of(handle.campaign, None, bench.mlflow)[0].run_id == handle.run_id
 
 
 def _nothing_twice(nights: Nights) -> None:

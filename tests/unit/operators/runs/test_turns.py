@@ -5,7 +5,7 @@ from threading import Barrier
 
 import pytest
 
-from hpc_jobs.contract.run import RunHandle, SiteHandle
+from hpc_jobs.contract.run import RunHandle
 from operators.runs.closing import failed_tasks
 from operators.runs.run import folder_of
 from operators.runs.turns import DagRun, live_by_airflow, take_turn
@@ -16,21 +16,7 @@ SEARCH = DagRun("hyperparameter_search", "manual__a b/#1")
 
 @pytest.fixture
 def run(bench) -> RunHandle:
-    site = SiteHandle(cluster="cpu", workspace=str(bench.home / "ws"))
-    (bench.home / "ws" / "demo-1").mkdir(parents=True)
-    return RunHandle(
-        run_id="demo-1",
-        campaign="demo",
-        code_sha256="0" * 64,
-        sites={"cpu": site, "gpu": site},
-        networks=1,
-        measurements=1,
-        resources={},
-        allowed_loss=0.0,
-        tries_per_element=1,
-        mlflow_experiment="x",
-        mlflow_run_id="0",
-    )
+    return bench.open()
 
 
 def test_a_second_dag_run_waits_until_the_first_has_ended(bench, run):
