@@ -7,8 +7,8 @@ be carried over to the campaign's mesh, and re-simulated fields back, by that di
 first-order discrepancy correction of multi-fidelity models (Kennedy and O'Hagan, Biometrika 87,
 2000).
 
-It is .1 of the noise that campaigns assume on the production mesh, but of one sign everywhere, and a
-camera's noise is a fifth of that: DP780's r-values come out .010 to .012 low without it, .006 to
+It is .1 of the noise that campaigns assume on the production mesh, but of one sign everywhere, and
+a camera's noise is a fifth of that: DP780's r-values come out .010 to .012 low without it, .006 to
 .009 with a mesh twice as fine in the same load steps, and within .003 with mesh and steps refined
 together. It is off unless a campaign asks for it.
 
