@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hpc_jobs.contract.sheet import LEVEL_STRAIN
+from hpc_jobs.forward.natural import Natural
 from hpc_jobs.identification.engine import Engine, NoSheet
 from hpc_jobs.identification.posterior import NormalPrior
 
@@ -19,9 +21,40 @@ CLOSE = 0.05  # of a posterior standard deviation: another step is not worth a s
 SETTLED = 0.3  # of a posterior standard deviation: what the next step would still move
 LONGEST_STEP = 1.0  # of u
 WORTH = 0.7  # of what slopes promise: two steps that gain less, and they are worked out anew
+NODE = "log_k_over_k05@"
+SMALLEST_RISE = 1e-3  # of ln k between two nodes
+HARDER = (0.1, 0.2, 0.35, 0.5)  # of local exponents, for starts that neck too early
 FIRST_DAMPING, SMALL_DAMPING, MOST_DAMPING = 1e-2, 1e-3, 1e6
 
 FloatArray = NDArray[np.float64]
+
+
+def rising(natural: Natural, u: FloatArray, harder: float = 0.0) -> FloatArray:
+    """Move the nodes of a curve in u (coordinates,) as little as makes it rise.
+
+    harder: by which its local exponent d ln k/d ln p is larger beyond k(.05), besides.
+    """
+    nodes = {
+        float(name.removeprefix(NODE)): column
+        for column, name in enumerate(natural.names)
+        if name.startswith(NODE)
+    }
+    values = natural.physical((natural.centre + natural.spread * u)[None])[0]
+    risen = values.copy()
+    for side, strains in (
+        (-1, sorted((p for p in nodes if p < LEVEL_STRAIN), reverse=True)),
+        (1, sorted(p for p in nodes if p > LEVEL_STRAIN)),
+    ):
+        least = 0.0  # ln k(p)/k(.05), counted away from there
+        for strain in strains:
+            own = side * risen[nodes[strain]]
+            if side > 0:
+                own += harder * np.log(strain / LEVEL_STRAIN)
+            least = max(least + SMALLEST_RISE, own)
+            risen[nodes[strain]] = side * least
+    if np.array_equal(risen, values):
+        return u
+    return np.asarray((natural.natural(risen[None])[0] - natural.centre) / natural.spread)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,10 +139,17 @@ class Descent:
         )
 
     def _admissible(self, start: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the start, or the nearest sheet between it and the middle of the prior."""
+        """Return the start, or the nearest sheet between it and the middle of the prior.
+
+        A surrogate's nearest sheet may have a curve that softens, or that necks before the
+        measured one has: it is made to rise, and to harden more.
+        """
+        natural, middle = self.engine.natural, self.prior.mean
+        away = rising(natural, start) - middle
+        starts = [middle + share * away for share in (1.0, 0.85, 0.7, 0.5, 0.3, 0.15, 0.0)]
+        starts += [rising(natural, start, harder) for harder in HARDER]
         reason = ""
-        for share in (1.0, 0.85, 0.7, 0.5, 0.3, 0.15, 0.0):
-            u = self.prior.mean + share * (start - self.prior.mean)
+        for u in starts:
             try:
                 return u, self.engine.observe(u)
             except NoSheet as error:

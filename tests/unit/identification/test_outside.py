@@ -10,9 +10,12 @@ from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.records import publish_model, read_manifest
 from hpc_jobs.design.rounds import adopt_points, choose_round, read_round
+from hpc_jobs.forward.natural import Natural
 from hpc_jobs.identification.by_fem import answer_by_fem
 from hpc_jobs.identification.mesh_bias import MeshBias
+from hpc_jobs.identification.outside import rising
 from hpc_jobs.measurement.file import Measurement
+from tests.harness.families import small_family
 from tests.unit.bench import DAGS
 
 
@@ -61,3 +64,24 @@ def test_points_are_adopted_once_as_the_next_round(tmp_path: Path) -> None:
     facts = read_manifest(run.design(1).with_suffix(".json"), "design").facts
     assert facts["adopted"] and facts["records"] == 5
     assert adopt_points(run, campaign, points) is None
+
+
+def test_a_start_whose_curve_softens_is_made_to_rise() -> None:
+    natural = Natural.of(small_family())
+    middle = np.zeros(len(natural.names))
+    assert rising(natural, middle) is middle  # a curve that rises stays as it is
+    columns = {name: k for k, name in enumerate(natural.names)}
+    soft = natural.physical(natural.centre[None])[0].copy()
+    soft[columns["log_k_over_k05@0.003"]] = -0.43
+    soft[columns["log_k_over_k05@0"]] = -0.38  # k falls from 0 to .003,
+    soft[columns["log_k_over_k05@0.16"]] = soft[columns["log_k_over_k05@0.08"]] - 0.05  # and to .16
+    u = (natural.natural(soft[None])[0] - natural.centre) / natural.spread
+    for harder, gained in ((0.0, 0.0), (0.2, 0.2 * np.log(0.08 / 0.05))):
+        x = natural.centre + natural.spread * rising(natural, u, harder)
+        risen = natural.physical(x[None])[0]
+        curve = [risen[columns[f"log_k_over_k05@{p}"]] for p in ("0", "0.003", "0.01", "0.03")]
+        beyond = [risen[columns[f"log_k_over_k05@{p}"]] for p in ("0.08", "0.16")]
+        assert np.all(np.diff([*curve, 0.0, *beyond]) > 0)
+        assert risen[columns["log_k_over_k05@0.003"]] == pytest.approx(-0.43)
+        assert beyond[0] == pytest.approx(soft[columns["log_k_over_k05@0.08"]] + gained)
+        assert risen[0] == pytest.approx(soft[0])  # a mechanical value stays
