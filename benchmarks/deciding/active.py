@@ -138,10 +138,10 @@ def active(start: int, repeats: int, sheets: int, cache: Path, kept: Kept) -> No
                 for added, value in zip(ADDED, found[way], strict=True):
                     ways[way][added].append(value)
         _table(ways, repeat + 1)
-    _judge(ways)
+    judge(ways)
 
 
-def _judge(ways: dict[str, dict[int, list[float]]]) -> None:
+def judge(ways: dict[str, dict[int, list[float]]]) -> None:
     """Print the goal: at most of all sheets 60 targeted records do more than 200 of Sobol's."""
     near, far = np.array(ways["targeted"][60]), np.array(ways["Sobol"][200])
     say(f"active: 60 targeted a sheet, beside {np.median(far):.2f} of 200 Sobol",
