@@ -66,8 +66,8 @@ def watch(
     source = referred(open_frames(frames_of(folder, files.frames), files.format, files.columns))
     if len(source) < 3:
         raise BadInput(
-            f"{files.frames}: {len(source)} frames; a test has a reference and frames of the "
-            "loaded specimen"
+            f"{files.frames}: {_counted(len(source))}; a test has a reference picture and two or "
+            "more of the loaded specimen: name them all, as s0/*.csv"
         )
     if files.unloaded_frames >= len(source):
         raise BadInput(
@@ -123,6 +123,10 @@ def watch(
         translation_mm=translation,
         notes=(*source.facts.notes, *placement.notes, *notes, *mixed, *gaps),
     )
+
+
+def _counted(frames: int) -> str:
+    return "one frame" if frames == 1 else f"{frames} frames"
 
 
 def _loaded(source: Source, unloaded: int, last: Frame) -> list[Frame]:

@@ -21,6 +21,8 @@ from hpc_jobs.identification.nuisances.examiner import Examiner
 from hpc_jobs.identification.nuisances.kinds import KIND, Column, columns_of, in_words
 from hpc_jobs.identification.nuisances.models import Problem, mixture, search
 from hpc_jobs.identification.nuisances.noise import whitening
+from hpc_jobs.identification.resimulated import Field
+from hpc_jobs.identification.verdict import score
 from hpc_jobs.measurement.file import Measurement
 
 DP780 = np.array([0.972408, 0.96969, 0.984209, 0.985587, 1.00994, 0.964962, 1.01517, 1.01556])
@@ -179,6 +181,42 @@ def test_an_answer_withheld_for_its_residual_is_given_once_that_is_explained() -
     assert answer.parameters is not None
     assert answer.examination is not None
     assert answer.examination.suspects[0].name.startswith("patch_along_mm")
+
+
+def test_all_forces_of_a_specimen_may_be_off_alike() -> None:
+    """Whitened, its own gain of the load cell and the noise of each force have unit covariance."""
+    priors = NuisancePriors(force_gain_each=0.02, model_force=0.0)
+    given = measured(*pulled())
+    whiten = whitening(given, priors)
+    forces, times = len(pulled()[1]), campaign().specimens.output_times
+    block = whiten[-forces:, -forces:]
+    alike = np.kron(np.eye(forces // times), np.ones((times, times)))
+    covariance = NOISE.force_relative**2 * np.eye(forces) + priors.force_gain_each**2 * alike
+    np.testing.assert_allclose(block @ covariance @ block.T, np.eye(forces), atol=1e-9)
+
+
+def test_an_answer_that_could_not_be_examined_says_so() -> None:
+    """Its specimens are said to be pulled so far that every sheet near it has necked."""
+    given = measured(*pulled())
+    drawn = tuple(0.8 * (n + 1) for n in range(campaign().specimens.output_times))
+    specimens = campaign().specimens.model_copy(
+        update={"pieces": (Piece(displacements_mm=drawn),) * 3}
+    )
+    far = replace(given, header=given.header.model_copy(update={"specimens": specimens}))
+    answer = Estimate(
+        measurement="sheet",
+        parameters={f"MP{i}": value for i, value in enumerate(DP780.tolist(), 1)},
+        novelty=1.0,
+        novelty_limit=3.0,
+        method="surrogate",
+    )
+    found = with_examination(campaign(), far, answer)
+    assert found.parameters == answer.parameters and found.examination is None
+    assert "necked" in found.unexamined
+    field = Field(estimate=found, status="ok", reason="", strains=far.strains, forces=far.forces)
+    judgement = score(campaign(), far, field, refined=True).judgement
+    assert judgement.verdict == "reservations"
+    assert "was not examined" in judgement.reasons[0] and "necked" in judgement.reasons[0]
 
 
 @pytest.mark.parametrize(("missed", "least", "most"), [(0.0, 0.0, 0.4), (1e-4, 0.6, 1.0)])
