@@ -46,7 +46,7 @@ BIAXIAL_GOAL, EXPONENT_GOAL = 0.005, 0.12
 UPDATING = 50  # simulations of a coil's FEM updating
 COILS = (10, 100, 1000)
 PARTS = ("refined", "surrogate", "wrong", "curves", "alloys", "outside", "exponent")
-NEED_THE_NETWORK = {"refined", "surrogate", "wrong", "curves", "alloys"}
+NEED_THE_NETWORK = set(PARTS) - {"exponent"}
 
 
 def trained(run: RunFolder[Path], campaign: Campaign) -> TrainedModel:
@@ -141,13 +141,13 @@ def main() -> None:
             _surrogate(campaign, identifier, options.coils)
         if "wrong" in parts:
             wrong.compare(answerers, campaign, options.coils)
+        if "outside" in parts:
+            alloys.outside(campaign, identifier)
         for who, ask in answerers.items():
             if "curves" in parts:
                 curves.compare(who, ask, campaign, options.coils)
             if "alloys" in parts:
                 alloys.identify(who, ask, campaign)
-    if "outside" in parts:
-        alloys.outside(campaign)
     if "exponent" in parts:
         print("\nexponent unknown, two geometries:")
         specimens = {**TWO_GEOMETRIES["specimens"], "mesh": options.mesh}  # type: ignore[dict-item]

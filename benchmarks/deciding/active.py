@@ -239,8 +239,12 @@ def _exactly(campaign: Campaign, parameters: FloatArray, sheet: FloatArray, coun
     if not missing:
         return table
     spare = solved(campaign, *(one[: 3 * missing + 5] for one in more)).rows(slice(missing))
-    both = ((getattr(table, name), getattr(spare, name)) for name in COLUMNS)
-    return Table(*(np.concatenate(pair) for pair in both))
+    return Table(
+        np.vstack([table.parameters, spare.parameters]),
+        np.vstack([table.sheet, spare.sheet]),
+        np.vstack([table.strains, spare.strains]),
+        np.vstack([table.forces, spare.forces]),
+    )
 
 
 def _random(campaign: Campaign, seed: int, count: int) -> Table:

@@ -183,7 +183,7 @@ def test_what_the_clock_starts_does_its_work(stack: Stack, survivor: Survivor, d
     with stack.api() as api:
         assert api.get(f"dags/{dag}")["timetable_summary"]
         body = {"dag_run_id": "test", "conf": {}, "logical_date": None}
-        api.request("POST", f"dags/{dag}/dagRuns", json=body)
+        api.create(f"dags/{dag}/dagRuns", body)
     wait_for_run(stack, dag, 600, dag_run_id="test")
     if dag == "nightly_campaign":
         run = survivor.array.folder.root.parents[1]

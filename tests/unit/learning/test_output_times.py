@@ -35,6 +35,7 @@ from hpc_jobs.learning.models.trained_model import TrainedModel, load_model
 from hpc_jobs.learning.training.experiment import train_network
 from hpc_jobs.tools import predict
 from hpc_jobs.tracking.spool import Spool
+from operators.tracking.packaging import layout_of
 from tests.harness.families import small_family
 
 SPEC = {"kind": "mlp", "hidden": [8], "components": 6, "forces": True, "gaussian": True}
@@ -201,3 +202,9 @@ def test_the_tool_takes_them_from_a_shard_or_a_file(made: Made, tmp_path: Path) 
     assert (tmp_path / "shard.csv").read_text() == (tmp_path / "npy.csv").read_text()
     with pytest.raises(SystemExit, match=r"must know where the output times lie; give --known"):
         predict.main([str(model), *beside])
+
+
+def test_the_registry_says_what_is_to_be_known_in_its_order(made: Made) -> None:
+    said = layout_of(made.run.model("m"))
+    assert "`known`: (n, 10): exponent, youngs_modulus_mpa, their standard deviations" in said
+    assert "first_displacement_mm@0, last_displacement_mm@0, first_displacement_mm@45" in said
