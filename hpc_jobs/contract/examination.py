@@ -42,13 +42,6 @@ class NuisancePriors(Setting):
     ] = 0.001
     force_offset_n: Annotated[float, Field(ge=0, le=100_000)] = 20.0
     force_gain: Annotated[Share, Field(description="relative; shared")] = 0.005
-    force_gain_each: Annotated[
-        Share,
-        Field(
-            description="relative, from specimen to specimen: another day, another mounting of the "
-            "load cell"
-        ),
-    ] = 0.005
     hardening_level: Annotated[
         Share, Field(description="relative, of a curve that is given; shared")
     ] = 0.003

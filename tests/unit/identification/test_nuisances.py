@@ -183,18 +183,6 @@ def test_an_answer_withheld_for_its_residual_is_given_once_that_is_explained() -
     assert answer.examination.suspects[0].name.startswith("patch_along_mm")
 
 
-def test_all_forces_of_a_specimen_may_be_off_alike() -> None:
-    """Whitened, its own gain of the load cell and the noise of each force have unit covariance."""
-    priors = NuisancePriors(force_gain_each=0.02, model_force=0.0)
-    given = measured(*pulled())
-    whiten = whitening(given, priors)
-    forces, times = len(pulled()[1]), campaign().specimens.output_times
-    block = whiten[-forces:, -forces:]
-    alike = np.kron(np.eye(forces // times), np.ones((times, times)))
-    covariance = NOISE.force_relative**2 * np.eye(forces) + priors.force_gain_each**2 * alike
-    np.testing.assert_allclose(block @ covariance @ block.T, np.eye(forces), atol=1e-9)
-
-
 def test_an_answer_that_could_not_be_examined_says_so() -> None:
     """Its specimens are said to be pulled so far that every sheet near it has necked."""
     given = measured(*pulled())
