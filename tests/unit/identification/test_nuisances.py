@@ -288,7 +288,11 @@ def test_knowledge_goes_before_the_campaign_and_the_campaign_before_the_defaults
 def test_words_tell_sizes_where_there_are_sizes() -> None:
     """And which specimen it is."""
     test = campaign().specimens.tests[1]
-    assert in_words(KIND["notch_width_mm"], 0.1, test) == (
+    notch = KIND["notch_width_mm"]
+    assert in_words(notch, 0.1, test, "in specimen 45") == (
         "as if the notch were 10.10 mm wide, in specimen 45"
+    )
+    assert in_words(notch, 0.1, test, "in all specimens") == (
+        "as if the notch were 10.10 mm wide, in all specimens"
     )
     assert "engineering strains" in in_words(KIND["strain_measure"], 0.46, None)
