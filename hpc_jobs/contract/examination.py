@@ -42,13 +42,6 @@ class NuisancePriors(Setting):
     ] = 0.001
     force_offset_n: Annotated[float, Field(ge=0, le=100_000)] = 20.0
     force_gain: Annotated[Share, Field(description="relative; shared")] = 0.005
-    force_gain_each: Annotated[
-        Share,
-        Field(
-            description="relative, from specimen to specimen: another day, another mounting of the "
-            "load cell"
-        ),
-    ] = 0.005
     hardening_level: Annotated[
         Share, Field(description="relative, of a curve that is given; shared")
     ] = 0.003
@@ -74,6 +67,12 @@ class NuisancePriors(Setting):
             ge=0, le=2, description="0 is ln U, .5 engineering strain, 1 Green-Lagrange's; shared"
         ),
     ] = 0.01
+
+
+OF_MODEL = frozenset({"model_strain", "model_force"})
+"""What mesh and model miss, not a nuisance: no measurement knows it."""
+KNOWABLE = frozenset(NuisancePriors.model_fields) - OF_MODEL
+"""Nuisances that an examination fits, and of which a measurement may know, by name@specimen."""
 
 
 class Suspect(Frozen):

@@ -20,7 +20,8 @@ from hpc_jobs.contract.measurement import MeasurementHeader
 from hpc_jobs.contract.specimen import Piece, Specimens
 from hpc_jobs.measurement.csv_checks import Row, check_displacements, disagreements, grid_mistakes
 from hpc_jobs.measurement.csv_lines import Lines, table_of
-from hpc_jobs.measurement.formats.text import MISSING, grouped, number, read_head
+from hpc_jobs.measurement.formats.cells import MISSING, grouped, number
+from hpc_jobs.measurement.formats.text import read_head
 from hpc_jobs.measurement.measured import Measurement, UnusableMeasurement
 from hpc_jobs.measurement.plausible import physical_mistakes
 

@@ -9,7 +9,8 @@ import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from hpc_jobs.measurement.formats.text import BLANKS, are_units, split
+from hpc_jobs.measurement.formats.cells import BLANKS, split
+from hpc_jobs.measurement.formats.text import are_units
 
 DELIMITERS = (";", ",", "\t", BLANKS)
 HEAD_LINES = 60  # among which the names are looked for

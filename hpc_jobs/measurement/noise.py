@@ -17,7 +17,6 @@ Values = NDArray[np.float64]
 
 FEWEST = 4  # unloaded frames, the reference included, whose scatter is believed
 FLOOR = 1e-6  # strain; what no camera falls below
-CHANCE = 3.0  # deviations of a correlation of independent values that are believed to be chance
 SMALLEST_EIGENVALUE = 0.02  # of a correlation: keeps its inverse tame
 
 
@@ -66,10 +65,7 @@ def correlation_of(noises: list[Noise], patches: Patches) -> Values | None:
     """Correlation (2 patches, 2 patches) of [component, patch] within one frame.
 
     Pairs of patches that lie alike are taken together, over all specimens and unloaded frames.
-    Neighbours share points; patches farther apart do not, and few unloaded frames cannot tell
-    their correlations one by one, which chance would fill with directions that seem to have no
-    noise: all far pairs of the same components have one correlation, and none if chance explains
-    it. None where nothing was measured.
+    None where nothing was measured.
     """
     known = [noise for noise in noises if noise.measured]
     if not known:
@@ -84,22 +80,7 @@ def correlation_of(noises: list[Noise], patches: Patches) -> Values | None:
     total = np.bincount(kinds.ravel(), products.ravel())
     number = np.bincount(kinds.ravel(), counts.ravel())
     correlation = (total / np.maximum(number, 1))[kinds]
-    near = np.tile(_neighbours(patches), (2, 2))
-    blocks = kinds // (patches.along * patches.across)
-    for block in range(3):
-        far = (blocks == block) & ~near
-        seen = counts[far].sum()
-        common = products[far].sum() / max(seen, 1)
-        # Every pair stands there twice
-        correlation[far] = common if abs(common) > CHANCE * np.sqrt(2 / max(seen, 1)) else 0.0
     return _definite(correlation)
-
-
-def _neighbours(patches: Patches) -> NDArray[np.bool_]:
-    """Which patches touch each other, at a corner or along a side, or are the same."""
-    along, across = np.divmod(np.arange(patches.count), patches.across)
-    apart = np.maximum(np.abs(along[:, None] - along), np.abs(across[:, None] - across))
-    return np.asarray(apart <= 1)
 
 
 def _alike(patches: Patches) -> NDArray[np.int64]:

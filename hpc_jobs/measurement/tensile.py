@@ -4,7 +4,7 @@ Engineering stress and strain, or true ones, become E, Rp0.2, Rm, Ag and r, and 
 stress against plastic strain that a campaign needs.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -32,6 +32,7 @@ ELASTIC = (0.1, 0.4)  # of the stress at 0.5 % strain; the range of the straight
 OFFSET = 0.002  # plastic strain of the proof stress
 R_RANGE = (0.02, 0.15)  # plastic strains over which width follows length
 FEWEST = 30  # rows
+FEWEST_OF_R = 10  # rows in that range
 PEAK = 0.002  # of the largest stress; it must fall by more to have been a maximum
 CELL = 0.005  # relative deviation of force and area of a usual test
 SPIKE = 0.3  # of the largest stress, by which one value is off all its neighbours
@@ -83,12 +84,13 @@ def read_tensile(
         )
     if kind == "true":
         strain, stress = np.expm1(strain), stress * np.exp(-strain)
-    strain, stress = _without_spikes(strain, stress, notes)
+    sound = _without_spikes(stress, notes)
+    strain, stress = strain[sound], stress[sound]
     result = evaluate(strain, stress, of_travel=of_travel, notes=notes)
     if not of_travel and not area_known and result.youngs_modulus_mpa is not None:
         check_unit(machine, result.youngs_modulus_mpa)
-    r_value = _r_value(machine, strain, result, kind)
-    return _with(result, r_value)
+    r_value, why = _r_value(machine, sound, result, kind, sizes)
+    return replace(result, r_value=r_value, notes=(*result.notes, *why))
 
 
 def evaluate(
@@ -178,56 +180,74 @@ def _scatter(stress: Values) -> float:
     return float(1.4826 * np.median(np.abs(np.diff(stress, 3))) / np.sqrt(20))
 
 
-def _without_spikes(strain: Values, stress: Values, notes: list[str]) -> tuple[Values, Values]:
-    """Leave out single values far from their neighbours, and note it."""
+def _without_spikes(stress: Values, notes: list[str]) -> NDArray[np.bool_]:
+    """Say which values (n,) are not far from all their neighbours, and note the others."""
     around = median_filter(stress, size=5, mode="nearest")
     wrong = np.abs(stress - around) > SPIKE * float(np.abs(around).max())
     if not wrong.any() or wrong.sum() > MOST_SPIKES * len(stress):
-        return strain, stress
+        return np.ones(len(stress), dtype=np.bool_)
     first = int(np.argmax(wrong))
     notes.append(
         f"{int(wrong.sum())} values left out as spikes, the first {stress[first]:.4g} MPa in row "
         f"{first + 1}, where its neighbours are {around[first]:.4g} MPa"
     )
-    return strain[~wrong], stress[~wrong]
+    return np.asarray(~wrong)
 
 
 def _r_value(
-    machine: MachineFile, strain: Values, result: TensileResult, kind: Kind
-) -> tuple[float, float] | None:
-    """Take r from width strain: the slope of plastic width strain over plastic thickness strain."""
-    if "width" not in machine.channels:
-        return None
-    width = machine.channels["width"]
-    if len(width) != len(result.stress):  # a spike was left out
-        return None
-    if machine.units["width"].lower() in ("mm", "um", "µm", "m", "cm", "in"):
-        sizes = sizes_of(machine, UNKNOWN)
-        if sizes.width_mm is None:
-            return None
-        width = width / sizes.width_mm
-    width = np.where(np.median(width) > 0, -width, width)
+    machine: MachineFile,
+    sound: NDArray[np.bool_],
+    result: TensileResult,
+    kind: Kind,
+    sizes: Sizes,
+) -> tuple[tuple[float, float] | None, list[str]]:
+    """Take r from width strain, or say why not.
+
+    It is the slope of plastic width strain over plastic thickness strain. sound (rows,) are the
+    rows of the machine's file that result was evaluated from.
+    """
+    width, why = _width_strain(machine, sound, sizes)
+    if width is None:
+        return None, [why]
+    if kind != "true" and width.min() <= -1:
+        least = f"width strain goes to {width.min():.3g}"
+        return None, [f"{least}, so r is not told: is it in percent?"]
     across = width if kind == "true" else np.log1p(width)
-    along = np.log1p(strain)
     stress = result.stress * (1 + result.strain)
-    along = along - stress / result.slope_mpa
+    along = np.log1p(result.strain) - stress / result.slope_mpa
     across = across + 0.3 * stress / result.slope_mpa
     low, high = R_RANGE
     peak = int(np.argmax(result.stress))
     use = (along >= low) & (along <= high) & (np.arange(len(along)) <= peak)
-    if use.sum() < 10:
-        return None
+    if use.sum() < FEWEST_OF_R:
+        return None, [
+            f"{int(use.sum())} rows lie at plastic strains of {low:g} to {high:g} before the "
+            f"maximum, so r is not told: it takes {FEWEST_OF_R}"
+        ]
     slope, covariance = np.polyfit(along[use], across[use], 1, cov=True)
     share = -float(slope[0])
     if not 0 < share < 1:
-        return None
-    return share / (1 - share), float(np.sqrt(covariance[0, 0])) / (1 - share) ** 2
+        return None, [
+            f"width strain is {-share:.3g} of the strain along, so r is not told: are both in the "
+            "same unit?"
+        ]
+    return (share / (1 - share), float(np.sqrt(covariance[0, 0])) / (1 - share) ** 2), []
 
 
-def _with(result: TensileResult, r_value: tuple[float, float] | None) -> TensileResult:
-    if r_value is None:
-        return result
-    return TensileResult(
-        **{n: getattr(result, n) for n in TensileResult.__slots__ if n != "r_value"},
-        r_value=r_value,
-    )
+def _width_strain(
+    machine: MachineFile, sound: NDArray[np.bool_], sizes: Sizes
+) -> tuple[Values | None, str]:
+    """Strain across (n,), negative in tension, or why there is none."""
+    if "width" in machine.dead:
+        return None, f"{machine.dead['width']} is 0 in all rows, so r is not told"
+    if "width" not in machine.channels:
+        return None, "there is no column of width strain, so r is not told"
+    width = machine.channels["width"][sound]
+    if machine.units["width"].lower() in ("mm", "um", "µm", "m", "cm", "in"):
+        if sizes.width_mm is None:
+            return None, (
+                "the width's change is a length, and the head names no width, so r is not told; "
+                "give --width MM"
+            )
+        width = width / sizes.width_mm
+    return np.where(np.median(width) > 0, -width, width), ""

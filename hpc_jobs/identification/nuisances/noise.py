@@ -20,7 +20,7 @@ def whitening(
     Rows are strains that were seen, then logarithms of forces. Noise is correlated between the
     patches and components of a specimen, and in part shared by all its times. What mesh and model
     miss of the strains, model_share of the prior's, counts as noise of its own, half of it growing
-    with the strain from time to time. All forces of a specimen are off alike by its own gain.
+    with the strain from time to time.
     """
     model = model_share * priors.model_strain
     header = measurement.header
@@ -42,16 +42,8 @@ def whitening(
         covariance = _covariance(measurement, deviation, model)
         root = np.linalg.cholesky(covariance[np.ix_(kept, kept)])
         found[np.ix_(rows, rows)] = np.linalg.inv(root)
-    if pulled is None:
-        return found
-    alone = header.noise.force_relative**2 + priors.model_force**2
-    first = len(found) - forces
-    for by_time in np.isfinite(pulled).reshape(header.specimens.force_shape):
-        count = int(by_time.sum())
-        at = slice(first, first + count)
-        covariance = alone * np.eye(count) + priors.force_gain_each**2
-        found[at, at] = np.linalg.inv(np.linalg.cholesky(covariance))
-        first += count
+    at = np.arange(len(found) - forces, len(found))
+    found[at, at] = 1 / np.hypot(header.noise.force_relative, priors.model_force)
     return found
 
 

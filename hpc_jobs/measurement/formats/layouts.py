@@ -9,16 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.errors import BadInput
+from hpc_jobs.measurement.formats.cells import split
 from hpc_jobs.measurement.formats.frame import Facts, Frame, Measure, Unit, measure_named, sound
 from hpc_jobs.measurement.formats.table import read_columns
-from hpc_jobs.measurement.formats.text import (
-    Column,
-    Layout,
-    layout_of,
-    read_head,
-    split,
-    spoken,
-)
+from hpc_jobs.measurement.formats.text import Column, Layout, layout_of, read_head, spoken
 
 Values = NDArray[np.float64]
 Columns = Mapping[str, Values]

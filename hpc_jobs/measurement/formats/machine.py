@@ -16,15 +16,9 @@ from pydantic import Field
 
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.frozen import Frozen
+from hpc_jobs.measurement.formats.cells import grouped, split
 from hpc_jobs.measurement.formats.table import read_rows
-from hpc_jobs.measurement.formats.text import (
-    Column,
-    Layout,
-    grouped,
-    layout_of,
-    split,
-    spoken,
-)
+from hpc_jobs.measurement.formats.text import Column, Layout, layout_of, spoken
 
 Values = NDArray[np.float64]
 Channel = Literal["time", "force", "travel", "strain", "width", "stress"]

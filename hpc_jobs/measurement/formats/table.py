@@ -18,15 +18,15 @@ import pyarrow.csv as arrow_csv
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.errors import BadInput
-from hpc_jobs.measurement.formats.text import (
+from hpc_jobs.measurement.formats.cells import (
     BLANKS,
     MISSING,
-    NUMBER,
-    Layout,
     grouped,
+    is_number,
     number,
     split,
 )
+from hpc_jobs.measurement.formats.text import Layout
 
 UNEVEN = 0.01  # of the lines may lack cells, beside a last one that was cut off
 NUMBER_LIKE = re.compile(r"[+−-]?\d[\d.,'_ \u00a0\u202f’]*([eE][+-]?\d+)?", re.ASCII)
@@ -151,7 +151,7 @@ def _culprit(path: Path, layout: Layout, wanted: Sequence[int]) -> str:
             cells = split(line, layout.delimiter)
             for i in wanted:
                 text = cells[i] if i < len(cells) else ""
-                if not NUMBER[layout.decimal].fullmatch(text) and text not in MISSING:
+                if not is_number(text, layout.decimal) and text not in MISSING:
                     name = layout.columns[i].written if i < len(layout.columns) else f"{i + 1}"
                     remedy = f"give a number{grouped(text)}"
                     return f"{path}: line {line_number}: {name} is '{text}'; {remedy}"

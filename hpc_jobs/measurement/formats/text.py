@@ -2,10 +2,11 @@
 
 A file is some lines of head, perhaps a line of column names, perhaps one of units, then numbers.
 Delimiter and decimal sign are those that turn most neighbouring lines into equally long rows of
-numbers. The numbers themselves are read by `table`.
+numbers. Digits grouped by thousands count as numbers there, so that a table of them is recognised
+for what it is, and refused: 1,234 may be two numbers or one, and only its layout tells. The numbers
+themselves are read by `table`.
 """
 
-import csv
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,29 +14,25 @@ from functools import cached_property
 from pathlib import Path
 
 from hpc_jobs.contract.errors import BadInput
+from hpc_jobs.measurement.formats.cells import (
+    BLANKS,
+    GROUPED_BY_BLANKS,
+    MISSING,
+    grouped,
+    is_grouped,
+    is_number,
+    parting,
+    split,
+)
 
 LOOKED_AT = 400  # lines from which the layout is recognised
 BLOCK = 5  # rows before a remark that are part of the table after it
 HEAD_BYTES = 1 << 17
-BLANKS = " "  # the delimiter of columns that are lined up by blanks
 DIALECTS = tuple(
     (delimiter, decimal)
     for decimal in ".,"
     for delimiter in ("\t", ";", ",", BLANKS)
     if delimiter != decimal
-)
-NUMBER = {
-    ".": re.compile(r"[+−-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?", re.ASCII),
-    ",": re.compile(r"[+−-]?(\d+,?\d*|,\d+)([eEdD][+-]?\d+)?", re.ASCII),
-}
-GROUPED = re.compile(r"[+−-]?\d{1,3}([.,' \u00a0\u202f’])\d{3}(\1\d{3})*([.,]\d*)?", re.ASCII)
-"""Digits in groups of three; with a point or comma between, a decimal sign must follow or other
-groups, else they may be decimals."""
-MISSING = (
-    *("", "nan", "NaN", "NAN", "Nan", "-nan", "-NaN", "nan(ind)", "-nan(ind)", "1.#QNAN"),
-    *("-1.#IND", "1.#IND", "-1.#IND00", "1.#QNAN0", "NaN.", "null", "NULL", "None", "n/a", "N/A"),
-    *("NA", "#N/A", "#NV", "-", "--", "---", "inf", "-inf", "Inf", "-Inf", "1.#INF", "-1.#INF"),
-    *("nicht bekannt",),
 )
 UNITS = re.compile(
     r"(s|sec|ms|min|h|d|m|mm|cm|µm|um|nm|in|px|pixel|pixels|n|kn|mn|lbf|mpa|gpa|pa|psi|ksi|n/mm²|"
@@ -113,10 +110,10 @@ def layout_of(path: Path) -> Layout:
     """Recognise how a file is laid out; raises BadInput where no rows of numbers are found."""
     encoding, lines = read_head(path)
     lines = lines[: LOOKED_AT + 1]
-    every = (_runs(lines, *dialect) for dialect in DIALECTS)
+    parted = [parting(line) for line in lines]
+    every = (_runs(lines, parted, *dialect) for dialect in DIALECTS)
     runs = max(every, key=lambda runs: _best(runs).merit)
     found = _best(runs)
-    _check_groups(path, lines)
     if not found.rows:
         raise BadInput(
             f"{path}: no rows of at least two numbers in its first {len(lines)} lines; export the "
@@ -127,58 +124,42 @@ def layout_of(path: Path) -> Layout:
         run for run in runs if (run.cells == found.cells and run.rows >= BLOCK) or run is found
     )
     names, units, above = _header(lines[: found.first], found)
+    _check_groups(path, lines, found, names)
     columns = tuple(map(_column, names, units))
     return Layout(
         encoding, found.delimiter, found.decimal, tuple(lines[:above]), columns, found.first
     )
 
 
-def split(line: str, delimiter: str) -> list[str]:
-    """Cells of a line, without blanks and quotes around them."""
-    if delimiter == BLANKS:
-        return line.split()
-    cells = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
-    return [cell.strip().strip('"').strip() for cell in cells]
-
-
-def number(text: str, decimal: str = ".") -> float:
-    """Read a number as people write one; raises ValueError."""
-    text = text.strip()
-    if not NUMBER[decimal].fullmatch(text):
-        raise ValueError(text)
-    plain = text.replace(",", ".").replace("d", "e").replace("D", "e")
-    return float(plain.replace("−", "-"))
-
-
-def grouped(text: str) -> str:
-    """Say, after a semicolon, that a number's digits are grouped by thousands; "" if not."""
-    match = GROUPED.fullmatch(text.strip())
-    if not match or (match.group(1) in ".," and not (match.group(2) or match.group(3))):
-        return ""
-    return f" without '{match.group(1)}' between the thousands"
-
-
-def _check_groups(path: Path, lines: Sequence[str]) -> None:
-    """Refuse a table whose digits are grouped by thousands, whatever parts its columns."""
-    for delimiter in (";", "\t", ","):
-        found = [
-            (i, cell, words)
-            for i, line in enumerate(lines, 1)
-            for cell in split(line, delimiter)
-            if (words := grouped(cell))
+def _check_groups(path: Path, lines: Sequence[str], found: "_Run", names: list[str]) -> None:
+    """Refuse a table whose digits are grouped by thousands."""
+    groups = [
+        (i, cell)
+        for i, line in enumerate(lines[found.first :], found.first + 1)
+        for cell in split(line, found.delimiter)
+        if is_grouped(cell, found.decimal) and grouped(cell)
+    ]
+    if not groups and found.delimiter == BLANKS and names[0] == "" and any(names):
+        # A column more than names: an index, or what blanks group
+        groups = [
+            (i, match.group())
+            for i, line in enumerate(lines[found.first :], found.first + 1)
+            if (match := GROUPED_BY_BLANKS.search(line))
         ]
-        if len(found) >= BLOCK:
-            line, cell, words = found[0]
-            raise BadInput(
-                f"{path}: line {line}: '{cell}' has its digits grouped; export numbers{words}"
-            )
+    if len(groups) >= BLOCK:
+        line, cell = groups[0]
+        raise BadInput(
+            f"{path}: line {line}: '{cell}' has its digits grouped; export numbers{grouped(cell)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
     """Neighbouring rows of numbers; the run with most numbers is the table."""
 
-    numbers: int = 0
+    numbers: int = 0  # those with grouped digits among them
+    grouped: int = 0
+    others: int = 0  # cells that are no number, and do not say that one is missing
     rows: int = 0
     cells: int = 0
     first: int = 0
@@ -186,36 +167,49 @@ class _Run:
     decimal: str = "."
 
     @property
-    def merit(self) -> tuple[int, int, bool, int]:
-        """More numbers, more rows; columns lined up by blanks last, as names hold blanks too."""
-        return self.numbers, self.rows, self.delimiter != BLANKS, -self.first
+    def merit(self) -> tuple[int, int, int, int, bool, int]:
+        """More numbers, more rows, fewer cells that are none, fewer grouped digits.
+
+        Columns lined up by blanks come last, as names hold blanks too.
+        """
+        plain = -self.others, -self.grouped, self.delimiter != BLANKS
+        return self.numbers, self.rows, *plain, -self.first
 
 
 def _best(runs: Sequence[_Run]) -> _Run:
     return max(runs, key=lambda run: run.merit, default=_Run())
 
 
-def _runs(lines: Sequence[str], delimiter: str, decimal: str) -> list[_Run]:
-    """Find all runs of equally long rows of numbers, in their order."""
+def _runs(lines: Sequence[str], parted: Sequence[str], delimiter: str, decimal: str) -> list[_Run]:
+    """Find all runs of equally long rows of numbers, in their order; parted as `parting` says."""
     found = list[_Run]()
     run = _Run()
     for i, line in enumerate(lines):
         if run.rows and line.startswith("#"):  # a remark amid the rows
             continue
-        cells = [] if line.startswith("#") else split(line, delimiter)
+        foreign = line.startswith("#") or parted[i] not in ("", delimiter)
+        cells = [] if foreign else split(line, delimiter)
         if cells and cells[-1] == "":
             cells.pop()
         if are_units(cells):  # among which 1 is no number
             cells = []
-        numbers = sum(NUMBER[decimal].fullmatch(cell) is not None for cell in cells)
-        told = numbers + sum(cell in MISSING and cell != "" for cell in cells)
+        groups = sum(is_grouped(cell, decimal) for cell in cells)
+        numbers = sum(is_number(cell, decimal) for cell in cells) + groups
+        missing = [cell for cell in cells if cell in MISSING]
+        told = numbers + sum(cell != "" for cell in missing)
         if numbers < 1 or told < 2 or 2 * told < len(cells):
             run = _Run()
             continue
         if not run.rows or len(cells) != run.cells:
-            run = _Run(0, 0, len(cells), i, delimiter, decimal)
+            run = _Run(cells=len(cells), first=i, delimiter=delimiter, decimal=decimal)
             found.append(run)
-        run = replace(run, numbers=run.numbers + numbers, rows=run.rows + 1)
+        run = replace(
+            run,
+            numbers=run.numbers + numbers,
+            grouped=run.grouped + groups,
+            others=run.others + len(cells) - numbers - len(missing),
+            rows=run.rows + 1,
+        )
         found[-1] = run
     return found
 

@@ -183,18 +183,6 @@ def test_an_answer_withheld_for_its_residual_is_given_once_that_is_explained() -
     assert answer.examination.suspects[0].name.startswith("patch_along_mm")
 
 
-def test_all_forces_of_a_specimen_may_be_off_alike() -> None:
-    """Whitened, its own gain of the load cell and the noise of each force have unit covariance."""
-    priors = NuisancePriors(force_gain_each=0.02, model_force=0.0)
-    given = measured(*pulled())
-    whiten = whitening(given, priors)
-    forces, times = len(pulled()[1]), campaign().specimens.output_times
-    block = whiten[-forces:, -forces:]
-    alike = np.kron(np.eye(forces // times), np.ones((times, times)))
-    covariance = NOISE.force_relative**2 * np.eye(forces) + priors.force_gain_each**2 * alike
-    np.testing.assert_allclose(block @ covariance @ block.T, np.eye(forces), atol=1e-9)
-
-
 def test_an_answer_that_could_not_be_examined_says_so() -> None:
     """Its specimens are said to be pulled so far that every sheet near it has necked."""
     given = measured(*pulled())
@@ -300,7 +288,11 @@ def test_knowledge_goes_before_the_campaign_and_the_campaign_before_the_defaults
 def test_words_tell_sizes_where_there_are_sizes() -> None:
     """And which specimen it is."""
     test = campaign().specimens.tests[1]
-    assert in_words(KIND["notch_width_mm"], 0.1, test) == (
+    notch = KIND["notch_width_mm"]
+    assert in_words(notch, 0.1, test, "in specimen 45") == (
         "as if the notch were 10.10 mm wide, in specimen 45"
+    )
+    assert in_words(notch, 0.1, test, "in all specimens") == (
+        "as if the notch were 10.10 mm wide, in all specimens"
     )
     assert "engineering strains" in in_words(KIND["strain_measure"], 0.46, None)

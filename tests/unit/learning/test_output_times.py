@@ -1,5 +1,6 @@
 """A record's own output times: packed beside it, told to networks, and asked of measurements."""
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,6 +178,32 @@ def test_an_exported_network_takes_them(made: Made) -> None:
     assert examples.known is not None
     asked = examples.strains[:5], examples.forces[:5], examples.known[:5]
     check_agreement(model, RUNTIMES["exported"](Subject(model)), *asked)
+
+
+def test_a_network_without_forces_takes_them_too(made: Made, tmp_path: Path) -> None:
+    blind = made.campaign.training.networks[0].model_copy(update={"forces": False})
+    with Spool(tmp_path / "spool.jsonl", name="blind") as spool:
+        train_network(
+            made.run, made.campaign, blind, "blind",
+            spool=spool, progress=lambda *_: None, stop=lambda: False,
+        )  # fmt: skip
+    examples, model = validation_examples(made.dataset), load_model(made.run.model("blind"))
+    assert examples.known is not None
+    strains, known = examples.strains[:5], examples.known[:5]
+    later = known * np.array([1] * 2 * GIVEN + [1.5] * TOLD, np.float32)
+    assert np.abs(model.predict(strains, None, later) - model.predict(strains, None, known)).max()
+    check_agreement(model.module, RUNTIMES["exported"](Subject(model.module)), strains, known)
+    for name, values in (("strains", strains), ("known", known)):
+        np.save(tmp_path / f"{name}.npy", values)
+    told = ["--known", str(tmp_path / "known.npy"), "--out", str(tmp_path / "found.csv")]
+    predict.main([str(made.run.model("blind")), str(tmp_path / "strains.npy"), *told])
+    with (tmp_path / "found.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if not row["reason"]]
+    low, _ = model.intervals(strains, None, known)
+    target = model.targets[0]
+    assert rows
+    for row in rows:
+        assert np.abs(low[:, 0] / float(row[f"{target}_low"]) - 1).min() < 1e-4
 
 
 def test_sheets_that_all_stop_at_one_displacement_are_told_nothing(campaign: Campaign) -> None:

@@ -15,7 +15,7 @@ from hpc_jobs.measurement.extensometer import widest
 from hpc_jobs.measurement.file import UnusableMeasurement, refuse_to_overwrite
 from hpc_jobs.measurement.formats.frame import Frame
 from hpc_jobs.measurement.isotropic import Curve
-from hpc_jobs.measurement.noise import correlation_of, noise_of
+from hpc_jobs.measurement.noise import noise_of
 from hpc_jobs.measurement.placement import Placement, place, plane_axes
 from hpc_jobs.measurement.series import Series, Synchronisation
 from hpc_jobs.measurement.strain import PatchFit, strain_tensor
@@ -169,22 +169,6 @@ def test_the_reference_pictures_noise_is_taken_off_with_the_unloaded_mean() -> N
     assert np.sqrt(np.mean(found.deviation**2)) == pytest.approx(size, rel=0.05)
     corrected = strains[11:] - found.offset
     assert corrected.std() == pytest.approx(size * np.sqrt(1 + 1 / 11), rel=0.05)
-
-
-@pytest.mark.parametrize("shared", [0.0, 0.5])
-def test_far_patches_are_correlated_alike_or_not_at_all(shared: float) -> None:
-    """Six unloaded frames of three specimens cannot tell each pair; chance is not believed."""
-    random = np.random.default_rng(5)
-    noises = []
-    for _ in range(3):
-        own = np.sqrt(1 - shared) * random.standard_normal((6, 2, PATCHES.count))
-        common = np.sqrt(shared) * random.standard_normal((6, 2, 1))
-        noises.append(noise_of(1e-4 * (own + common), 6))
-    found = correlation_of(noises, PATCHES)
-    assert found is not None
-    first, last = 0, PATCHES.count - 1
-    assert found[first, last] == pytest.approx(shared, abs=0.25 if shared else 0.02)
-    assert np.linalg.eigvalsh(found).min() > 0.02
 
 
 def test_a_series_says_what_is_wrong_with_an_entry() -> None:

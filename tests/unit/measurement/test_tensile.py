@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,9 @@ def _curve() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.expm1(along), true * np.exp(-along), np.expm1(across)
 
 
-def _write(path: Path, stress_scale: float, header: str) -> Path:
+def _write(path: Path, stress_scale: float, header: str, width_scale: float = 1) -> Path:
     strain, stress, width = _curve()
-    rows = np.column_stack((100 * strain, stress_scale * stress, 100 * width))
+    rows = np.column_stack((100 * strain, stress_scale * stress, 100 * width_scale * width))
     path.write_text(header + "".join(f"{a:.8f}\t{b:.6f}\t{c:.8f}\n" for a, b, c in rows))
     return path
 
@@ -70,8 +71,9 @@ def test_a_force_without_unit_that_is_no_metals_is_refused(tmp_path: Path) -> No
 
 
 def test_rows_in_reverse_are_named_and_a_spike_is_left_out(tmp_path: Path) -> None:
-    head = "Dehnung\tSpannung\tx\n%\tMPa\t%\n"
+    head = "Dehnung\tSpannung\tQuerdehnung\n%\tMPa\t%\n"
     path = _write(tmp_path / "a.txt", 1, head)
+    whole = read_tensile(path)
     lines = path.read_text().splitlines()
     path.write_text("\n".join([*lines[:2], *lines[:1:-1]]))
     with pytest.raises(BadInput, match="are rows in reverse order"):
@@ -81,9 +83,37 @@ def test_rows_in_reverse_are_named_and_a_spike_is_left_out(tmp_path: Path) -> No
     path.write_text("\n".join(lines))
     found = read_tensile(path)
     assert max(found.stress) < 1000
+    assert found.r_value is not None and whole.r_value is not None
+    assert found.r_value[0] == pytest.approx(WIDTH_R, rel=0.02)
+    assert found.r_value[0] == pytest.approx(whole.r_value[0], rel=1e-3)
     assert any(
         "1 values left out as spikes, the first 1e+05 MPa in row 301" in n for n in found.notes
     )
+
+
+@pytest.mark.parametrize(
+    ("header", "change", "why"),
+    [
+        ("Dehnung\tSpannung\tx\n%\tMPa\t%\n", 1.0, "no column of width strain, so r is not told"),
+        ("Dehnung\tSpannung\tQuerdehnung\n%\tMPa\tmm\n", 1.0, "names no width, .* give --width"),
+        ("Dehnung\tSpannung\tQuerdehnung\n%\tMPa\t%\n", 9.0, "is it in percent|same unit"),
+        ("Dehnung\tSpannung\tQuerdehnung\n%\tMPa\t%\n", 0.0, "is 0 in all rows, so r is not"),
+    ],
+)
+def test_where_r_is_not_told_a_note_says_why(
+    tmp_path: Path, header: str, change: float, why: str
+) -> None:
+    path = _write(tmp_path / "a.txt", 1, header, width_scale=change)
+    found = read_tensile(path)
+    assert found.r_value is None
+    assert len([note for note in found.notes if re.search(why, note)]) == 1
+
+
+def test_a_change_of_width_in_mm_takes_the_width_that_is_given(tmp_path: Path) -> None:
+    head = "Dehnung\tSpannung\tQuerdehnung\n%\tMPa\tmm\n"
+    path = _write(tmp_path / "a.txt", 1, head, width_scale=0.2)  # of 20 mm
+    found = read_tensile(path, sizes=Sizes(width_mm=20))
+    assert found.r_value is not None and found.r_value[0] == pytest.approx(WIDTH_R, rel=0.02)
 
 
 def test_a_table_with_grouped_digits_or_gaps_is_named_or_read(tmp_path: Path) -> None:

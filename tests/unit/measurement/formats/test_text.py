@@ -6,7 +6,7 @@ import pytest
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.measurement.formats.machine import MachineColumns, read_machine
 from hpc_jobs.measurement.formats.table import read_columns
-from hpc_jobs.measurement.formats.text import layout_of, number
+from hpc_jobs.measurement.formats.text import layout_of
 
 ROWS = ((0.0, 1.5, -2.25), (0.1, 1.6, -2.5), (0.2, 1.75, -3.0))
 
@@ -63,8 +63,6 @@ def test_what_is_no_number_is_named_with_its_line(tmp_path: Path) -> None:
     path.write_text("x,exx\n1,2.5\n2,1_4545.6\n3,4\n")
     with pytest.raises(BadInput, match=r"frame\.csv: line 3: exx is '1_4545\.6'; give a number"):
         read_columns(path, layout_of(path), [0, 1])
-    with pytest.raises(ValueError, match="1_4545"):
-        number("1_4545.6")
 
 
 @pytest.mark.parametrize(
@@ -216,8 +214,62 @@ def test_lines_of_other_lengths_are_not_dropped_in_silence(tmp_path: Path) -> No
         read_columns(path, layout_of(path), [0])
 
 
-@pytest.mark.parametrize("text", ["０.５", "1_0", "0x10", "1,2"])
-def test_what_python_reads_and_no_bench_writes_is_no_number(text: str) -> None:
-    with pytest.raises(ValueError, match=text):
-        number(text)
-    assert number("−0.5") == -0.5
+ORDINARY = {
+    "seconds and force": ("t,F", "{i},{i}01.5", ",", "."),
+    "counts alone": ("n,a,b", "{i},201,1", ",", "."),
+    "three digits each": ("a,b,c", "101,201,3{i}1", ",", "."),
+    "parted by blanks": ("t F", "{i} 101", " ", "."),
+    "parted by blanks, with decimal commas": ("t F", "{i} 101,5", " ", ","),
+    "decimal commas in all columns": ("t F", "10,{i} 101,250", " ", ","),
+    "two columns with decimal commas": ("t;F", "{i},5;1{i},250", ";", ","),
+    "a comma and a blank": ("t, F", "{i}, 101", ",", "."),
+}
+
+
+@pytest.mark.parametrize("case", ORDINARY)
+def test_numbers_of_three_digits_are_not_taken_for_groups(tmp_path: Path, case: str) -> None:
+    names, row, delimiter, decimal = ORDINARY[case]
+    path = tmp_path / "log.csv"
+    path.write_text("\n".join([names, *(row.format(i=i) for i in range(1, 10))]))
+    layout = layout_of(path)
+    assert (layout.delimiter, layout.decimal) == (delimiter, decimal)
+    written = [row.format(i=i).split(delimiter) for i in range(1, 10)]
+    expected = [[float(cell.replace(decimal, ".")) for cell in cells] for cells in written]
+    columns = range(len(layout.columns))
+    np.testing.assert_array_equal(read_columns(path, layout, columns), expected)
+
+
+def test_a_machine_that_logs_every_second_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "machine.csv"
+    rows = [f"{i},{100 + 101 * i},0" for i in range(20)]
+    path.write_text("Time,Load,Extension\n" + "\n".join(rows))
+    machine = read_machine(path)
+    np.testing.assert_array_equal(machine.channels["time"], np.arange(20))
+    np.testing.assert_array_equal(machine.channels["force"], 100 + 101 * np.arange(20))
+
+
+@pytest.mark.parametrize(
+    ("names", "row", "cell", "sign"),
+    [
+        ("t;F", "{i};1.234,5", "1.234,5", "."),
+        ("t;F", "{i},5;1 234,5", "1 234,5", " "),
+        ("t\tF", "0,{i}\t1 234,5", "1 234,5", " "),
+        ("t;F", "{i};1\u00a0234,5", "1\u00a0234,5", "\u00a0"),
+        ("t\tF", "0.{i}\t1,234.5", "1,234.5", ","),
+        ("t,F", '{i},"1,234.5"', "1,234.5", ","),
+        ("t, F", "{i}, 1'234.5", "1'234.5", "'"),
+        ("t F", "{i} 1 234,5", "1 234,5", " "),
+        ("t F", "0.{i} 1,234.5", "1,234.5", ","),
+        ("a;b", "1.234.567;1.234.56{i}", "1.234.567", "."),
+        ("a\tb", "417,68{i}\t2,654.5", "2,654.5", ","),
+    ],
+)
+def test_grouped_digits_are_refused_whatever_parts_the_columns(
+    tmp_path: Path, names: str, row: str, cell: str, sign: str
+) -> None:
+    path = tmp_path / "table.txt"
+    path.write_text("\n".join([names, *(row.format(i=i) for i in range(1, 10))]))
+    with pytest.raises(BadInput) as refused:
+        layout_of(path)
+    told = f"'{cell}' has its digits grouped; export numbers without '{sign}' between"
+    assert told in str(refused.value)
