@@ -5,6 +5,7 @@ then the coils drift: the charts alarm, the next night aims at them, and a netwo
 """
 
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def nights(bench) -> Nights:
 
 
 def artifact(nights: Nights, run_id: str, name: str) -> str:
-    return Path(nights.bench.mlflow.client.download_artifacts(run_id, name)).read_text()
+    return unescape(Path(nights.bench.mlflow.client.download_artifacts(run_id, name)).read_text())
 
 
 @pytest.mark.slow
