@@ -24,7 +24,7 @@ down:               ## stop it
 status:             ## what runs, where, and its logs
 	@python -m quickstart status
 
-test: install       ## every test that takes seconds; CI lints, too
+test: install       ## every test but the slow ones, half an hour; CI lints, too
 	@for part in clusters calculix browser; do tests/install.sh $$part || \
 	  { test -z "$$CI" && echo "the tests that need it are skipped"; } || exit 1; done
 	python -m pytest -m "not docker and not slow" --numprocesses 2 --no-loadscope-reorder

@@ -3,11 +3,12 @@
     python -m benchmarks.loop gate                  # seconds: a thousand comparisons of each kind
     python -m benchmarks.loop drift                 # seconds: charts of production
     python -m benchmarks.loop active [--start 1000] [--repeats 5] [--cache DIR]
+    python -m benchmarks.loop learned [--start 1000] [--cache DIR]      # after `active`
 
 Each measurement is kept in the file --json and not made again; with --minutes none is begun after
-so many. Goals are printed beside what was reached. `active` simulates: per repeat and way 200
-records a sheet, beside a reference of 400 at each. Not measured here: networks, and sheets outside
-the box.
+so many. Goals are printed beside what was reached. `active` simulates: per sheet 200 records, and
+three times as many for each sheet of a repeat, some ten minutes of one core in all. Not measured
+here: sheets outside the box, which `python -m benchmarks.family --outside` looks for.
 """
 
 import argparse
@@ -17,13 +18,16 @@ from pathlib import Path
 from benchmarks.deciding.active import SHEETS, active
 from benchmarks.deciding.drift import drift
 from benchmarks.deciding.gate import COMPARISONS, gate
+from benchmarks.deciding.learned import learned
 from benchmarks.kept import Kept
+
+PARTS = ("gate", "drift", "active", "learned")
 
 
 def main() -> None:
     """Run the parts that are named."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("parts", nargs="+", choices=("gate", "drift", "active"))
+    parser.add_argument("parts", nargs="+", choices=PARTS)
     parser.add_argument("--count", type=int, default=COMPARISONS, help="comparisons a kind")
     parser.add_argument("--start", type=int, default=1000, help="records that fill the box")
     parser.add_argument("--repeats", type=int, default=5)
@@ -33,13 +37,15 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "yieldloop-loop")
     options = parser.parse_args()
     logging.disable(logging.INFO)
+    kept = Kept(options.json, options.minutes)
     if "gate" in options.parts:
-        gate(options.count, Kept(options.json, options.minutes))
+        gate(options.count, kept)
     if "drift" in options.parts:
         drift(max(options.count // 5, 20))
     if "active" in options.parts:
-        kept = Kept(options.json, options.minutes)
         active(options.start, options.repeats, options.sheets, options.cache, kept)
+    if "learned" in options.parts:
+        learned(options.start, options.sheets, options.cache, kept)
 
 
 if __name__ == "__main__":

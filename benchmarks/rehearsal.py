@@ -1,33 +1,38 @@
 """A campaign at full size through everything but the FEM: what grows with it, and what does not.
 
     python -m benchmarks.rehearsal [--records N --elements M] [--full] [--json FILE]
+                                   [--only small large]
 
 Needs root and a Slurm (tests/clusters/install.sh). Airflow, MLflow and a real Slurm are started;
 then the DAG hybrid_campaign runs twice with `solver: rehearsal` (docs/planning-a-campaign.md): with
 10,000 records in 10 elements, and with N records in M. What Airflow's database keeps of each is set
 beside the other: it must not depend on the size. Then where the time went, task by task.
 
+Each campaign is kept in the JSON file when it has ended, and not rehearsed again; --only one of
+the two: they may go on different days.
+
 --full: the production campaign's own 4.94 million records in 343 elements; 70 GiB of disk, hours.
 """
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from benchmarks.kept import Kept
 from benchmarks.rehearsed.kept import RowsKept, kept_of
 from benchmarks.rehearsed.stand import CAMPAIGN, CHECKOUT, campaign_document, stage
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.costs import disk_gib
 from hpc_jobs.contract.loading import load, parse
-from hpc_jobs.contract.report import CampaignReport
 from hpc_jobs.contract.times import RunTimes, read_times, table
 from quickstart.campaign.command import conf
 from quickstart.campaign.follow import follow
@@ -52,7 +57,17 @@ class Rehearsed:
     wall_s: float  # from trigger to report
     kept: RowsKept
     times: RunTimes
-    report: CampaignReport
+    gate: str
+
+    @classmethod
+    def of(cls, told: dict[str, Any]) -> "Rehearsed":
+        """Read what `told` wrote."""
+        parts = {"kept": RowsKept(**told["kept"]), "times": RunTimes.model_validate(told["times"])}
+        return cls(**told | parts)
+
+    def told(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return asdict(self) | {"times": self.times.model_dump(mode="json")}
 
 
 def settings(records: int, elements: int) -> list[str]:
@@ -79,8 +94,14 @@ def rehearse(stack: Stack, api: AirflowApi, records: int, elements: int) -> Rehe
     folder = run.folder()
     if folder is None:
         raise CampaignFailed("the run's folder cannot be seen from here")
-    kept = kept_of(stack.layout.airflow_database, run.run_id)
-    return Rehearsed(records, elements, wall_s, kept, read_times(folder), run.result())
+    return Rehearsed(
+        records,
+        elements,
+        wall_s,
+        kept_of(stack.layout.airflow_database, run.run_id),
+        read_times(folder),
+        run.result().gate.reason,
+    )
 
 
 def comparison(small: Rehearsed, large: Rehearsed) -> str:
@@ -106,7 +127,7 @@ def comparison(small: Rehearsed, large: Rehearsed) -> str:
             *lines,
             f"difference {grown:+,} bytes, of XComs {grown_xcom:+,} (goal: {SAME_BYTES:,} at "
             f"most): {'met' if met else 'NOT MET'}",
-            f"gate: {large.report.gate.reason}",
+            f"gate: {large.gate}",
             "",
             f"{large.records:,} records in {large.elements} elements:",
             table(large.times),
@@ -152,28 +173,34 @@ def main(argv: Sequence[str] | None = None) -> None:
         services.require()
     except OSError as error:
         sys.exit(f"error: {error}")
-    root = Path(tempfile.mkdtemp(prefix="rehearsal-", dir=options.root))
-    require_disk(records, elements, root)
+    require_disk(records, elements, options.root)
+    sizes = {"small": SMALL, "large": (records, elements)}
+    found = Kept(options.json)
+    for name in options.only or sizes:
+        try:
+            found.once(_name(*sizes[name]), partial(_alone, options.root, *sizes[name]))
+        except CampaignFailed as error:
+            sys.exit(f"rehearsal failed: {error}")
+    both = [found.found.get(_name(*size)) for size in sizes.values()]
+    if None not in both:
+        small, large = (Rehearsed.of(one) for one in both if one)
+        sys.stdout.write(comparison(small, large) + "\n")
+
+
+def _name(records: int, elements: int) -> str:
+    return f"{records} records in {elements} elements"
+
+
+def _alone(where: Path, records: int, elements: int) -> dict[str, Any]:
+    """Rehearse one campaign on a stage of its own, whose files stay if it fails."""
+    root = Path(tempfile.mkdtemp(prefix="rehearsal-", dir=where))
     try:
         with stage(root, HLRS) as stack, stack.api() as api:
-            small = rehearse(stack, api, *SMALL)
-            large = rehearse(stack, api, records, elements)
+            told = rehearse(stack, api, records, elements).told()
     except CampaignFailed as error:
-        sys.exit(f"rehearsal failed; its files are kept in {root}: {error}")
+        raise CampaignFailed(f"its files are kept in {root}: {error}") from error
     shutil.rmtree(root, ignore_errors=True)
-    sys.stdout.write(comparison(small, large) + "\n")
-    if options.json:
-        found = [
-            {
-                "records": one.records,
-                "elements": one.elements,
-                "wall_s": one.wall_s,
-                "kept": asdict(one.kept),
-                "times": one.times.model_dump(),
-            }
-            for one in (small, large)
-        ]
-        options.json.write_text(json.dumps(found, indent=1) + "\n")
+    return told
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -185,7 +212,8 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--elements", type=int, default=40)
     parser.add_argument("--full", action="store_true", help="as many as the production campaign")
     parser.add_argument("--root", type=Path, default=Path("/tmp"), help="where its files may lie")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--only", nargs="+", choices=("small", "large"))
+    parser.add_argument("--json", type=Path, default=Path("build/benchmarks/rehearsal.json"))
     return parser
 
 

@@ -2,11 +2,12 @@
 
 Each way adds so many records a sheet to those that fill the box. The even ways share theirs among
 all sheets; targeted ones are drawn night by night around what was found with the records so far.
-An answer's distance to the FEM's own most probable sheet is counted in posterior deviations of the
-FEM itself, squared, a coordinate of the sheet.
+Repeats have sheets of their own; the even records are the same for all. An answer's distance to the
+FEM's own most probable sheet is counted in posterior deviations of the FEM itself, squared, a
+coordinate of the sheet.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -39,8 +40,8 @@ ADDED = (0, 20, 60, 200)
 WAYS = ("targeted", "Sobol", "random", "disagreement")
 DRAWN = 3
 """Sheets that are drawn for each that is wanted: some are torn before they are seen."""
-SPARE = 1.3
-"""Points that are drawn for each record of Sobol's: those that tear are made up for."""
+SPARE = 1.05
+"""Sheets that are drawn for each record: some tear."""
 EXACT = 200
 """Simulations, at most, from a sheet to what its own record makes most probable."""
 
@@ -55,6 +56,11 @@ def records_of(campaign: Campaign, table: Table) -> FamilyRecords:
         rows.append([found[name] for name in QUANTITIES])
     values = np.hstack([np.array(rows), table.sheet])
     return FamilyRecords.of(Natural.of(campaign), values, table.strains, table.forces)
+
+
+def stacked(tables: Sequence[Table]) -> Table:
+    """Put tables together."""
+    return Table(*(np.concatenate([getattr(one, name) for one in tables]) for name in COLUMNS))
 
 
 def join(one: FamilyRecords, other: FamilyRecords) -> FamilyRecords:
@@ -103,7 +109,7 @@ def cloud_at(campaign: Campaign, natural: Natural, u: FloatArray, spread: FloatA
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What all sheets of a repeat share: the records so far, and what each way adds to them."""
+    """What all sheets share: the records so far, and what each even way adds to them."""
 
     campaign: Campaign
     natural: Natural
@@ -123,19 +129,19 @@ def active(start: int, repeats: int, sheets: int, cache: Path, kept: Kept) -> No
             def measure(repeat: int = repeat, sheet: int = sheet) -> dict[str, list[float]]:
                 nonlocal setting
                 if setting is None:
-                    setting = _setting(campaign, start, sheets, cache, repeat)
-                return _at_sheet(setting, repeat, sheet, sheets)
+                    setting = _setting(campaign, start, sheets, cache)
+                name = f"active-targeted-{start}-{sheets}-{repeat}-{sheet}.npz"
+                return _at_sheet(setting, repeat, sheet, sheets, cache / name)
 
             found = kept.once(f"active {start} {sheets} {repeat} {sheet}", measure)
             for way in WAYS:
                 for added, value in zip(ADDED, found[way], strict=True):
                     ways[way][added].append(value)
-        setting = None
         _table(ways, repeat + 1)
-    _judge(ways)
+    judge(ways)
 
 
-def _judge(ways: dict[str, dict[int, list[float]]]) -> None:
+def judge(ways: dict[str, dict[int, list[float]]]) -> None:
     """Print the goal: at most of all sheets 60 targeted records do more than 200 of Sobol's."""
     near, far = np.array(ways["targeted"][60]), np.array(ways["Sobol"][200])
     say(f"active: 60 targeted a sheet, beside {np.median(far):.2f} of 200 Sobol",
@@ -150,17 +156,17 @@ def _judge(ways: dict[str, dict[int, list[float]]]) -> None:
         percent=False)  # fmt: skip
 
 
-def _setting(campaign: Campaign, start: int, sheets: int, cache: Path, repeat: int) -> Setting:
+def _setting(campaign: Campaign, start: int, sheets: int, cache: Path) -> Setting:
     noise = campaign.noise.strain, campaign.noise.force_relative
-    first = records_of(campaign, simulated(cache, campaign, start, test=False))
     most = max(ADDED) * sheets
+    sobol = simulated(cache, campaign, round(SPARE * (start + most)), test=False)
+    first = records_of(campaign, sobol.rows(slice(start)))
     drawn = {
-        "Sobol": lambda: _even(campaign, 100_000 + 5000 * repeat, most),
-        "random": lambda: _random(campaign, repeat, most),
-        "disagreement": lambda: _disagreeing(campaign, first, noise, most, repeat),
+        "random": lambda: _random(campaign, most),
+        "disagreement": lambda: _disagreeing(campaign, first, noise, most),
     }
-    even = {
-        way: records_of(campaign, _once(cache / f"active-{way}-{start}-{most}-{repeat}.npz", make))
+    even = {"Sobol": records_of(campaign, sobol.rows(slice(start, start + most)))} | {
+        way: records_of(campaign, _once(cache / f"active-{way}-{start}-{most}.npz", make))
         for way, make in drawn.items()
     }
     return Setting(campaign, Natural.of(campaign), noise, first, even)
@@ -175,29 +181,40 @@ def _once(path: Path, make: Callable[[], Table]) -> Table:
         return Table(*(stored[name] for name in COLUMNS))
 
 
-def _at_sheet(one: Setting, repeat: int, sheet: int, sheets: int) -> dict[str, list[float]]:
-    """Return by way the distances after ADDED records for each of so many sheets."""
-    drawn = draw(one.campaign, TRAIN, 500_000 + 1000 * repeat, DRAWN * sheets)
-    # Those that are torn are left out; each sheet has candidates of its own
+def sheet_of_interest(campaign: Campaign, repeat: int, sheet: int, sheets: int) -> Table:
+    """Simulate one: the first that is not torn of those drawn for it."""
+    drawn = draw(campaign, TRAIN, 500_000 + 1000 * repeat, DRAWN * sheets)
     rows = slice(DRAWN * sheet, DRAWN * (sheet + 1))
-    table = solved(one.campaign, drawn.parameters[rows], drawn.sheet[rows])
-    truth = records_of(one.campaign, table.rows(slice(1)))
+    return solved(campaign, drawn.parameters[rows], drawn.sheet[rows]).rows(slice(1))
+
+
+def _at_sheet(
+    one: Setting, repeat: int, sheet: int, sheets: int, targeted: Path
+) -> dict[str, list[float]]:
+    """Return by way the distances after ADDED records for each of so many sheets.
+
+    targeted: where the records around this one are kept, for networks.
+    """
+    truth = records_of(one.campaign, sheet_of_interest(one.campaign, repeat, sheet, sheets))
     strains, forces = truth.strains[0].astype(np.float64), truth.forces[0]
     exact, floor = _by_fem(one, truth.u[0], strains, forces)
     wanted = ~one.natural.nuisance
     found: dict[str, list[float]] = {}
+    aimed: list[Table] = []
     for way in WAYS:
         known, found[way] = one.first, []
         for before, added in zip((0, *ADDED), ADDED, strict=False):
             if way == "targeted":
-                nearer = _around(one, known, (strains, forces), added - before, repeat)
-                known = join(known, nearer) if added else known
+                if added:
+                    aimed.append(_around(one, known, (strains, forces), added - before, repeat))
+                    known = join(known, records_of(one.campaign, aimed[-1]))
             else:
                 known = join(one.first, one.even[way].rows(np.arange(added * sheets)))
             got, _ = local_answer(known, one.noise, strains, forces)
             away = (got - exact)[wanted]
             distance = away @ np.linalg.solve(floor[np.ix_(wanted, wanted)], away) / len(away)
             found[way].append(1 + float(distance))
+    _once(targeted, lambda: stacked(aimed))
     return found
 
 
@@ -207,10 +224,8 @@ def _around(
     seen: tuple[FloatArray, FloatArray],
     count: int,
     seed: int,
-) -> FamilyRecords:
+) -> Table:
     """Simulate a night's records around what is found with those so far."""
-    if not count:
-        return known.rows(np.arange(0))
     u, spread = local_answer(known, one.noise, *seen)
     return _of_cloud(one.campaign, cloud_at(one.campaign, one.natural, u, spread), count, seed)
 
@@ -226,26 +241,15 @@ def _by_fem(
     return found.u, found.covariance
 
 
-def _even(campaign: Campaign, start: int, count: int) -> Table:
-    drawn = draw(campaign, TRAIN, start, round(SPARE * count))
-    return _exactly(campaign, drawn.parameters, drawn.sheet, count)
-
-
 def _exactly(campaign: Campaign, parameters: FloatArray, sheet: FloatArray, count: int) -> Table:
     """Simulate so many sheets that are not torn, of some more."""
-    table = solved(campaign, parameters[:count], sheet[:count])
-    more = parameters[count:], sheet[count:]
-    missing = count - len(table)
-    if not missing:
-        return table
-    spare = solved(campaign, *(one[: 3 * missing + 5] for one in more)).rows(slice(missing))
-    both = ((getattr(table, name), getattr(spare, name)) for name in COLUMNS)
-    return Table(*(np.concatenate(pair) for pair in both))
+    drawn = round(SPARE * count)
+    return solved(campaign, parameters[:drawn], sheet[:drawn]).rows(slice(count))
 
 
-def _random(campaign: Campaign, seed: int, count: int) -> Table:
+def _random(campaign: Campaign, count: int) -> Table:
     """Points of the box by plain random numbers."""
-    random = np.random.default_rng([seed, 9])
+    random = np.random.default_rng(9)
     width = len(mechanical_axes(campaign))
     values = in_box(campaign, random.random((4 * count, width + len(campaign.family.names))))
     parameters, reasons = parameters_of(campaign, values)
@@ -253,11 +257,11 @@ def _random(campaign: Campaign, seed: int, count: int) -> Table:
     return _exactly(campaign, parameters[good], values[good, width:], count)
 
 
-def _of_cloud(campaign: Campaign, cloud: Cloud, count: int, seed: int) -> FamilyRecords:
+def _of_cloud(campaign: Campaign, cloud: Cloud, count: int, seed: int) -> Table:
     """Draw targeted points alone: the mixture's share that fills the box is the start's."""
     mixed = draw_mixture(campaign, 0, round(count / 0.8), [cloud], [seed, count])
     rows = mixed.aim == 1
-    return records_of(campaign, solved(campaign, mixed.parameters[rows], mixed.sheet[rows]))
+    return solved(campaign, mixed.parameters[rows], mixed.sheet[rows])
 
 
 def _disagreeing(
@@ -265,15 +269,13 @@ def _disagreeing(
     first: FamilyRecords,
     noise: tuple[float, float],
     count: int,
-    seed: int,
 ) -> Table:
     """Simulate where two surrogates, each of half of the records, disagree most."""
     halves = [fit_family(first.rows(np.arange(k, len(first), 2)), noise) for k in (0, 1)]
-    drawn = draw(campaign, TRAIN, 300_000 + 5000 * seed, 4 * count)
-    empty = Table(drawn.parameters, drawn.sheet, *(
-        np.ones((len(drawn.parameters), n), np.float32)
-        for n in (first.strains.shape[1], *[first.forces.shape[1]] * 2)
-    ))  # fmt: skip
+    drawn = draw(campaign, TRAIN, 300_000, 4 * count)
+    forces = np.ones((len(drawn.parameters), first.forces.shape[1]))
+    strains = np.ones((len(drawn.parameters), first.strains.shape[1]), np.float32)
+    empty = Table(drawn.parameters, drawn.sheet, strains, forces, forces)
     u = records_of(campaign, empty).u
     said = [one.observables.mean + one.components_at(u) @ one.observables.vectors.T
             for one in halves]  # fmt: skip

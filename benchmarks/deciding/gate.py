@@ -119,6 +119,7 @@ def gate(count: int, kept: Kept) -> None:
         if power > 0.9:
             break
     say("true promotion of 5 % better", power, lambda x: x > 0.9, f"> 90 % ({records} records)")
+    # By as many records as true promotions take, and so are sealed
     for kind in ("equal", "worse", "one sheet", "other test set"):
-        say(f"false promotion, {kind}, {SIZES[0]} records", share(kind, SIZES[0]),
-            lambda x: x < 0.01, "< 1 %")  # fmt: skip
+        say(f"false promotion, {kind}, {records} records, {draws_of(records)} draws",
+            share(kind, records), lambda x: x < 0.01, "< 1 %")  # fmt: skip

@@ -12,6 +12,7 @@ from benchmarks.families.coils import (
     exactly,
     tested,
 )
+from benchmarks.families.coils import measured as measured_coil
 from benchmarks.families.goals import judged
 from hpc_jobs.contract.answers import STRESS, stress_name
 from hpc_jobs.contract.campaign import Campaign
@@ -19,6 +20,7 @@ from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.specimen import Mesh
 from hpc_jobs.design.family import coordinates_of
 from hpc_jobs.forward.natural import QUANTITIES
+from hpc_jobs.identification.by_family import FamilyIdentifier
 from hpc_jobs.identification.by_fem import SURE, WIDE
 from hpc_jobs.identification.engine import Engine
 from hpc_jobs.identification.outside import Descent
@@ -64,10 +66,11 @@ def identify(who: str, ask: Answerer, campaign: Campaign) -> None:
         print(f"{who}, {alloy}: outside their 90 % intervals: {', '.join(missed) or 'none'}")
 
 
-def outside(campaign: Campaign) -> None:
+def outside(campaign: Campaign, identifier: FamilyIdentifier) -> None:
     """Print how near the posterior's maximum the engine comes for AA2090, in its deviations.
 
-    The maximum is what a search finds that begins at the truth and may simulate MANY times.
+    A search begins at the surrogate's nearest sheet with its slopes, as a campaign's does. The
+    maximum is what a search finds that begins at the truth and may simulate MANY times.
     """
     alloy = ALLOYS["aa2090"]
     material = Material(
@@ -87,7 +90,9 @@ def outside(campaign: Campaign) -> None:
         mean, deviation = natural.told(exactly(material))
         prior = NormalPrior(mean, np.clip(deviation, SURE, WIDE))
         goal = engine.observed(seen.strains, seen.forces)
-        found = Descent(engine, goal, prior, SIMULATIONS).run(mean)
+        begun = identifier.start(measured_coil(campaign, seen, exactly(material)))
+        assert begun is not None
+        found = Descent(engine, goal, prior, SIMULATIONS).run(*begun)
         sheet = coordinates_of(campaign.family, material, seen.specimens)
         truth = natural.natural(np.append(coil.truth, sheet)[None])[0]
         start = (truth - natural.centre) / natural.spread

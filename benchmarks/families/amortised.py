@@ -12,7 +12,7 @@ from hpc_jobs.contract.validation import INTERVAL_LEVEL
 from hpc_jobs.dataset.dataset import Examples
 from hpc_jobs.forward.natural import QUANTITIES
 from hpc_jobs.identification.experiment import Sensitivities
-from hpc_jobs.identification.family_answer import strain_reached
+from hpc_jobs.identification.family_answer import FIRST_SEEN, strain_reached
 from hpc_jobs.learning.evaluation.coverage import coverage_of
 from hpc_jobs.learning.models.trained_model import TrainedModel
 
@@ -89,12 +89,12 @@ def report(
 def _judge_curve(
     model: TrainedModel, campaign: Campaign, examples: Examples, errors: FloatArray
 ) -> None:
-    """Median errors of k(p), each node where the sheet was strained so far."""
+    """Median errors of k(p), each node that is reported, where the sheet was strained so far."""
     specimens, noise = campaign.specimens, campaign.noise.strain
     reached = np.array([strain_reached(row, specimens, noise) for row in examples.strains])
     medians = {}
     for k, name in enumerate(model.targets):
-        if is_log_stress(name) and strain_of(name) <= CURVE_STRAIN:
+        if is_log_stress(name) and FIRST_SEEN <= strain_of(name) <= CURVE_STRAIN:
             seen = reached >= strain_of(name)
             if seen.any():
                 medians[name] = float(np.median(np.abs(errors[seen, k])))

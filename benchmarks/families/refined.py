@@ -46,7 +46,8 @@ def asked(campaign: Campaign, ask: Answerer, sheets: int) -> list[Answered]:
         if coil is None:
             print(f"sheet {seed} cannot be simulated: left out")
             continue
-        measurement = measured(campaign, coil.noisy(campaign, seed), exactly(material))
+        told = {name: exactly(material)[name] for name in given_exactly(campaign)}
+        measurement = measured(campaign, coil.noisy(campaign, seed), told)
         said = ask(measurement)
         if not said:
             print(f"sheet {seed} is not answered: left out")
@@ -80,8 +81,10 @@ def _beside_floor(campaign: Campaign, coil: Coil, said: Mapping[str, Found]) -> 
     strains = [float(name[len(STRESS) :]) for name in floor if name.startswith(STRESS)]
     logs = log_stresses(material.hardening, strains)
     true = dict(zip(QUANTITIES, coil.truth.tolist(), strict=True))
+    if "exponent" not in given_exactly(campaign):
+        true["exponent"] = material.exponent
     stresses = {stress_name(strain): log for strain, log in zip(strains, logs, strict=True)}
-    asked_of = {name: floor[name] for name in (*QUANTITIES, *stresses)}
+    asked_of = {name: floor[name] for name in (*true, *stresses)}
     return Answered(found=said, true=true | stresses, floor=asked_of)
 
 
@@ -103,7 +106,7 @@ def report(sheets: Sequence[Answered], what: str) -> None:
               f"{ratio:11.2f}{shares[-1]:9.3f}")  # fmt: skip
         if name in QUANTITIES:
             ratios.append(ratio)
-        elif float(name[len(STRESS) :]) <= CURVE_STRAIN:
+        elif name.startswith(STRESS) and float(name[len(STRESS) :]) <= CURVE_STRAIN:
             medians[name] = float(np.median(np.abs(off)))
     judged(f"{what}: mechanical values over the floor, {len(sheets)} sheets",
            float(np.mean(ratios)), min(GOAL.values()))  # fmt: skip

@@ -18,7 +18,6 @@ CAMPAIGN = Path(__file__).parents[2] / "dags" / "campaigns" / "single_sheet.yaml
 SHEETS = ("dp780", "tr1180", "dp600", "dc04", "aa6022")
 ENDS_MM = {"dp780": 0.9, "tr1180": 0.55, "dp600": 0.9, "dc04": 1.2, "aa6022": 0.9}
 """How far each sheet is pulled: below its peak force in all directions."""
-MESH_REFINEMENT = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +50,6 @@ def case_of(name: str, campaign: Path = CAMPAIGN) -> Case:
         "hardening": alloy.hardening.model_dump(mode="json"),
     }
     document["specimens"] |= {"end_displacement_mm": ENDS_MM[name]}
-    document["validation"] |= {"mesh_refinement": MESH_REFINEMENT}
     made = parse(Campaign, document, name)
     named, _ = yield_parameters(alloy, made.material.exponent)
     return Case(name, made, np.array([named[key] for key in made.material.parameters]))

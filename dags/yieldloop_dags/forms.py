@@ -65,7 +65,7 @@ _FIELDS: dict[str, tuple[str, Param]] = {
         Param(
             None,
             type=["null", "string"],
-            pattern=rf"^\s*{NUMBER}(\s*,\s*{NUMBER}){{0,7}}\s*$",
+            pattern=rf"^\s*({NUMBER}(\s*,\s*{NUMBER}){{0,7}}\s*)?$",
             title="Specimen angles, degrees",
             description_md="Between specimen axis and rolling direction: `0, 45, 90`.",
             section="Simulation",
@@ -193,7 +193,7 @@ def run_field() -> dict[str, Param]:
         "run": Param(
             None,
             type=["null", "string"],
-            pattern="^[a-z][a-z0-9_-]{0,47}$",
+            pattern="^([a-z][a-z0-9_-]{0,47})?$",
             title="Run to go on with",
             description_md="Its id, as in MLflow; empty: the run that the **champion** came from, "
             "however many came later. `await_turn` says which one it is, and where there is no "
@@ -247,12 +247,29 @@ def campaign_form() -> dict[str, Param]:
 
 
 def overrides(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the form changes, as a nested mapping in the shape of the campaign."""
+    """Return what the form changes, as a nested mapping in the shape of the campaign.
+
+    A field that was emptied changes nothing. Raises ConfigurationError for a key that has both a
+    field and an override of its own.
+    """
     changed: dict[str, Any] = dict(params.get("overrides") or {})
-    for name, (key, _) in _FIELDS.items():
+    for name, (key, param) in _FIELDS.items():
         value = params.get(name)
+        if value is None or (isinstance(value, str) and not value.strip()):
+            continue
+        if _below(changed, key) is not None:
+            raise ConfigurationError(
+                f"{key} is given twice: {value} under '{param.schema['title']}', and "
+                f"{_below(changed, key)} among the overrides; keep one of them"
+            )
         if name == "angles_deg" and isinstance(value, str):
             value = [float(angle) for angle in value.split(",")]
-        if value is not None:
-            changed = merge(changed, nested(key, value))
+        changed = merge(changed, nested(key, value))
     return changed
+
+
+def _below(document: Any, key: str) -> Any:
+    """Return what a nested mapping has under "a.b"; None if nothing."""
+    for part in key.split("."):
+        document = document.get(part) if isinstance(document, Mapping) else None
+    return document

@@ -140,5 +140,6 @@ def given_in_words(judgement: Judgement) -> str:
         value, deviation = judgement.given[name]
         line = Reported(name, label_of(name), value, None, None, None)
         spread = f" ± {deviation:,.4g}" if deviation else ""
-        told.append(f"{line.label} {value:,.6g}{spread} {line.unit}".rstrip())
+        number = f"{value:,.{1 if line.is_stress else 3}f}".rstrip("0").rstrip(".")
+        told.append(f"{line.label} {number}{spread} {line.unit}".rstrip())
     return ", ".join(told)

@@ -69,6 +69,12 @@ class NuisancePriors(Setting):
     ] = 0.01
 
 
+OF_MODEL = frozenset({"model_strain", "model_force"})
+"""What mesh and model miss, not a nuisance: no measurement knows it."""
+KNOWABLE = frozenset(NuisancePriors.model_fields) - OF_MODEL
+"""Nuisances that an examination fits, and of which a measurement may know, by name@specimen."""
+
+
 class Suspect(Frozen):
     """What may be wrong with a measurement, by the residual's own account."""
 

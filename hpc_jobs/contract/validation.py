@@ -77,7 +77,10 @@ class Validation(Limits):
     ] = 1
     refine: Annotated[
         bool,
-        Field(description="also identify by the forward surrogate, with strains and forces"),
+        Field(
+            description="also identify with strains and forces by the forward surrogate; of a "
+            "family it says where to begin, and the engine answers"
+        ),
     ] = True
 
     outside: Annotated[
@@ -173,6 +176,13 @@ class Estimate(Frozen):
     examination: Annotated[
         Examination | None, Field(description="of a refinement, by the engine")
     ] = None
+    unsharpened: Annotated[
+        str,
+        Field(
+            description="why an answer that the engine was to sharpen is the surrogate's still, or "
+            "not freed of what the campaign's mesh does to it"
+        ),
+    ] = ""
     unexamined: Annotated[
         str, Field(description="why an examination that was asked for failed: nothing was examined")
     ] = ""
@@ -197,7 +207,7 @@ class Estimates(Frozen):
     estimates: tuple[Estimate, ...]
     refined: Annotated[
         tuple[Estimate, ...],
-        Field(description="by the surrogate; then, of a family, by the engine"),
+        Field(description="by the surrogate; of a family by the engine from there; then examined"),
     ] = ()
     lookups: Annotated[Lookups | None, Field(description="how long an answer took")] = None
 

@@ -83,13 +83,16 @@ def parameters_of(campaign: Campaign, values: FloatArray) -> tuple[FloatArray, l
     """Parameters (n, targets) of points (n, axes) of the box, and why not, empty if accepted."""
     mechanical, family = len(mechanical_axes(campaign)), campaign.family
     tests, sheet = values[:, :mechanical], values[:, mechanical:]
-    exponents = _exponents(family, sheet)
-    found, solved = _solve(campaign.sheet.yield_function, tests, exponents)
+    exponents, wrong = _exponents(family, sheet), defects(family, sheet)
+    # Beyond the box a sheet's exponent may be one that no yield function has
+    rows = np.array([i for i, bad in enumerate(wrong) if not bad], dtype=np.intp)
+    found = np.ones((len(values), len(campaign.targets)))
+    solved = np.zeros(len(values), dtype=np.bool_)
+    asked = [exponents[i] for i in rows]
+    found[rows], solved[rows] = _solve(campaign.sheet.yield_function, tests[rows], asked)
     reasons = [
         bad or (_reject(row, exponent, campaign) if good else "no_solution")
-        for row, exponent, good, bad in zip(
-            found, exponents, solved, defects(family, sheet), strict=True
-        )
+        for row, exponent, good, bad in zip(found, exponents, solved, wrong, strict=True)
     ]
     parameters = np.empty_like(found)
     parameters[:, campaign.columns] = found

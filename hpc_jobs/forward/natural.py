@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import BadInput
-from hpc_jobs.contract.examination import NuisancePriors
+from hpc_jobs.contract.examination import KNOWABLE
 from hpc_jobs.contract.measurement import Known, Quantity
 
 FloatArray = NDArray[np.float64]
@@ -120,7 +120,7 @@ class Natural:
         knowledge = {
             name: known
             for name, known in knowledge.items()
-            if name in self.names or name.split("@")[0] not in NuisancePriors.model_fields
+            if name in self.names or name.split("@")[0] not in KNOWABLE
         }
         strange = set(knowledge) - set(self.names)
         if strange:

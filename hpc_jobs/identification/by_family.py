@@ -309,7 +309,7 @@ class FamilyIdentifier:
 
 def _kept(strains: FloatArray, forces: FloatArray | None) -> NDArray[np.bool_]:
     """Which values (values,) were measured."""
-    values = np.concatenate([strains, forces if forces is not None else []])
+    values = strains if forces is None else np.concatenate([strains, forces])
     return np.asarray(np.isfinite(values))
 
 

@@ -7,6 +7,7 @@ record lies, outside the box, it is the only answer; what was simulated there is
 `adopt` makes a round of it, so that the next dataset knows that corner.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,8 @@ from hpc_jobs.design.rounds import adopt_points, read_round
 from hpc_jobs.fem.records.shards import Assignment, solve_shard
 from hpc_jobs.forward.natural import QUANTITIES, Natural
 from hpc_jobs.identification.by_family import SheetPosterior, reported
-from hpc_jobs.identification.engine import Engine, NoSheet
-from hpc_jobs.identification.mesh_bias import MeshBias, refined
+from hpc_jobs.identification.engine import Engine, NoSheet, Simulated
+from hpc_jobs.identification.mesh_bias import MeshBias, all_refined, on_mesh
 from hpc_jobs.identification.outside import MOST_SIMULATIONS, Answer, Descent
 from hpc_jobs.identification.posterior import NormalPrior
 from hpc_jobs.identification.quadratic_posterior import draws_in_box
@@ -41,6 +42,19 @@ Start = tuple[FloatArray, FloatArray | None]
 """u (coordinates,), and slopes (values, coordinates) there."""
 
 
+class Unfreed(Exception):
+    """What the mesh does to a sheet could not be taken off its answer; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sharpened:
+    """An answer, and by what its measurement is carried over to the campaign's mesh."""
+
+    estimate: Estimate
+    bias: MeshBias  # of that very sheet where the campaign refines; else the one that was given
+    done: tuple[Simulated, ...] = ()
+
+
 def answer_by_fem(
     campaign: Campaign,
     measurement: Measurement,
@@ -50,46 +64,84 @@ def answer_by_fem(
 ) -> OutsideAnswer:
     """Identify by Gauss-Newton on the engine, in so many simulations at most.
 
-    start: the answer of a network or surrogate, or its nearest sheet with its slopes; else the
-    middle of what is known. Never fails: where no sheet is found, the estimate says so.
+    bias: the campaign's, with which the search begins. start: the answer of a network or surrogate,
+    or its nearest sheet with its slopes; else the middle of what is known. Never fails: where no
+    sheet is found, the estimate says so.
     """
+    asked = ask_engine(campaign, measurement, bias, start, most)
+    points = [[*one.parameters.tolist(), *one.sheet.tolist()] for one in asked.done]
+    return OutsideAnswer(estimate=asked.estimate, points=tuple(tuple(point) for point in points))
+
+
+def ask_engine(
+    campaign: Campaign,
+    measurement: Measurement,
+    bias: MeshBias,
+    start: Start | None = None,
+    most: int = MOST_SIMULATIONS,
+) -> Sharpened:
+    """Do what answer_by_fem does; return with it the sheet's own bias, and what was simulated."""
     header, specimens = measurement.header, campaign.specimens
     if specimens.timing and header.specimens.pieces:
         specimens = specimens.model_copy(update={"pieces": header.specimens.pieces})
     engine = Engine(campaign, specimens, header.noise)
     mean, deviation = engine.natural.told(dict(header.knowledge))
     prior = NormalPrior(mean, np.clip(deviation, SURE, WIDE))
-    strains = measurement.strains + bias.strains
-    forces = np.full(specimens.force_values, np.nan)
-    if measurement.forces is not None:
-        forces = measurement.forces * (1 + bias.forces)
+    finer = campaign.validation.mesh_refinement > 1
+    first, failed = most - (CORRECTING + 2) * finer, ""
     try:
-        goal = engine.observed(strains, forces)
-        finer = campaign.validation.mesh_refinement > 1
-        first = most - (CORRECTING + 2) * finer
+        goal = _goal(engine, measurement, bias)
         found = Descent(engine, goal, prior, first).run(*(start or (mean, None)))
         if finer and found.converged:
-            found = _on_finer_mesh(engine, goal, prior, found)
-        estimate = _estimate(engine, measurement, found, prior)
+            try:
+                found, bias = _freed_of_mesh(engine, measurement, prior, found, most)
+            except Unfreed as error:
+                failed = f"the campaign's mesh still moves it: {error}"
+        wide = np.where(np.isfinite(deviation), np.inf, WIDE)
+        estimate = _estimate(engine, measurement, found, wide)
     except NoSheet as error:
         estimate = _withheld(engine, measurement, float("inf"), f"the FEM found no sheet: {error}")
-    points = [[*one.parameters.tolist(), *one.sheet.tolist()] for one in engine.done]
-    return OutsideAnswer(estimate=estimate, points=tuple(tuple(point) for point in points))
+    estimate = estimate.model_copy(update={"unsharpened": failed})
+    return Sharpened(estimate, bias, tuple(engine.done))
 
 
-def _on_finer_mesh(engine: Engine, goal: FloatArray, prior: NormalPrior, found: Answer) -> Answer:
-    """Take off what mesh and steps do to the very sheet that was found, and go on from there.
+def _goal(engine: Engine, measurement: Measurement, bias: MeshBias) -> FloatArray:
+    """Return what the campaign's mesh would have to show, (values,), over its noise."""
+    carried = on_mesh(measurement, bias)
+    forces = np.full(engine.specimens.force_values, np.nan)
+    return engine.observed(carried.strains, forces if carried.forces is None else carried.forces)
 
-    The sheet is simulated once on a finer mesh in as many times more steps; a few simulations on
-    the campaign's own follow.
+
+def _freed_of_mesh(
+    engine: Engine, measurement: Measurement, prior: NormalPrior, found: Answer, most: int
+) -> tuple[Answer, MeshBias]:
+    """Take off all that mesh and steps do to the very sheet that was found, and go on from there.
+
+    That replaces a campaign's bias, which is of an isotropic sheet. The sheet is simulated once on
+    a finer mesh in finer steps; mostly a few simulations on the campaign's own follow. Raises
+    Unfreed where the sheet cannot be simulated so, and where the search does not settle again.
     """
     factor = engine.campaign.validation.mesh_refinement
-    steps = factor * engine.specimens.steps_per_output
-    finer = refined(engine.specimens, factor).model_copy(update={"steps_per_output": steps})
-    fine = Engine(engine.campaign, finer, engine.noise, keep=False)
-    bias = engine.observe(found.u) - fine.observe(found.u)
-    engine.simulations += fine.simulations
-    return Descent(engine, goal + bias, prior, CORRECTING).run(found.u, found.slopes)
+    specimens = all_refined(engine.specimens, factor)
+    fine = Engine(engine.campaign, specimens, engine.noise, keep=False)
+    coarse = engine.simulate(found.u)
+    try:
+        bias = MeshBias.between(coarse, fine.simulate(found.u), factor)
+    except NoSheet as error:
+        raise Unfreed(f"on a mesh {factor} times finer {error}") from error
+    finally:
+        engine.simulations += fine.simulations
+    goal = _goal(engine, measurement, bias)
+    try:
+        better = Descent(engine, goal, prior, CORRECTING).run(found.u, found.slopes)
+        left = most - engine.simulations
+        if not better.converged and left > 0:
+            better = Descent(engine, goal, prior, left).run(better.u, better.slopes)
+    except NoSheet as error:
+        raise Unfreed(f"freed of it, the search found no sheet: {error}") from error
+    if not better.converged:
+        raise Unfreed(f"freed of it, the search did not settle in {engine.simulations} simulations")
+    return better, bias
 
 
 def start_at(campaign: Campaign, estimate: Estimate) -> Start | None:
@@ -104,11 +156,11 @@ def start_at(campaign: Campaign, estimate: Estimate) -> Start | None:
 
 
 def _estimate(
-    engine: Engine, measurement: Measurement, found: Answer, prior: NormalPrior
+    engine: Engine, measurement: Measurement, found: Answer, wide: FloatArray
 ) -> Estimate:
     campaign, limit = engine.campaign, engine.campaign.validation.strain_rms_tolerance
     if not found.converged:
-        reason = f"Gauss-Newton on the FEM did not settle in {found.simulations} simulations"
+        reason = f"Gauss-Newton on the FEM did not settle in {engine.simulations} simulations"
         return _withheld(engine, measurement, found.rms, reason)
     if not found.rms <= limit:
         reason = f"the nearest sheet misses the measurement by {found.rms:.3g} noise"
@@ -116,7 +168,7 @@ def _estimate(
     # What the sheet does not explain counts as if all noise were larger by so much
     wider = max(1.0, found.rms)
     covariance = wider**2 * found.covariance
-    posterior = _posterior(engine, found, covariance, prior)
+    posterior = _posterior(engine, found, covariance, wide)
     natural = engine.natural
     parameters, sheet = _sheet(engine, posterior)
     slopes = _parameter_slopes(engine, found.u, parameters)
@@ -136,11 +188,13 @@ def _estimate(
 
 
 def _posterior(
-    engine: Engine, found: Answer, covariance: FloatArray, prior: NormalPrior
+    engine: Engine, found: Answer, covariance: FloatArray, wide: FloatArray
 ) -> SheetPosterior:
-    """Draw under the box's law; outside the box from the normal law about what was found."""
+    """Draw under the box's law; outside the box from the normal law about what was found.
+
+    wide (coordinates,): deviations that stood in for the box in the search, infinite elsewhere.
+    """
     natural = engine.natural
-    wide = np.where(prior.deviation == WIDE, WIDE, np.inf)
     drawn = draws_in_box(natural, found.u, covariance, wide)
     if drawn is None:
         random = np.random.default_rng(SEED)
@@ -204,17 +258,29 @@ def answered(run: RunFolder[Path], estimates: Estimates) -> tuple[Estimate, ...]
 
 def sharpened(
     campaign: Campaign, measurement: Measurement, estimate: Estimate, bias: MeshBias
-) -> Estimate:
+) -> Sharpened:
     """Return the engine's answer from a surrogate's, as sure as the measurement allows.
 
-    The surrogate's own stays where it was withheld, and where the engine finds no sheet. Mostly 30
-    to 60 simulations do; from a start far away it takes more.
+    The surrogate's own stays where it was withheld, and where the engine finds no sheet: then it
+    says why, and counts what was simulated. Mostly 30 to 60 simulations do; from a start far away
+    it takes more.
     """
+    if estimate.parameters is None:
+        return Sharpened(estimate, bias)
     start = start_at(campaign, estimate)
     if start is None:
-        return estimate
-    found = answer_by_fem(campaign, measurement, bias, start, 2 * MOST_SIMULATIONS).estimate
-    return estimate if found.outside else found
+        lacking = ", ".join(sorted(set(QUANTITIES) - set(estimate.found)))
+        reason = f"it is the surrogate's: without {lacking} the FEM has no sheet to begin from"
+        return Sharpened(estimate.model_copy(update={"unsharpened": reason}), bias)
+    found = ask_engine(campaign, measurement, bias, start, 2 * MOST_SIMULATIONS)
+    if not found.estimate.outside:
+        return found
+    reason = "; ".join((*found.estimate.outside, *filter(None, [found.estimate.unsharpened])))
+    kept = {
+        "unsharpened": f"it is the surrogate's: {reason}",
+        "simulations": estimate.simulations + found.estimate.simulations,
+    }
+    return Sharpened(estimate.model_copy(update=kept), bias, found.done)
 
 
 def adopt(run: RunFolder[Path], frozen: FrozenCampaign) -> int | None:

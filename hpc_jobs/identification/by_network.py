@@ -32,7 +32,7 @@ class Network(Protocol):
 
     @property
     def novelty_limit(self) -> float:
-        """Novelty above which strains are unlike all that were trained on."""
+        """Novelty above which a measurement is unlike all that were trained on."""
 
     @property
     def forces(self) -> bool:
@@ -65,8 +65,10 @@ class Network(Protocol):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Lower and upper ends (B, targets) of calibrated intervals, physical."""
 
-    def novelty(self, strains: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Distance (B,) of strains from those that were trained on."""
+    def novelty(
+        self, strains: NDArray[np.float64], forces: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """Distance (B,) of strains, and of forces if it looks at them, from those trained on."""
 
 
 def identify(
@@ -102,13 +104,14 @@ def _identify(
     strains = carried.strains[None]
     if lost and law is not None:
         strains = law().draws(carried)
-    novelty = float(np.mean(network.novelty(strains)))
     forces = None
     if network.forces:
         if carried.forces is None:
             missing = "the network was trained with forces, and none were measured"
+            novelty = float(np.mean(network.novelty(strains)))
             return _withheld(measurement, novelty, network.novelty_limit, missing)
         forces = np.repeat(carried.forces[None], len(strains), axis=0)
+    novelty = float(np.mean(network.novelty(strains, forces)))
     if not campaign.family.is_single_sheet:
         found = _of_family(campaign, network, measurement, strains, forces, novelty)
         return found.model_copy(update={"imputed": lost})
@@ -205,8 +208,8 @@ def _estimate(
     reasons = []
     if not novelty <= novelty_limit:
         reasons.append(
-            f"novelty {novelty:.3g} is above the limit {novelty_limit:.3g}: the strains are unlike "
-            "all that were trained on"
+            f"novelty {novelty:.3g} is above the limit {novelty_limit:.3g}: the measurement is "
+            "unlike all that was trained on"
         )
     reasons += unphysical(campaign, targets, "the network's answer", material)
     return Estimate(

@@ -68,7 +68,8 @@ def twins_of(
                 continue
             field = read_field(path(estimates.validation, name), sheet)
             if field.status == "ok":
-                clean = field.strains + bias.strains, field.forces * (1 + bias.forces)
+                taken = field.own_bias or bias
+                clean = field.strains + taken.strains, field.forces * (1 + taken.forces)
                 found[name] = _twin(run, campaign, sheet, *clean)
                 break
         else:
@@ -176,7 +177,7 @@ def speeds(networks: Sequence[TrainedModel], sealed: Sealed) -> list[float]:
 
 def _at_sheet(network: TrainedModel, twin: Twin, span: FloatArray) -> SheetAnswers:
     answers = network.predict(twin.strains, twin.forces, twin.known)
-    novel = network.novelty(twin.strains) > network.novelty_limit
+    novel = network.novelty(twin.strains, twin.forces) > network.novelty_limit
     return SheetAnswers(
         losses=tuple(loss_of(answers, twin.truth[None], span).tolist()),
         withheld=float(novel.mean()),

@@ -17,10 +17,12 @@ from hpc_jobs.contract.validation import Estimate
 from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.identification.anisotropy import by_parameter
 from hpc_jobs.identification.family_answer import material_of, specimens_of
-from hpc_jobs.identification.mesh_bias import MeshBias
+from hpc_jobs.identification.mesh_bias import MeshBias, all_refined
 
 KIND = "field"
 NOT_ANSWERED = "not_answered"
+BIAS_STRAINS, BIAS_FORCES = "bias_strains", "bias_forces"
+"""Data sets of a field of which the very sheet's mesh bias was taken off."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,7 @@ class Field:
     reason: str
     strains: NDArray[np.float64]  # (strain_values,)
     forces: NDArray[np.float64]  # (force_values,) N
+    own_bias: MeshBias | None = None  # of this very sheet, if that was taken off
 
     @property
     def failure(self) -> str | None:
@@ -46,10 +49,13 @@ def resimulate(
     estimate: Estimate,
     bias: MeshBias,
     measured: Specimens | None = None,
+    *,
+    freed: bool = False,
 ) -> Field:
     """Simulate on the campaign's mesh and take its bias off; an unanswered estimate is skipped.
 
-    measured: the specimens as they were measured, output times included; of a family.
+    measured: the specimens as they were measured, output times included; of a family. freed: take
+    off this very sheet's bias instead, by another simulation on a finer mesh.
     """
     specimens = campaign.specimens
     if estimate.parameters is None:
@@ -65,14 +71,26 @@ def resimulate(
     material = material_of(campaign, estimate)
     specimens = specimens_of(campaign, estimate, measured or specimens)
     parameters = np.array([named[name] for name in material.parameters])
-    record = backend.simulate(parameters, material, specimens)
+    record = worse = backend.simulate(parameters, material, specimens)
+    factor, own = campaign.validation.mesh_refinement, None
+    if freed and record.status == "ok":
+        worse = backend.simulate(parameters, material, all_refined(specimens, factor))
+        own = MeshBias.between(record, worse, factor)
+    strains, forces = (own or bias).taken_off(record)
     return Field(
         estimate=estimate,
-        status=record.status,
-        reason=record.reason,
-        strains=record.strains - bias.strains,
-        forces=record.forces / (1 + bias.forces),
+        status=worse.status,
+        reason=worse.reason,
+        strains=strains,
+        forces=forces,
+        own_bias=own,
     )
+
+
+def is_freed(campaign: Campaign, estimate: Estimate) -> bool:
+    """Whether an answer of a campaign's run was freed of its very sheet's mesh bias (by_fem)."""
+    refines = campaign.validation.mesh_refinement > 1
+    return refines and estimate.method == "fem" and not estimate.unsharpened
 
 
 def write_field(path: Path, field: Field) -> None:
@@ -80,6 +98,8 @@ def write_field(path: Path, field: Field) -> None:
     with publish(path) as temporary, h5py.File(temporary, "w") as file:
         file[MeasurementFields.STRAINS] = field.strains
         file[MeasurementFields.FORCES] = field.forces
+        if field.own_bias is not None:
+            file[BIAS_STRAINS], file[BIAS_FORCES] = field.own_bias.strains, field.own_bias.forces
     publish_manifest(
         manifest_of(path),
         KIND,
@@ -99,10 +119,15 @@ def read_field(path: Path, estimate: Estimate) -> Field:
             "again"
         )
     with h5py.File(path) as file:
-        return Field(
-            estimate=estimate,
-            status=facts["status"],
-            reason=facts["reason"],
-            strains=np.asarray(file[MeasurementFields.STRAINS], dtype=np.float64),
-            forces=np.asarray(file[MeasurementFields.FORCES], dtype=np.float64),
-        )
+        values = {name: np.asarray(file[name], dtype=np.float64) for name in file}
+    own = None
+    if BIAS_STRAINS in values:
+        own = MeshBias(strains=values[BIAS_STRAINS], forces=values[BIAS_FORCES])
+    return Field(
+        estimate=estimate,
+        status=facts["status"],
+        reason=facts["reason"],
+        strains=values[MeasurementFields.STRAINS],
+        forces=values[MeasurementFields.FORCES],
+        own_bias=own,
+    )

@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from hpc_jobs.identification.mesh_bias import MeshBias
 from hpc_jobs.measurement.file import Measurement
 
 REPEATS = 5
+
+Answered = TypeVar("Answered")
 
 
 def time_network(
@@ -52,13 +54,13 @@ def time_refinement(
 
 
 def timed_engine(
-    lookups: Lookups, ask: Callable[..., Estimate], asked: Iterable[tuple[Any, ...]]
-) -> tuple[tuple[Estimate, ...], Lookups]:
+    lookups: Lookups, ask: Callable[..., Answered], asked: Iterable[tuple[Any, ...]]
+) -> tuple[tuple[Answered, ...], Lookups]:
     """Let the engine go on from refined answers; what that takes is part of the refinement.
 
     ask is called with each of `asked`. Returns its answers, and the lookups with their median time.
     """
-    answers, seconds = list[Estimate](), list[float]()
+    answers, seconds = list[Answered](), list[float]()
     for arguments in asked:
         start = time.perf_counter()
         answers.append(ask(*arguments))

@@ -51,7 +51,7 @@ class Case:
     identified: Sheet | None  # None if the network did not answer
     judgement: Judgement
     draws: tuple[Sheet, ...] = ()  # of an estimate with a covariance
-    refined: bool = False  # by the forward surrogate; otherwise the network's
+    refined: bool = False  # by surrogate or engine (Estimate.method); otherwise the network's
 
 
 def score(
@@ -203,6 +203,8 @@ def judge(
         reasons = _answer_mistakes(found, truth, errors, failure, box, limits, estimate.method)
         verdict = "fail" if reasons else "pass" if truth else "answered"
         doubts = estimate.examination.reservations if estimate.examination else ()
+        if estimate.unsharpened:
+            doubts += (f"the engine could not sharpen this answer: {estimate.unsharpened}",)
         if estimate.unexamined:
             doubts += (
                 f"what may be wrong with the test was not examined ({estimate.unexamined}): the "

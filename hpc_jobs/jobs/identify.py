@@ -60,13 +60,15 @@ def work(job: element.Element) -> IdentifiedFacts:
         refined = tuple(_refined(identifier, measured, answer) for measured, answer in pairs)
         sound = [pair for pair, one in zip(pairs, refined, strict=True) if one.parameters]
         lookups = time_refinement(lookups, identifier, *sound[0]) if sound else lookups
+        biases = [bias] * len(measurements)
         if not campaign.family.is_single_sheet:
             both = zip(measurements, refined, strict=True)
             engine = partial(sharpened, campaign, bias=bias)
-            refined, lookups = timed_engine(lookups, engine, both)
+            sharper, lookups = timed_engine(lookups, engine, both)
+            refined, biases = tuple(one.estimate for one in sharper), [one.bias for one in sharper]
         if campaign.validation.examine:
-            both = zip(measurements, refined, strict=True)
-            refined = tuple(with_examination(campaign, one, answer, bias) for one, answer in both)
+            each = zip(measurements, refined, biases, strict=True)
+            refined = tuple(with_examination(campaign, *one) for one in each)
     estimates = Estimates(
         validation=name,
         model=job.arguments.model,

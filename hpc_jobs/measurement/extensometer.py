@@ -16,6 +16,7 @@ from hpc_jobs.measurement.placement import Placement
 
 Values = NDArray[np.float64]
 
+FEWEST = 12  # points that tell where a line is: a parabola has six terms
 GAUGE_MM = 1.5  # half of the square around the end of a line, in which a parabola is fitted
 FROM_CLAMP_MM = 1.0  # a line stays so far from the clamps
 STEP_MM = 0.5
@@ -46,16 +47,25 @@ def widest(
     """Lay the lines as far apart as all of these frames have points; raises BadInput."""
     clouds = [placement.points(frame) for frame in frames]
     expected = (2 * GAUGE_MM / placement.spacing) ** 2
+    if expected < FEWEST:
+        raise BadInput(
+            f"points are {placement.spacing:.3g} mm apart: {expected:.0f} of them lie in a square "
+            f"of {2 * GAUGE_MM:g} mm, where a line of the field needs {FEWEST}; export a finer "
+            "grid, or correct scale_mm_per_pixel"
+        )
     half = geometry.length_mm / 2 - FROM_CLAMP_MM
     while half >= least_mm:
         counts = [_around(points, side * half).sum() for points in clouds for side in (-1, 1)]
-        if min(counts) >= FULL * expected:
+        if min(counts) >= max(FEWEST, FULL * expected):
             return Extensometer(half)
         half -= STEP_MM
     seen = np.vstack(clouds)
     raise BadInput(
         f"valid points reach from {seen[:, 0].min():.3g} to {seen[:, 0].max():.3g} mm along the "
-        f"axis; a virtual extensometer needs {least_mm:g} mm to both sides of the notch"
+        f"axis and {seen[:, 1].min():.3g} to {seen[:, 1].max():.3g} mm across, from the notch's "
+        f"centre; a virtual extensometer needs a filled square of {2 * GAUGE_MM:g} mm on the axis "
+        f"at {least_mm:g} mm or more to both sides: correct origin (y counts upward), or correlate "
+        "a larger region"
     )
 
 
@@ -66,7 +76,7 @@ def _around(points: Values, x: float) -> NDArray[np.bool_]:
 def _moved(points: Values, moved: Values, weights: Values, x: float) -> Values:
     """Displacement (2 or 3,) at (x, 0) by a robust parabola; NaN where points are lost."""
     near = _around(points, x)
-    if near.sum() < 12:
+    if near.sum() < FEWEST:
         return np.full(moved.shape[1], np.nan)
     a, b = (points[near] - [x, 0.0]).T / GAUGE_MM
     basis = np.column_stack((np.ones_like(a), a, b, a * a, a * b, b * b))

@@ -109,8 +109,8 @@ def _opened(files: SpecimenFiles, folder: Path) -> Source:
     source = referred(open_frames(frames_of(folder, files.frames), files.format, files.columns))
     if len(source) < 3:
         raise BadInput(
-            f"{files.frames}: {len(source)} frames; a test has a reference and frames of the "
-            "loaded specimen"
+            f"{files.frames}: {_counted(len(source))}; a test has a reference picture and two or "
+            "more of the loaded specimen: name them all, as s0/*.csv"
         )
     if files.unloaded_frames >= len(source):
         raise BadInput(
@@ -138,13 +138,17 @@ def _placed(
     )
 
 
+def _counted(frames: int) -> str:
+    return "one frame" if frames == 1 else f"{frames} frames"
+
+
 def _loaded(source: Source, unloaded: int, last: Frame) -> list[Frame]:
     """Return some frames of the loaded specimen, the last among them; the next for a broken one."""
     end, found = len(source) - 1, dict[int, Frame]()
     for share in CENTRED_BY:
         for number in range(unloaded + int(share * (end - unloaded)), end):
             if number in found:
-                continue
+                break
             with suppress(BadInput):
                 found[number] = source.read(number)
                 break

@@ -80,22 +80,28 @@ def import_series(
     """
     _check_labels(series, campaign, source_name)
     sheet = known_of_sheet(series.known, campaign, source_name)
-    imported, mistakes = list[Imported](), list[str]()
+    imported, mistakes = list[Imported](), dict[str, list[str]]()
     for test in campaign.specimens.tests:
         files = series.files_of(test.label, source_name)
         try:
             imported.append(import_specimen(test, files, folder, campaign, progress, sheet))
         except (BadInput, ConfigurationError) as error:
-            told = f"specimen {test.label}: "
-            mistakes.append(told + str(error).removeprefix(told))
+            reason = str(error).removeprefix(f"specimen {test.label}: ")
+            mistakes.setdefault(reason, []).append(test.label)
     if mistakes:
-        raise BadInput("\n".join(mistakes))
+        raise BadInput("\n".join(_of_specimens(*mistake) for mistake in mistakes.items()))
     check_copies(
         [one.label for one in imported],
         [one.strains for one in imported],
         [one.forces.values if one.forces else None for one in imported],
     )
     return _measurement(series, name, campaign, imported, sheet), imported
+
+
+def _of_specimens(reason: str, labels: list[str]) -> str:
+    """Say a reason once, however many specimens have it."""
+    whose = "specimen" if len(labels) == 1 else "specimens"
+    return f"{whose} {', '.join(labels)}: {reason}"
 
 
 def import_specimen(

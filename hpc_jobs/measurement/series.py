@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from hpc_jobs.contract.errors import ConfigurationError
-from hpc_jobs.contract.frozen import Fraction, Frozen, Positive
+from hpc_jobs.contract.frozen import Fraction, Plausible, Positive, Setting
 from hpc_jobs.contract.loading import load, merge, parse
 from hpc_jobs.measurement.formats.columns import FieldColumns
 from hpc_jobs.measurement.formats.fields import natural
@@ -40,7 +40,7 @@ def _with_deviation(given: Any) -> Any:
     return given
 
 
-class _Given(Frozen):
+class _Given(Setting):
     value: float
     sd: float
 
@@ -48,7 +48,7 @@ class _Given(Frozen):
 Given = Annotated[_Given, BeforeValidator(_with_deviation)]
 
 
-class Sizes(Frozen):
+class Sizes(Setting):
     """What was measured on this specimen: `10.02 +- 0.02`, or a bare number."""
 
     notch_width_mm: Given | None = None
@@ -64,10 +64,10 @@ class Sizes(Frozen):
         return given.value, CALLIPER[name] if given.sd < 0 else given.sd
 
 
-class CameraClock(Frozen):
+class CameraClock(Setting):
     """When the frames were taken, if the export does not say: at a rate, or by a log."""
 
-    rate_hz: Positive | None = None
+    rate_hz: Annotated[Positive, Plausible(1e-3, 1e6, "give pictures a second")] | None = None
     log: Annotated[
         str | None, Field(description="text file with a row per frame, such as VIC-Snap's")
     ] = None
@@ -82,7 +82,7 @@ class CameraClock(Frozen):
         return self
 
 
-class Machine(Frozen):
+class Machine(Setting):
     """The testing machine's file."""
 
     file: str
@@ -98,7 +98,7 @@ class Machine(Frozen):
         return self
 
 
-class Synchronisation(Frozen):
+class Synchronisation(Setting):
     """How camera and machine came together."""
 
     method: Annotated[
@@ -109,14 +109,18 @@ class Synchronisation(Frozen):
         ),
     ] = "force_against_strain"
     offset_s: Annotated[
-        float, Field(description="machine time minus camera time, on top of what is found")
+        float,
+        Plausible(-1e5, 1e5, "give seconds"),
+        Field(description="machine time minus camera time, on top of what is found"),
     ] = 0.0
     largest_shift_s: Annotated[
-        Positive, Field(description="searched this far around the rise of the force")
+        Positive,
+        Plausible(0, 3600, "give seconds"),
+        Field(description="searched this far around the rise of the force"),
     ] = 3.0
 
 
-class SpecimenFiles(Frozen):
+class SpecimenFiles(Setting):
     """Files of one specimen, and what a person knows of them."""
 
     frames: Annotated[str, Field(description="pattern such as s0/frame_*.csv, or one file")]
@@ -128,7 +132,9 @@ class SpecimenFiles(Frozen):
     mirrored: Annotated[
         bool, Field(description="seen from the side whose angles count the other way")
     ] = False
-    scale_mm_per_pixel: Positive | None = None
+    scale_mm_per_pixel: (
+        Annotated[Positive, Plausible(1e-4, 10, "give mm, of one pixel: .01 to .1")] | None
+    ) = None
     origin: Annotated[
         Literal["notch"] | tuple[float, float],
         Field(description="centre of the notch: found, or a point in the camera's axes, mm, y up"),
@@ -138,7 +144,8 @@ class SpecimenFiles(Frozen):
         Field(ge=-45, le=45, description="specimen to camera axis; found at the edges if left out"),
     ] = None
     unloaded_frames: Annotated[
-        int, Field(ge=1, description="how many at the start, the reference picture included")
+        int,
+        Field(ge=1, le=10_000, description="how many at the start, the reference picture included"),
     ] = 1
     strain: Annotated[
         Literal["displacements", "ln", "engineering", "green_lagrange", "almansi"],
@@ -147,7 +154,9 @@ class SpecimenFiles(Frozen):
     camera: CameraClock | None = None
     machine: Machine | None = None
     synchronisation: Synchronisation = Synchronisation()
-    preload_n: Annotated[float, Field(ge=0, description="borne in the unloaded frames")] = 0.0
+    preload_n: Annotated[float, Field(ge=0, le=1e6, description="borne in the unloaded frames")] = (
+        0.0
+    )
     zero_force: Annotated[
         bool, Field(description="take the force of the unloaded frames off: the cell's zero")
     ] = True
@@ -163,7 +172,7 @@ class SpecimenFiles(Frozen):
         return self
 
 
-class Series(Frozen):
+class Series(Setting):
     """A test series: where it comes from, and the files of each specimen by its label."""
 
     schema_version: Literal[1] = 1
@@ -197,10 +206,13 @@ def _labelled(given: Any) -> Any:
     """Labels as text: YAML reads 45 as a number."""
     if not isinstance(given, Mapping):
         return given
-    return {
-        f"{key:g}" if isinstance(key, (int, float)) else str(key): value or {}
-        for key, value in given.items()
-    }
+    named: dict[str, Any] = {}
+    for key, value in given.items():
+        label = f"{key:g}" if isinstance(key, (int, float)) else str(key)
+        if label in named:
+            raise ValueError(f"{key} is specimen {label}, which is there already; keep one of both")
+        named[label] = value or {}
+    return named
 
 
 def load_series(path: Path) -> Series:

@@ -101,7 +101,9 @@ class Answerer:
             subject = Subject(model.module, self.device, self.onnx)
             self._predict = open_runtime(self.runtime, subject, *inputs)
         answers = self._predict(*inputs).astype(np.float64)
-        low, high = model.calibration(known).intervals(answers, model.deviations(*inputs))
+        low, high = model.calibration(known).intervals(
+            answers, model.deviations(block.strains, block.forces, known)
+        )
         novelty = model.novelty(block.strains, block.forces)
         return withhold(answers, low, high, novelty, model.novelty_limit, model.card.scaler)
 

@@ -5,9 +5,7 @@ for three array elements as for a hundred thousand.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
-
-from pydantic import BaseModel
+from typing import Any
 
 from hpc_jobs.contract.answers import given_in_words, reported
 from hpc_jobs.contract.ordering import by_status
@@ -35,8 +33,6 @@ from operators.hooks.mlflow import (
 from operators.pages.failures import failures_of
 from operators.pages.networks import networks_of
 from operators.pages.tasks import Task, first_of
-
-Model = TypeVar("Model", bound=BaseModel)
 
 STAGES = {
     "choose_points": "points chosen",

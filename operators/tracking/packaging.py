@@ -78,9 +78,12 @@ def layout_of(folder: Path) -> str:
     ]
     example = json.loads((folder / "input_example.json").read_text())
     for name in sorted(example.keys() - {"strains"}) if isinstance(example, dict) else ():
-        values = len(example[name][0])
         order = f", N, in C order of [specimen, time] = {[specimens, times]}"
-        takes.append(f"- `{name}`: (n, {values}){order if name == 'forces' else ''}")
+        if name == "known":
+            told, beside = card["given"]["names"], card["given"]["displacements"]
+            deviations = ["their standard deviations (infinite: not known)"] if told else []
+            order = ": " + ", ".join([*told, *deviations, *beside])
+        takes.append(f"- `{name}`: (n, {len(example[name][0])}){order}")
     answers = ", ".join(card["scaler"]["targets"])
     return "\n".join(
         [

@@ -82,11 +82,10 @@ class CampaignRun:
         run_id = f"campaign__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}"
         body = {"dag_run_id": run_id, "conf": conf, "logical_date": None}
         try:
-            api.request("POST", f"dags/{DAG}/dagRuns", json=body)
+            api.create(f"dags/{DAG}/dagRuns", body)
         except httpx.HTTPStatusError as error:
-            if error.response.status_code != httpx.codes.CONFLICT:  # an earlier try has begun it
-                detail = error.response.json().get("detail", error.response.text)
-                raise CampaignFailed(f"Airflow refuses the campaign: {detail}") from None
+            detail = error.response.json().get("detail", error.response.text)
+            raise CampaignFailed(f"Airflow refuses the campaign: {detail}") from None
         return cls(api, run_id)
 
     def look(self) -> RunState:

@@ -1,5 +1,6 @@
 """Airflow's REST API, as far as the stack and `campaign` use it."""
 
+import contextlib
 import json
 import time
 from collections.abc import Mapping
@@ -34,18 +35,32 @@ class AirflowApi:
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Send one request, which must be such that it may be repeated.
 
-        On SQLite the server answers 500 when two requests wait for each other; the next try
-        finds the way free. Raises httpx.HTTPStatusError unless one succeeds.
+        On SQLite the server answers 500 when two requests wait for each other, and a busy one
+        may not answer in time; the next try finds the way free. Raises httpx.HTTPStatusError or
+        httpx.TransportError unless one succeeds.
         """
-        for pause_s in (*PAUSES_S, None):
-            reply = self._client.request(method, f"/api/v2/{path}", **options)
-            if reply.status_code == httpx.codes.UNAUTHORIZED:
-                self._log_in()
-                reply = self._client.request(method, f"/api/v2/{path}", **options)
-            if pause_s is None or not reply.is_server_error:
-                break
+        for pause_s in PAUSES_S:
+            with contextlib.suppress(httpx.TransportError):
+                reply = self._ask(method, path, options)
+                if not reply.is_server_error:
+                    return reply.raise_for_status()
             time.sleep(pause_s)
-        return reply.raise_for_status()
+        return self._ask(method, path, options).raise_for_status()
+
+    def create(self, path: str, body: Mapping[str, Any]) -> None:
+        """POST what bears a name of its own; that an earlier try has made it is as good."""
+        try:
+            self.request("POST", path, json=body)
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code != httpx.codes.CONFLICT:
+                raise
+
+    def _ask(self, method: str, path: str, options: Mapping[str, Any]) -> httpx.Response:
+        reply = self._client.request(method, f"/api/v2/{path}", **options)
+        if reply.status_code != httpx.codes.UNAUTHORIZED:
+            return reply
+        self._log_in()
+        return self._client.request(method, f"/api/v2/{path}", **options)
 
     def _log_in(self) -> None:
         reply = self._client.post("/auth/token", json=self._user).raise_for_status()
@@ -58,17 +73,9 @@ def publish_connections(api: AirflowApi, layout: Layout, ports: Ports) -> None:
     for node in NODES:
         wanted = _connection(layout, ports, node)
         if node not in present:
-            _create(api, wanted)
+            api.create("connections", wanted)
         elif any(present[node].get(key) != value for key, value in wanted.items()):
             api.request("PATCH", f"connections/{node}", json=wanted)
-
-
-def _create(api: AirflowApi, connection: Mapping[str, Any]) -> None:
-    try:
-        api.request("POST", "connections", json=connection)
-    except httpx.HTTPStatusError as error:
-        if error.response.status_code != httpx.codes.CONFLICT:  # an earlier try has made it
-            raise
 
 
 def _connection(layout: Layout, ports: Ports, node: str) -> dict[str, Any]:

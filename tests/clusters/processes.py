@@ -19,6 +19,9 @@ Ready = Callable[[processes.Process], bool]
 """Whether a daemon's process answers."""
 
 
+START_S = 180.0  # a busy machine takes its time
+
+
 class DaemonFailed(Exception):
     """A daemon ended or did not answer in time; the message carries the end of its log."""
 
@@ -75,7 +78,7 @@ class Daemon:
                 preexec_fn=_die_with_parent,
             )
 
-    def wait_ready(self, timeout_s: float = 30) -> None:
+    def wait_ready(self, timeout_s: float = START_S) -> None:
         """Wait until it answers; raises DaemonFailed."""
         deadline = time.monotonic() + timeout_s
         while not self._answers():

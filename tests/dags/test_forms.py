@@ -60,6 +60,39 @@ def test_angles_are_written_as_people_write_them(forms, angles):
     assert forms.overrides({"angles_deg": value}) == {"specimens": {"angles_deg": [0, 45, 90]}}
 
 
+def test_an_emptied_field_changes_nothing(forms):
+    """A browser sends an emptied text field as an empty text."""
+    emptied = {"angles_deg": "", "run": "", "overrides": None, "train_records": None}
+    form = forms.campaign_form() | forms.run_field()
+    assert forms.overrides({name: form[name].resolve(value=v) for name, v in emptied.items()}) == {}
+
+
+def test_a_key_in_a_field_and_among_the_overrides_is_refused(forms):
+    from hpc_jobs.contract.errors import ConfigurationError
+
+    both = {"train_records": 64, "overrides": {"design": {"train_records": 640}}}
+    words = "design.train_records is given twice: 64 under 'Training records', and 640 among"
+    with pytest.raises(ConfigurationError, match=words):
+        forms.overrides(both)
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"end_displacement_mm": 50}, "end_displacement_mm is 50.* necked; give 15"),
+        ({"overrides": {"training": {"learning_rate": 100}}}, "learning_rate is 100.*1e-4 to 1e-2"),
+        ({"overrides": {"noise": {"strain": 1.0}}}, "noise.strain is 1.0"),
+    ],
+)
+def test_absurd_values_reach_the_contract_which_refuses_them(forms, params, words):
+    from hpc_jobs.contract.campaign import Campaign
+    from hpc_jobs.contract.errors import ConfigurationError
+    from hpc_jobs.contract.loading import load
+
+    with pytest.raises(ConfigurationError, match=words):
+        load(Campaign, CHECKOUT / "dags/campaigns/single_sheet.yaml", forms.overrides(params))
+
+
 def test_a_field_tells_what_the_files_say(forms):
     form = forms.campaign_form()
     assert "demo: 4500" in form["train_records"].schema["description_md"]

@@ -55,7 +55,8 @@ SMALL: dict[str, dict[str, Any]] = {
         "measurements": [COIL], "mesh_refinement": 1, "refine": False, "outside": False,
         "updating": False,
     },
-    "gate": {"require_validation": False},  # nobody knows the coil's true sheet
+    # Nobody knows the coil's true sheet; and fifty test records say little of intervals
+    "gate": {"require_validation": False, "coverage_shortfall": 0.5},
     "execution": {"nightly_core_hours": BOUGHT * HOURS_A_RECORD},
 }  # fmt: skip
 FIRST_MORNING = datetime(2026, 11, 1, 6, tzinfo=UTC)
@@ -211,6 +212,10 @@ class Nights:
         return promote(
             self.handle, model, training, connect=self.bench.connect, mlflow=self.bench.mlflow
         )
+
+    def measured_before(self, measured: Measurement) -> None:
+        """Put a measurement where it was staged long ago."""
+        write_measurement(self.folder.measurement(COIL), measured)
 
     def deliver(self, content: Measurement | bytes) -> None:
         """Put a measurement into the dags folder, and go on with the run, which stages it."""

@@ -23,7 +23,7 @@ def demo() -> Path:
 def campaign(demo: Path) -> Campaign:
     """The demo campaign on a mesh that solves in a blink."""
     coarse: dict[str, object] = {"specimens": {"mesh": {"along": 8, "across": 4}}}
-    coarse |= {"solver": "reference", "validation": {"updating": False}}
+    coarse |= {"solver": "reference", "validation": {"updating": False, "mesh_refinement": 1}}
     return load(Campaign, demo, coarse)
 
 

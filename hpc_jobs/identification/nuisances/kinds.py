@@ -214,8 +214,11 @@ def columns_of(
     return tuple(found)
 
 
-def in_words(kind: Kind, value: float, test: TensileTest | None) -> str:
-    """Say what a measurement with this nuisance looks like, and of which specimen."""
+def in_words(kind: Kind, value: float, test: TensileTest | None, where: str = "") -> str:
+    """Say what a measurement with this nuisance looks like, and where: "in specimen 45".
+
+    test: whose nominal sizes the words start from, for a kind that has one.
+    """
     size = value
     if kind.name in NOMINAL and test is not None:
         sizes = {
@@ -233,4 +236,4 @@ def in_words(kind: Kind, value: float, test: TensileTest | None) -> str:
         root=max(value, 0.0) ** 0.5,
         measure=measures[nearest] if nearest else f"of exponent {value:.2f}",
     )
-    return said if test is None else f"{said}, in specimen {test.label}"
+    return f"{said}, {where}" if where else said

@@ -171,13 +171,12 @@ def _suspect(
     value = float(np.mean(best.mean[at]))
     deviation = float(np.sqrt(best.covariance[at[0], at[0]]))
     kind = KIND[name]
-    test = tests[specimen] if specimen is not None else None
-    said = in_words(kind, value, test if test or kind.shared else tests[0])
-    if specimen is None and not kind.shared:
-        said = f"{said.rpartition(', in specimen ')[0]}, in all specimens"
+    where = "" if kind.shared else "in all specimens"
+    if specimen is not None:
+        where = f"in specimen {tests[specimen].label}"
     return Suspect(
         name=name if specimen is None else f"{name}@{tests[specimen].label.replace(' ', '-')}",
-        words=said,
+        words=in_words(kind, value, tests[specimen or 0], where),
         sigmas=sigmas,
         probability=min(probability, 1.0),
         value=value,

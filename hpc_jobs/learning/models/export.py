@@ -55,15 +55,12 @@ def export_onnx(model: InverseModel, path: Path) -> None:
         )
 
 
-def _example(model: InverseModel) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def _example(model: InverseModel) -> tuple[dict[str, torch.Tensor], tuple[dict[int, Any], ...]]:
     """Give inputs by name, and say that each may have any number of records."""
     network, records = model.network, Dim("records", min=1)
     example = {INPUT: torch.zeros(EXAMPLES, len(network.inputs.mean))}
-    shapes: dict[str, Any] = {INPUT: {0: records}, FORCES: None, KNOWN: None}
     if network.force_inputs:
         example[FORCES] = torch.ones(EXAMPLES, len(network.force_inputs.mean))
-        shapes[FORCES] = {0: records}
     if network.known_values:
         example[KNOWN] = torch.ones(EXAMPLES, network.known_values)
-        shapes[KNOWN] = {0: records}
-    return example, {name: shapes[name] for name in example}
+    return example, tuple({0: records} for _ in example)

@@ -81,8 +81,12 @@ class InverseModel(nn.Module):
     def forward(
         self, strains: Tensor, forces: Tensor | None = None, known: Tensor | None = None
     ) -> Tensor:
-        """Raw measurements -> (B, targets), physical."""
-        components = self.network.observe(strains, forces, known)
+        """Raw measurements -> (B, targets), physical.
+
+        Inputs by their position are those that the network takes: what is known comes second
+        where it takes no forces.
+        """
+        components = self._observed(strains, forces, known)
         physical: Tensor = self.low + self.span * self.network(components)
         return physical
 
@@ -100,8 +104,13 @@ class InverseModel(nn.Module):
         self, strains: Tensor, forces: Tensor | None = None, known: Tensor | None = None
     ) -> Tensor:
         """Raw measurements -> (B, targets): standard deviations of a Gaussian network."""
-        components = self.network.observe(strains, forces, known)
+        components = self._observed(strains, forces, known)
         return self.span * torch.exp(0.5 * self.network.moments(components)[1])
+
+    def _observed(self, strains: Tensor, second: Tensor | None, third: Tensor | None) -> Tensor:
+        if self.network.force_inputs is None and third is None:
+            return self.network.observe(strains, None, second)
+        return self.network.observe(strains, second, third)
 
 
 def model_of(card: ModelCard) -> InverseModel:

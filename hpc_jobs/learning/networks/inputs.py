@@ -14,7 +14,7 @@ from hpc_jobs.contract.errors import ConfigurationError
 from hpc_jobs.dataset.facts import GivenValues
 from hpc_jobs.dataset.spectrum import Spectrum
 
-EXACTLY, NOTHING = 0.3, 0.2
+EXACTLY, NOTHING = 0.6, 0.1
 """Shares of training records whose given values are known exactly, or not at all."""
 
 
@@ -191,7 +191,7 @@ class Knowledge(nn.Module):
     def drawn(self, values: Tensor, noise: Tensor) -> Tensor:
         """Turn true values (B, g) and normal noise (B, 2 g) into inputs as of a measurement.
 
-        Three in ten know the value exactly and one in five nothing; the others' deviations spread
+        Six in ten know the value exactly and one in ten nothing; the others' deviations spread
         evenly in their logarithm from a hundredth of the box to all of it.
         """
         chance = torch.special.ndtr(noise[:, self.count :])

@@ -17,7 +17,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.slow)
-            item.add_marker(pytest.mark.timeout(2400))  # the first one waits for a whole campaign
+            item.add_marker(pytest.mark.timeout(7200))  # the first one waits for a whole campaign
 
 
 @pytest.fixture(scope="module")

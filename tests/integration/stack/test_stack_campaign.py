@@ -33,7 +33,7 @@ SETTINGS = (
     "gate.require_validation=false",  # and there is a champion all the same
 )
 ARRAY = "simulate.solve_shards"
-FINISHED_S = 1500
+SILENCE_S = 600
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,13 @@ class Survivor:
 def survivor(stack: Stack) -> Survivor:
     """Run a campaign; kill what can be killed while the FEM array computes."""
     campaign = Campaign(stack, SETTINGS)
+    try:
+        return _survive(stack, campaign)
+    finally:
+        campaign.process.kill()  # of one that has ended there is nothing to kill
+
+
+def _survive(stack: Stack, campaign: Campaign) -> Survivor:
     campaign.said(f"{ARRAY}: running", timeout_s=400)
     array = Array.of(stack, campaign.run_id, ARRAY)
     wait_until(lambda: array.locked, 120, "elements are worked on")
@@ -68,7 +75,7 @@ def survivor(stack: Stack) -> Survivor:
     done = len(array.done)
     wait_until(lambda: len(array.done) > done, what="the array goes on without its login node")
     stack.up()
-    output = campaign.wait(FINISHED_S)
+    output = campaign.wait(SILENCE_S)
     return Survivor(output, campaign.run_id, array, tuple(killed))
 
 
@@ -183,7 +190,7 @@ def test_what_the_clock_starts_does_its_work(stack: Stack, survivor: Survivor, d
     with stack.api() as api:
         assert api.get(f"dags/{dag}")["timetable_summary"]
         body = {"dag_run_id": "test", "conf": {}, "logical_date": None}
-        api.request("POST", f"dags/{dag}/dagRuns", json=body)
+        api.create(f"dags/{dag}/dagRuns", body)
     wait_for_run(stack, dag, 600, dag_run_id="test")
     if dag == "nightly_campaign":
         run = survivor.array.folder.root.parents[1]

@@ -1,9 +1,11 @@
 """What a test looks at while a campaign runs: the campaign's output, and the array's folders."""
 
+import contextlib
 import re
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from quickstart.campaign.run import DAG
 from quickstart.processes import Process, session_of
 from quickstart.stack.supervisor import Stack
 from tests.harness.waiting import wait_until
+
+LOOK_AGAIN_S = 5.0
 
 
 @dataclass
@@ -56,8 +60,16 @@ class Campaign:
 
         wait_until(heard, timeout_s, f"campaign says '{text}'")
 
-    def wait(self, timeout_s: float) -> str:
-        code = self.process.wait(timeout_s)
+    def wait(self, silence_s: float) -> str:
+        """Wait for the end as long as something new is said, however slow the machine is."""
+        said, since = "", time.monotonic()
+        while (code := self.process.poll()) is None:
+            if said != self.output:
+                said, since = self.output, time.monotonic()
+            silent_s = time.monotonic() - since
+            assert silent_s < silence_s, f"nothing new for {silent_s:.0f} s:\n{said}"
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(LOOK_AGAIN_S)
         assert code == 0, self.output
         return self.output
 

@@ -181,3 +181,12 @@ def test_what_measurements_see_of_a_sheet() -> None:
     assert np.all(free <= blind)
     assert np.all(blind < seen.prior[:7])
     assert exact[mechanical_axes(campaign).index("r_value_0")] < 0.1
+
+
+def test_a_point_beyond_the_box_that_no_sheet_has_is_refused_not_an_error():
+    """Points around a measured sheet may lie there: exponents below 2, or curves that soften."""
+    campaign = small_family()
+    where = np.full((3, len(axes(campaign))), 0.5)
+    where[:2, axes(campaign).index("exponent")] = (-0.9, 5.0)  # of the box: 1.4 and 25
+    _, reasons = parameters_of(campaign, in_box(campaign, where))
+    assert reasons[:2] == ["impossible_sheet"] * 2 and reasons[2] == ""

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.errors import BadInput
+from hpc_jobs.contract.examination import KNOWABLE, OF_MODEL
 from hpc_jobs.forward.natural import Natural
+from hpc_jobs.identification.nuisances.kinds import KIND
 from tests.harness.families import small_family
 
 
@@ -15,3 +17,10 @@ def test_knowledge_of_nuisances_that_no_record_varies_is_left_to_the_examination
     np.testing.assert_array_equal(natural.told(known), natural.told({**known, **more}))
     with pytest.raises(BadInput, match="'exponnent', which is no coordinate of this family"):
         natural.told({"exponnent": (6.0, 0.0)})
+    for of_model in OF_MODEL:
+        with pytest.raises(BadInput, match=f"'{of_model}', which is no coordinate"):
+            natural.told({of_model: (0.0, 1e-5)})
+
+
+def test_what_a_measurement_may_know_beside_its_sheet_is_what_an_examination_fits() -> None:
+    assert set(KIND) == KNOWABLE

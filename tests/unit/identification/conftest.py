@@ -34,7 +34,7 @@ class Nearest:
     def covariances(self, strains: np.ndarray, forces: np.ndarray | None = None) -> np.ndarray:
         return np.stack([1e-4 * np.eye(self.parameters.shape[1])] * len(strains))
 
-    def novelty(self, strains: np.ndarray) -> np.ndarray:
+    def novelty(self, strains: np.ndarray, forces: np.ndarray | None = None) -> np.ndarray:
         return self._distances(strains).min(axis=1)
 
     def _distances(self, strains: np.ndarray) -> np.ndarray:

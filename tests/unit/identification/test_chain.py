@@ -44,13 +44,14 @@ def test_known_sheets_are_answered_and_a_foreign_one_is_not(
         np.testing.assert_array_equal(by_name[name].covariance, 1e-4 * np.eye(8))
     foreign = by_name["aa2090"]
     assert foreign.parameters is None and foreign.covariance is None
-    assert "is above the limit 2: the strains are unlike" in foreign.outside[0]
+    assert "is above the limit 2: the measurement is unlike" in foreign.outside[0]
 
 
 class Weighing:
     """A network that takes forces; answers with a known sheet and remembers what it was given."""
 
     novelty_limit, forces = 2.0, True
+    largest = 40_000.0  # N, of those it was trained on
 
     def __init__(self, answer: list[float]) -> None:
         self.answer, self.given = answer, []
@@ -63,8 +64,9 @@ class Weighing:
         self.given.append((strains, forces))
         return 1e-4 * np.eye(len(self.answer))[None]
 
-    def novelty(self, strains: np.ndarray) -> np.ndarray:
-        return np.zeros(len(strains))
+    def novelty(self, strains: np.ndarray, forces: np.ndarray | None = None) -> np.ndarray:
+        strange = forces is not None and forces.max() > self.largest
+        return np.full(len(strains), 3.0 if strange else 0.0)
 
 
 def test_a_network_that_takes_forces_gets_them_corrected_or_is_not_asked(
@@ -85,6 +87,21 @@ def test_a_network_that_takes_forces_gets_them_corrected_or_is_not_asked(
     for strains, forces in network.given:
         np.testing.assert_allclose(strains, whole.strains[None] + 1e-4)
         np.testing.assert_allclose(forces, 1.01 * whole.forces[None])
+
+
+def test_forces_unlike_all_that_a_network_was_trained_on_are_not_answered(
+    campaign: Campaign,
+    experiments: Experiments,
+    truths: dict[str, dict[str, float]],
+    no_bias: MeshBias,
+) -> None:
+    whole = experiments["dp780"]
+    tenfold = Measurement(header=whole.header, strains=whole.strains, forces=10 * whole.forces)
+    network = Weighing(list(truths["dp780"].values()))
+    answered, withheld = identify(campaign, network, [whole, tenfold], no_bias)
+    assert answered.outside == () and answered.novelty == 0
+    assert withheld.parameters is None and withheld.novelty == 3
+    assert "novelty 3 is above the limit 2: the measurement is unlike all" in withheld.outside[0]
 
 
 def test_an_answer_outside_the_trained_range_is_withheld(

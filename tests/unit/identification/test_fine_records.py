@@ -16,8 +16,12 @@ from hpc_jobs.design.rounds import choose_round, read_round
 from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.fem.records.shards import Assignment, solve_shard
 from hpc_jobs.forward.meshes import other_meshes
+from hpc_jobs.identification.by_family import FamilyIdentifier
 from hpc_jobs.identification.by_surrogate import Identifier
+from hpc_jobs.identification.engine import Engine
 from hpc_jobs.identification.mesh_bias import MeshBias
+from hpc_jobs.identification.quantities import derived_of
+from tests.harness.families import small_family
 
 SMALL = {
     "specimens": {
@@ -37,11 +41,14 @@ def small(demo: Path) -> Campaign:
 
 @pytest.fixture(scope="module")
 def run(small: Campaign, tmp_path_factory: pytest.TempPathFactory) -> RunFolder[Path]:
-    """A round of two meshes, solved and packed."""
-    run = RunFolder(tmp_path_factory.mktemp("meshes") / "small-1")
-    frozen = FrozenCampaign(run_id="small-1", campaign=small, code_sha256="0" * 64)
+    return solved(small, RunFolder(tmp_path_factory.mktemp("meshes") / "small-1"))
+
+
+def solved(campaign: Campaign, run: RunFolder[Path]) -> RunFolder[Path]:
+    """Solve and pack a round of two meshes."""
+    frozen = FrozenCampaign(run_id=run.root.name, campaign=campaign, code_sha256="0" * 64)
     publish_model(run.campaign, frozen)
-    choose_round(run, small, 0, None)
+    choose_round(run, campaign, 0, None)
     chosen = read_round(run, 0)
     work = Assignment(
         round=0,
@@ -54,7 +61,7 @@ def run(small: Campaign, tmp_path_factory: pytest.TempPathFactory) -> RunFolder[
         weight=chosen.weight,
     )
     solve_shard(run, frozen, work, lambda done, total: None)
-    publish_dataset(run, small)
+    publish_dataset(run, campaign, derived_of(campaign))
     return run
 
 
@@ -107,3 +114,36 @@ def test_a_fine_record_that_was_altered_is_not_believed(small, run):
             other_meshes(run, small)
     finally:
         shard.write_bytes(content)
+
+
+FAMILY = {
+    "specimens": {"mesh": {"along": 8, "across": 4}, "output_times": 3},
+    "nuisance": {"angle_deg": 0, "notch_width_mm": 0},
+    "design": {
+        "train_records": 200, "test_records": 8, "records_per_shard": 300,
+        "mesh_shares": {"coarse": 0.2},
+    },
+}  # fmt: skip
+
+
+def test_a_familys_sheet_is_freed_of_what_the_campaigns_mesh_does_to_it(tmp_path):
+    campaign = small_family(**FAMILY)
+    run = solved(campaign, RunFolder(tmp_path / "family-1"))
+    with_fine = FamilyIdentifier.of(run)
+    assert with_fine.fine is not None and with_fine.held_out is not None
+    assert len(with_fine.records) + len(with_fine.held_out) + len(with_fine.fine) > 0.95 * 200
+    natural = with_fine.natural
+    # Near the middle of the box, simulated on the finer mesh
+    engine = Engine(campaign, campaign.levels[1], campaign.noise)
+    record = engine.simulate(np.zeros(len(natural.names)))
+    known = [one.name for one in campaign.family.coordinates if one.role == "given"]
+    middle = natural.physical(natural.centre[None])[0]
+    told = {name: (float(middle[natural.names.index(name)]), 0.0) for name in known}
+
+    def off(identifier: FamilyIdentifier) -> float:
+        found = identifier.identify(record.strains, record.forces, knowledge=told)
+        spread = natural.spread * natural.slopes(natural.centre[None])[0]
+        away = (found.mean() - middle) / spread
+        return float(np.abs(away[natural.columns(("r_value_0", "r_value_90"))]).max())
+
+    assert off(with_fine) < 0.7 * off(replace(with_fine, fine=None))

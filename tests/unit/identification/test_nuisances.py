@@ -21,6 +21,8 @@ from hpc_jobs.identification.nuisances.examiner import Examiner
 from hpc_jobs.identification.nuisances.kinds import KIND, Column, columns_of, in_words
 from hpc_jobs.identification.nuisances.models import Problem, mixture, search
 from hpc_jobs.identification.nuisances.noise import whitening
+from hpc_jobs.identification.resimulated import Field
+from hpc_jobs.identification.verdict import score
 from hpc_jobs.measurement.file import Measurement
 
 DP780 = np.array([0.972408, 0.96969, 0.984209, 0.985587, 1.00994, 0.964962, 1.01517, 1.01556])
@@ -181,6 +183,30 @@ def test_an_answer_withheld_for_its_residual_is_given_once_that_is_explained() -
     assert answer.examination.suspects[0].name.startswith("patch_along_mm")
 
 
+def test_an_answer_that_could_not_be_examined_says_so() -> None:
+    """Its specimens are said to be pulled so far that every sheet near it has necked."""
+    given = measured(*pulled())
+    drawn = tuple(0.8 * (n + 1) for n in range(campaign().specimens.output_times))
+    specimens = campaign().specimens.model_copy(
+        update={"pieces": (Piece(displacements_mm=drawn),) * 3}
+    )
+    far = replace(given, header=given.header.model_copy(update={"specimens": specimens}))
+    answer = Estimate(
+        measurement="sheet",
+        parameters={f"MP{i}": value for i, value in enumerate(DP780.tolist(), 1)},
+        novelty=1.0,
+        novelty_limit=3.0,
+        method="surrogate",
+    )
+    found = with_examination(campaign(), far, answer)
+    assert found.parameters == answer.parameters and found.examination is None
+    assert "necked" in found.unexamined
+    field = Field(estimate=found, status="ok", reason="", strains=far.strains, forces=far.forces)
+    judgement = score(campaign(), far, field, refined=True).judgement
+    assert judgement.verdict == "reservations"
+    assert "was not examined" in judgement.reasons[0] and "necked" in judgement.reasons[0]
+
+
 @pytest.mark.parametrize(("missed", "least", "most"), [(0.0, 0.0, 0.4), (1e-4, 0.6, 1.0)])
 def test_as_much_model_error_is_believed_as_the_residual_asks_for(
     missed: float, least: float, most: float
@@ -262,7 +288,11 @@ def test_knowledge_goes_before_the_campaign_and_the_campaign_before_the_defaults
 def test_words_tell_sizes_where_there_are_sizes() -> None:
     """And which specimen it is."""
     test = campaign().specimens.tests[1]
-    assert in_words(KIND["notch_width_mm"], 0.1, test) == (
+    notch = KIND["notch_width_mm"]
+    assert in_words(notch, 0.1, test, "in specimen 45") == (
         "as if the notch were 10.10 mm wide, in specimen 45"
+    )
+    assert in_words(notch, 0.1, test, "in all specimens") == (
+        "as if the notch were 10.10 mm wide, in all specimens"
     )
     assert "engineering strains" in in_words(KIND["strain_measure"], 0.46, None)

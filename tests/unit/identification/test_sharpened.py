@@ -1,5 +1,6 @@
 """A family's answer from afar is brought to what the measurement says, by the engine itself."""
 
+import time
 from functools import partial
 
 import numpy as np
@@ -73,9 +74,7 @@ def far_off() -> Estimate:
 
 def test_what_was_far_off_comes_within_its_own_narrow_intervals(measured: Measurement) -> None:
     engine = partial(sharpened, CAMPAIGN, bias=mesh_bias_of(CAMPAIGN))
-    before = Lookups(network_s=0.1, refinement_s=0.2)
-    (found,), lookups = timed_engine(before, engine, [(measured, far_off())])
-    assert lookups.refinement_s and lookups.refinement_s > 0.2, "its simulations count"
+    found = engine(measured, far_off()).estimate
     assert found.outside == () and found.method == "fem"
     assert 10 < found.simulations <= 120
     assert found.novelty == pytest.approx(1, abs=0.25), "it explains the measurement"
@@ -93,7 +92,27 @@ def test_an_answer_that_was_withheld_is_nothing_to_begin_from(measured: Measurem
         update={"parameters": None, "outside": ("unlike all",), "found": {}}
     )
     assert start_at(CAMPAIGN, withheld) is None
-    assert sharpened(CAMPAIGN, measured, withheld, mesh_bias_of(CAMPAIGN)) is withheld
+    assert sharpened(CAMPAIGN, measured, withheld, mesh_bias_of(CAMPAIGN)).estimate is withheld
+
+
+def test_what_the_engine_takes_is_part_of_the_refinement() -> None:
+    """The median of its answers' times, by the clock that measures the refinement, is added."""
+    spent = list[float]()
+
+    def busy(turns: int) -> int:
+        start = time.perf_counter()
+        while time.perf_counter() - start < 0.02 * turns:
+            pass
+        spent.append(time.perf_counter() - start)
+        return turns
+
+    before = Lookups(network_s=0.1, refinement_s=0.2)
+    answers, lookups = timed_engine(before, busy, [(1,), (3,), (2,)])
+    assert answers == (1, 3, 2)
+    assert lookups.refinement_s is not None and lookups.network_s == 0.1
+    assert lookups.refinement_s - 0.2 >= sorted(spent)[1], "all of the middle one"
+    unasked = Lookups(network_s=0.1)
+    assert timed_engine(unasked, busy, [(1,)])[1] == unasked, "nothing to add it to"
 
 
 def test_draws_end_where_the_box_ends_and_forget_the_search_s_own_law() -> None:

@@ -1,5 +1,6 @@
 """A record's own output times: packed beside it, told to networks, and asked of measurements."""
 
+import csv
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,7 @@ from hpc_jobs.learning.models.trained_model import TrainedModel, load_model
 from hpc_jobs.learning.training.experiment import train_network
 from hpc_jobs.tools import predict
 from hpc_jobs.tracking.spool import Spool
+from operators.tracking.packaging import layout_of
 from tests.harness.families import small_family
 
 SPEC = {"kind": "mlp", "hidden": [8], "components": 6, "forces": True, "gaussian": True}
@@ -178,6 +180,32 @@ def test_an_exported_network_takes_them(made: Made) -> None:
     check_agreement(model, RUNTIMES["exported"](Subject(model)), *asked)
 
 
+def test_a_network_without_forces_takes_them_too(made: Made, tmp_path: Path) -> None:
+    blind = made.campaign.training.networks[0].model_copy(update={"forces": False})
+    with Spool(tmp_path / "spool.jsonl", name="blind") as spool:
+        train_network(
+            made.run, made.campaign, blind, "blind",
+            spool=spool, progress=lambda *_: None, stop=lambda: False,
+        )  # fmt: skip
+    examples, model = validation_examples(made.dataset), load_model(made.run.model("blind"))
+    assert examples.known is not None
+    strains, known = examples.strains[:5], examples.known[:5]
+    later = known * np.array([1] * 2 * GIVEN + [1.5] * TOLD, np.float32)
+    assert np.abs(model.predict(strains, None, later) - model.predict(strains, None, known)).max()
+    check_agreement(model.module, RUNTIMES["exported"](Subject(model.module)), strains, known)
+    for name, values in (("strains", strains), ("known", known)):
+        np.save(tmp_path / f"{name}.npy", values)
+    told = ["--known", str(tmp_path / "known.npy"), "--out", str(tmp_path / "found.csv")]
+    predict.main([str(made.run.model("blind")), str(tmp_path / "strains.npy"), *told])
+    with (tmp_path / "found.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if not row["reason"]]
+    low, _ = model.intervals(strains, None, known)
+    target = model.targets[0]
+    assert rows
+    for row in rows:
+        assert np.abs(low[:, 0] / float(row[f"{target}_low"]) - 1).min() < 1e-4
+
+
 def test_sheets_that_all_stop_at_one_displacement_are_told_nothing(campaign: Campaign) -> None:
     assert campaign.specimens.timing is None
     assert given_values(campaign).displacements == ()
@@ -201,3 +229,9 @@ def test_the_tool_takes_them_from_a_shard_or_a_file(made: Made, tmp_path: Path) 
     assert (tmp_path / "shard.csv").read_text() == (tmp_path / "npy.csv").read_text()
     with pytest.raises(SystemExit, match=r"must know where the output times lie; give --known"):
         predict.main([str(model), *beside])
+
+
+def test_the_registry_says_what_is_to_be_known_in_its_order(made: Made) -> None:
+    said = layout_of(made.run.model("m"))
+    assert "`known`: (n, 10): exponent, youngs_modulus_mpa, their standard deviations" in said
+    assert "first_displacement_mm@0, last_displacement_mm@0, first_displacement_mm@45" in said

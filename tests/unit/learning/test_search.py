@@ -168,7 +168,8 @@ def test_a_handed_over_trial_is_continued_from_its_checkpoint(packed, campaign, 
 
 
 def test_diverged_trials_do_not_count_and_too_many_end_the_search(packed, campaign):
-    wild = {"mlp": {"fixed": {"components": 16}, "learning_rate": [1e18, 1e20]}}
+    fixed = {"components": 16, "weight_decay": 100, "batch_size": 8}  # each step: weights by -99
+    wild = {"mlp": {"fixed": fixed, "learning_rate": [0.9, 1.0]}}
     settings = campaign.search.model_dump(mode="json") | {"space": wild}
     other = campaign.model_copy(update={"search": type(campaign.search).model_validate(settings)})
     frozen = read_model(FrozenCampaign, packed.campaign)

@@ -104,6 +104,16 @@ def test_the_extensometer_feels_stretch_and_no_turn() -> None:
     assert lines.extension(frame, HERE) == pytest.approx(0.04 * lines.half_length_mm, rel=1e-6)
 
 
+def test_a_grid_too_coarse_for_a_line_and_an_origin_beside_the_points_are_named() -> None:
+    sparse = _strip()[::97]
+    coarse = Placement(origin=np.zeros(2), axes=np.eye(2), spacing=2.0)
+    with pytest.raises(BadInput, match=r"points are 2 mm apart: 2 of them .* export a finer grid"):
+        widest([_frame(sparse, 0 * sparse)], coarse, Geometry())
+    points = _strip() + np.array([0.0, 12.0])
+    with pytest.raises(BadInput, match=r"mm along .* to 2\d.* mm across.*correct origin"):
+        widest([_frame(points, 0 * points)], HERE, Geometry())
+
+
 @pytest.mark.parametrize("measure", ["ln", "engineering", "green_lagrange"])
 @pytest.mark.parametrize("factor", [1.0, 100.0])
 def test_the_exported_measure_and_unit_are_recognised(measure: str, factor: float) -> None:
@@ -178,6 +188,26 @@ def test_a_series_says_what_is_wrong_with_an_entry() -> None:
     assert good.measured.known("notch_width_mm") == (10.02, 0.01)
     assert good.measured.known("thickness_mm") == (0.98, 0.005)
     assert good.measured.known("width_mm") is None
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"scale_mm_per_pixel": 40}, "scale_mm_per_pixel is 40: .*mm, of one pixel"),
+        ({"camera": {"rate_hz": 1e9}}, "camera.rate_hz is 1000000000.0: .*pictures a second"),
+        ({"origin": [float("nan"), 0]}, "origin.*finite"),
+    ],
+)
+def test_an_absurd_entry_is_refused(entry: dict[str, object], words: str) -> None:
+    document = {"source": "x", "specimens": {"0": {"frames": "*.csv"} | entry}}
+    with pytest.raises(ConfigurationError, match=words):
+        parse(Series, document, "s.yaml").files_of("0", "s.yaml")
+
+
+def test_one_specimen_under_two_spellings_is_refused() -> None:
+    document = {"source": "x", "specimens": {45: {"frames": "a"}, "45": {"frames": "b"}}}
+    with pytest.raises(ConfigurationError, match="45 is specimen 45, which is there already"):
+        parse(Series, document, "s.yaml")
 
 
 def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_a_job_is_queued_while_the_daemon_is_down(queue: Queue) -> None:
 def test_slots_limit_what_runs_at_once(queue: Queue) -> None:
     queue.serve(slots=2)
     number = queue.submit(
-        f"cd {queue.folder}; touch began-$BATCHQ_ARRAY_INDEX running-$BATCHQ_ARRAY_INDEX\n"
+        f"cd {queue.folder}; touch running-$BATCHQ_ARRAY_INDEX began-$BATCHQ_ARRAY_INDEX\n"
         "partner=began-$((BATCHQ_ARRAY_INDEX ^ 1))\n"
         "until [ -e $partner ]; do sleep 0.05; done  # ends only if two run at once\n"
         "ls running-* | wc -l > saw-$BATCHQ_ARRAY_INDEX; sleep 0.2\n"

@@ -23,6 +23,7 @@ from quickstart.campaign.command import WrongSetting, conf
 from quickstart.campaign.follow import follow, told
 from quickstart.campaign.result import comparison, print_result
 from quickstart.campaign.run import CampaignFailed, CampaignRun, form_fields
+from quickstart.stack.airflow_api import AirflowApi
 from tests.harness.reports import REPORT, SCORE
 
 FORM = {"campaign", "train_records", "angles_deg", "overrides"}
@@ -142,7 +143,7 @@ PROGRESS = ArrayProgress(
 )  # fmt: skip
 
 
-class Airflow:
+class Airflow(AirflowApi):
     """The API of an Airflow that has one run; replies are those of 3.3, cut to what is read."""
 
     def __init__(self) -> None:

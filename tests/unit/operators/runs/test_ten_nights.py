@@ -59,7 +59,7 @@ def nights(bench) -> Nights:
     assert nights.retrained("first").promoted
     finish_run(nights.handle, mlflow=bench.mlflow)
     for day in range(LEARNED_FROM):
-        nights.deliver(coil(nights.campaign, day))
+        nights.measured_before(coil(nights.campaign, day))
         assert nights.morning("first-mlp").alarms == ()
     return nights
 
@@ -69,6 +69,7 @@ def artifact(nights: Nights, run_id: str, name: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400)
 def test_ten_nights_lose_nothing_and_do_nothing_twice(nights: Nights) -> None:
     told = _ten(nights)
     _nothing_twice(nights)
