@@ -114,6 +114,8 @@ def totals(rows: Iterable[Came]) -> str:
     held = sum(one.covered(name) for one, name in quantities)
     count = max(len(quantities), 1)
     scores = [one.misses[name] / one.deviations[name] for one, name in quantities]
+    if not done:
+        return f"none of {len(every)} series was answered"
     seconds = np.mean([one.seconds for one in done], axis=0)
     return (
         f"{met} of {len(every)} series have all values within the goal or the floor: "
@@ -126,9 +128,10 @@ def totals(rows: Iterable[Came]) -> str:
 
 
 def keep(row: Came, path: Path) -> None:
-    """Append a series to a file of JSON lines."""
+    """Append a series to a file of JSON lines; a line that a kill cut off is ended first."""
+    cut_off = path.exists() and not path.read_bytes().endswith(b"\n") and path.stat().st_size > 0
     with path.open("a") as file:
-        file.write(json.dumps(asdict(row)) + "\n")
+        file.write("\n" * cut_off + json.dumps(asdict(row)) + "\n")
 
 
 def kept(path: Path) -> list[Came]:

@@ -1,6 +1,7 @@
 """One specimen's frames, read once and in order: what each says, and nothing kept of its points."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -63,32 +64,10 @@ def watch(
     progress: Progress = lambda done, of: None,
 ) -> Watched:
     """Read the frames of a specimen; raises BadInput naming file and remedy."""
-    source = referred(open_frames(frames_of(folder, files.frames), files.format, files.columns))
-    if len(source) < 3:
-        raise BadInput(
-            f"{files.frames}: {_counted(len(source))}; a test has a reference picture and two or "
-            "more of the loaded specimen: name them all, as s0/*.csv"
-        )
-    if files.unloaded_frames >= len(source):
-        raise BadInput(
-            f"unloaded_frames is {files.unloaded_frames}, of {len(source)} frames; the loaded ones "
-            "follow them"
-        )
-    scale = _scale(source.facts, files)
+    source = _opened(files, folder)
     reference, last = source.read(0), source.read(len(source) - 1)
-    plane = plane_axes(reference.points)
-    axis = files.tensile_axis
-    placement = place(
-        reference,
-        test.geometry,
-        tensile_axis=stretched_axis(last, plane) if axis == "auto" else axis,
-        plane=plane,
-        scale=scale,
-        mirrored=files.mirrored,
-        origin=None if files.origin == "notch" else files.origin,
-        angle_deg=files.axis_angle_deg,
-    )
     fit = PatchFit(patches, files.smallest_share)
+    placement = _placed(test, files, source, reference, last)
     if placement.margin_mm is not None:  # found at the edges
         placement = centred(placement, _loaded(source, files.unloaded_frames, last), fit)
     extensometer = widest([reference, last], placement, test.geometry)
@@ -116,7 +95,7 @@ def watch(
         lost=np.array([row.lost for row in rows]),
         times=_carried(rows, [row.time_s for row in rows]),
         forces=_carried(rows, [row.force_n for row in rows]),
-        recognised=_recognised(source, last, plane),
+        recognised=_recognised(source, last, plane_axes(reference.points)),
         last_points=placement.points(last),
         first_points=placement.points(reference),
         rotation_deg=rotation,
@@ -125,15 +104,55 @@ def watch(
     )
 
 
+def _opened(files: SpecimenFiles, folder: Path) -> Source:
+    """Open the frames; raises BadInput where they are too few for a test."""
+    source = referred(open_frames(frames_of(folder, files.frames), files.format, files.columns))
+    if len(source) < 3:
+        raise BadInput(
+            f"{files.frames}: {_counted(len(source))}; a test has a reference picture and two or "
+            "more of the loaded specimen: name them all, as s0/*.csv"
+        )
+    if files.unloaded_frames >= len(source):
+        raise BadInput(
+            f"unloaded_frames is {files.unloaded_frames}, of {len(source)} frames; the loaded ones "
+            "follow them"
+        )
+    return source
+
+
+def _placed(
+    test: TensileTest, files: SpecimenFiles, source: Source, reference: Frame, last: Frame
+) -> Placement:
+    """Find the specimen's axes in the reference picture."""
+    scale = _scale(source.facts, files)
+    plane, axis = plane_axes(reference.points), files.tensile_axis
+    return place(
+        reference,
+        test.geometry,
+        tensile_axis=stretched_axis(last, plane) if axis == "auto" else axis,
+        plane=plane,
+        scale=scale,
+        mirrored=files.mirrored,
+        origin=None if files.origin == "notch" else files.origin,
+        angle_deg=files.axis_angle_deg,
+    )
+
+
 def _counted(frames: int) -> str:
     return "one frame" if frames == 1 else f"{frames} frames"
 
 
 def _loaded(source: Source, unloaded: int, last: Frame) -> list[Frame]:
-    """Return some frames of the loaded specimen, the last one among them."""
-    count = len(source)
-    numbers = {unloaded + int(share * (count - 1 - unloaded)) for share in CENTRED_BY}
-    return [*(source.read(number) for number in sorted(numbers - {count - 1})), last]
+    """Return some frames of the loaded specimen, the last among them; the next for a broken one."""
+    end, found = len(source) - 1, dict[int, Frame]()
+    for share in CENTRED_BY:
+        for number in range(unloaded + int(share * (end - unloaded)), end):
+            if number in found:
+                break
+            with suppress(BadInput):
+                found[number] = source.read(number)
+                break
+    return [*(found[number] for number in sorted(found)), last]
 
 
 def _scale(facts: Facts, files: SpecimenFiles) -> float:
@@ -192,14 +211,14 @@ def _rows(seen: _Seen, progress: Progress) -> tuple[list[_Row], list[str]]:
             amid = seen.files.unloaded_frames <= number < count - 1
             if not amid or len(broken) > max(1, MOST_LEFT_OUT * count):
                 raise
-            rows.append(_broken(rows[0], number))
+            rows.append(_broken(rows[0], seen.source.name(number)))
     return rows, broken
 
 
-def _broken(like: _Row, number: int) -> _Row:
+def _broken(like: _Row, name: str) -> _Row:
     """Return a frame of which nothing is known, shaped like another."""
     return _Row(
-        name=f"frame {number + 1}",
+        name=name,
         strains=np.full_like(like.strains, np.nan),
         extension=np.nan,
         shares=np.zeros_like(like.shares),

@@ -152,7 +152,14 @@ def _logged(clock: CameraClock, folder: Path, frames: int) -> Values:
             f"{path}: no column of times ({', '.join(wanted)}); it has {', '.join(names)}; name it "
             "in camera.column"
         )
-    rows = read_rows(path, layout).values
-    if len(rows) != frames:
-        raise BadInput(f"{path}: {len(rows)} rows for {frames} frames; give a row per frame")
-    return np.asarray(rows[:, place])
+    rows = read_rows(path, layout)
+    rows.check(path, layout, place, "export the log again")
+    times = np.asarray(rows.values[:, place])
+    if len(times) != frames:
+        raise BadInput(f"{path}: {len(times)} rows for {frames} frames; give a row per frame")
+    if not np.isfinite(times).all():
+        raise BadInput(
+            f"{path}: row {int(np.isfinite(times).argmin()) + 1} of the table says no "
+            f"{layout.columns[place].written}; give a row per frame with its time"
+        )
+    return times

@@ -106,5 +106,11 @@ def mean_of_seen(values: Values) -> Values:
     return np.where(count > 0, np.nansum(values, axis=0) / np.maximum(count, 1), np.nan)
 
 
+def median_of_seen(values: Values) -> Values:
+    """Median (...) over the first axis of what is no NaN; NaN where nothing is seen."""
+    seen = np.isfinite(values).any(axis=0)
+    return np.where(seen, np.nanmedian(np.where(seen, values, 0.0), axis=0), np.nan)
+
+
 def _mean(values: Values) -> Values:
     return np.nan_to_num(mean_of_seen(values))

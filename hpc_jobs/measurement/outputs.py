@@ -9,7 +9,7 @@ from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.measurement.clocks import in_gap
 from hpc_jobs.measurement.frames import Watched
 from hpc_jobs.measurement.isotropic import Curve
-from hpc_jobs.measurement.noise import Noise, mean_of_seen
+from hpc_jobs.measurement.noise import Noise, mean_of_seen, median_of_seen
 
 Values = NDArray[np.float64]
 
@@ -75,7 +75,10 @@ def strains_at(watched: Watched, noise: Noise, moments: Moments) -> tuple[Values
     """Strains and their deviations, each (2, patches, times); NaN where a patch is missing."""
     strains = moments.at(watched.strains - noise.offset)
     # Where points are lost, above all at an edge, a fit is less sure than in the unloaded frames
-    usual = mean_of_seen(watched.spread[: noise.frames] if noise.measured else watched.spread)
+    if noise.measured:
+        usual = mean_of_seen(watched.spread[: noise.frames])
+    else:  # noise is the median roughness of the frames, so it is that of the median frame
+        usual = median_of_seen(watched.spread)
     growth = np.maximum(moments.at(watched.spread) / usual, 1.0)
     growth = np.where(np.isfinite(growth), growth, 1.0)
     single = noise.deviation[None] * growth * moments.gain[:, None, None]

@@ -53,6 +53,10 @@ class _Referred:
     def __len__(self) -> int:
         return len(self.source)
 
+    def name(self, number: int) -> str:
+        """Name of a frame."""
+        return self.source.name(number)
+
     def read(self, number: int) -> Frame:
         """Read a frame; raises BadInput."""
         frame = self.source.read(number)

@@ -1,5 +1,6 @@
 """The real MLflow server, on SQLite and loopback, which a test may kill and start again."""
 
+import contextlib
 import itertools
 import os
 import signal
@@ -12,6 +13,8 @@ from pathlib import Path
 from tests.clusters.ports import claim_ports
 
 START_S = 300  # a busy machine takes its time
+END_S = 60
+DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # whatever proxy is set
 
 
 class MlflowServer:
@@ -59,15 +62,20 @@ class MlflowServer:
 
     def _end(self, how: signal.Signals) -> None:
         if self._process:
-            os.killpg(self._process.pid, how)
-            self._process.wait(20)
+            with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+                os.killpg(self._process.pid, how)
+            try:
+                self._process.wait(END_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait(END_S)
             self._process = None
 
     def _wait(self, process: "subprocess.Popen[bytes]") -> None:
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline and process.poll() is None:
             try:
-                with urllib.request.urlopen(f"{self.address}/health", timeout=2):
+                with DIRECT.open(f"{self.address}/health", timeout=2):
                     return
             except OSError:
                 time.sleep(0.3)

@@ -51,6 +51,9 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
+    def name(self, number: int) -> str:
+        """Name of frame `number`, as `Frame.name`, whether the frame can be read or not."""
+
     def read(self, number: int) -> Frame:
         """Read frame `number`, from 0; raises BadInput naming file and remedy."""
 

@@ -108,6 +108,10 @@ class TextSource:
     def __len__(self) -> int:
         return len(self.files)
 
+    def name(self, number: int) -> str:
+        """Name of the frame's file."""
+        return self.files[number].name
+
     def read(self, number: int) -> Frame:
         """Read frame `number`; raises BadInput naming file, line and column."""
         path = self.files[number]
@@ -124,7 +128,7 @@ class TextSource:
         signals = self.tool.signals
         time_s, force_n = signals(layout.head) if signals else (None, None)
         return Frame(
-            name=path.name,
+            name=self.name(number),
             points=points[good],
             displacements=moved[good],
             weights=weights[good],

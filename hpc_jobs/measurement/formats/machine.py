@@ -16,7 +16,7 @@ from pydantic import Field
 
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.frozen import Frozen
-from hpc_jobs.measurement.formats.cells import grouped, split
+from hpc_jobs.measurement.formats.cells import split
 from hpc_jobs.measurement.formats.table import read_rows
 from hpc_jobs.measurement.formats.text import Column, Layout, layout_of, spoken
 
@@ -132,12 +132,7 @@ def read_machine(
     if read.others:
         notes.append(f"{read.others} lines between or after the rows are no part of the table")
     for place in places.values():
-        if place in read.garbled:
-            line, text = read.garbled[place]
-            raise BadInput(
-                f"{path}: line {line}: {layout.columns[place].written} is '{text}'; give a number"
-                f"{grouped(text)}, or leave the line out"
-            )
+        read.check(path, layout, place, "leave the line out")
     channels, units = dict[Channel, Values](), dict[Channel, str]()
     for channel, place in places.items():
         column = layout.columns[place]

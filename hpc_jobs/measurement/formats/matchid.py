@@ -113,6 +113,10 @@ class MatchIdHdf5:
     def __len__(self) -> int:
         return self._frames
 
+    def name(self, number: int) -> str:
+        """Name of the file, and the frame's number in it from 1."""
+        return f"{self.path.name}, frame {number + 1}"
+
     def read(self, number: int) -> Frame:
         """Read frame `number`; raises CorruptFile naming the file."""
         with hdf5.opened(self.path, REMEDY) as file:
@@ -126,7 +130,7 @@ class MatchIdHdf5:
         points, moved = points[:, :size] * _UP[:size], moved[:, :size] * _UP[:size]
         good = sound(points, moved)
         return Frame(
-            name=f"{self.path.name}, frame {number + 1}",
+            name=self.name(number),
             points=points[good],
             displacements=moved[good],
             weights=np.ones(int(good.sum())),

@@ -53,6 +53,11 @@ class Ncorr:
     def __len__(self) -> int:
         return 1 + self.file.size(*DISPLACEMENTS)
 
+    def name(self, number: int) -> str:
+        """Name of the file, and the frame's number in it from 1, or that it is the reference."""
+        path = self.file.path
+        return f"{path.name}, frame {number}" if number else f"{path.name}, reference"
+
     def read(self, number: int) -> Frame:
         """Read frame `number`; a point without displacement, or outside the mask, is missing.
 
@@ -63,7 +68,7 @@ class Ncorr:
             first = self._compared(0)
             return replace(
                 first,
-                name=f"{self.file.path.name}, reference",
+                name=self.name(0),
                 displacements=np.zeros_like(first.displacements),
                 strains=None if first.strains is None else np.zeros_like(first.strains),
             )
@@ -81,7 +86,7 @@ class Ncorr:
         good = sound(points, moved)
         strains = self._strains(number, found)
         return Frame(
-            name=f"{self.file.path.name}, frame {number + 1}",
+            name=self.name(number + 1),
             points=points[good],
             displacements=moved[good],
             weights=np.ones(int(good.sum())),
@@ -127,6 +132,10 @@ class DuoDicPair:
     def __len__(self) -> int:
         return self._images
 
+    def name(self, number: int) -> str:
+        """Name of the file, and the frame's number in it from 1."""
+        return f"{self.file.path.name}, frame {number + 1}"
+
     def read(self, number: int) -> Frame:
         """Read frame `number`; points that were not found are NaN or lie at 0."""
         points = self._reference
@@ -136,7 +145,7 @@ class DuoDicPair:
         good = found & sound(points, moved)
         up = np.array([1.0, -1.0])
         return Frame(
-            name=f"{self.file.path.name}, frame {number + 1}",
+            name=self.name(number),
             points=points[good] * up,
             displacements=moved[good] * up,
             weights=np.ones(int(good.sum())),
@@ -148,7 +157,7 @@ class DuoDicSpace:
     """Points in space of a DuoDIC reconstruction, mm: Points3D{frame} (n, 3)."""
 
     def __init__(self, file: MatFile, name: str) -> None:
-        self.file, self.name = file, name
+        self.file, self._group = file, name
         self._reference = file.get(name, "Points3D", 0)
 
     @property
@@ -157,15 +166,19 @@ class DuoDicSpace:
         return Facts(tool="duodic", unit="mm")
 
     def __len__(self) -> int:
-        return self.file.size(self.name, "Points3D")
+        return self.file.size(self._group, "Points3D")
+
+    def name(self, number: int) -> str:
+        """Name of the file, and the frame's number in it from 1."""
+        return f"{self.file.path.name}, frame {number + 1}"
 
     def read(self, number: int) -> Frame:
         """Read frame `number`; points that were not found are NaN."""
         points = self._reference
-        moved = self.file.get(self.name, "Points3D", number) - points
+        moved = self.file.get(self._group, "Points3D", number) - points
         good = sound(points, moved)
         return Frame(
-            name=f"{self.file.path.name}, frame {number + 1}",
+            name=self.name(number),
             points=points[good],
             displacements=moved[good],
             weights=np.ones(int(good.sum())),
@@ -205,6 +218,10 @@ class Grids:
     def __len__(self) -> int:
         return len(self.files)
 
+    def name(self, number: int) -> str:
+        """Name of the frame's file."""
+        return self.files[number].path.name
+
     def read(self, number: int) -> Frame:
         """Read frame `number`; NaN is missing."""
         file = self.files[number]
@@ -212,7 +229,7 @@ class Grids:
         points, moved = np.column_stack((x, y)), np.column_stack((u, v))
         good = sound(points, moved)
         return Frame(
-            name=file.path.name,
+            name=self.name(number),
             points=points[good],
             displacements=moved[good],
             weights=np.ones(int(good.sum())),

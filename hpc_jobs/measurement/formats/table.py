@@ -66,6 +66,16 @@ class Rows:
     others: int  # lines that were no part of it
     garbled: dict[int, tuple[int, str]]  # column -> line, from 1, and text of its first bad cell
 
+    def check(self, path: Path, layout: Layout, column: int, remedy: str) -> None:
+        """Raise BadInput where a cell of a column is neither a number nor missing."""
+        if column not in self.garbled:
+            return
+        line, text = self.garbled[column]
+        raise BadInput(
+            f"{path}: line {line}: {layout.columns[column].written} is '{text}'; give a number"
+            f"{grouped(text)}, or {remedy}"
+        )
+
 
 def read_rows(path: Path, layout: Layout) -> Rows:
     """Read a small table line by line.

@@ -80,13 +80,16 @@ def test_every_hop_shows_its_own_pinned_key(alpha: SlurmCluster, beta: SlurmClus
 
 def test_files_through_a_jump_host(alpha: SlurmCluster, beta: SlurmCluster, folder: Path) -> None:
     login = replace(login_to(beta), jump=login_to(alpha))
-    transport = SshTransport(lambda: connect(login))
+    made = []
+    transport = SshTransport(lambda: made.append(connect(login)) or made[-1])
     transport.write(str(folder / "file"), b"content")
     assert transport.read(str(folder / "file")) == b"content"
+    assert len(made) == 1, "one connection serves all"
     alpha.login.cut()
     with suppress(TransportError):  # unless the cut was noticed before anything was asked
         transport.run(WHO)
-    assert transport.run(WHO).stdout.strip() == str(beta.slurm_conf), "made again, both hops"
+    assert transport.run(WHO).stdout.strip() == str(beta.slurm_conf)
+    assert len(made) == 2, "made again, both hops, and once"
     transport.close()
 
 

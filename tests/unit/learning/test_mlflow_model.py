@@ -185,25 +185,28 @@ def test_a_served_model_answers_a_request(trained, server):
     def answers() -> bool:
         assert process.poll() is None, log.read_text()[-3000:]
         try:
-            return httpx.get(f"{address}/ping", timeout=5).status_code == 200
+            return httpx.get(f"{address}/ping", timeout=5, trust_env=False).status_code == 200
         except httpx.TransportError:
             return False
 
     wait_until(answers, what="the served model answers")
     strains = json.loads((trained[0] / "input_example.json").read_text())
-    reply = httpx.post(f"{address}/invocations", json={"inputs": strains}, timeout=PATIENCE_S)
+
+    def ask(request: dict[str, object]) -> httpx.Response:
+        there = f"{address}/invocations"
+        return httpx.post(there, json=request, timeout=PATIENCE_S, trust_env=False)
+
+    reply = ask({"inputs": strains})
     assert reply.status_code == 200, reply.text
     expected = load_model(trained[0]).predict(strains)
     np.testing.assert_allclose(reply.json()["predictions"], expected, rtol=1e-6)
     wanted = {"inputs": strains, "params": {"intervals": True}}
-    reply = httpx.post(f"{address}/invocations", json=wanted, timeout=PATIENCE_S)
+    reply = ask(wanted)
     assert reply.status_code == 200, reply.text
     low, high = load_model(trained[0]).intervals(strains)
     for row, record in enumerate(reply.json()["predictions"]):
         found = [record["MP1_low"], record["MP1"], record["MP1_high"]]
         np.testing.assert_allclose(found, [low[row, 0], expected[row, 0], high[row, 0]], rtol=1e-6)
         assert bool(record["reason"]) is (record["novelty"] > 1)
-    refused = httpx.post(
-        f"{address}/invocations", json={"inputs": [[0.1, 0.2]]}, timeout=PATIENCE_S
-    )
+    refused = ask({"inputs": [[0.1, 0.2]]})
     assert refused.status_code >= 400

@@ -101,13 +101,20 @@ class _Frames:
     def __len__(self) -> int:
         return 2
 
+    def name(self, number: int) -> str:
+        return "f"
+
     def read(self, number: int) -> Frame:
         points = np.stack(np.meshgrid(np.arange(20.0), np.arange(10.0)), axis=-1).reshape(-1, 2)
         moved = number * (points @ np.diag([0.1, -0.04]) + [0.3, 0.2])
         shown = (points + moved if self.own else points)[number * self.lost :]
         moved = moved[number * self.lost :]
         return Frame(
-            name="f", points=shown, displacements=moved, weights=np.ones(len(shown)), lost=0
+            name=self.name(number),
+            points=shown,
+            displacements=moved,
+            weights=np.ones(len(shown)),
+            lost=0,
         )
 
 

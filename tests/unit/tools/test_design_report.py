@@ -51,8 +51,11 @@ def test_held_output_times_tell_nearly_the_same(campaign: Campaign) -> None:
     known = given_exactly(campaign)
     own = medians(sensitivities(campaign, 1).deviations(known))
     held = medians(sensitivities(campaign, 1, same_times=True).deviations(known))
-    for name in ("r_value_0", "r_value_45", "stress_ratio_45", "k(0.05)"):
-        assert held[name] == pytest.approx(own[name], rel=0.4), name
+    # Directions and hardening alike; of a yield stress the moment of yield tells, which each sheet
+    # has at its own displacement: times that are held see it worse
+    for name, within in {"r_value_0": 0.15, "r_value_45": 0.05, "k(0.05)": 0.12}.items():
+        assert held[name] == pytest.approx(own[name], rel=within), name
+    assert 1 < held["stress_ratio_45"] / own["stress_ratio_45"] < 1.35
 
 
 @pytest.mark.parametrize(

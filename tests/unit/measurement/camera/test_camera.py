@@ -11,7 +11,7 @@ from scipy.io import loadmat
 from hpc_jobs.contract.material import Material, Swift
 from hpc_jobs.contract.specimen import MESH_LEVELS, Specimens
 from hpc_jobs.measurement.camera.defects import NONE, REALISTIC, Defects, Optics
-from hpc_jobs.measurement.camera.film import Film
+from hpc_jobs.measurement.camera.film import Film, _lost
 from hpc_jobs.measurement.camera.layouts import LAYOUTS
 from hpc_jobs.measurement.camera.machine_file import MACHINES
 from hpc_jobs.measurement.camera.picture import picture_of
@@ -120,7 +120,14 @@ def test_points_are_lost_at_the_edges_and_late(realistic: Shot) -> None:
     assert share[0] == pytest.approx(REALISTIC.lost_first, abs=0.01)
     assert share[-1] == pytest.approx(REALISTIC.lost_last, abs=0.01)
     middle = film.inside & (np.abs(film.positions[..., 1]) < 3)
-    assert film.lost[-1][middle].mean() < 0.6 * share[-1]
+    # Points are lost in clusters, so one film may lose its middle: of many, half as much at most
+    geometry, frames = realistic.hidden.geometry, 2
+    drawn = [
+        _lost(film.positions, geometry, film.inside, frames, REALISTIC, np.random.default_rng(seed))
+        for seed in range(60)
+    ]
+    in_middle = np.mean([lost[-1][middle].mean() for lost in drawn])
+    assert in_middle < 0.5 * np.mean([lost[-1][film.inside].mean() for lost in drawn])
 
 
 def test_a_crosshead_moves_more_than_the_specimen() -> None:

@@ -23,14 +23,18 @@ def ordinary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mlflow
         f"admin_password = {admin}\ndatabase_uri = sqlite:///{tmp_path / 'users.db'}\n"
     )
     server = MlflowServer(tmp_path, users)
-    server.start()
-    with httpx.Client(base_url=server.address, auth=("admin", admin), timeout=120.0) as client:
-        user = {"username": "airflow", "password": own}
-        client.post("/api/2.0/mlflow/users/create", json=user).raise_for_status()
-    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "airflow")
-    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", own)
-    yield MlflowHook(server.address)
-    server.stop()
+    try:
+        server.start()
+        with httpx.Client(
+            base_url=server.address, auth=("admin", admin), timeout=120.0, trust_env=False
+        ) as client:
+            user = {"username": "airflow", "password": own}
+            client.post("/api/2.0/mlflow/users/create", json=user).raise_for_status()
+        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "airflow")
+        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", own)
+        yield MlflowHook(server.address)
+    finally:
+        server.stop()
 
 
 def test_the_first_campaign_finds_no_champion(ordinary: MlflowHook) -> None:
