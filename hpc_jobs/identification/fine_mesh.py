@@ -9,7 +9,6 @@ from hpc_jobs.forward.meshes import OtherMeshes
 from hpc_jobs.forward.natural import QUANTITIES, Natural
 from hpc_jobs.forward.records import FamilyRecords, ForwardRecords
 from hpc_jobs.forward.surrogate import Surrogate
-from hpc_jobs.identification.quantities import quantities_of
 
 FloatArray = NDArray[np.float64]
 
@@ -19,6 +18,8 @@ def fine_family(campaign: Campaign, other: OtherMeshes) -> FamilyRecords | None:
     fine, family = other.fine, campaign.family
     if fine is None or fine.forces is None:
         return None
+    from hpc_jobs.identification.quantities import quantities_of  # numba, for most jobs in vain
+
     found = [
         quantities_of(row[list(campaign.columns)], family.material_of(sheet.tolist()))
         for row, sheet in zip(fine.parameters, other.sheets, strict=True)
