@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-ANSWER_S = 10.0
+ANSWER_S = 30.0  # a server that has just begun checks its first password for seconds
 PARENT = "mlflow.parentRunId"
 """MLflow's own tag of a run that lies below another."""
 RUN_ID = "campaign.run_id"
