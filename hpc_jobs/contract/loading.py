@@ -45,8 +45,9 @@ def load(model: type[Model], path: Path, overrides: Mapping[str, Any] | None = N
 
 def document_of(path: Path) -> dict[str, Any]:
     """Read one YAML file's keys and values as they stand; raises ConfigurationError."""
+    text = _text(path)
     try:
-        document = read_yaml(_text(path))
+        document = read_yaml(text)
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path.name}: not valid YAML: {error}") from None
     except ConfigurationError as error:

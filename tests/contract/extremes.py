@@ -1,4 +1,4 @@
-"""Records of the most extreme parameters that a campaign may hold, and what each must keep to.
+"""Records of parameters more extreme than a campaign may hold, and what each must keep to.
 
     python -m tests.contract.extremes SOLVER EXAMPLES
 
@@ -9,10 +9,12 @@ the last line of its output.
 import re
 import sys
 import time
+from typing import TypeVar
 
 import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from hpc_jobs.contract.material import (
     QUADRATIC,
@@ -42,21 +44,32 @@ STOPPED = re.compile(
 WITHOUT_A_STEP = ("rejected_material", "rejected_specimen", "elastic", "no_output_times")
 """Statuses whose reason is not a step that failed."""
 
+Model = TypeVar("Model", bound=BaseModel)
+
 magnitudes = st.floats(-6, 8).map(lambda power: 10.0**power)
 shares = st.sampled_from([1e-12, 1e-3, 0.2, 0.999, 1 - 1e-12])
 numbers = st.sampled_from([0.0, 1.0, -1.0, 1e-300, 1e-8, 1e8, 1e308, np.nan, np.inf])
 
 
+def beyond(model: type[Model], **values: object) -> Model:
+    """Make what no campaign may ask for, and an engine may yet be: limits are not checked."""
+    return model.model_construct(**values)
+
+
 @st.composite
 def hardening_laws(draw: st.DrawFn) -> Hardening:
     law = draw(st.sampled_from(["swift", "voce", "hockett_sherby", "mixed", "tabulated"]))
-    swift = Swift(
+    swift = beyond(
+        Swift,
         strength_mpa=draw(magnitudes),
         prestrain=10.0 ** draw(st.floats(-14, 2)),
         exponent=draw(shares),
     )
-    voce = Voce(
-        yield_stress_mpa=draw(magnitudes), saturation_mpa=draw(magnitudes), rate=draw(magnitudes)
+    voce = beyond(
+        Voce,
+        yield_stress_mpa=draw(magnitudes),
+        saturation_mpa=draw(magnitudes),
+        rate=draw(magnitudes),
     )
     first = draw(magnitudes)
     match law:
@@ -65,12 +78,13 @@ def hardening_laws(draw: st.DrawFn) -> Hardening:
         case "voce":
             return voce
         case "mixed":
-            return Mixed(swift_share=draw(shares), swift=swift, voce=voce)
+            return beyond(Mixed, swift_share=draw(shares), swift=swift, voce=voce)
         case "tabulated":
             strains = (0.0, 1e-9, 1.0, draw(st.sampled_from([1.1, 1e6])))
             rises = np.cumsum([first, draw(magnitudes), 0.0, draw(magnitudes)])
-            return Tabulated(plastic_strains=strains, stresses_mpa=tuple(rises))
-    return HockettSherby(
+            return beyond(Tabulated, plastic_strains=strains, stresses_mpa=tuple(rises.tolist()))
+    return beyond(
+        HockettSherby,
         saturation_stress_mpa=first + draw(magnitudes),
         yield_stress_mpa=first,
         rate=draw(magnitudes),
@@ -97,7 +111,8 @@ def parameter_points(draw: st.DrawFn, name: YieldFunctionName) -> np.ndarray:
 def materials(draw: st.DrawFn) -> Material:
     name = draw(st.sampled_from(["yld2000_2d", "yld2000_2d", "barlat89", "hill48", "von_mises"]))
     exponent = 2.0 if name in QUADRATIC else draw(st.sampled_from([2.0, 4.0, 6.0, 7.3, 8.0, 20.0]))
-    return Material(
+    return beyond(
+        Material,
         yield_function=name,
         exponent=exponent,
         youngs_modulus_mpa=draw(st.sampled_from([2e5, 2e5, 7e4, 1e9, 1e-3, 1.0, 1e300])),
@@ -112,19 +127,22 @@ def virtual_tests(draw: st.DrawFn) -> Specimens:
     if draw(st.booleans()):
         width, length = draw(magnitudes), draw(magnitudes)
         notch = width * draw(st.sampled_from([1e-9, 0.5, 1.0]))
-        geometry = Geometry(
+        geometry = beyond(
+            Geometry,
             width_mm=width,
             length_mm=length,
             notch_width_mm=notch,
             notch_length_mm=length * draw(st.sampled_from([1e-6, 0.3, 1.0])),
             thickness_mm=draw(magnitudes),
         )
-        patches = Patches(along=2, across=2, region_length_mm=length, region_width_mm=notch)
-    return Specimens(
+        patches = beyond(Patches, along=2, across=2, region_length_mm=length, region_width_mm=notch)
+    return beyond(
+        Specimens,
         geometries=(geometry,),
         patches=patches,
         angles_deg=tuple(draw(st.sampled_from([(0.0,), (22.5,), (45.0, 90.0), (89.999,)]))),
-        mesh=Mesh(
+        mesh=beyond(
+            Mesh,
             along=draw(st.sampled_from([4, 6, 40])),
             across=draw(st.sampled_from([2, 6])),
             grading=draw(st.sampled_from([1e-6, 0.01, 0.3, 1.0])),

@@ -49,19 +49,19 @@ def sheet(young_mpa: float = 2e5, exponent: float = 6, poisson: float = 0.33) ->
     law = HockettSherby(
         saturation_stress_mpa=1125.76, yield_stress_mpa=317.907, rate=4.9711, exponent=0.45262
     )
-    return Material(
-        exponent=exponent, youngs_modulus_mpa=young_mpa, poisson_ratio=poisson, hardening=law
-    )
+    likely = Material(exponent=6, youngs_modulus_mpa=2e5, poisson_ratio=0.33, hardening=law)
+    extremes = {"exponent": exponent, "youngs_modulus_mpa": young_mpa, "poisson_ratio": poisson}
+    return likely.model_copy(update=extremes)  # what no campaign may ask for, an engine may be
 
 
 def drawn(end_mm: float, *, angle: float = 0.0, time_limit_s: float = 10.0) -> Specimens:
-    return Specimens(
-        angles_deg=(angle,), mesh=Mesh(along=8, across=4), output_times=3, steps_per_output=1,
-        end_displacement_mm=end_mm, time_limit_s=time_limit_s,
-    )  # fmt: skip
+    likely = Specimens(
+        angles_deg=(angle,), mesh=Mesh(along=8, across=4), output_times=3, steps_per_output=1
+    )
+    return likely.model_copy(update={"end_displacement_mm": end_mm, "time_limit_s": time_limit_s})
 
 
-STEEP = Voce(yield_stress_mpa=1, saturation_mpa=1e4, rate=1e6)
+STEEP = Voce(yield_stress_mpa=1, saturation_mpa=1e4, rate=10).model_copy(update={"rate": 1e6})
 PROVOKED: dict[str, tuple[np.ndarray, Material, Specimens]] = {
     "ok": (DP780, sheet(), drawn(0.9)),
     "rejected_material": (np.array([2.0, 0.5, 1.5, 1, 1, 0.5, 1, 1]), sheet(), drawn(0.9)),
@@ -70,13 +70,17 @@ PROVOKED: dict[str, tuple[np.ndarray, Material, Specimens]] = {
     "min_step": (
         DP780,
         sheet(poisson=0.4999999).model_copy(update={"hardening": STEEP}),
-        drawn(1e4, angle=45.0).model_copy(update={"mesh": Mesh(along=8, across=4, grading=1e-6)}),
+        drawn(1e4, angle=45.0).model_copy(
+            update={"mesh": Mesh(along=8, across=4).model_copy(update={"grading": 1e-6})}
+        ),
     ),
     "return_map": (DP780, sheet(young_mpa=1e12, exponent=20, poisson=1e-9), drawn(1e4, angle=45.0)),
     "nonfinite": (
         DP780,
         sheet(),
-        drawn(0.9).model_copy(update={"geometries": (Geometry(thickness_mm=1e305),)}),
+        drawn(0.9).model_copy(
+            update={"geometries": (Geometry().model_copy(update={"thickness_mm": 1e305}),)}
+        ),
     ),
     "time_limit": (DP780, sheet(), drawn(0.9, time_limit_s=1e-6)),
 }

@@ -64,6 +64,7 @@ def test_serialisation_round_trip() -> None:
         "held_back": False,
         "first_poll_s": 10.0,
         "work": 10_300,
+        "unit": "records",
     }
     path, kept = twin(ArrayJobTrigger(**values)).serialize()
     assert kept == values
