@@ -8,7 +8,8 @@ target=${1:?usage: docker/backup.sh FOLDER}
 cd "$(dirname "$0")"
 case $target in /*) ;; *) target=$OLDPWD/$target ;; esac
 [ ! -e "$target" ] || { echo "backup.sh: $target is there already; name a new folder" >&2; exit 2; }
-secrets=${SECRETS:-$(sed -n 's/^SECRETS=//p' .env | tail -n 1)}  # as compose finds it
+secrets=${SECRETS:-$(sed -n 's/^SECRETS=//p' .env 2>/dev/null | tail -n 1)}  # as compose finds it
+secrets=${secrets:-secrets}
 draft=$target.part
 rm -rf "$draft"; mkdir -p "$draft"
 for database in airflow mlflow mlflow_auth; do

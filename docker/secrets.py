@@ -21,7 +21,7 @@ DEFAULT = "secrets"
 def main() -> None:
     """Make what is missing, and tell compose where it lies."""
     folder = chosen() or HERE / DEFAULT
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
     for name, make in MAKERS.items():
         path = folder / name
@@ -36,6 +36,7 @@ def main() -> None:
 def chosen() -> Path | None:
     """Return the folder that the environment names, or else docker/.env; None if neither does."""
     said = [line.partition("=")[2].strip() for line in settings() if line.startswith("SECRETS=")]
+    said = [value.strip("'\"") for value in said]  # as compose reads it
     name = os.environ.get("SECRETS") or "".join(said[-1:])
     return HERE / name if name else None
 

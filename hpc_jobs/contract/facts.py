@@ -15,6 +15,8 @@ from hpc_jobs.contract.speedup import Lookups
 from hpc_jobs.contract.validation import Verdict
 
 THIRDS = ("low", "middle", "high")
+MOST_FAILED = 5000
+"""Failed records of a run that are looked at, the first rounds' first."""
 FailedIn = Annotated[
     dict[str, dict[str, int]], Field(description="axis of the box -> third -> records that failed")
 ]

@@ -32,6 +32,7 @@ from hpc_jobs.dataset.deal import Dealer, Progress, Unit
 from hpc_jobs.dataset.facts import DatasetFacts, GivenValues, Part, Source, TargetScaler
 from hpc_jobs.dataset.plan import PackingPlan, Standing, published, stand
 from hpc_jobs.dataset.shards import Derived
+from hpc_jobs.job_folder.writer import drafts
 
 
 def quiet(done: int, total: int) -> None:
@@ -288,5 +289,5 @@ def _tidy(run: RunFolder[Path], facts: DatasetFacts, before: DatasetFacts | None
     for path in (*packed.glob("*.h5"), *packed.glob("spectrum-g*.npz")):
         if path.relative_to(run.dataset).as_posix() not in kept:
             path.unlink()
-    for path in (*run.dataset.glob(".*"), *packed.glob(".*")):  # begun by who was killed
+    for path in (*drafts(run.dataset), *drafts(packed)):
         path.unlink(missing_ok=True)

@@ -7,13 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
-from hpc_jobs.contract.facts import THIRDS, FailedIn
+from hpc_jobs.contract.facts import MOST_FAILED, THIRDS, FailedIn
 from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.records import RecordStatus, ShardFields, read_manifest
 from hpc_jobs.design.mechanical import axes, places_of
 
-MOST = 5000
-"""Failed records that are looked at, the first rounds' first."""
 OK = RecordStatus.NAMES.index("ok")
 
 
@@ -25,13 +23,13 @@ def failures_by_third(run: RunFolder[Path], campaign: Campaign) -> FailedIn:
     """
     parameters, sheets = list[NDArray[np.float64]](), list[NDArray[np.float64]]()
     for shard in sorted(run.root.glob("rounds/*/shards/*.h5")):
-        if sum(map(len, parameters)) < MOST and _has_failures(shard):
+        if sum(map(len, parameters)) < MOST_FAILED and _has_failures(shard):
             found = _failed(shard)
             parameters.append(found[0])
             sheets.append(found[1])
     if not parameters:
         return {}
-    chosen, sheet = np.vstack(parameters)[:MOST], np.vstack(sheets)[:MOST]
+    chosen, sheet = np.vstack(parameters)[:MOST_FAILED], np.vstack(sheets)[:MOST_FAILED]
     places = places_of(campaign, chosen, sheet if sheet.shape[1] else None)
     thirds = np.clip((3 * places).astype(int), 0, 2)
     return {

@@ -6,6 +6,7 @@ the folder and then looks for the marks never takes it for done.
 
 import json
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -16,6 +17,8 @@ from pathlib import Path
 
 from hpc_jobs.job_folder import names
 from hpc_jobs.job_folder.folder import ElementProgress, JobFolder, LockOwner, lock_owner
+
+_DRAFT = re.compile(r"\..+\.[0-9a-f]{12}")
 
 
 @contextmanager
@@ -35,6 +38,11 @@ def publish(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def drafts(folder: Path) -> list[Path]:
+    """Files that a killed `publish` has left in a folder; other hidden ones are not its own."""
+    return [path for path in folder.glob(".*") if _DRAFT.fullmatch(path.name)]
 
 
 def take_lock(folder: JobFolder[Path], element: int, job_id: str) -> bool:

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from hpc_jobs.contract.answers import label_of
 from hpc_jobs.contract.errors import CorruptFile
-from hpc_jobs.contract.facts import THIRDS, FailedIn, PackedFacts
+from hpc_jobs.contract.facts import MOST_FAILED, THIRDS, FailedIn, PackedFacts
 from hpc_jobs.contract.report import ArrayReport
 
 SHOWN = 5
@@ -27,7 +27,8 @@ def failures_of(returned: Sequence[Any]) -> dict[str, Any]:
         {"label": label_of(axis), **{third: failed_in[axis].get(third, 0) for third in THIRDS}}
         for axis in uneven[:SHOWN]
     ]
-    return {"records": sum(next(iter(failed_in.values())).values()), "axes": rows}
+    records = sum(next(iter(failed_in.values())).values())
+    return {"records": records, "cut": records >= MOST_FAILED, "axes": rows}
 
 
 def _failed_in(returned: Sequence[Any]) -> FailedIn:

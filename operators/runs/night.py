@@ -45,7 +45,7 @@ def night_report(
         core_hours_per_good_record=hours / (good * new) if good else None,
         grown=grown,
         failed=tuple(failed),
-        sentence=_sentence(plan, design, good, hours, failed, packed=dataset),
+        sentence=_sentence(plan, design, round(good * new), hours, failed, packed=dataset),
     )
 
 
@@ -114,7 +114,11 @@ def curve_svg(curve: LearningCurve) -> str:
             (last, end), (error, expected), "--", color=ACCENT, label="expected of this round"
         )
         axes.errorbar(
-            end, expected, ([expected - best], [worst - expected]), color=ACCENT, capsize=3
+            end,
+            expected,
+            ([max(0.0, expected - best)], [max(0.0, worst - expected)]),
+            color=ACCENT,
+            capsize=3,
         )
         axes.set(xlabel="records", ylabel="standard error\nover its floor, measured sheets")
         axes.legend()

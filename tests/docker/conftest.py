@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.clusters.ports import claim_ports
 from tests.harness.waiting import wait_until
 
 CHECKOUT = Path(__file__).parents[2]
@@ -153,7 +154,8 @@ def containers(engine: dict[str, str]) -> Iterator[Containers]:
         found = Containers(os.environ | engine | _site(), Path(own) / "secrets")
         found.environment |= {"SECRETS": str(found.secrets), "PROJECT": PROJECT}
         found.environment |= {"COMPOSE_FILE": "compose.yaml:compose.demo.yaml"}
-        found.environment |= {"AIRFLOW_PORT": "18080", "MLFLOW_PORT": "15000"}
+        airflow, mlflow = map(str, claim_ports(2))
+        found.environment |= {"AIRFLOW_PORT": airflow, "MLFLOW_PORT": mlflow}
         found.script("secrets.py")
         found.down()  # what tests that were killed have left: it has other passwords
         try:

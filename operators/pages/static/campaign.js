@@ -100,7 +100,8 @@ function Networks({ page }) {
 function FailedRecords({ failures }) {
   if (!failures.axes) return null;
   return h(Section, { title: "Where simulations failed" },
-    h("div", { style: { opacity: 0.7 } }, `${count(failures.records)} records by thirds of the ` +
+    h("div", { style: { opacity: 0.7 } },
+      `${failures.cut ? "The first " : ""}${count(failures.records)} records by thirds of the ` +
       "range, along those axes on which they differ most"),
     h(Table, {
       head: ["", "lowest third", "middle", "highest third"],

@@ -10,6 +10,7 @@ from hpc_jobs.contract.records import (
     read_manifest,
     read_model,
 )
+from hpc_jobs.job_folder.writer import drafts
 
 
 @pytest.fixture
@@ -69,3 +70,15 @@ def test_a_failed_writer_leaves_nothing_and_keeps_the_old(tmp_path):
 def test_a_missing_model_says_who_should_have_written_it(tmp_path):
     with pytest.raises(CorruptFile, match="has not finished"):
         read_model(ElementResult, tmp_path / "none.json")
+
+
+def test_what_killed_writers_left_is_told_from_other_hidden_files(tmp_path):
+    with pytest.raises(KeyboardInterrupt), publish(tmp_path / "packed.h5") as temporary:
+        left = temporary.with_name(temporary.name)
+        raise KeyboardInterrupt
+    assert drafts(tmp_path) == []
+    left.touch()
+    for other in (".nfs000000000a2b", ".hidden.txt", "packed.h5"):
+        (tmp_path / other).touch()
+    (tmp_path / ".folder").mkdir()
+    assert drafts(tmp_path) == [left]

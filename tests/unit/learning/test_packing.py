@@ -173,7 +173,10 @@ def test_killed_at_random_moments_it_makes_the_same_files(run, campaign, tmp_pat
 
 
 def test_what_a_killed_element_had_begun_to_write_is_removed(run, campaign):
-    begun = [run.dataset / "packed/.train-g0001-00000.h5.5eed", run.dataset / ".manifest.json.5eed"]
+    begun = [
+        run.dataset / "packed/.train-g0001-00000.h5.5eed5eed5eed",
+        run.dataset / ".manifest.json.5eed5eed5eed",
+    ]
     for path in begun:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"half")

@@ -70,6 +70,17 @@ def test_a_good_night_accounts_for_what_it_spent(run):
     assert "expected of this round" in curve_svg(CURVE)
 
 
+def test_a_night_that_finishes_an_earlier_ones_round_tells_its_own_share(run):
+    plan = PLAN.model_copy(update={"resumed": True, "records": 90})
+    report = night_report(run, plan, POINTS, SOLVED, PACKED)
+    assert "added 89 good records" in report.sentence and "left unfinished" in report.sentence
+    assert report.core_hours_per_good_record == pytest.approx(SOLVED.cpu_hours / 89)
+
+
+def test_a_curve_whose_interval_misses_its_own_middle_is_drawn():
+    assert "<svg" in curve_svg(CURVE.model_copy(update={"gain_low": 0.005}))
+
+
 def test_a_failed_night_says_that_nothing_changed_and_what_to_do(run):
     report = night_report(run, PLAN, POINTS, None, None, ["simulate.solve_shards"])
     assert not report.grown
