@@ -24,5 +24,7 @@ class Kept:
                 sys.exit(f"the time is over before '{name}'; begin again to go on there")
             self.found[name] = measure()
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.write_text(json.dumps(self.found, indent=1) + "\n")
+            draft = self.path.with_suffix(".draft")
+            draft.write_text(json.dumps(self.found, indent=1) + "\n")
+            draft.replace(self.path)
         return self.found[name]
