@@ -10,8 +10,8 @@ from pathlib import Path
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ContractError
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.loading import load, parse
-from hpc_jobs.contract.specimen import Mesh
 from hpc_jobs.measurement.alloys import ALLOYS
 from hpc_jobs.measurement.csv_format import write_csv
 from hpc_jobs.measurement.file import write_measurement

@@ -8,9 +8,10 @@ import yaml
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import BadInput, ConfigurationError
+from hpc_jobs.contract.geometry import MESH_LEVELS
 from hpc_jobs.contract.material import Material, Swift
 from hpc_jobs.contract.measurement import MeasurementHeader
-from hpc_jobs.contract.specimen import MESH_LEVELS, FromYield
+from hpc_jobs.contract.specimen import FromYield
 from hpc_jobs.fem.scout import with_output_times
 from hpc_jobs.measurement.camera.defects import REALISTIC, Optics
 from hpc_jobs.measurement.camera.description import describe
