@@ -16,8 +16,8 @@ from benchmarks.families.coils import measured as measured_coil
 from benchmarks.families.goals import judged
 from hpc_jobs.contract.answers import STRESS, stress_name
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.material import Material
-from hpc_jobs.contract.specimen import Mesh
 from hpc_jobs.design.family import coordinates_of
 from hpc_jobs.forward.natural import QUANTITIES
 from hpc_jobs.identification.by_family import FamilyIdentifier

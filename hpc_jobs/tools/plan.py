@@ -34,6 +34,7 @@ from hpc_jobs.contract.rates import (
     read_rates_file,
     with_simulations,
 )
+from hpc_jobs.runtime.command_line import CommandLine
 
 MEASURED_RECORDS, MEASURED_POINTS = 12, 500
 WIDTH = 80
@@ -179,7 +180,7 @@ def _all_used(clusters: list[Cluster], campaign: Campaign) -> None:
 
 def arguments() -> argparse.ArgumentParser:
     """Campaign, clusters, rates."""
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="yieldloop plan",
         description=__doc__,
         formatter_class=argparse.RawTextHelpFormatter,
