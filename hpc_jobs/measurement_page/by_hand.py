@@ -25,7 +25,8 @@ def identify_by_engine(campaign: Campaign, measurement: Measurement) -> Asked:
     No record is simulated and no network trained: right for one measurement, slow for many. For a
     campaign of one sheet; of a family's measurement nothing is answered.
     """
-    bias = mesh_bias(campaign.material, campaign.specimens, campaign.validation.mesh_refinement)
+    factor = campaign.validation.mesh_refinement
+    bias = mesh_bias(campaign.material, campaign.specimens, factor, campaign.solver)
     blank = Estimate(
         measurement=measurement.name,
         parameters=None,
