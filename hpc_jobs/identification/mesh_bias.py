@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.increments import MOST_STEPS
 from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.measurement import MeasurementFields
@@ -37,8 +38,6 @@ from hpc_jobs.fem.record import Record
 from hpc_jobs.measurement.measured import Measurement
 
 KIND = "mesh_bias"
-MOST_STEPS = 16
-"""For one of the campaign's: the error of so many is nothing beside the noise."""
 
 
 class NoReference(Exception):

@@ -22,7 +22,7 @@ from hpc_jobs.jobs import resimulate as resimulate_job
 from hpc_jobs.jobs import score as score_job
 from hpc_jobs.measurement.file import Measurement, write_measurement
 from hpc_jobs.runtime.element import Element
-from hpc_jobs.tracking.units import unit_of
+from tests.harness.metric_units import unit_of
 
 Experiments = dict[str, Measurement]
 
