@@ -48,6 +48,8 @@ DRAWN = 3
 """Sheets that are drawn for each that is wanted: some are torn before they are seen."""
 SPARE = 1.05
 """Sheets that are drawn for each record: some tear."""
+FURTHER = 400_000
+"""Where in the training stream points are taken that a cloud did not give."""
 EXACT = 120
 """Simulations, at most, from a sheet to what its own record makes most probable."""
 
@@ -60,7 +62,7 @@ def records_of(campaign: Campaign, table: Table) -> FamilyRecords:
         material = family.material_of(sheet.tolist())
         found = quantities_of(parameters[list(campaign.columns)], material)
         rows.append([found[name] for name in QUANTITIES])
-    values = np.hstack([np.array(rows), table.sheet])
+    values = np.hstack([np.reshape(rows, (len(table), len(QUANTITIES))), table.sheet])
     return FamilyRecords.of(Natural.of(campaign), values, table.strains, table.forces)
 
 
@@ -201,12 +203,13 @@ def _setting(campaign: Campaign, start: int, sheets: int, cache: Path) -> Settin
 def _once(path: Path, make: Callable[[], Table]) -> Table:
     """Simulate records, or read those of this name that were simulated before."""
     if not path.exists():
-        _keep(path, make())
+        keep(path, make())
     with np.load(path) as stored:
         return Table(*(stored[name] for name in COLUMNS))
 
 
-def _keep(path: Path, table: Table) -> None:
+def keep(path: Path, table: Table) -> None:
+    """Write records down."""
     np.savez(path, **{name: getattr(table, name) for name in COLUMNS})
 
 
@@ -243,10 +246,10 @@ def _at_sheet(one: Setting, which: tuple[int, int, int], cache: Path) -> Distanc
         count("targeted", u)
         if upto is not None:
             cloud = cloud_at(one.campaign, one.natural, u, spread)
-            aimed.append(_of_cloud(one.campaign, cloud, upto - added, which[0]))
+            aimed.append(of_cloud(one.campaign, cloud, upto - added, which[0]))
             known = join(known, records_of(one.campaign, aimed[-1]))
             whole = fit_family(known, one.noise)
-    _keep(cache / f"active-targeted-{len(one.first)}-{sheets}-{which[0]}-{which[1]}.npz",
+    keep(cache / f"active-targeted-{len(one.first)}-{sheets}-{which[0]}-{which[1]}.npz",
           stacked(aimed))  # fmt: skip
     return found
 
@@ -293,10 +296,15 @@ def _random(campaign: Campaign, count: int) -> Table:
     return _exactly(campaign, parameters[good], values[good, width:], count)
 
 
-def _of_cloud(campaign: Campaign, cloud: Cloud, count: int, seed: int) -> Table:
-    """Draw targeted points alone: the mixture's share that fills the box is the start's."""
-    mixed = draw_mixture(campaign, 0, round(count / 0.8), [cloud], [seed, count])
-    rows = mixed.aim == 1
+def of_cloud(campaign: Campaign, cloud: Cloud, count: int, seed: int) -> Table:
+    """Simulate targeted points; what a cloud outside all that is a sheet cannot give, fill the box.
+
+    The mixture's share that fills the box anyway is left out: it is the start's.
+    """
+    mixed = draw_mixture(
+        campaign, FURTHER + 1000 * seed, round(count / 0.8), [cloud], [seed, count]
+    )
+    rows = np.argsort(mixed.aim != 1, kind="stable")[:count]
     return solved(campaign, mixed.parameters[rows], mixed.sheet[rows])
 
 
