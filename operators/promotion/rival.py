@@ -69,16 +69,17 @@ def _packaged(
     from mlflow.exceptions import MlflowException
 
     try:
-        folder = Path(
-            artifacts.download_artifacts(
-                artifact_uri=f"models:/{model_id}",
-                dst_path=str(scratch),
-                tracking_uri=mlflow.tracking_uri,
-            )
+        # By its place: MLflow looks an address `models:/...` up where the environment says
+        place = mlflow.client.get_logged_model(str(model_id)).artifact_location
+        fetched = artifacts.download_artifacts(
+            artifact_uri=f"{place}/{PACKED}",
+            dst_path=str(scratch),
+            tracking_uri=mlflow.tracking_uri,
         )
-        content = (folder / PACKED / MANIFEST).read_bytes()
+        folder = Path(fetched)
+        content = (folder / MANIFEST).read_bytes()
         manifest = Manifest.model_validate_json(content)
-        files = {one.path: (folder / PACKED / one.path).read_bytes() for one in manifest.files}
+        files = {one.path: (folder / one.path).read_bytes() for one in manifest.files}
     except (MlflowException, OSError, ValidationError) as error:
         log.warning("model %s: %s", model_id, error)
         return {}
