@@ -119,13 +119,22 @@ class Prepared:
         """The surrogate."""
         return FamilyIdentifier.of(self.run)
 
+    @cached_property
+    def calibrated(self) -> FamilyIdentifier:
+        """The surrogate with the factors by which its intervals are widened."""
+        self.identifier.widen_by(self.kept.once("factors", self.identifier.factors))
+        return self.identifier
+
     def asked(self, who: str) -> Answerer:
-        """Who answers: "network", "surrogate", "engine" or "campaign"."""
+        """Who answers: "network", "surrogate", "engine", freed of its mesh, or "campaign"."""
         ask = {
             "network": lambda one: by_network(self.model, self.campaign)(one),
-            "surrogate": lambda one: by_surrogate(self.identifier)(one),
+            "surrogate": lambda one: by_surrogate(self.calibrated)(one),
             "engine": lambda one: by_engine(self.identifier)(one),
-            "campaign": lambda one: by_campaign(self.identifier, alloys.REFINEMENT)(one),
+            "engine, freed of its mesh": lambda one: by_campaign(
+                self.calibrated, alloys.REFINEMENT, examine=False
+            )(one),
+            "campaign": lambda one: by_campaign(self.calibrated, alloys.REFINEMENT)(one),
         }[who]
         return remembered(self.kept, who, ask)
 
@@ -165,14 +174,14 @@ def _speedup(record_s: float, records: int, lookup_s: float) -> None:
 
 def _surrogate(prepared: Prepared, coils: int) -> None:
     """Print what the surrogate alone answers, and what a coil costs by it."""
-    identifier, campaign = prepared.identifier, prepared.campaign
+    campaign = prepared.campaign
     print("\nby the surrogate alone, given values known:")
     begun = time.process_time()
-    identifier.surrogate(campaign.noise)
+    prepared.identifier.surrogate(campaign.noise)
     fitted_s, begun = time.process_time() - begun, time.process_time()
-    identifier.factors()
+    assert prepared.calibrated
     widened_s, begun = time.process_time() - begun, time.process_time()
-    print(f"fitted in {fitted_s:.0f} core-seconds, intervals widened in {widened_s:.0f}",
+    print(f"fitted in {fitted_s:.0f} core-seconds, intervals widened in {widened_s:.0f} (0: kept)",
           flush=True)  # fmt: skip
     found = refined.asked(campaign, prepared.asked("surrogate"), coils)
     each_s = (time.process_time() - begun) / max(len(found), 1)
@@ -223,11 +232,13 @@ def _work_through(parts: Sequence[str], family: Prepared, options: argparse.Name
         for one in who:
             curves.compare(one, family.asked(one), campaign, options.curve_sheets)
     if "alloys" in parts:
-        if not options.no_network:
-            ask = family.asked("network")
-            alloys.identify("network", ask, campaign, alloys.INSIDE, options.draws)
-        ask = family.asked("campaign")
-        alloys.identify("campaign", ask, campaign, alloys.SHIPPED, options.draws)
+        for one, names, draws in (
+            ("network", alloys.INSIDE, 0 if options.no_network else options.draws),
+            ("engine, freed of its mesh", alloys.SHIPPED, options.draws),
+            ("campaign", alloys.SHIPPED, options.examined),
+        ):
+            if draws:
+                alloys.identify(one, family.asked(one), campaign, names, draws)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -244,7 +255,10 @@ def arguments() -> argparse.ArgumentParser:
         "--coils", type=int, default=12, help="of --refined, --surrogate, --wrong, --exponent"
     )
     parser.add_argument("--curve-sheets", type=int, default=6, help="of --curves: ten answers each")
-    parser.add_argument("--draws", type=int, default=3, help="of --alloys: of the noise")
+    parser.add_argument("--draws", type=int, default=5, help="of --alloys: of the noise")
+    parser.add_argument(
+        "--examined", type=int, default=1, help="of --alloys: draws whose answers are examined too"
+    )
     parser.add_argument("--minutes", type=float, help="begin no answer after so many")
     parser.add_argument("--fresh", action="store_true", help="ask again what was answered before")
     parser.add_argument("--no-network", action="store_true", help="engine and campaign alone")

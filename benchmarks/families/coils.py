@@ -132,10 +132,10 @@ def by_surrogate(identifier: FamilyIdentifier) -> Answerer:
     return ask
 
 
-def by_campaign(identifier: FamilyIdentifier, refinement: int) -> Answerer:
-    """Ask as a campaign's identify job does, examined, on a mesh so many times finer besides.
+def by_campaign(identifier: FamilyIdentifier, refinement: int, *, examine: bool = True) -> Answerer:
+    """Ask as a campaign's identify job does, on a mesh so many times finer besides.
 
-    What the surrogate withholds, as a sheet beyond the box, the engine is asked alone.
+    What the surrogate withholds, as a sheet beyond the box, the engine is asked alone, as there.
     """
     own = identifier.campaign.validation
     validation = own.model_copy(update={"mesh_refinement": refinement})
@@ -148,7 +148,10 @@ def by_campaign(identifier: FamilyIdentifier, refinement: int) -> Answerer:
             begin = identifier.start(measurement)
             return dict(answer_by_fem(campaign, measurement, bias, begin).estimate.found)
         better = sharpened(campaign, measurement, first, bias)
-        return dict(with_examination(campaign, measurement, better.estimate, better.bias).found)
+        found = better.estimate
+        if examine:
+            found = with_examination(campaign, measurement, found, better.bias)
+        return dict(found.found)
 
     return ask
 
