@@ -18,7 +18,6 @@ from benchmarks.families.goals import judged
 from benchmarks.kept import Kept
 from hpc_jobs.contract.answers import STRESS, label_of
 from hpc_jobs.contract.campaign import Campaign
-from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.material import Material
 from hpc_jobs.design.family import coordinates_of
 from hpc_jobs.forward.natural import QUANTITIES
