@@ -118,6 +118,13 @@ class Mlp(Pace):
         tuple[Annotated[int, Field(ge=1, le=16_384)], ...], Field(min_length=1, max_length=8)
     ] = (256, 256)
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    ratios: Annotated[
+        bool,
+        Field(
+            description="the field divided by its own elongation, and that apart: for families, "
+            "whose sheets are strained unlike far"
+        ),
+    ] = False
 
 
 Network = Annotated[MultitaskCnn | Mlp, Field(discriminator="kind")]

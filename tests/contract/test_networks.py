@@ -21,6 +21,7 @@ NOISE, FORCE_NOISE = 5e-4, 5e-3
 VARIANTS = {
     "mlp": {},
     "mlp, gaussian": {"gaussian": True},
+    "mlp, ratios": {"ratios": True},
     "multitask_cnn": {},
     "multitask_cnn, gaussian": {"gaussian": True},
     "multitask_cnn, series": {"encoding": "series"},
@@ -70,7 +71,7 @@ def spectra(shape, content):
 
 def fitted(kind, shape, strains, **settings):
     network = build(kind, shape, **settings)
-    network.fit(spectra(shape, strains.tobytes()))
+    network.fit(spectra(shape, strains.tobytes()), strains=strains)
     return network
 
 

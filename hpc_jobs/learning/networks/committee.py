@@ -12,7 +12,7 @@ from hpc_jobs.dataset.facts import GivenValues
 from hpc_jobs.dataset.spectrum import Spectra
 from hpc_jobs.learning.networks import NETWORKS
 from hpc_jobs.learning.networks.inputs import Knowledge, PrincipalInputs, TimeInputs
-from hpc_jobs.learning.networks.network import LOG_VARIANCE, Network, StrainShape
+from hpc_jobs.learning.networks.network import LOG_VARIANCE, Network, Records, StrainShape
 
 SMALLEST_VARIANCE = 1e-12
 """Min-max units: members that agree to the last bit still have a logarithm."""
@@ -54,10 +54,11 @@ class Committee(Network):
         spectra: Spectra,
         given: GivenValues | None = None,
         span: Sequence[float] | None = None,
+        strains: Records | None = None,
     ) -> None:
         """Take over the components of a training set; raises ConfigurationError."""
         for member in self.members:
-            cast(Network, member).fit(spectra, given, span)
+            cast(Network, member).fit(spectra, given, span, strains)
 
     def outputs(self, components: Tensor) -> Tensor:
         """(B, k) components -> (B, targets, 2): means, log variances of the mixture."""

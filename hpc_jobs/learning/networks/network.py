@@ -12,7 +12,9 @@ import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -31,6 +33,8 @@ LOG_VARIANCE = (-18.0, 4.0)
 """From 1e-4 to 7 times the training range: beyond, only rounding or divergence leads."""
 StrainShape = tuple[int, int, int, int]
 """[component, specimen, patch, time], as contract.specimen lays out a record."""
+Records = NDArray[np.floating[Any]]
+"""Noise-free strains (n, strain_values) of training records."""
 
 
 class Network(nn.Module):
@@ -104,10 +108,12 @@ class Network(nn.Module):
         spectra: Spectra,
         given: GivenValues | None = None,
         span: Sequence[float] | None = None,
+        strains: Records | None = None,
     ) -> None:
         """Take over the components of a training set; raises ConfigurationError.
 
-        given: the box of what measurements may know; span: of each target, its min-max unit.
+        given: the box of what measurements may know; span: of each target, its min-max unit;
+        strains: some of its records, for networks that look at more than components.
         """
         self.inputs.fit(spectra.strains)
         if self.force_inputs:

@@ -188,8 +188,8 @@ def fresh_model(spec: NetworkSpec, dataset: Dataset) -> InverseModel:
     beside = len(given.names), len(given.displacements)
     model = InverseModel(spec, facts.strain_shape, scaler, components, *beside)
     span = [high - low for low, high in zip(scaler.low, scaler.high, strict=True)]
-    model.network.fit(dataset.spectra, given, span)
     strains, _ = dataset.train.take(dataset.fit_sample(NOVELTY_RECORDS))
+    model.network.fit(dataset.spectra, given, span, strains)
     seeds = [facts.noise_seed, _NOVELTY_NOISE]
     model.novelty.fit(spectrum, with_noise(strains, facts.noise_strain, seeds))
     return model

@@ -39,7 +39,9 @@ from hpc_jobs.tracking.spool import Spool
 from operators.tracking.packaging import layout_of
 from tests.harness.families import small_family
 
-SPEC = {"kind": "mlp", "hidden": [8], "components": 6, "forces": True, "gaussian": True}
+SPEC = {
+    "kind": "mlp", "hidden": [8], "components": 6, "ratios": True, "forces": True, "gaussian": True,
+}  # fmt: skip
 GIVEN, TOLD = 2, 6  # exponent and E; first and last displacement of three tests
 
 
