@@ -1,7 +1,7 @@
 """An examination freed of what the campaign's mesh and steps do to the very sheet.
 
-A campaign's bias is that of an isotropic sheet, and a sheet's own may be half as large or of the
-other sign: AA6022's biaxial stress ratio came out .005 high for it. So the sheet that a first
+A campaign's bias is that of an isotropic sheet, and a sheet's own may be far less, or of the other
+sign: AA6022's biaxial stress ratio came out .006 high for it. So the sheet that a first
 examination finds is pulled on a finer mesh in finer steps, its own bias takes the place of the
 campaign's, and the measurement is examined again.
 """

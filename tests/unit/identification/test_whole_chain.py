@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,15 @@ def _compared(run: RunFolder[Path]) -> None:
     job(run, *asked, "--champion-run", "gone", "--champion", "mlp")
     lone = read_model(Comparison, run.comparison("first"))
     assert lone.champion is None and "missing" in lone.not_comparable
+    # Its run is gone, but MLflow's copy of it was put beside the runs
+    sha256 = both.champion.sha256
+    kept = run.model("small-mlp"), run.root.parent / f"champions/{sha256}/small-mlp"
+    shutil.copytree(*kept)
+    job(run, *asked, "--champion-run", "gone", "--champion", "small-mlp",
+        "--champion-sha256", sha256)  # fmt: skip
+    expired = read_model(Comparison, run.comparison("first"))
+    assert expired.champion_expired and not expired.not_comparable
+    assert expired.champion is not None and expired.champion.losses == both.champion.losses
 
 
 def _aimed(run: RunFolder[Path]) -> None:
