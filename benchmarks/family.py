@@ -2,29 +2,42 @@
 
     python -m benchmarks.family [--records 4800] [--test 400] [--mesh coarse] [--epochs 250]
                  [--all | --refined | --surrogate | --wrong | --curves | --alloys | --outside
-                  | --exponent]
+                  | --exponent] [--minutes M] [--fresh]
 
-Records are simulated once and kept below --cache. The floor is the Cramer-Rao bound with the box's
-covariance as prior, at sheets of the test set, whose output times are their own. Every goal is
-printed beside what was reached, met or not. Without a flag: the network's errors over the floor,
-coverage and the curve, exponent and E given; --refined: the same of what the engine makes of fresh
-sheets, which is what a campaign reports; --surrogate: of what the surrogate alone makes of them,
-and what that costs; --exponent: a second geometry, the exponent unknown.
+Records are simulated once and kept below --cache, and answers beside them: a run that was cut, or
+ended by --minutes, goes on where it was. After a change of the code, --fresh asks again. The floor
+is the Cramer-Rao bound with the box's covariance as prior, at sheets of the test set, whose output
+times are their own. Every goal is printed beside what was reached, met or not. Without a flag: the
+network's errors over the floor, coverage and the curve, exponent and E given; --refined: the same
+of what the engine makes of fresh sheets, which is what a campaign reports; --surrogate: of what the
+surrogate alone makes of them, and what that costs; --alloys: the sheets that ship, by one lookup
+and as a campaign reports them; --exponent: a second geometry, the exponent unknown.
 """
 
 import argparse
 import os
 import time
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
 
 from benchmarks.families import alloys, curves, refined, wrong
 from benchmarks.families.amortised import floor_of, report
-from benchmarks.families.coils import by_engine, by_network, by_surrogate
+from benchmarks.families.coils import (
+    Answerer,
+    by_campaign,
+    by_engine,
+    by_network,
+    by_surrogate,
+    remembered,
+)
 from benchmarks.families.goals import judged
 from benchmarks.families.records import run_of, simulated
+from benchmarks.kept import Kept
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.layout import RunFolder
@@ -49,7 +62,6 @@ UPDATING = 50  # simulations of a coil's FEM updating
 COILS = (10, 100, 1000)
 TRAINING = "benchmark"
 PARTS = ("refined", "surrogate", "wrong", "curves", "alloys", "outside", "exponent")
-NEED_THE_NETWORK = set(PARTS) - {"exponent"}
 
 
 def trained(run: RunFolder[Path], campaign: Campaign) -> TrainedModel:
@@ -73,26 +85,72 @@ def trained(run: RunFolder[Path], campaign: Campaign) -> TrainedModel:
     return load_model(run.model(name))
 
 
-def amortised(
-    options: argparse.Namespace, changes: dict[str, object]
-) -> tuple[TrainedModel, FamilyIdentifier]:
-    """Simulate, train, compare with the floor; return the network, and what finds starts."""
-    campaign = load(Campaign, CAMPAIGN, changes)
-    begun = time.perf_counter()
-    train = simulated(options.cache, campaign, options.records, test=False)
-    test = simulated(options.cache, campaign, options.test, test=True)
-    run = run_of(options.cache, campaign, train, test)
-    model = trained(run, campaign)
-    learnt_s = time.perf_counter() - begun
-    print(f"{len(train)} records on mesh '{options.mesh}', {learnt_s:.0f} s (0: all was there)")
-    examples = test_examples(open_dataset(run, campaign.training.validation_fraction))
-    bound = sensitivities(campaign, options.sheets)
+@dataclass(eq=False)
+class Prepared:
+    """A family's records, laid out as a run; network and surrogate are made when asked for."""
+
+    campaign: Campaign
+    run: RunFolder[Path]
+    records: int
+    tests: int
+    kept: Kept  # what was answered so far
+
+    @classmethod
+    def of(cls, options: argparse.Namespace, changes: dict[str, object]) -> "Prepared":
+        """Simulate what is not in the cache."""
+        campaign = load(Campaign, CAMPAIGN, changes)
+        train = simulated(options.cache, campaign, options.records, test=False)
+        test = simulated(options.cache, campaign, options.test, test=True)
+        run = run_of(options.cache, campaign, train, test)
+        path = run.root / "answers.json"
+        if options.fresh:
+            path.unlink(missing_ok=True)
+        kept = Kept(path, options.minutes)
+        print(f"{len(train)} records on mesh '{options.mesh}', {len(kept.found)} answers kept")
+        return cls(campaign, run, len(train), len(test), kept)
+
+    @cached_property
+    def model(self) -> TrainedModel:
+        """The network."""
+        return trained(self.run, self.campaign)
+
+    @cached_property
+    def identifier(self) -> FamilyIdentifier:
+        """The surrogate."""
+        return FamilyIdentifier.of(self.run)
+
+    @cached_property
+    def calibrated(self) -> FamilyIdentifier:
+        """The surrogate with the factors by which its intervals are widened."""
+        self.identifier.widen_by(self.kept.once("factors", self.identifier.factors))
+        return self.identifier
+
+    def asked(self, who: str) -> Answerer:
+        """Who answers: "network", "surrogate", "engine", freed of its mesh, or "campaign"."""
+        ask = {
+            "network": lambda one: by_network(self.model, self.campaign)(one),
+            "surrogate": lambda one: by_surrogate(self.calibrated)(one),
+            "engine": lambda one: by_engine(self.identifier)(one),
+            "engine, freed of its mesh": lambda one: by_campaign(
+                self.calibrated, alloys.REFINEMENT, examine=False
+            )(one),
+            "campaign": lambda one: by_campaign(self.calibrated, alloys.REFINEMENT)(one),
+        }[who]
+        return remembered(self.kept, who, ask)
+
+
+def amortised(prepared: Prepared, sheets: int) -> None:
+    """Train, and compare the network with the floor at so many sheets."""
+    campaign, model = prepared.campaign, prepared.model
+    examples = test_examples(open_dataset(prepared.run, campaign.training.validation_fraction))
+    bound = sensitivities(campaign, sheets)
     for what, known, seen in (
         ("given values known", given_exactly(campaign), examples),
         ("nothing known", {}, with_nothing_known(examples)),
     ):
-        print(f"\n{what}:")
-        report(model, campaign, seen, floor_of(bound, known, examples, model.targets), len(train))
+        print(f"\nthe network, one lookup, {what}:")
+        floor = floor_of(bound, known, examples, model.targets)
+        report(model, campaign, seen, floor, prepared.records)
     if "exponent" in model.targets:
         expected = medians(bound.deviations(given_exactly(campaign)))
         judged("sigma_b, expected SD", expected["stress_ratio_biaxial"], BIAXIAL_GOAL)
@@ -101,8 +159,8 @@ def amortised(
     asked = (examples.strains[:1], examples.forces[:1], examples.known[:1])
     begun = time.perf_counter()
     model.predict(*asked)
-    _speedup(bound.record_s, len(train) + len(test), time.perf_counter() - begun)
-    return model, FamilyIdentifier.of(run)
+    lookup_s = time.perf_counter() - begun
+    _speedup(bound.record_s, prepared.records + prepared.tests, lookup_s)
 
 
 def _speedup(record_s: float, records: int, lookup_s: float) -> None:
@@ -114,19 +172,21 @@ def _speedup(record_s: float, records: int, lookup_s: float) -> None:
         print(f"{coils} coils: FEM updating costs {ratio:.2f} times the family's simulations")
 
 
-def _surrogate(campaign: Campaign, identifier: FamilyIdentifier, coils: int) -> None:
+def _surrogate(prepared: Prepared, coils: int) -> None:
     """Print what the surrogate alone answers, and what a coil costs by it."""
+    campaign = prepared.campaign
     print("\nby the surrogate alone, given values known:")
     begun = time.process_time()
-    identifier.surrogate(campaign.noise)
+    prepared.identifier.surrogate(campaign.noise)
     fitted_s, begun = time.process_time() - begun, time.process_time()
-    identifier.factors()
+    assert prepared.calibrated
     widened_s, begun = time.process_time() - begun, time.process_time()
-    found = refined.asked(campaign, by_surrogate(identifier), coils)
+    print(f"fitted in {fitted_s:.0f} core-seconds, intervals widened in {widened_s:.0f} (0: kept)",
+          flush=True)  # fmt: skip
+    found = refined.asked(campaign, prepared.asked("surrogate"), coils)
     each_s = (time.process_time() - begun) / max(len(found), 1)
     refined.report(found, "by the surrogate")
-    print(f"fitted in {fitted_s:.0f} core-seconds, intervals widened in {widened_s:.0f}; a coil, "
-          f"with its test and its floor: {each_s:.1f}")  # fmt: skip
+    print(f"a coil, with its test and its floor: {each_s:.1f} core-seconds (less: it was kept)")
 
 
 def main() -> None:
@@ -138,36 +198,47 @@ def main() -> None:
         "specimens": {"mesh": options.mesh},
         "training": {"epochs": options.epochs},
     }
-    campaign = load(Campaign, CAMPAIGN, changes)
-    if not parts or set(parts) & NEED_THE_NETWORK:
-        model, identifier = amortised(options, changes)
-        answerers = {
-            "network": by_network(model, campaign),
-            "by the engine": by_engine(identifier),
-        }
-        if "refined" in parts:
-            print("\nby the engine, given values known:")
-            refined.report(refined.asked(campaign, answerers["by the engine"], options.coils),
-                           "by the engine")  # fmt: skip
-        if "surrogate" in parts:
-            _surrogate(campaign, identifier, options.coils)
-        if "wrong" in parts:
-            wrong.compare(answerers, campaign, options.coils)
-        if "outside" in parts:
-            alloys.outside(campaign, identifier)
-        for who, ask in answerers.items():
-            if "curves" in parts:
-                curves.compare(who, ask, campaign, options.coils)
-            if "alloys" in parts:
-                alloys.identify(who, ask, campaign)
+    if set(parts) != {"exponent"}:
+        family = Prepared.of(options, changes)
+        if not parts or options.all:
+            amortised(family, options.sheets)
+        _work_through(parts, family, options)
     if "exponent" in parts:
         print("\nexponent unknown, two geometries:")
         specimens = {**TWO_GEOMETRIES["specimens"], "mesh": options.mesh}  # type: ignore[dict-item]
-        both: dict[str, object] = {**changes, **TWO_GEOMETRIES, "specimens": specimens}
-        _, identifier = amortised(options, both)
+        both = Prepared.of(options, {**changes, **TWO_GEOMETRIES, "specimens": specimens})
+        if not options.no_network:
+            amortised(both, options.sheets)
         print("\nby the engine, E known:")
-        answers = refined.asked(identifier.campaign, by_engine(identifier), options.coils)
+        answers = refined.asked(both.campaign, both.asked("engine"), options.coils)
         refined.report(answers, "two geometries, by the engine")
+
+
+def _work_through(parts: Sequence[str], family: Prepared, options: argparse.Namespace) -> None:
+    """Print the parts that ask about the family's own coils."""
+    campaign = family.campaign
+    who = ["engine"] if options.no_network else ["network", "engine"]
+    if "refined" in parts:
+        print("\nby the engine, given values known:")
+        answers = refined.asked(campaign, family.asked("engine"), options.coils)
+        refined.report(answers, "by the engine")
+    if "surrogate" in parts:
+        _surrogate(family, options.coils)
+    if "wrong" in parts:
+        wrong.compare({one: family.asked(one) for one in who}, campaign, options.coils)
+    if "outside" in parts:
+        alloys.outside(campaign, family.identifier, family.kept)
+    if "curves" in parts:
+        for one in who:
+            curves.compare(one, family.asked(one), campaign, options.curve_sheets)
+    if "alloys" in parts:
+        for one, names, draws in (
+            ("network", alloys.INSIDE, 0 if options.no_network else options.draws),
+            ("engine, freed of its mesh", alloys.SHIPPED, options.draws),
+            ("campaign", alloys.SHIPPED, options.examined),
+        ):
+            if draws:
+                alloys.identify(one, family.asked(one), campaign, names, draws)
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -180,9 +251,19 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--mesh", default="coarse")
     parser.add_argument("--epochs", type=int, default=250)
     parser.add_argument("--sheets", type=int, default=60, help="at which the floor is worked out")
-    parser.add_argument("--coils", type=int, default=12, help="of --refined, --wrong and --curves")
+    parser.add_argument(
+        "--coils", type=int, default=12, help="of --refined, --surrogate, --wrong, --exponent"
+    )
+    parser.add_argument("--curve-sheets", type=int, default=6, help="of --curves: ten answers each")
+    parser.add_argument("--draws", type=int, default=5, help="of --alloys: of the noise")
+    parser.add_argument(
+        "--examined", type=int, default=1, help="of --alloys: draws whose answers are examined too"
+    )
+    parser.add_argument("--minutes", type=float, help="begin no answer after so many")
+    parser.add_argument("--fresh", action="store_true", help="ask again what was answered before")
+    parser.add_argument("--no-network", action="store_true", help="engine and campaign alone")
     parser.add_argument("--cache", type=Path, default=Path("benchmarks/.cache/family"))
-    parser.add_argument("--all", action="store_true", help="all of the following")
+    parser.add_argument("--all", action="store_true", help="the network and all of the following")
     for part in PARTS:
         parser.add_argument(f"--{part}", action="store_true")
     return parser

@@ -1,30 +1,34 @@
 """Coils that are known, measured with noise, and what network and engine say of them."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.kept import Kept
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.measurement import Known, MeasurementHeader
-from hpc_jobs.contract.specimen import Specimens
+from hpc_jobs.contract.specimen import Mesh, Specimens
 from hpc_jobs.contract.validation import Found
 from hpc_jobs.dataset.pack import given_values
 from hpc_jobs.design.mechanical import draw
 from hpc_jobs.design.sobol import TEST
 from hpc_jobs.fem.backends import backend_of
-from hpc_jobs.fem.scout import with_output_times
+from hpc_jobs.fem.scout import SCOUT, with_output_times
 from hpc_jobs.forward.natural import QUANTITIES
 from hpc_jobs.identification.by_family import FamilyIdentifier
-from hpc_jobs.identification.by_fem import answer_by_fem
+from hpc_jobs.identification.by_fem import answer_by_fem, sharpened
 from hpc_jobs.identification.family_answer import (
     found_quantities,
     network_knowledge,
     strain_reached,
 )
 from hpc_jobs.identification.mesh_bias import mesh_bias_of
+from hpc_jobs.identification.nuisances.answer import with_examination
 from hpc_jobs.identification.outside import MOST_SIMULATIONS
 from hpc_jobs.identification.quantities import quantities_of
 from hpc_jobs.learning.models.trained_model import TrainedModel
@@ -64,10 +68,14 @@ class Coil:
 
 
 def tested(
-    campaign: Campaign, parameters: FloatArray, material: Material, specimens: Specimens
+    campaign: Campaign,
+    parameters: FloatArray,
+    material: Material,
+    specimens: Specimens,
+    scout: Mesh = SCOUT,
 ) -> Coil | None:
-    """Simulate a coil at its own output times; none if it cannot be."""
-    timed, reason = with_output_times(parameters, material, specimens)
+    """Simulate a coil at its own output times, found on the scout's mesh; none if it cannot be."""
+    timed, reason = with_output_times(parameters, material, specimens, scout)
     if reason:
         return None
     record = backend_of(campaign.solver)[1].simulate(parameters, material, timed)
@@ -122,6 +130,50 @@ def by_surrogate(identifier: FamilyIdentifier) -> Answerer:
         return dict(identifier.refine(measurement).found)
 
     return ask
+
+
+def by_campaign(identifier: FamilyIdentifier, refinement: int, *, examine: bool = True) -> Answerer:
+    """Ask as a campaign's identify job does, on a mesh so many times finer besides.
+
+    What the surrogate withholds, as a sheet beyond the box, the engine is asked alone, as there.
+    """
+    own = identifier.campaign.validation
+    validation = own.model_copy(update={"mesh_refinement": refinement})
+    campaign = identifier.campaign.model_copy(update={"validation": validation})
+    bias = mesh_bias_of(campaign)
+
+    def ask(measurement: Measurement) -> dict[str, Found]:
+        first = identifier.refine(measurement)
+        if first.parameters is None:
+            begin = identifier.start(measurement)
+            return dict(answer_by_fem(campaign, measurement, bias, begin).estimate.found)
+        better = sharpened(campaign, measurement, first, bias)
+        found = better.estimate
+        if examine:
+            found = with_examination(campaign, measurement, found, better.bias)
+        return dict(found.found)
+
+    return ask
+
+
+def remembered(kept: Kept, who: str, ask: Answerer) -> Answerer:
+    """Keep answers by what was measured: a run that was cut asks nothing twice."""
+
+    def said(measurement: Measurement) -> dict[str, list[float]]:
+        return {name: [one.value, one.low, one.high] for name, one in ask(measurement).items()}
+
+    def asked(measurement: Measurement) -> dict[str, Found]:
+        known = sorted(measurement.header.knowledge.items())
+        digest = hashlib.sha256(measurement.strains.tobytes() + repr(known).encode())
+        if measurement.forces is not None:
+            digest.update(measurement.forces.tobytes())
+        found = kept.once(f"{who}: {digest.hexdigest()[:16]}", partial(said, measurement))
+        return {
+            name: Found(value=value, low=low, high=high)
+            for name, (value, low, high) in found.items()
+        }
+
+    return asked
 
 
 def by_engine(identifier: FamilyIdentifier) -> Answerer:

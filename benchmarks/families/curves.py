@@ -83,12 +83,16 @@ FORMS: dict[str, Callable[[float, float], Hardening]] = {
 def compare(who: str, ask: Answerer, campaign: Campaign, sheets: int) -> None:
     """Print the largest median move of an r-value by each form."""
     moves: dict[str, list[float]] = {form: [] for form in FORMS}
-    for parameters, sheet in drawn(campaign, sheets, START):
+    for number, (parameters, sheet) in enumerate(drawn(campaign, sheets, START)):
         material = campaign.family.material_of(sheet.tolist())
         array = hardening_array(material.hardening)
         first, level = (flow_stress(array, strain)[0] for strain in (0.0, 0.05))
         for form, made in FORMS.items():
             move = _moved(ask, campaign, parameters, material, made(first, level))
+            said = (
+                "cannot be tested, or is not answered" if move is None else f"r moved by {move:.4f}"
+            )
+            print(f"{who}, sheet {number}, {form}: {said}", flush=True)
             if move is not None:
                 moves[form].append(move)
     for form, found in moves.items():

@@ -54,6 +54,7 @@ def asked(campaign: Campaign, ask: Answerer, sheets: int) -> list[Answered]:
             continue
         if (one := _beside_floor(campaign, coil, said)) is not None:
             found.append(one)
+        print(f"sheet {seed} is answered", flush=True)
     return found
 
 

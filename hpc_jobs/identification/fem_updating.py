@@ -17,6 +17,7 @@ from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.identification.by_fem import answer_by_fem
 from hpc_jobs.identification.by_surrogate import Identifier
 from hpc_jobs.identification.mesh_bias import MeshBias
+from hpc_jobs.identification.outside import MOST_SIMULATIONS
 from hpc_jobs.measurement.file import Measurement
 
 STEP = 1e-3  # of a coordinate, for the finite differences
@@ -83,9 +84,13 @@ def update(identifier: Identifier, measured: Measurement) -> Updating:
 
 
 def update_family(campaign: Campaign, measured: Measurement, bias: MeshBias) -> Updating:
-    """Identify a family's sheet by Gauss-Newton on the engine, without any surrogate."""
+    """Identify a family's sheet by Gauss-Newton on the engine, without any surrogate.
+
+    It may simulate as often as the refinement whose time it is compared with: one that is stopped
+    before it has settled is no answer.
+    """
     start = time.perf_counter()
-    found = answer_by_fem(campaign, measured, bias).estimate
+    found = answer_by_fem(campaign, measured, bias, most=2 * MOST_SIMULATIONS).estimate
     return Updating(
         measurement=measured.name,
         parameters=found.parameters or {},

@@ -18,6 +18,8 @@ from hpc_jobs.identification.posterior import NormalPrior
 
 MOST_SIMULATIONS = 60
 CLOSE = 0.05  # of a posterior standard deviation: another step is not worth a simulation
+NEAR = 0.2
+"""Of a posterior standard deviation from the end: slopes worked out there need not be once more."""
 SETTLED = 0.3  # of a posterior standard deviation: what the next step would still move
 LONGEST_STEP = 1.0  # of u
 WORTH = 0.7  # of what slopes promise: two steps that gain less, and they are worked out anew
@@ -103,13 +105,18 @@ class Descent:
         fresh, damping, failed, slow = slopes is None, FIRST_DAMPING, 0, 0
         if slopes is None:
             slopes = self.engine.slopes(u, seen)
+        near = False  # whether slopes were worked out near the end
         while self.left > 0 and damping < MOST_DAMPING:
+            near = (near or fresh) and self._length(self._step(u, seen, slopes, 0), slopes) < NEAR
+            if max(failed, slow) > 1 and near:
+                break
             if max(failed, slow) > 1 and not fresh and self.left > len(self.engine.free) + 2:
                 slopes, fresh, damping = self.engine.slopes(u, seen), True, FIRST_DAMPING
                 failed, slow = 0, 0
+                continue
             step = self._step(u, seen, slopes, damping)
             if self._length(step, slopes) < CLOSE and damping <= SMALL_DAMPING:
-                if fresh or self.left <= len(self.engine.free):
+                if fresh or near or self.left <= len(self.engine.free):
                     break
                 slopes, fresh = self.engine.slopes(u, seen), True
                 continue

@@ -25,7 +25,7 @@ from hpc_jobs.measurement.measured import Measurement
 from tests.harness.families import small_family
 from tests.unit.identification.test_nuisances import DP780
 
-CAMPAIGN = small_family()
+CAMPAIGN = small_family(validation={"mesh_refinement": 1})  # measured on the campaign's own mesh
 NOISE = Noise(strain=2e-4, force_relative=0.003)
 SHEET = dict(zip(CAMPAIGN.family.names, CAMPAIGN.family.nominal, strict=True))
 SHEET |= {"exponent": 6.0, "youngs_modulus_mpa": 200_000.0}

@@ -14,6 +14,7 @@ from hpc_jobs.cards import CARDS
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.facts import DesignFacts
 from hpc_jobs.contract.gate import Comparison
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.identified import IdentifiedSheet
 from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.loading import load
@@ -23,7 +24,6 @@ from hpc_jobs.contract.records import (
     read_manifest,
     read_model,
 )
-from hpc_jobs.contract.specimen import Mesh
 from hpc_jobs.contract.validation import Estimates, Verdict
 from hpc_jobs.measurement.file import write_measurement
 from hpc_jobs.measurement.virtual_experiment import virtual_experiment
