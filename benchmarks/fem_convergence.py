@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.geometry import MESH_LEVELS, Mesh
 from hpc_jobs.contract.loading import load
-from hpc_jobs.contract.specimen import MESH_LEVELS, Mesh
 from hpc_jobs.design.mechanical import draw
 from hpc_jobs.design.sobol import TEST
 from hpc_jobs.fem.native.simulation import NativeSimulation
@@ -180,7 +180,7 @@ def page(rows: Sequence[Row], said: Sequence[str]) -> str:
     )
     after = (
         "Levels are named in `specimens.mesh` of a campaign and, for a share of its training "
-        "points, in `design.mesh_shares`; they are defined in `hpc_jobs/contract/specimen.py`. "
+        "points, in `design.mesh_shares`; they are defined in `hpc_jobs/contract/geometry.py`. "
         "It matters where the edges of patches cut elements: as many elements, graded otherwise, "
         "can have half as much bias again."
     )

@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.geometry import Geometry
 from hpc_jobs.contract.loading import load
-from hpc_jobs.contract.specimen import Geometry
 from hpc_jobs.fem.specimen.mesh import half_width
 
 CAMPAIGN = Path(__file__).parents[1] / "dags" / "campaigns" / "single_sheet.yaml"

@@ -27,9 +27,9 @@ from pathlib import Path
 from benchmarks.trips.came import HEAD, Came, keep, kept, totals
 from benchmarks.trips.cases import SHEETS, Case, case_of
 from hpc_jobs.contract.errors import ContractError
-from hpc_jobs.identification.mesh_bias import MeshBias, mesh_bias_of, on_mesh
+from hpc_jobs.identification.mesh_bias import MeshBias, mesh_bias_of
 from hpc_jobs.identification.nuisances.bench import Unsimulated
-from hpc_jobs.identification.nuisances.examine import examine
+from hpc_jobs.identification.nuisances.own_mesh import examine_freed
 from hpc_jobs.measurement.camera.description import write_description
 from hpc_jobs.measurement.camera.layouts import LAYOUTS
 from hpc_jobs.measurement.camera.machine_file import MACHINES
@@ -90,7 +90,7 @@ def travel(
         else:
             measurement, taken = imported(case, shots(seed), layout, seed, path)
         began = time.process_time()
-        found = examine(case.campaign, on_mesh(measurement, bias))
+        found = examine_freed(case.campaign, measurement, bias).examined
     except (ContractError, Unsimulated) as error:
         return Came.not_answered(series, str(error))
     return Came.of(series, case.true, found, (taken, time.process_time() - began))

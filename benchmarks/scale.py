@@ -61,11 +61,10 @@ Measure = Callable[..., Cost]
 
 
 def made(folder: Path, records: int) -> RunFolder[Path]:
-    """Make a run whose first round is solved."""
+    """Make a run whose first round is solved, as far as it is not there."""
     run = RunFolder(folder)
-    if not run.campaign.exists():
-        fill_round(run, 0, records)
-        freeze(run, campaign_of(records))
+    fill_round(run, 0, records)
+    freeze(run, campaign_of(records))
     return run
 
 
@@ -108,7 +107,9 @@ def _size(workspace: Path, records: int, kept: Kept) -> dict[str, Any]:
             forget(run.dataset)
         return Cost(**kept.once(key, lambda: step(name, run.root, *options).told()))
 
-    made(run.root, records)
+    if not any(name.startswith(f"{records} ") for name in kept.found):  # nothing measured yet
+        shutil.rmtree(run.dataset, ignore_errors=True)  # of a kept workspace
+        made(run.root, records)
     needed = 2e6 * size_of(run.shards(0))
     spare = shutil.disk_usage(workspace).free < needed + FREE
     costs = {"packing": pack(run, records, measure, spare=spare)}

@@ -69,6 +69,11 @@ def solved(campaign: Campaign, parameters: FloatArray, sheets: FloatArray) -> Ta
     with ProcessPoolExecutor() as pool:
         found = [row for block in pool.map(partial(_block, campaign), blocks) for row in block]
     good = [row for row in found if row is not None]
+    if not good:
+        strains, forces = campaign.specimens.strain_values, campaign.specimens.force_values
+        none = np.empty((0, forces))
+        empty = np.empty((0, strains), np.float32)
+        return Table(parameters[:0], sheets[:0], empty, none, none)
     return Table(*(np.array(column) for column in zip(*good, strict=True)))
 
 

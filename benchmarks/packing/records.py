@@ -50,7 +50,8 @@ def fill_round(run: RunFolder[Path], number: int, records: int) -> None:
     publish_manifest(manifest_of(design), "design", [design], **said)
     every = round(1 / TEST_SHARE)
     for index in range(shards):
-        if manifest_of(run.shard(number, index)).exists():
+        path = run.shard(number, index)
+        if path.exists() and manifest_of(path).exists():
             continue
         rows = np.arange(index * SHARD, min((index + 1) * SHARD, records))
         is_test = (rows % every == 0) & (number == 0)

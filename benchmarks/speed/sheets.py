@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.material import HockettSherby, Material, Swift
-from hpc_jobs.contract.specimen import Mesh, Specimens
+from hpc_jobs.contract.specimen import Specimens
 
 MESHES = ((16, 8), (24, 12), (36, 16), (48, 24))  # 128, 288, 576 and 1,152 elements
 PRODUCTION = "288"

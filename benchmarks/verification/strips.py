@@ -14,8 +14,9 @@ from benchmarks.verification.sheets import (
     DP780_ALPHA,
     VON_MISES,
 )
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.material import Material, Swift
-from hpc_jobs.contract.specimen import Mesh, Specimens
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.backends import load
 from hpc_jobs.fem.native.simulation import Control, NativeSimulation
 from hpc_jobs.fem.record import Record

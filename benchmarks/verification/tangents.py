@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from benchmarks.verification.check import Check
 from benchmarks.verification.sheets import DP780, DP780_ALPHA
-from hpc_jobs.contract.specimen import Mesh, Specimens
+from hpc_jobs.contract.geometry import Mesh
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.materials import MATERIALS
 from hpc_jobs.fem.materials.hardening import hardening_array
 from hpc_jobs.fem.materials.linear_forms import evaluate

@@ -13,17 +13,12 @@ from hpc_jobs.contract.execution import Execution, Job, Packing
 from hpc_jobs.contract.family import Family
 from hpc_jobs.contract.frozen import Frozen, Setting, Slug
 from hpc_jobs.contract.gate import Gate
+from hpc_jobs.contract.geometry import LARGEST_DRAW, MESH_LEVELS, SMALLEST_DRAW
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.search import Search
 from hpc_jobs.contract.sheet import LARGEST_YIELD_STRAIN, SheetForm, largest_yield_strain
 from hpc_jobs.contract.solver import Provenance, Solver, limitation, provenance
-from hpc_jobs.contract.specimen import (
-    LARGEST_DRAW,
-    MESH_LEVELS,
-    NUISANCES,
-    SMALLEST_DRAW,
-    Specimens,
-)
+from hpc_jobs.contract.specimen import NUISANCES, Specimens
 from hpc_jobs.contract.training import (
     PAPER_HEADS,
     STORED_COMPONENTS,

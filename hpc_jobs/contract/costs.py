@@ -14,6 +14,7 @@ from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.cluster import Cluster
 from hpc_jobs.contract.execution import ON_GPU_CLUSTER, Job, ResourceRequest
 from hpc_jobs.contract.frozen import Frozen, Slug
+from hpc_jobs.contract.increments import increments, validation_increments
 from hpc_jobs.contract.packing import MIB, packing_elements, record_bytes
 from hpc_jobs.contract.rates import (
     GPU_FACTOR,
@@ -21,7 +22,6 @@ from hpc_jobs.contract.rates import (
     Rate,
     Rates,
     fitted_records,
-    increments,
 )
 
 HOUR_S = 3600.0
@@ -32,6 +32,8 @@ LEAST_WALLTIME_S, STEP_S = 600, 300
 LONGEST_WALLTIME_S = 30 * 86400
 INTERPRETER_MIB, TORCH_MIB = 300, 900
 """Of a job with numpy and h5py; of one with torch."""
+REHEARSED_S = 5e-4
+"""Of a rehearsed record."""
 SHARD_COPIES = 3
 """A shard's columns, what is written of them, and the last part."""
 
@@ -191,9 +193,7 @@ class _Estimate:
 
     def _solving(self) -> StepCosts:
         campaign, design = self.campaign, self.campaign.design
-        record_s = increments(campaign) * self.rates.increment_s.value
-        if campaign.provenance == "rehearsal":
-            record_s = 5e-4
+        record_s = increments(campaign) * self._increment_s
         shard = min(design.records_per_shard, design.records)
         seconds = shard * record_s
         total = design.records * record_s
@@ -218,8 +218,18 @@ class _Estimate:
         return self._step("train", len(seconds), max(seconds), rate, total_s=sum(seconds))
 
     def _fixed(self, job: Job, elements: int) -> StepCosts:
-        rate = self.rates.element_s[job]
-        return self._step(job, elements, rate.value, rate)
+        rate, simulated = self.rates.element_s[job], validation_increments(self.campaign, job)
+        if not simulated:
+            return self._step(job, elements, rate.value, rate)
+        measured = rate.measured and self.rates.increment_s.measured
+        seconds = rate.value + simulated * self._increment_s
+        return self._step(job, elements, seconds, Rate(value=seconds, measured=measured))
+
+    @property
+    def _increment_s(self) -> float:
+        if self.campaign.provenance == "rehearsal":
+            return REHEARSED_S / increments(self.campaign)
+        return self.rates.increment_s.value
 
     def _step(
         self,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from hpc_jobs.contract.frozen import Fraction, Interval, Setting
-from hpc_jobs.contract.specimen import mesh_level
+from hpc_jobs.contract.geometry import mesh_level
 
 AIMS = ("posteriors", "disagreement", "calibration", "edges")
 """What a later round's points may be aimed at."""

@@ -1,5 +1,6 @@
 """What an examination of an answer starts from and finds: nuisances, suspects, goodness of fit."""
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat
@@ -73,6 +74,34 @@ OF_MODEL = frozenset({"model_strain", "model_force"})
 """What mesh and model miss, not a nuisance: no measurement knows it."""
 KNOWABLE = frozenset(NuisancePriors.model_fields) - OF_MODEL
 """Nuisances that an examination fits, and of which a measurement may know, by name@specimen."""
+SHARED = frozenset(
+    {
+        "scale",
+        "window_mm2",
+        "compliance",
+        "force_gain",
+        "hardening_level",
+        "hardening_exponent",
+        "hardening_bend",
+        "youngs_modulus",
+        "strain_measure",
+    }
+)
+"""Those that all specimens have alike: known by their name alone."""
+
+
+def misnamed(name: str, labels: Iterable[str]) -> str:
+    """Say how knowledge of a nuisance is named wrongly, for tests of these labels; empty if not."""
+    kind, at, label = name.partition("@")
+    if kind not in KNOWABLE:
+        return f"{kind} is no nuisance of a test; they are {', '.join(sorted(KNOWABLE))}"
+    own = [one.replace(" ", "-") for one in labels]
+    if kind in SHARED:
+        return f"all specimens have one {kind}; write {kind}" if at else ""
+    if label in own:
+        return ""
+    whose = f"there is no specimen {label}" if at else f"each specimen has its own {kind}"
+    return f"{whose}; write {' or '.join(f'{kind}@{one}' for one in own)}"
 
 
 class Suspect(Frozen):

@@ -121,6 +121,9 @@ class Comparison(Frozen):
     not_comparable: Annotated[
         str, Field(description="why the champion could not be asked the same; empty: it was")
     ] = ""
+    champion_expired: Annotated[
+        bool, Field(description="its run's folder is gone: MLflow's copy of the network was asked")
+    ] = False
     without_twin: Annotated[
         dict[Slug, str], Field(description="measurement -> why no sheet stands for it")
     ] = {}

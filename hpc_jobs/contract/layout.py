@@ -14,6 +14,7 @@
       turns/000001.json             whose turn it is to write here
       jobs/<token>/
     <workspace>/sealed/<question>/v0001.json, ...npz    test sets that no network trains on
+    <workspace>/champions/<sha256>/<name>/    networks whose runs have expired, from MLflow
 
 The control host builds the same paths with PurePosixPath, the jobs with Path.
 """
@@ -50,6 +51,10 @@ class Workspace(Generic[P]):
     def sealed(self, question: str) -> P:
         """Folder of the sealed test sets of all campaigns that ask the same question."""
         return self.root / "sealed" / question
+
+    def champion(self, sha256: str) -> P:
+        """Folder of a network that outlived its run; sha256: of its manifest."""
+        return self.root / "champions" / sha256
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,14 @@ from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.execution import Job
 from hpc_jobs.contract.feasible import INCREMENT_S, held_out
 from hpc_jobs.contract.frozen import Frozen, Positive
+from hpc_jobs.contract.increments import increments, validation_increments
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.records import ElementResult, first_mistake, read_model
 from hpc_jobs.job_folder.folder import JobFolder
 from hpc_jobs.job_folder.names import DOCUMENT
 
-FAMILY_FACTOR = 1.5
-"""A family's record over one sheet's on the same mesh: own output times, and no warm start."""
+LEAST_S = 1.0
+"""Of an element that simulates, beside its simulations, however few these were."""
 GPU_FACTOR = 20.0
 """Assumed: a GPU over one core, in training."""
 
@@ -59,12 +60,16 @@ class Rates(Frozen):
     ] = {"multitask_cnn": _assumed(2.8e-4), "mlp": _assumed(7.5e-5)}
     epoch_on_gpu: Annotated[bool, Field(description="whether those are a GPU's")] = False
     element_s: Annotated[
-        dict[Job, Rate], Field(description="job -> of one element, where records hardly matter")
+        dict[Job, Rate],
+        Field(
+            description="job -> of one element, where records hardly matter, without what a "
+            "validation simulates"
+        ),
     ] = {
         "warm_kernels": _assumed(60.0),
         "assemble": _assumed(30.0),
         "identify": _assumed(60.0),
-        "identify_outside": _assumed(120.0),
+        "identify_outside": _assumed(60.0),
         "resimulate": _assumed(10.0),
         "score": _assumed(60.0),
         "compare": _assumed(60.0),
@@ -73,19 +78,6 @@ class Rates(Frozen):
         dict[Job, Rate], Field(description="job -> largest resident memory of an element")
     ] = {}
     records: Annotated[int, Field(ge=0, description="that the memory was measured with")] = 0
-
-
-def increments(campaign: Campaign) -> float:
-    """Elements of the mesh times load increments of one record, in units of increment_s.
-
-    Over the mesh levels by their shares; a family's count FAMILY_FACTOR times.
-    """
-    specimens, shares = campaign.specimens, campaign.design.mesh_shares
-    steps = specimens.output_times * specimens.steps_per_output * len(specimens.tests)
-    weights = (1 - sum(shares.values()), *shares.values())
-    levels = zip(weights, campaign.levels, strict=True)
-    elements = sum(weight * level.mesh.elements for weight, level in levels)
-    return elements * steps * (1.0 if campaign.family.is_single_sheet else FAMILY_FACTOR)
 
 
 def fitted_records(campaign: Campaign) -> int:
@@ -169,14 +161,27 @@ def _rates(frozen: FrozenCampaign, seen: _Seen) -> Rates:
         factor = GPU_FACTOR if gpu else 1.0
         others = {k: _assumed(rate.value / factor) for k, rate in assumed.epoch_s.items()}
         found |= {"epoch_s": others | measured, "epoch_on_gpu": gpu}
-    fixed = {job: _measured(seen.longest[job]) for job in assumed.element_s if seen.longest[job]}
-    found["element_s"] = assumed.element_s | fixed
+    increment_s = found.get("increment_s", assumed.increment_s)
+    assert isinstance(increment_s, Rate)
+    beside = {
+        job: _measured(_beside(campaign, job, seen.longest[job], increment_s))
+        for job in assumed.element_s
+        if seen.longest[job]
+    }
+    found["element_s"] = assumed.element_s | beside
     jobs = get_args(Job)
     found["memory_mib"] = {
         job: _measured(most) for job, most in seen.memory.items() if most and job in jobs
     }
     found["records"] = campaign.design.records
     return Rates.model_validate(found)
+
+
+def _beside(campaign: Campaign, job: Job, longest_s: float, increment_s: Rate) -> float:
+    """Return what an element takes beside its simulations; a rehearsal's cost nothing."""
+    if campaign.provenance == "rehearsal":
+        return longest_s
+    return max(LEAST_S, longest_s - validation_increments(campaign, job) * increment_s.value)
 
 
 PACKING: tuple[Job, ...] = ("deal_records", "pack_records", "publish_dataset")

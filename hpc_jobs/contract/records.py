@@ -15,6 +15,7 @@ from hpc_jobs.contract.phases import Phases
 from hpc_jobs.job_folder.writer import publish as publish  # as the elements do: one way
 
 MOST_HASHING_THREADS = 8
+STROKE = 1 << 20  # bytes: larger reads cost the kernel no less
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -172,9 +173,17 @@ def read_manifest(path: Path, kind: str, *, verify: bool = True) -> Manifest:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file's content, hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """SHA-256 of a file's content, hexadecimal.
+
+    Read in long strokes that are announced: from a disk that is a third of the kernel's own time.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_SEQUENTIAL)
+        stroke = memoryview(bytearray(max(1, min(STROKE, os.fstat(file.fileno()).st_size))))
+        while got := file.readinto(stroke):
+            digest.update(stroke[:got])
+    return digest.hexdigest()
 
 
 def verified_bytes(folder: Path, entry: FileEntry) -> bytes:

@@ -193,6 +193,7 @@ class Rival(Frozen):
 
     run_id: str = "-"
     model: str = "-"
+    sha256: Annotated[str, Field(description="of the model's manifest")] = "-"
 
 
 class Proposal(Frozen):

@@ -71,8 +71,8 @@ class Validation(Limits):
         Field(
             ge=1,
             le=16,
-            description="of the reference by which a mesh's bias is corrected, for a family at "
-            "the engine's own answer; 1: it is not",
+            description="of the reference by which a mesh's bias is corrected, for engine and "
+            "examination at the sheet that they find; 1: it is not",
         ),
     ] = 1
     refine: Annotated[
@@ -183,6 +183,13 @@ class Estimate(Frozen):
             "not freed of what the campaign's mesh does to it"
         ),
     ] = ""
+    freed: Annotated[
+        bool,
+        Field(
+            description="of what the campaign's mesh does to this very sheet; otherwise of what it "
+            "does to an isotropic one, or of nothing"
+        ),
+    ] = False
     unexamined: Annotated[
         str, Field(description="why an examination that was asked for failed: nothing was examined")
     ] = ""

@@ -31,7 +31,7 @@ class Dataset:
     sha256: str
     train: Split
     test: Split
-    fit_rows: NDArray[np.int64]  # of train
+    fit_rows: range  # of train; up to millions
     validation_rows: NDArray[np.int64]  # of train; choose the epoch and the network
     calibration_rows: NDArray[np.int64]  # of train; say how sure it is. All three are disjoint
     spectra: Spectra
@@ -40,7 +40,7 @@ class Dataset:
     def fit_sample(self, records: int) -> NDArray[np.int64]:
         """Return that many of `fit_rows`, or all: the first ones of each part, by its share."""
         if records >= len(self.fit_rows):
-            return self.fit_rows
+            return np.arange(len(self.fit_rows))
         starts = np.cumsum([0, *self.fit_parts[:-1]])
         return np.concatenate(
             [
@@ -67,15 +67,16 @@ def open_dataset(run: RunFolder[Path], validation_fraction: float) -> Dataset:
     held_out = min(max(1, round(validation_fraction * len(train))), len(train) - 1, HELD_OUT)
     chosen_by = -(-held_out // 2)
     train, fit_parts = _held_out_last(train, facts, held_out, chosen_by)
-    rows, fit = np.arange(len(train)), len(train) - held_out
+    fit = len(train) - held_out
+    held = np.arange(fit, len(train))
     return Dataset(
         facts=facts,
         sha256=sha256_of(run.dataset_manifest),
         train=train,
         test=test,
-        fit_rows=rows[:fit],
-        validation_rows=rows[fit : fit + chosen_by],
-        calibration_rows=rows[fit + chosen_by :],
+        fit_rows=range(fit),
+        validation_rows=held[:chosen_by],
+        calibration_rows=held[chosen_by:],
         spectra=read_spectra(run.dataset / facts.spectrum_file),
         fit_parts=fit_parts,
     )

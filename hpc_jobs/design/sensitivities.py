@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.family import Family
+from hpc_jobs.contract.geometry import MESH_LEVELS, Mesh
 from hpc_jobs.contract.material import Material
-from hpc_jobs.contract.specimen import MESH_LEVELS, Mesh, Piece, Specimens
+from hpc_jobs.contract.specimen import Piece, Specimens
 from hpc_jobs.design.mechanical import mechanical_axes, solve_tests
 from hpc_jobs.fem.backends import Backend, backend_of
 from hpc_jobs.fem.materials import MATERIALS

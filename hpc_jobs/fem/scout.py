@@ -9,8 +9,9 @@ hits them exactly, and shards store them.
 import numpy as np
 
 from hpc_jobs.contract.errors import BadInput
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.material import Material, initial_yield_stress
-from hpc_jobs.contract.specimen import Mesh, Specimens, TensileTest
+from hpc_jobs.contract.specimen import Specimens, TensileTest
 from hpc_jobs.fem.materials import MATERIALS
 from hpc_jobs.fem.materials.admissible import defect
 from hpc_jobs.fem.specimen.mesh import FloatArray

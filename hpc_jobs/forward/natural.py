@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import BadInput
-from hpc_jobs.contract.examination import KNOWABLE
+from hpc_jobs.contract.examination import KNOWABLE, misnamed
 from hpc_jobs.contract.measurement import Known, Quantity
 
 FloatArray = NDArray[np.float64]
@@ -38,6 +38,7 @@ class Natural:
     high: FloatArray
     nuisance: NDArray[np.bool_]
     deviation: FloatArray  # of the nuisances, physical; 0 for the others
+    specimens: tuple[str, ...]  # labels of the tests
 
     @classmethod
     def of(cls, campaign: Campaign) -> "Natural":
@@ -55,6 +56,7 @@ class Natural:
             high=np.array([*(high for _, high in box), *(one.high for one in coordinates)]),
             nuisance=np.array([False] * len(box) + [one.role == "nuisance" for one in coordinates]),
             deviation=np.array([0.0] * len(box) + [one.sd for one in coordinates]),
+            specimens=tuple(test.label for test in campaign.specimens.tests),
         )
 
     @property
@@ -117,17 +119,15 @@ class Natural:
         not vary are left to an examination. Raises BadInput for a name that is neither, and for a
         value far outside the box.
         """
-        knowledge = {
-            name: known
-            for name, known in knowledge.items()
-            if name in self.names or name.split("@")[0] not in KNOWABLE
-        }
-        strange = set(knowledge) - set(self.names)
-        if strange:
-            raise BadInput(
-                f"knowledge of '{min(strange)}', which is no coordinate of this family; they are "
-                f"{', '.join(self.names)}"
-            )
+        for name in sorted(set(knowledge) - set(self.names)):
+            if name.split("@")[0] not in KNOWABLE:
+                raise BadInput(
+                    f"knowledge of '{name}', which is no coordinate of this family; they are "
+                    f"{', '.join(self.names)}"
+                )
+            if wrong := misnamed(name, self.specimens):
+                raise BadInput(f"knowledge of '{name}': {wrong}")
+        knowledge = {name: known for name, known in knowledge.items() if name in self.names}
         mean = np.zeros(len(self.names))
         deviation = np.where(self.nuisance, 1.0, np.inf)
         for name, (value, sd) in knowledge.items():

@@ -137,8 +137,10 @@ def fit_surrogate(
     observables = observables_of(train, noise, components)
     low, high = limits
     scaled = (train.parameters - low) / (high - low)
-    values = observables.of(train.strains, train.forces) - observables.mean
+    values = observables.of(train.strains, train.forces)
+    values -= observables.mean
     outputs = np.hstack([values @ observables.vectors, scaled])
+    del values  # as large as all records; what follows takes its time
     found: Surrogate | None = None
     for coordinates in range(1, scaled.shape[1] + 1):
         centre, axes = _principal(scaled, coordinates)

@@ -88,20 +88,21 @@ def ask_engine(
     mean, deviation = engine.natural.told(dict(header.knowledge))
     prior = NormalPrior(mean, np.clip(deviation, SURE, WIDE))
     finer = campaign.validation.mesh_refinement > 1
-    first, failed = most - (CORRECTING + 2) * finer, ""
+    first, freed, failed = most - (CORRECTING + 2) * finer, False, ""
     try:
         goal = _goal(engine, measurement, bias)
         found = Descent(engine, goal, prior, first).run(*(start or (mean, None)))
         if finer and found.converged:
             try:
                 found, bias = _freed_of_mesh(engine, measurement, prior, found, most)
+                freed = True
             except Unfreed as error:
                 failed = f"the campaign's mesh still moves it: {error}"
         wide = np.where(np.isfinite(deviation), np.inf, WIDE)
         estimate = _estimate(engine, measurement, found, wide)
     except NoSheet as error:
         estimate = _withheld(engine, measurement, float("inf"), f"the FEM found no sheet: {error}")
-    estimate = estimate.model_copy(update={"unsharpened": failed})
+    estimate = estimate.model_copy(update={"freed": freed, "unsharpened": failed})
     return Sharpened(estimate, bias, tuple(engine.done))
 
 

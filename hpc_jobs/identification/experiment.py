@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import BadInput
-from hpc_jobs.contract.specimen import MESH_LEVELS, Mesh
+from hpc_jobs.contract.geometry import MESH_LEVELS, Mesh
 from hpc_jobs.design.mechanical import draw
 from hpc_jobs.design.sobol import TEST
 from hpc_jobs.fem.backends import backend_of

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.measurement import Quantity
@@ -18,6 +19,8 @@ from hpc_jobs.identification.family_answer import material_of
 
 DRAWS = 100
 SEED = 90
+HALF_WIDTH = float(ndtri((1 + INTERVAL_LEVEL) / 2))
+"""Of a normal law's interval, in standard deviations."""
 
 FloatArray = NDArray[np.float64]
 

@@ -13,12 +13,13 @@ a camera's noise is a fifth of that: DP780's r-values come out .010 to .012 low 
 together. It is off unless a campaign asks for it.
 
 That one is a property of the campaign: `publish_mesh_bias` simulates it once and leaves it in the
-run folder, where every later step reads it. A sheet that the engine identified has one of its own
-(by_fem, resimulated): all of its error, not the isotropic part alone.
+run folder, where every later step reads it. A sheet that the engine identified or examined has
+one of its own (by_fem, nuisances.own_mesh, resimulated): all its error, not the isotropic part.
 """
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import h5py
 import numpy as np
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.increments import MOST_STEPS
 from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.measurement import MeasurementFields
@@ -36,12 +38,24 @@ from hpc_jobs.fem.record import Record
 from hpc_jobs.measurement.measured import Measurement
 
 KIND = "mesh_bias"
-MOST_STEPS = 16
-"""For one of the campaign's: the error of so many is nothing beside the noise."""
 
 
 class NoReference(Exception):
     """The isotropic sheet could not be solved, so the campaign's mesh or hardening is unusable."""
+
+
+class Shown(Protocol):
+    """What a sheet shows in all tests, a record for one."""
+
+    @property
+    def strains(self) -> NDArray[np.float64]:
+        """(strain_values,)."""
+        ...
+
+    @property
+    def forces(self) -> NDArray[np.float64]:
+        """(force_values,) N."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,8 +66,8 @@ class MeshBias:
     forces: NDArray[np.float64]  # (force_values,) relative
 
     @classmethod
-    def between(cls, coarse: Record, fine: Record, refinement: int) -> "MeshBias":
-        """Extrapolate (Richardson) from a sheet's records, the fine one of `all_refined`.
+    def between(cls, coarse: Shown, fine: Shown, refinement: int) -> "MeshBias":
+        """Extrapolate (Richardson) from what a sheet shows, the fine one in tests `all_refined`.
 
         Its error is 1/refinement^2 of the coarse one's: by that share the difference is enlarged.
         """

@@ -49,13 +49,12 @@ def resimulate(
     estimate: Estimate,
     bias: MeshBias,
     measured: Specimens | None = None,
-    *,
-    freed: bool = False,
 ) -> Field:
     """Simulate on the campaign's mesh and take its bias off; an unanswered estimate is skipped.
 
-    measured: the specimens as they were measured, output times included; of a family. freed: take
-    off this very sheet's bias instead, by another simulation on a finer mesh.
+    An estimate that was freed of this very sheet's bias is compared without that one, for which it
+    is simulated on a finer mesh too. measured: the specimens as they were measured, output times
+    included; of a family.
     """
     specimens = campaign.specimens
     if estimate.parameters is None:
@@ -73,7 +72,7 @@ def resimulate(
     parameters = np.array([named[name] for name in material.parameters])
     record = worse = backend.simulate(parameters, material, specimens)
     factor, own = campaign.validation.mesh_refinement, None
-    if freed and record.status == "ok":
+    if estimate.freed and record.status == "ok":
         worse = backend.simulate(parameters, material, all_refined(specimens, factor))
         own = MeshBias.between(record, worse, factor)
     strains, forces = (own or bias).taken_off(record)
@@ -85,12 +84,6 @@ def resimulate(
         forces=forces,
         own_bias=own,
     )
-
-
-def is_freed(campaign: Campaign, estimate: Estimate) -> bool:
-    """Whether an answer of a campaign's run was freed of its very sheet's mesh bias (by_fem)."""
-    refines = campaign.validation.mesh_refinement > 1
-    return refines and estimate.method == "fem" and not estimate.unsharpened
 
 
 def write_field(path: Path, field: Field) -> None:

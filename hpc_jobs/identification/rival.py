@@ -6,7 +6,7 @@ the first of a campaign's networks to ask for it keeps the answers, the others r
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from hpc_jobs.dataset.spectrum import blocks
 from hpc_jobs.forward.records import LARGEST_FIT, ForwardRecords
 from hpc_jobs.forward.surrogate import fit_surrogate
 from hpc_jobs.identification.posterior import refine
-from hpc_jobs.learning.evaluation.baselines import Rival
+from hpc_jobs.learning.evaluation.baselines import Answering, Rival
 
 log = logging.getLogger(__name__)
 PACKAGE = Path(__file__).parents[1]
@@ -31,8 +31,8 @@ ROOMS = ("dataset", "forward", "identification")
 FloatArray = NDArray[np.float64]
 
 
-def surrogate_rival(dataset: Dataset, examples: Examples, forces: bool) -> FloatArray:
-    """Most probable targets (n, targets), min-max units, behind a dataset's noisy examples."""
+def surrogate_rival(dataset: Dataset, forces: bool) -> Answering:
+    """Fit; it answers the most probable targets behind noisy examples."""
     facts = dataset.facts
     names = (PackedFields.PARAMETERS, PackedFields.STRAINS, PackedFields.FORCES)
     parameters, strains, pulls = dataset.train.gather(names, dataset.fit_sample(LARGEST_FIT))
@@ -40,12 +40,16 @@ def surrogate_rival(dataset: Dataset, examples: Examples, forces: bool) -> Float
     records = ForwardRecords(parameters, strains, pulls if forces else None)
     noise = facts.noise_strain, facts.noise_force_relative
     surrogate = fit_surrogate(records, (low, high), noise)
-    found = [
-        refine(surrogate, examples.strains[rows], examples.forces[rows] if forces else None)
-        for rows in blocks(len(examples.strains))
-    ]
-    parameters = np.concatenate([one.parameters for one in found])
-    return np.asarray((parameters - low) / (high - low))
+
+    def answer(examples: Examples) -> FloatArray:
+        found = [
+            refine(surrogate, examples.strains[rows], examples.forces[rows] if forces else None)
+            for rows in blocks(len(examples.strains))
+        ]
+        parameters = np.concatenate([one.parameters for one in found])
+        return np.asarray((parameters - low) / (high - low))
+
+    return answer
 
 
 RIVALS: dict[str, Rival] = {"surrogate": surrogate_rival}
@@ -61,13 +65,22 @@ def kept_rivals(run: RunFolder[Path], rivals: Mapping[str, Rival] = RIVALS) -> M
     return {name: partial(_kept, folder, name, rival) for name, rival in rivals.items()}
 
 
-def _kept(
-    folder: Path, name: str, rival: Rival, dataset: Dataset, examples: Examples, forces: bool
-) -> FloatArray:
-    asked = hashlib.sha256(f"{_code()} {dataset.sha256} {forces}".encode())
+def _kept(folder: Path, name: str, rival: Rival, dataset: Dataset, forces: bool) -> Answering:
+    """Fit only where nothing is kept yet of such a fit; it may still have to be done later."""
+    told = hashlib.sha256(f"{_code()} {dataset.sha256} {forces}".encode()).hexdigest()
+    stem = f"{name}-{told[:24]}"
+    again = cache(partial(rival, dataset, forces))
+    if not any(folder.glob(f"{stem}-*.npy")):
+        again()
+    return partial(_answered, folder / stem, again)
+
+
+def _answered(stem: Path, fitted: Callable[[], Answering], examples: Examples) -> FloatArray:
+    """Read the answers to these very examples, or work them out and keep them."""
+    asked = hashlib.sha256()
     for values in (examples.strains, examples.forces):
-        asked.update(values.tobytes())
-    path = folder / f"{name}-{asked.hexdigest()[:24]}.npy"
+        asked.update(np.ascontiguousarray(values).data)
+    path = stem.with_name(f"{stem.name}-{asked.hexdigest()[:24]}.npy")
     if path.exists():
         try:
             found = np.load(path, allow_pickle=False)
@@ -75,7 +88,7 @@ def _kept(
                 return np.asarray(found, dtype=np.float64)
         except UNREADABLE_ARRAYS as error:
             log.warning("%s cannot be read (%s); its answers are worked out again", path, error)
-    answers = rival(dataset, examples, forces)
+    answers = fitted()(examples)
     with publish(path) as temporary, temporary.open("wb") as file:
         np.save(file, answers, allow_pickle=False)
     return answers

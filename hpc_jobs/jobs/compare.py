@@ -31,7 +31,7 @@ def work(job: element.Element) -> CompareFacts:
         raise ContractError(f"{reason}; train a network of this campaign")
     estimates = read_model(Estimates, job.run.estimates(name))
     twins, without = twins_of(job.run, campaign, estimates, read_mesh_bias(job.run, campaign))
-    champion, reason = _champion(job, workspace, sealed)
+    champion, reason, expired = _champion(job, workspace, sealed)
     contestants = [challenger] + ([champion] if champion else [])
     runs = [job.frozen.run_id, options.champion_run]
     rates = speeds(contestants, sealed)
@@ -45,6 +45,7 @@ def work(job: element.Element) -> CompareFacts:
         challenger=asked[0],
         champion=asked[1] if champion else None,
         not_comparable=reason,
+        champion_expired=expired,
         without_twin=without,
         noise_seed=NOISE_SEED,
         provenance=campaign.provenance,
@@ -61,19 +62,25 @@ def work(job: element.Element) -> CompareFacts:
 
 def _champion(
     job: element.Element, workspace: Workspace[Path], sealed: Sealed
-) -> tuple[TrainedModel | None, str]:
-    """Return the champion, if there is one, or why it cannot be asked."""
+) -> tuple[TrainedModel | None, str, bool]:
+    """Return the champion, if there is one, or why it cannot be asked; and whether its run is gone.
+
+    Of a champion whose run has expired nobody can say what it trained on. It is asked all the same:
+    had it seen the sealed records, it would only be the harder to beat.
+    """
     run_id, model = job.arguments.champion_run, job.arguments.champion
     if run_id == NOBODY:
-        return None, ""
-    folder = workspace.run(run_id)
+        return None, "", False
+    folder, kept = workspace.run(run_id), workspace.champion(job.arguments.champion_sha256) / model
+    expired = not folder.model(model).exists() and kept.exists()
     try:
-        champion = load_model(folder.model(model))
-        require_unseen(sealed, folder)
+        champion = load_model(kept if expired else folder.model(model))
+        if not expired:
+            require_unseen(sealed, folder)
     except (ContractError, OSError) as error:
-        return None, f"the champion cannot be asked: {error}"
+        return None, f"the champion cannot be asked: {error}", expired
     reason = why_not(job.campaign, sealed, champion)
-    return (None, reason) if reason else (champion, "")
+    return (None, reason, expired) if reason else (champion, "", expired)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,6 +89,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--validation", required=True, help="name of its validation")
     parser.add_argument("--champion-run", default=NOBODY, help="run of the champion; -: none yet")
     parser.add_argument("--champion", default=NOBODY, help="its folder below that run's models/")
+    parser.add_argument("--champion-sha256", default=NOBODY, help="of its manifest")
 
 
 if __name__ == "__main__":

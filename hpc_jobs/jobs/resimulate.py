@@ -10,7 +10,7 @@ from hpc_jobs.contract.records import read_model
 from hpc_jobs.contract.validation import Estimates
 from hpc_jobs.identification.by_fem import answered
 from hpc_jobs.identification.mesh_bias import read_mesh_bias
-from hpc_jobs.identification.resimulated import is_freed, resimulate, write_field
+from hpc_jobs.identification.resimulated import resimulate, write_field
 from hpc_jobs.measurement.file import read_for
 from hpc_jobs.runtime import element
 
@@ -29,8 +29,7 @@ def work(job: element.Element) -> ResimulatedFacts:
     write_field(job.run.field(name, estimate.measurement), field)
     for refined in answered(job.run, estimates)[job.index : job.index + 1]:
         path = job.run.refined_field(name, refined.measurement)
-        freed = is_freed(campaign, refined)
-        write_field(path, resimulate(campaign, refined, bias, measured, freed=freed))
+        write_field(path, resimulate(campaign, refined, bias, measured))
     job.progress(1, 1, "re-simulations")
     return ResimulatedFacts(
         measurement=estimate.measurement,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.errors import BadInput
-from hpc_jobs.contract.specimen import Patches
+from hpc_jobs.contract.geometry import Patches
 
 Values = NDArray[np.float64]
 

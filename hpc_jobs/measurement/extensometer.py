@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.errors import BadInput
-from hpc_jobs.contract.specimen import Geometry
+from hpc_jobs.contract.geometry import Geometry
 from hpc_jobs.measurement.formats.frame import Frame
 from hpc_jobs.measurement.placement import Placement
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import CorruptFile
-from hpc_jobs.contract.examination import NuisancePriors
+from hpc_jobs.contract.examination import KNOWABLE, misnamed
 from hpc_jobs.contract.measurement import MeasurementFields, MeasurementHeader
 from hpc_jobs.contract.records import first_mistake, publish
 from hpc_jobs.dataset import hdf5
@@ -177,22 +177,32 @@ def foreign_fields(header: MeasurementHeader, campaign: Campaign) -> list[str]:
     if fixed is not None:
         found = header.material.model_dump() if header.material else None
         pairs += _leaves("material", found, fixed.model_dump())
-    unknown = sorted(
-        name
-        for name in set(header.knowledge) - set(campaign.family.names)
-        if name.split("@")[0] not in NuisancePriors.model_fields
-    )
-    return [
-        f"knowledge.{name} is no coordinate of campaign '{campaign.name}', which has "
-        f"{', '.join(campaign.family.names) or 'none: all is fixed'}; leave it out, or use a "
-        "campaign whose family has it"
-        for name in unknown
-    ] + [
+    return _strange_names(header, campaign) + [
         f"{key} is {found}, campaign '{campaign.name}' simulates {expected}; "
         "use a campaign made for it, or measure again"
         for key, found, expected in pairs
         if found != expected
     ]
+
+
+def _strange_names(header: MeasurementHeader, campaign: Campaign) -> list[str]:
+    """Name what the header knows of things that a campaign's sheets and tests do not have."""
+    labels = [test.label for test in campaign.specimens.tests]
+    found = []
+    for name in sorted(set(header.knowledge) - set(campaign.family.names)):
+        if name.split("@")[0] not in KNOWABLE:
+            found.append(
+                f"knowledge.{name} is no coordinate of campaign '{campaign.name}', which has "
+                f"{', '.join(campaign.family.names) or 'none: all is fixed'}; leave it out, or use "
+                "a campaign whose family has it"
+            )
+        elif wrong := misnamed(name, labels):
+            found.append(f"knowledge.{name}: {wrong}")
+    found += [
+        f"extensometer_mm.{label}: there is no specimen {label}; they are {', '.join(labels)}"
+        for label in sorted(set(header.extensometer_mm) - set(labels))
+    ]
+    return found
 
 
 def _leaves(key: str, found: object, expected: object) -> list[tuple[str, object, object]]:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.errors import BadInput
-from hpc_jobs.contract.specimen import Patches, TensileTest
+from hpc_jobs.contract.geometry import Patches
+from hpc_jobs.contract.specimen import TensileTest
 from hpc_jobs.measurement.centring import centred
 from hpc_jobs.measurement.exported import Recognised, recognise, to_log
 from hpc_jobs.measurement.extensometer import Extensometer, widest

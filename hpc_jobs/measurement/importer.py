@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import BadInput, ConfigurationError
+from hpc_jobs.contract.geometry import Patches
 from hpc_jobs.contract.loading import parse
 from hpc_jobs.contract.measurement import Known, MeasurementHeader
 from hpc_jobs.contract.specimen import Piece, TensileTest
@@ -129,30 +130,15 @@ def import_specimen(
     strains, deviation = strains_at(watched, noise, moments)
     travel_sd = float(np.hypot(expected.spread(scene.half_length_mm), scene.travel_sd))
     knowledge = known_of_specimen(files, travel_sd, watched, campaign)
-    forces = _forces(files, watched, moments, record, joined)
     if record is not None and joined is not None:
-        knowledge |= {
-            f"force_late_mm@{test.label.replace(' ', '-')}": (
-                0.0,
-                _late_sd(joined, moments.at(record.frame_s), displacements),
-            )
-        }
+        knowledge |= _known_of_clocks(test, joined, moments.at(record.frame_s), displacements)
+    forces = _forces(files, watched, moments, record, joined)
     if joined is not None:
         check_peak(extensions, joined.forces, wanted[-1], joined.scatter_n, curve, told)
     like = expected.strains(displacements)
     notes = [*_notes(watched, noise, joined, forces), *scene.notes, *found]
     notes += check_field(strains, like, patches, told)
-    missing = int(np.isnan(strains[0]).sum())
-    if missing > MOST_MISSING * strains[0].size:
-        size = " x ".join(f"{edge:g}" for edge in PatchFit(patches).size)
-        raise BadInput(
-            f"{missing} of {strains[0].size} patch values are missing: points lie "
-            f"{watched.placement.spacing:.3g} mm apart, and a patch of {size} mm needs "
-            f"{FEWEST_POINTS} of them, in each of its quarters some; correlate with a smaller step "
-            "and up to the edges, or use a campaign with larger patches"
-        )
-    if missing:
-        notes.append(f"{missing} of {strains[0].size} patch values are missing")
+    notes += _missing(strains, watched, patches)
     return Imported(
         label=test.label,
         watched=watched,
@@ -170,6 +156,28 @@ def import_specimen(
         knowledge=knowledge,
         notes=tuple(f"{told}: {note}" for note in notes),
     )
+
+
+def _known_of_clocks(
+    test: TensileTest, joined: Joined, times_s: Values, displacements: Values
+) -> dict[str, Known]:
+    """Say how late forces may be read; times_s and displacements are of the output times."""
+    label = test.label.replace(" ", "-")
+    return {f"force_late_mm@{label}": (0.0, _late_sd(joined, times_s, displacements))}
+
+
+def _missing(strains: Values, watched: Watched, patches: Patches) -> list[str]:
+    """Note how many patch values are missing, if any; raises BadInput for too many."""
+    missing, of = int(np.isnan(strains[0]).sum()), strains[0].size
+    if missing > MOST_MISSING * of:
+        size = " x ".join(f"{edge:g}" for edge in PatchFit(patches).size)
+        raise BadInput(
+            f"{missing} of {of} patch values are missing: points lie "
+            f"{watched.placement.spacing:.3g} mm apart, and a patch of {size} mm needs "
+            f"{FEWEST_POINTS} of them, in each of its quarters some; correlate with a smaller step "
+            "and up to the edges, or use a campaign with larger patches"
+        )
+    return [f"{missing} of {of} patch values are missing"] if missing else []
 
 
 def _check_labels(series: Series, campaign: Campaign, source: str) -> None:

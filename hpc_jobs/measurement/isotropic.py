@@ -16,17 +16,10 @@ from scipy.interpolate import PchipInterpolator
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import BadInput
+from hpc_jobs.contract.geometry import MESH_LEVELS, Geometry, Patches
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.measurement import Known
-from hpc_jobs.contract.specimen import (
-    MESH_LEVELS,
-    FromYield,
-    Geometry,
-    Patches,
-    Piece,
-    Specimens,
-    TensileTest,
-)
+from hpc_jobs.contract.specimen import FromYield, Piece, Specimens, TensileTest
 from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.fem.record import Record
 from hpc_jobs.fem.scout import with_output_times

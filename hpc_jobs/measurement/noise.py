@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.contract.specimen import Patches
+from hpc_jobs.contract.geometry import Patches
 
 Values = NDArray[np.float64]
 

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from hpc_jobs.contract.specimen import Patches
+from hpc_jobs.contract.geometry import Patches
 from hpc_jobs.fem.specimen.mesh import half_width
 from hpc_jobs.figure_style import BAD, EDGE, FAINT, INK, SHEET, in_style, publish_page, title
 from hpc_jobs.measurement.importer import Imported

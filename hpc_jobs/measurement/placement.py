@@ -14,7 +14,7 @@ from scipy.optimize import least_squares
 from scipy.spatial import cKDTree
 
 from hpc_jobs.contract.errors import BadInput
-from hpc_jobs.contract.specimen import Geometry
+from hpc_jobs.contract.geometry import Geometry
 from hpc_jobs.fem.specimen.mesh import half_width
 from hpc_jobs.measurement.formats.frame import Frame
 

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.contract.specimen import Patches
+from hpc_jobs.contract.geometry import Patches
 from hpc_jobs.measurement.formats.frame import Frame
 from hpc_jobs.measurement.placement import Placement
 

@@ -5,10 +5,11 @@ import zlib
 import numpy as np
 
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.measurement import MeasurementHeader, Truth
 from hpc_jobs.contract.sheet import HardeningNodes, LawRanges, Ranged
-from hpc_jobs.contract.specimen import Mesh, Piece, Specimens
+from hpc_jobs.contract.specimen import Piece, Specimens
 from hpc_jobs.design.family import coordinates_of
 from hpc_jobs.fem.materials.sheet import Sheet
 from hpc_jobs.fem.materials.yield_locus import alpha_from_tests

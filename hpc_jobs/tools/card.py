@@ -20,6 +20,7 @@ from hpc_jobs.contract.errors import BadInput, ContractError
 from hpc_jobs.contract.identified import IdentifiedSheet
 from hpc_jobs.contract.records import publish, read_model
 from hpc_jobs.runtime.answers import find_validation, read_sheet
+from hpc_jobs.runtime.command_line import CommandLine
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -90,7 +91,7 @@ def _write(folder: Path, sheet: IdentifiedSheet, texts: dict[str, str], *, force
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="yieldloop card",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -29,6 +29,7 @@ from hpc_jobs.identification.experiment import (
     sensitivities,
     without,
 )
+from hpc_jobs.runtime.command_line import CommandLine, refuse_twice
 
 SHEETS = 12
 WIDTH = 80  # of a terminal
@@ -142,10 +143,12 @@ def _cell(name: str, value: float | None) -> str:
 
 
 def known_values(given: list[str], campaign: Campaign) -> dict[str, float]:
-    """Read NAME=SD; raises BadInput for what is no coordinate or no number."""
+    """Read NAME=SD; raises BadInput for what is no coordinate or no number, or is there twice."""
     names, found = campaign.family.names, {}
+    refuse_twice("--known", (one.partition("=")[0].strip() for one in given))
     for one in given:
         name, _, sd = one.partition("=")
+        name = name.strip()
         try:
             found[name] = float(sd)
         except ValueError:
@@ -177,7 +180,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def arguments() -> argparse.ArgumentParser:
     """Campaign, sheets, and what measurements know."""
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="yieldloop design-report",
         description=__doc__,
         formatter_class=argparse.RawTextHelpFormatter,

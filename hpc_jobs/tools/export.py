@@ -14,11 +14,12 @@ from pathlib import Path
 from hpc_jobs.contract.errors import ContractError
 from hpc_jobs.learning.models.exported import publish_exported
 from hpc_jobs.learning.models.trained_model import load_model
+from hpc_jobs.runtime.command_line import CommandLine
 
 
 def main(argv: list[str] | None = None) -> None:
     """Export, or say what is wrong with the model."""
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="yieldloop export", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("model", type=Path, help="folder of the trained network")

@@ -31,6 +31,7 @@ from hpc_jobs.measurement.overview import as_table, held_by
 from hpc_jobs.measurement.picture import publish_picture
 from hpc_jobs.measurement.plausible import physical_mistakes
 from hpc_jobs.measurement.series import load_series
+from hpc_jobs.runtime.command_line import CommandLine
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -138,7 +139,7 @@ def _parsed(argv: list[str] | None) -> argparse.Namespace:
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="yieldloop import-dic",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -15,6 +15,7 @@ from hpc_jobs.contract.measurement import Known, MeasurementHeader
 from hpc_jobs.measurement.csv_format import read_csv
 from hpc_jobs.measurement.file import refuse_to_overwrite, write_measurement
 from hpc_jobs.measurement.knowledge import known_of_sheet, not_told
+from hpc_jobs.runtime.command_line import CommandLine, refuse_twice
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -29,6 +30,7 @@ def main(argv: list[str] | None = None) -> None:
 def import_csv(arguments: argparse.Namespace) -> str:
     """Write arguments.out; returns one line that says what it holds."""
     refuse_to_overwrite(arguments.out, arguments.csv, force=arguments.force)
+    refuse_twice("--known", (name for name, _ in arguments.known))
     campaign = load(Campaign, arguments.campaign)
     noise = campaign.noise.model_copy(update=_given(arguments))
     header = parse(
@@ -73,7 +75,7 @@ def _known(text: str) -> tuple[str, Known]:
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="yieldloop import-measurement", description=__doc__)
+    parser = CommandLine(prog="yieldloop import-measurement", description=__doc__)
     parser.add_argument("csv", type=Path, help="specimen,patch,time,exx,eyy[,force]")
     parser.add_argument("out", type=Path, help="the file to write, NAME.h5")
     parser.add_argument("--campaign", type=Path, required=True, help="its YAML file")

@@ -11,6 +11,7 @@ from pathlib import Path
 from hpc_jobs.contract.errors import ContractError
 from hpc_jobs.fem.records.shard_file import read_shard
 from hpc_jobs.fem.records.shard_summary import summarise
+from hpc_jobs.runtime.command_line import CommandLine
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -31,7 +32,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="yieldloop inspect-shard", description=__doc__)
+    parser = CommandLine(prog="yieldloop inspect-shard", description=__doc__)
     parser.add_argument("file", type=Path, help="rounds/NNN/shards/shard-IIIII.h5")
     parser.add_argument("--figure", type=Path, metavar="OUT.png", help="draw it, too")
     return parser

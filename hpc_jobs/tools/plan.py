@@ -3,13 +3,14 @@
     yieldloop plan dags/campaigns/hlrs.yaml --cluster dags/clusters/hawk.yaml [--rates RUN]
 
 Core-hours, walltime by step, disk, memory, nodes, and the block `resources` for the campaign's
-file. Rates are assumed, unless measured: --rates names a run's folder on that cluster (the first
-shards of a campaign are enough) or a file that --save wrote; --measure solves some records here.
-Rates saved beside the cluster's file as hawk.rates.json are taken without asking, by the trigger
-form too. Nothing is submitted.
+file. A box in which next to no sheet lies is refused. Rates are assumed, unless measured: --rates
+names a run's folder on that cluster (the first shards of a campaign are enough) or a file that
+--save wrote; --measure solves some records here. Rates saved beside the cluster's file as
+hawk.rates.json are taken without asking, by the trigger form too. Nothing is submitted.
 """
 
 import argparse
+import importlib.util
 import sys
 import textwrap
 import time
@@ -34,8 +35,11 @@ from hpc_jobs.contract.rates import (
     read_rates_file,
     with_simulations,
 )
+from hpc_jobs.runtime.command_line import CommandLine
 
 MEASURED_RECORDS, MEASURED_POINTS = 12, 500
+FIRST_POINTS = 8
+DRAWING = ("numpy", "scipy", "numba")  # what drawing points needs
 WIDTH = 80
 KEPT = ("walltime_s", "memory_mib", "cpus", "gpus", "nodes", "tasks_per_node")
 OWN = ("partition", "account", "qos", "constraint", "reservation", "running_at_most", "exclusive")
@@ -111,6 +115,26 @@ def read_rates(given: Path | None, cluster_files: Sequence[Path]) -> Rates:
     return next((rates for rates in kept if rates), Rates())
 
 
+def refuse_an_empty_box(campaign: Campaign) -> str:
+    """Draw the campaign's first points; raises BadInput where next to none is a sheet.
+
+    Returns a note where this machine cannot draw them, lacking the packages of a compute node.
+    """
+    lacking = [name for name in DRAWING if importlib.util.find_spec(name) is None]
+    if lacking:
+        return f"not looked at: whether sheets lie in design.box, without {', '.join(lacking)} here"
+    from hpc_jobs.design.errors import EmptyBox
+    from hpc_jobs.design.mechanical import draw
+    from hpc_jobs.design.sobol import TEST, TRAIN
+
+    for stream in (TRAIN, TEST):
+        try:
+            draw(campaign, stream, 0, FIRST_POINTS)
+        except EmptyBox as error:
+            raise BadInput(f"campaign '{campaign.name}': {error}") from error
+    return ""
+
+
 def measured_here(campaign: Campaign, rates: Rates, records: int = MEASURED_RECORDS) -> Rates:
     """Solve some records of the campaign on this machine, by processor time; raises BadInput."""
     import numpy as np
@@ -152,6 +176,7 @@ def main(argv: list[str] | None = None) -> None:
         cpu = _named(clusters, campaign.execution.cpu_cluster)
         gpu = _named(clusters, campaign.execution.gpu_cluster)
         _all_used(clusters, campaign)
+        note = refuse_an_empty_box(campaign)
         rates = read_rates(options.rates, options.cluster)
         if options.measure:
             rates = measured_here(campaign, rates)
@@ -160,6 +185,8 @@ def main(argv: list[str] | None = None) -> None:
         planned = costs(campaign, rates, cpu, gpu, options.cores)
     except (ContractError, OSError) as error:
         sys.exit(f"error: {error}")
+    if note:
+        print(note, file=sys.stderr)
     sys.stdout.write(f"{table(planned)}\n\nfor the section execution:\n{block(planned)}")
 
 
@@ -179,7 +206,7 @@ def _all_used(clusters: list[Cluster], campaign: Campaign) -> None:
 
 def arguments() -> argparse.ArgumentParser:
     """Campaign, clusters, rates."""
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="yieldloop plan",
         description=__doc__,
         formatter_class=argparse.RawTextHelpFormatter,

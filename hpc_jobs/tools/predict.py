@@ -42,6 +42,7 @@ from hpc_jobs.learning.models.runtimes import RUNTIMES, Predict, Subject, open_r
 from hpc_jobs.learning.models.trained_model import TrainedModel, load_model
 from hpc_jobs.measurement.blocks import HDF5, Block, read_blocks
 from hpc_jobs.measurement.file import read_measurement
+from hpc_jobs.runtime.command_line import CommandLine
 
 BLOCK = 16_384  # records; 70 MB of strains
 
@@ -235,7 +236,7 @@ def _positive(text: str) -> int:
 
 def arguments() -> argparse.ArgumentParser:
     """Model, file, and how to ask."""
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="yieldloop predict", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("model", type=Path, help="folder of the trained network")

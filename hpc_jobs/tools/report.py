@@ -17,6 +17,7 @@ from hpc_jobs.contract.records import read_model
 from hpc_jobs.measurement_page.page import publish_measurement_page
 from hpc_jobs.measurement_page.sentence import answer, refusal
 from hpc_jobs.runtime.answers import find_validation, read_asked
+from hpc_jobs.runtime.command_line import CommandLine
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -49,7 +50,7 @@ def written(options: argparse.Namespace) -> str:
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="yieldloop report",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -24,6 +24,7 @@ from hpc_jobs.measurement.formats.machine import MachineColumns
 from hpc_jobs.measurement.hardening_fits import LawFit, fit_laws, stress_of
 from hpc_jobs.measurement.tensile import TensileResult, read_tensile
 from hpc_jobs.measurement.tensile_channels import STRESS_UNITS, Sizes
+from hpc_jobs.runtime.command_line import CommandLine
 
 FEWEST = 20  # points of the plastic part that laws are fitted to
 SMALLEST = 0.005  # plastic strain that they reach
@@ -168,7 +169,7 @@ def _draw(path: Path, name: str, result: TensileResult, fits: list[LawFit]) -> N
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="python -m hpc_jobs.tools.tensile",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,

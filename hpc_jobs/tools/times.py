@@ -12,6 +12,7 @@ from pathlib import Path
 from hpc_jobs.contract.errors import ContractError
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.times import read_times, table
+from hpc_jobs.runtime.command_line import CommandLine
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -25,7 +26,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def arguments() -> argparse.ArgumentParser:
     """Which run."""
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="yieldloop times",
         description=__doc__,
         formatter_class=argparse.RawTextHelpFormatter,

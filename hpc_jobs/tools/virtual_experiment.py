@@ -10,12 +10,13 @@ from pathlib import Path
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import ContractError
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.loading import load, parse
-from hpc_jobs.contract.specimen import Mesh
 from hpc_jobs.measurement.alloys import ALLOYS
 from hpc_jobs.measurement.csv_format import write_csv
 from hpc_jobs.measurement.file import write_measurement
 from hpc_jobs.measurement.virtual_experiment import FINE, ImpossibleExperiment, virtual_experiment
+from hpc_jobs.runtime.command_line import CommandLine
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -42,7 +43,7 @@ def _given(arguments: argparse.Namespace) -> dict[str, float]:
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = CommandLine(
         prog="yieldloop virtual-experiment",
         description=__doc__,
     )

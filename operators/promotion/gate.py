@@ -13,6 +13,10 @@ from operators.promotion.bootstrap import difference, improvement
 
 MOSTLY = 0.5
 """Share of draws withheld above which a network does not answer a sheet."""
+EXPIRED = (
+    "the champion's run has expired: MLflow's copy of its network was asked, and that it never saw "
+    "the sealed records could not be looked at; if it had, it would be the harder to beat"
+)
 SHEET_LEVEL = 0.95
 """Of the interval at a measured sheet: central, so 2.5 % to each side."""
 
@@ -74,6 +78,8 @@ def _checks(comparison: Comparison, gate: Gate, verdict: Verdict | None) -> Iter
         yield Check(name="comparable", passed=False, sentence=sentence)
     elif champion is not None:
         yield _better(challenger, champion, gate, comparison.sealed.draws)
+        if comparison.champion_expired:
+            yield Check(name="expired", passed=True, sentence=EXPIRED)
     yield _learned(comparison, first=champion is None)
     yield _validated(gate, verdict)
     if champion is not None:

@@ -21,7 +21,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from hpc_jobs.contract.answers import key_of
 from hpc_jobs.contract.gate import Comparison, Decision, DecisionDocument, Gate, PersonsWord
 from hpc_jobs.contract.model import ModelFacts
-from hpc_jobs.contract.report import Champion, GateReport, Proposal, Rival
+from hpc_jobs.contract.report import Champion, GateReport, Proposal
 from hpc_jobs.contract.run import RunHandle
 from hpc_jobs.contract.validation import Verdict
 from operators.hooks.hpc import Connect, open_session
@@ -108,7 +108,7 @@ def propose(
     """Say what the rules decide, and whether a person is to be asked; moves no alias."""
     client = (mlflow or MlflowHook()).require()
     with _case(client, run, model, validation, connect) as case:
-        before = _by_alias(client, case.version.name, CHAMPION)
+        before = by_alias(client, case.version.name, CHAMPION)
         decision = _decided(case, before)
         document = _document(case, decision, str(before.version) if before else None)
         return Proposal(
@@ -143,17 +143,11 @@ def registered_name(campaign: str) -> str:
 def champion(campaign: str, mlflow: MlflowHook | None = None) -> Champion | None:
     """Look up the campaign's champion."""
     client = (mlflow or MlflowHook()).require()
-    found = _by_alias(client, registered_name(campaign), CHAMPION)
+    found = by_alias(client, registered_name(campaign), CHAMPION)
     if found is None:
         return None
     run = RunHandle.model_validate_json(found.tags[HANDLE])
     return Champion(run_id=run.run_id, model=found.tags[MODEL], version=str(found.version))
-
-
-def find_rival(campaign: str, mlflow: MlflowHook | None = None) -> Rival:
-    """Say against whom a challenger stands: the champion, or nobody."""
-    found = champion(campaign, mlflow)
-    return Rival(run_id=found.run_id, model=found.model) if found else Rival()
 
 
 def find_champion_task(campaign: str) -> Champion:
@@ -206,7 +200,7 @@ def register(client: "MlflowClient", run: RunHandle, candidate: Candidate) -> "M
 def pass_gate(client: "MlflowClient", case: Case, word: PersonsWord | None = None) -> GateReport:
     """Decide, remember the decision, then move the aliases: a retry ends where this would have."""
     version, name = case.version, case.version.name
-    before = _by_alias(client, name, CHAMPION)
+    before = by_alias(client, name, CHAMPION)
     known = json.loads(version.tags.get(case.key, "{}"))
     mine = str(version.version)
     rival = str(before.version) if before else None
@@ -343,7 +337,8 @@ def _tags(run: RunHandle, candidate: Candidate) -> dict[str, str]:
     }
 
 
-def _by_alias(client: "MlflowClient", name: str, alias: str) -> "ModelVersion | None":
+def by_alias(client: "MlflowClient", name: str, alias: str) -> "ModelVersion | None":
+    """Look up the version that an alias stands at, if the model and the alias are there."""
     # Searched for, not asked for: where MLflow has users, only its administrator is told that a
     # model does not exist yet; everyone else is forbidden to ask.
     for model in client.search_registered_models(f"name = '{literal(name)}'"):

@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from hpc_jobs.contract.geometry import Geometry, Mesh, Patches
 from hpc_jobs.contract.material import (
     QUADRATIC,
     YIELD_PARAMETERS,
@@ -29,7 +30,7 @@ from hpc_jobs.contract.material import (
     YieldFunctionName,
 )
 from hpc_jobs.contract.records import RecordStatus
-from hpc_jobs.contract.specimen import Geometry, Mesh, Patches, Specimens
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.backends import Backend, load
 from hpc_jobs.fem.record import Record
 

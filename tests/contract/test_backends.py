@@ -5,9 +5,10 @@ import os
 import numpy as np
 import pytest
 
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.material import Material, Swift
 from hpc_jobs.contract.solver import SOLVERS
-from hpc_jobs.contract.specimen import Mesh, Specimens
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.backends import BACKENDS, Backend, load
 from hpc_jobs.fem.native import build
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hpc_jobs.contract.geometry import Geometry, Mesh
 from hpc_jobs.contract.material import HockettSherby, Material, Voce
 from hpc_jobs.contract.records import RecordStatus
-from hpc_jobs.contract.specimen import Geometry, Mesh, Specimens
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.backends import load
 from hpc_jobs.fem.native.build import build
 from hpc_jobs.fem.native.simulation import Control, NativeSimulation

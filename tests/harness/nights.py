@@ -31,7 +31,8 @@ from hpc_jobs.identification.verdict import score, verdict
 from hpc_jobs.learning.models.trained_model import load_model
 from hpc_jobs.measurement.file import Measurement, read_for, write_measurement
 from operators.promotion.drift import watch
-from operators.promotion.registry import find_rival, promote
+from operators.promotion.registry import promote
+from operators.promotion.rival import find_rival
 from operators.runs.night import log_night, night_report
 from operators.runs.rounds import log_round, next_round
 from operators.runs.run import continue_run, open_run
@@ -124,22 +125,36 @@ class Nights:
     mornings: int = 0
 
     @classmethod
-    def opened(cls, bench: Bench) -> "Nights":
-        """Open a small run of a campaign that no other test has; nothing is solved yet."""
+    def opened(cls, bench: Bench, **changes: dict[str, Any]) -> "Nights":
+        """Open a small run of a campaign that no other test has; nothing is solved yet.
+
+        changes: to parts of the campaign beyond what makes it small.
+        """
         name = f"nights{abs(hash(str(bench.home))) % 10**9}"
         source, own = (bench.dags / f"campaigns/{one}.yaml" for one in ("demo", name))
         own.write_text(source.read_text())
 
-        def small(document: dict[str, Any]) -> None:
+        def made_small(document: dict[str, Any]) -> None:
             document["name"] = name
-            for part, changes in SMALL.items():
-                document[part] = {**document.get(part, {}), **changes}
+            for part in SMALL.keys() | changes.keys():
+                small = {**SMALL.get(part, {}), **changes.get(part, {})}
+                document[part] = {**document.get(part, {}), **small}
 
-        bench.edit(f"campaigns/{name}.yaml", small)
+        bench.edit(f"campaigns/{name}.yaml", made_small)
         (bench.dags / f"measurements/{COIL}.h5").write_bytes(b"not measured yet")
-        handle = open_run(name, run_id=f"{name}-1", connect=bench.connect, mlflow=bench.mlflow)
-        [folder] = bench.home.glob(f"workspaces/*/{name}-1")
+        return cls._of(bench, name, f"{name}-1")
+
+    @classmethod
+    def _of(cls, bench: Bench, name: str, run_id: str, overrides: Any = None) -> "Nights":
+        handle = open_run(
+            name, overrides, run_id=run_id, connect=bench.connect, mlflow=bench.mlflow
+        )
+        [folder] = bench.home.glob(f"workspaces/*/{run_id}")
         return cls(bench, handle, Workspace(folder.parent).run(folder.name))
+
+    def another(self, run_id: str, overrides: dict[str, Any]) -> "Nights":
+        """Open a further run of the same campaign, with what a trigger form may change."""
+        return self._of(self.bench, self.handle.campaign, run_id, overrides)
 
     @property
     def campaign(self) -> Campaign:
@@ -204,10 +219,11 @@ class Nights:
         work(self.folder, "identify", "--model", model, "--validation", training)
         work(self.folder, "resimulate", "--validation", training)
         work(self.folder, "score", "--validation", training)
-        rival = find_rival(self.handle.campaign, self.bench.mlflow)
+        rival = find_rival(self.handle, connect=self.bench.connect, mlflow=self.bench.mlflow)
         work(
             self.folder, "compare", "--model", model, "--validation", training,
             "--champion-run", rival.run_id, "--champion", rival.model,
+            "--champion-sha256", rival.sha256,
         )  # fmt: skip
         return promote(
             self.handle, model, training, connect=self.bench.connect, mlflow=self.bench.mlflow

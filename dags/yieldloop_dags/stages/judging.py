@@ -28,6 +28,7 @@ def gate(run: Any, challenger: Any, scored: Any) -> Any:
         arguments=[
             *("--model", unwired(challenger["model"]), "--validation", VALIDATION),
             *("--champion-run", rival["run_id"], "--champion", rival["model"]),
+            *("--champion-sha256", rival["sha256"]),
         ],
     )
     proposal = weigh(run, unwired(challenger["model"]), VALIDATION)
@@ -39,10 +40,10 @@ def gate(run: Any, challenger: Any, scored: Any) -> Any:
 @task(multiple_outputs=True)
 @takes_models
 def find_rival(run: RunHandle) -> Rival:
-    """Look up the champion that the challenger stands against."""
-    from operators.promotion.registry import find_rival
+    """Look up the champion that the challenger stands against; bring it back if its run is gone."""
+    from operators.promotion.rival import find_rival
 
-    return find_rival(run.campaign)
+    return find_rival(run)
 
 
 @task

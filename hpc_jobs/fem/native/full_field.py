@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hpc_jobs.contract.geometry import Mesh, Patches
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.records import RecordStatus
-from hpc_jobs.contract.specimen import Mesh, Patches, TensileTest
+from hpc_jobs.contract.specimen import TensileTest
 from hpc_jobs.fem.materials import MATERIALS
 from hpc_jobs.fem.materials.hardening import hardening_array
 from hpc_jobs.fem.native.library import Loading, Problem, Solver, load

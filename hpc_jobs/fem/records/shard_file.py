@@ -14,10 +14,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from hpc_jobs.contract.errors import CorruptFile
 from hpc_jobs.contract.family import Coordinate
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.layout import manifest_of
 from hpc_jobs.contract.records import FileEntry, Manifest, ShardFields, read_model, sha256_of
 from hpc_jobs.contract.sheet import SheetForm
-from hpc_jobs.contract.specimen import Mesh, Specimens
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.records.shards import KIND
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpc_jobs.contract.campaign import Campaign
-from hpc_jobs.contract.specimen import Mesh
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.fem.kernel import KERNELS
 from hpc_jobs.fem.materials import MATERIALS, yield_locus
 from hpc_jobs.fem.reference import simulation

@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.contract.specimen import Geometry, Mesh, Patches
+from hpc_jobs.contract.geometry import Geometry, Mesh, Patches
 from hpc_jobs.fem.specimen.mesh import FloatArray, gradients_and_areas, notched_strip
 from hpc_jobs.fem.specimen.patches import patch_weights
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.contract.specimen import Geometry, Mesh
+from hpc_jobs.contract.geometry import Geometry, Mesh
 
 FloatArray = NDArray[np.float64]
 CORNERS = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)], dtype=np.float64)

@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from hpc_jobs.contract.specimen import Geometry, Patches
+from hpc_jobs.contract.geometry import Geometry, Patches
 from hpc_jobs.fem.specimen.mesh import half_width
 from hpc_jobs.figure_style import EDGE, SHEET
 

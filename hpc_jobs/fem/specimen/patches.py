@@ -9,7 +9,8 @@ contain a point.
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.contract.specimen import Geometry, Patches, Specimens
+from hpc_jobs.contract.geometry import Geometry, Patches
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.specimen.mesh import FloatArray, Quadrilaterals
 
 EDGE_MARGIN = 1e-9  # mm

@@ -4,16 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 from hpc_jobs.contract.answers import STRESS
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.examination import Examination
-from hpc_jobs.contract.validation import INTERVAL_LEVEL, Estimate, Found
+from hpc_jobs.contract.validation import Estimate, Found
 from hpc_jobs.identification.family_answer import material_of
+from hpc_jobs.identification.intervals import HALF_WIDTH
 from hpc_jobs.identification.mesh_bias import MeshBias, on_mesh
 from hpc_jobs.identification.nuisances.bench import Unsimulated
 from hpc_jobs.identification.nuisances.examine import Examined, examine
+from hpc_jobs.identification.nuisances.own_mesh import Freed, examine_freed
 from hpc_jobs.identification.validity import unphysical
 from hpc_jobs.measurement.file import Measurement
 
@@ -25,7 +26,6 @@ OF_FAMILY = {
     "force_gain": 0.01,
 }
 """One standard deviation of what is identified, not given, of a family's sheet."""
-HALF_WIDTH = float(ndtri((1 + INTERVAL_LEVEL) / 2))
 
 
 def with_examination(
@@ -39,32 +39,43 @@ def with_examination(
     The curve, modulus and exponent that were identified of a family's sheet are as unsure as
     OF_FAMILY says; where nothing was identified of it there is nothing to start from. An answer
     near which nothing can be simulated, nor near the box's middle, stays as it is and says that it
-    was not examined, and why. bias: by which the measurement is carried over to the campaign's
-    mesh.
+    was not examined, and why.
+
+    bias: by which the measurement is carried over to the campaign's mesh. Of a single sheet it is
+    the campaign's, and gives way to that of the sheet that is found.
     """
     single = campaign.family.is_single_sheet
     if not single and estimate.parameters is None:
         return estimate
     start = None
-    carried = measurement if bias is None else on_mesh(measurement, bias)
     if estimate.parameters is not None:
         start = np.array([estimate.parameters[target] for target in campaign.targets])
-    asked = campaign
+    asked, told = campaign, measurement
     if not single:
-        header = carried.header.model_copy(update={"material": material_of(campaign, estimate)})
-        carried = replace(carried, header=header)
+        header = told.header.model_copy(update={"material": material_of(campaign, estimate)})
+        told = replace(told, header=header)
         priors = campaign.validation.priors.model_copy(update=OF_FAMILY)
         validation = campaign.validation.model_copy(update={"priors": priors})
         asked = campaign.model_copy(update={"validation": validation})
     reason = ""
     for begin in (start, None) if start is not None else (None,):
         try:
+            if single and bias is not None:
+                return _freed(campaign, estimate, examine_freed(asked, told, bias, begin))
+            carried = told if bias is None else on_mesh(told, bias)
             return _answer(campaign, estimate, examine(asked, carried, begin))
         except (Unsimulated, np.linalg.LinAlgError) as error:
             reason = reason or str(error)
     if estimate.outside:
         return estimate.model_copy(update={"outside": (*estimate.outside, reason)})
     return estimate.model_copy(update={"unexamined": reason})
+
+
+def _freed(campaign: Campaign, estimate: Estimate, found: Freed) -> Estimate:
+    """Answer by an examination, and say of which mesh bias it was freed."""
+    left = f"the campaign's mesh still moves it: {found.failure}" if found.failure else ""
+    answer = _answer(campaign, estimate, found.examined)
+    return answer.model_copy(update={"freed": found.own, "unsharpened": left})
 
 
 def _answer(campaign: Campaign, estimate: Estimate, examined: Examined) -> Estimate:

@@ -25,7 +25,7 @@ class Unsimulated(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """One specimen: strains (2, patches, times) and forces (times,), N."""
+    """One specimen: strains (2, patches, times) and forces (times,), N; or all, in a row each."""
 
     strains: FloatArray
     forces: FloatArray

@@ -93,7 +93,7 @@ class Examiner:
         variances = np.concatenate([(high - low) ** 2 / 12, np.square(deviations)])
         mean = np.concatenate([(low + high) / 2, [column.mean for column in columns]])
         if forces is None:  # springs give way with the force that such a sheet has
-            plain = response.predicted_forces(mean[: len(axes)])
+            plain = response.as_drawn(mean[: len(axes)]).forces.reshape(shares.shape)
             bench = replace(bench, force_shares=plain / plain[:, -1:])
             response = replace(response, bench=bench)
         return cls(

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from hpc_jobs.contract.examination import NuisancePriors
+from hpc_jobs.contract.examination import SHARED, NuisancePriors
 from hpc_jobs.contract.specimen import TensileTest
 
 
@@ -17,11 +17,15 @@ class Kind:
     name: str  # field of NuisancePriors
     unit: str
     gross: float
-    shared: bool  # one for all specimens; otherwise each specimen has its own
     words: str  # of a mistake; {value}, {percent}, {size} = nominal size and value, {root}
     forces: bool = False  # seen in forces alone
     linear: bool = False  # taken for linear whatever its size is
     positive: bool = False  # a square, say: below 0 it explains nothing that can be
+
+    @property
+    def shared(self) -> bool:
+        """Whether there is one for all specimens; otherwise each has its own."""
+        return self.name in SHARED
 
 
 KINDS: tuple[Kind, ...] = (
@@ -29,35 +33,30 @@ KINDS: tuple[Kind, ...] = (
         name="notch_width_mm",
         unit="mm",
         gross=0.3,
-        shared=False,
         words="as if the notch were {size:.2f} mm wide",
     ),
     Kind(
         name="angle_deg",
         unit="deg",
         gross=5.0,
-        shared=False,
         words="as if cut at {size:.1f} degrees",
     ),
     Kind(
         name="patch_along_mm",
         unit="mm",
         gross=0.5,
-        shared=False,
         words="as if the patches lay {value:+.2f} mm along the strip",
     ),
     Kind(
         name="patch_across_mm",
         unit="mm",
         gross=0.5,
-        shared=False,
         words="as if the patches lay {value:+.2f} mm across the strip",
     ),
     Kind(
         name="axis_deg",
         unit="deg",
         gross=2.0,
-        shared=False,
         words="as if the patches were turned by {value:+.1f} degrees against the strip",
         linear=True,
     ),
@@ -65,14 +64,12 @@ KINDS: tuple[Kind, ...] = (
         name="scale",
         unit="1",
         gross=0.03,
-        shared=True,
         words="as if lengths in the pictures were {percent:+.1f} % off",
     ),
     Kind(
         name="window_mm2",
         unit="mm^2",
         gross=4.0,
-        shared=True,
         words="as if the strains were averaged over a window of {root:.1f} mm beforehand",
         linear=True,
         positive=True,
@@ -81,21 +78,18 @@ KINDS: tuple[Kind, ...] = (
         name="compliance",
         unit="1",
         gross=0.04,
-        shared=True,
         words="as if the machine took {percent:.1f} % of the travel",
     ),
     Kind(
         name="start_mm",
         unit="mm",
         gross=0.03,
-        shared=False,
         words="as if the specimen began to stretch {value:+.3f} mm late",
     ),
     Kind(
         name="force_late_mm",
         unit="mm",
         gross=0.05,
-        shared=False,
         words="as if forces were read {value:+.3f} mm of displacement late",
         forces=True,
     ),
@@ -103,7 +97,6 @@ KINDS: tuple[Kind, ...] = (
         name="force_offset_n",
         unit="N",
         gross=400.0,
-        shared=False,
         words="as if the load cell's zero were {value:+.0f} N off",
         forces=True,
     ),
@@ -111,7 +104,6 @@ KINDS: tuple[Kind, ...] = (
         name="force_gain",
         unit="1",
         gross=0.04,
-        shared=True,
         words="as if all forces were {percent:+.1f} % off",
         forces=True,
     ),
@@ -119,7 +111,6 @@ KINDS: tuple[Kind, ...] = (
         name="thickness_mm",
         unit="mm",
         gross=0.04,
-        shared=False,
         words="as if the sheet were {size:.3f} mm thick",
         forces=True,
     ),
@@ -127,35 +118,30 @@ KINDS: tuple[Kind, ...] = (
         name="hardening_level",
         unit="1",
         gross=0.04,
-        shared=True,
         words="as if the hardening curve were {percent:+.1f} % off",
     ),
     Kind(
         name="hardening_exponent",
         unit="1",
         gross=0.015,
-        shared=True,
         words="as if the hardening exponent were {value:+.4f} off",
     ),
     Kind(
         name="hardening_bend",
         unit="1",
         gross=0.01,
-        shared=True,
         words="as if the hardening curve were bent by {value:+.4f} against what is given",
     ),
     Kind(
         name="youngs_modulus",
         unit="1",
         gross=0.1,
-        shared=True,
         words="as if Young's modulus were {percent:+.1f} % off",
     ),
     Kind(
         name="strain_measure",
         unit="1",
         gross=0.7,
-        shared=True,
         words="as if the strains were {measure}, not ln U",
     ),
 )

@@ -76,11 +76,13 @@ class Response:
             [self._as_measured(i, one, off, read[i]) for i, one in enumerate(answers)]
         )
 
-    def predicted_forces(self, sheet: FloatArray) -> FloatArray:
-        """Return forces (specimens, times) N of a sheet in specimens as drawn."""
+    def as_drawn(self, sheet: FloatArray) -> Answer:
+        """Strains (strain_values,) and forces (force_values,) N of a sheet, without nuisances."""
         off = np.zeros(len(self.columns))
-        return np.stack(
-            [self._answer(i, sheet, off).forces for i in range(len(self.specimens.tests))]
+        answers = [self._answer(i, sheet, off) for i in range(len(self.specimens.tests))]
+        return Answer(
+            strains=np.stack([one.strains for one in answers], axis=1).ravel(),
+            forces=np.concatenate([one.forces for one in answers]),
         )
 
     def jacobian(self, sheet: FloatArray, off: FloatArray) -> FloatArray:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from hpc_jobs.contract.geometry import MESH_LEVELS
 from hpc_jobs.contract.material import Material
-from hpc_jobs.contract.specimen import MESH_LEVELS, Piece, Specimens
+from hpc_jobs.contract.specimen import Piece, Specimens
 from hpc_jobs.fem.backends import Backend
 from hpc_jobs.measurement.isotropic import Curve, curve_between_lines, strip_between_lines
 

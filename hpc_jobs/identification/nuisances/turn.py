@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from hpc_jobs.contract.specimen import Patches
+from hpc_jobs.contract.geometry import Patches
 
 FloatArray = NDArray[np.float64]
 

@@ -19,8 +19,10 @@ _NOISE_TAG = 3
 Float = NDArray[np.float64]
 Features = Callable[[Float], Float]
 
-Rival = Callable[[Dataset, Examples, bool], Float]
-"""From a dataset, test examples and whether forces are seen, to estimates (n, targets), min-max."""
+Answering = Callable[[Examples], Float]
+"""From noisy examples to estimates (n, targets), min-max units."""
+Rival = Callable[[Dataset, bool], Answering]
+"""Fitted to a dataset's training records, with forces or without; then it answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,12 @@ def baseline_estimates(
     examples: Examples,
     *,
     forces: bool = False,
-    rivals: Mapping[str, Rival] | None = None,
+    rivals: Mapping[str, Answering] | None = None,
 ) -> dict[str, Float]:
     """Estimates (n, targets) in min-max units of every baseline, by name.
 
     The ridge penalty is chosen on the validation examples; all see the same noise as the network,
-    and the forces if it does. rivals: other methods, by name.
+    and the forces if it does. rivals: other methods, fitted, by name.
     """
     seen = _seen(dataset, validation, examples, forces=forces)
     mean = np.broadcast_to(seen.targets.mean(0), (len(seen.test), seen.targets.shape[1]))
@@ -52,7 +54,7 @@ def baseline_estimates(
         "mean": np.array(mean),
         "pca_ridge": _ridge(_linear, seen, validation),
         "pca_ridge_quadratic": _ridge(_quadratic, seen, validation),
-        **{name: rival(dataset, examples, forces) for name, rival in (rivals or {}).items()},
+        **{name: answer(examples) for name, answer in (rivals or {}).items()},
     }
 
 

@@ -10,7 +10,7 @@ from pydantic import Field, FiniteFloat
 
 from hpc_jobs.contract.frozen import Frozen
 from hpc_jobs.dataset.dataset import Dataset, Examples
-from hpc_jobs.learning.evaluation.baselines import Rival, baseline_estimates
+from hpc_jobs.learning.evaluation.baselines import Answering, baseline_estimates
 from hpc_jobs.learning.evaluation.coverage import Coverage, Intervals, coverage_of
 from hpc_jobs.learning.evaluation.metrics import Errors, errors_of
 
@@ -53,11 +53,11 @@ def report_on_test_set(
     test: Examples,
     *,
     forces: bool = False,
-    rivals: Mapping[str, Rival] | None = None,
+    rivals: Mapping[str, Answering] | None = None,
 ) -> TestReport:
     """Compare a network's answers with the truth and with the baselines' estimates.
 
-    forces: whether the network saw them; then the baselines do, too. rivals: other baselines.
+    forces: whether the network saw them; then the baselines do, too. rivals: others, fitted.
     """
     scaler = dataset.facts.scaler
     network = errors_of(answers.scaled, test, scaler)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hpc_jobs.learning.feed.order import ALONE, Share
-from hpc_jobs.learning.feed.source import Batch, BatchSource, Records
+from hpc_jobs.learning.feed.source import Batch, BatchSource, Records, Stretch
 
 UPLOAD = 16_384  # records a time
 
@@ -29,9 +29,11 @@ class DeviceSource(BatchSource):
         """Yield the rank's part of the epoch's batches, from global step `first` on."""
         assert self._columns
         dealt = self.order.epoch(epoch)
-        for step in range(first, self.order.steps):
-            rows = self._sent(torch.from_numpy(dealt.rows(step, share)))
-            yield Batch(step, *(column.index_select(0, rows) for column in self._columns))
+        for steps in self._stretches(first):
+            rows = [dealt.rows(step, share) for step in steps]
+            sent = self._sent(torch.from_numpy(np.concatenate(rows)))
+            columns = tuple(column.index_select(0, sent) for column in self._columns)
+            yield from Stretch(steps.start, tuple(map(len, rows)), columns).batches()
 
     def _sent(self, rows: Tensor) -> Tensor:
         """Send row numbers without waiting until the device is done with the batches before."""

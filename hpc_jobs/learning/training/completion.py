@@ -63,17 +63,22 @@ def complete(
     device: torch.device,
     rivals: Mapping[str, Rival] | None = None,
 ) -> Trained:
-    """Calibrate, look at the test set, this once, and publish whatever it says."""
+    """Calibrate, look at the test set, this once, and publish whatever it says.
+
+    Rivals are fitted before the test set is in memory: neither has to wait for room beside the
+    other.
+    """
     model = made.model.to(device).eval()
     calibration = _calibrated(model, calibration_examples(dataset), device)
     unknown = None
     if model.network.given:
         unknown = _calibrated(model, with_nothing_known(calibration_examples(dataset)), device)
     card = _card(campaign, made, dataset, calibration, unknown)
+    forces = made.network.forces
+    fitted = {rival: fit(dataset, forces) for rival, fit in (rivals or {}).items()}
     test, scaler = test_examples(dataset), dataset.facts.scaler
     answers = _answers(model, calibration, test, device)
-    forces = made.network.forces
-    report = report_on_test_set(answers, dataset, validation, test, forces=forces, rivals=rivals)
+    report = report_on_test_set(answers, dataset, validation, test, forces=forces, rivals=fitted)
     files = draw_all(
         folder / "figures", card.name, made.history, answers, test, scaler, report, made.members
     )

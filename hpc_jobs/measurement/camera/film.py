@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, uniform_filter
 
-from hpc_jobs.contract.specimen import Geometry, Mesh
+from hpc_jobs.contract.geometry import Geometry, Mesh
 from hpc_jobs.fem.native.full_field import FullField
 from hpc_jobs.fem.specimen.mesh import half_width, shape_functions
 from hpc_jobs.fem.specimen.patches import locate

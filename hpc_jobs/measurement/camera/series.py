@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hpc_jobs.contract.geometry import MESH_LEVELS, Geometry, Mesh, Patches
 from hpc_jobs.contract.material import Material
-from hpc_jobs.contract.specimen import MESH_LEVELS, Geometry, Mesh, Patches, Specimens, TensileTest
+from hpc_jobs.contract.specimen import Specimens, TensileTest
 from hpc_jobs.fem.native.full_field import FullField, full_field
 from hpc_jobs.measurement.camera.defects import REALISTIC, Defects, Optics
 from hpc_jobs.measurement.camera.film import FILM_MESH, Film, film_specimen

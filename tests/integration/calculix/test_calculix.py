@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.material import HockettSherby, Material
-from hpc_jobs.contract.specimen import Mesh, Specimens
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.fem.backends.calculix import CPS8R, read_dat
 from hpc_jobs.fem.backends.deck import virtual_test

@@ -10,14 +10,13 @@ from hpc_jobs.contract.cluster import Cluster
 from hpc_jobs.contract.costs import Costs, StepCosts, costs, disk_gib, shard_record_bytes
 from hpc_jobs.contract.errors import BadInput, CorruptFile
 from hpc_jobs.contract.execution import ON_GPU_CLUSTER
+from hpc_jobs.contract.increments import FAMILY_FACTOR, increments, validation_increments
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.loading import load
 from hpc_jobs.contract.rates import (
-    FAMILY_FACTOR,
     Rate,
     Rates,
     fitted_records,
-    increments,
     kept_rates,
     rates_of,
     with_simulations,
@@ -69,6 +68,39 @@ def test_fewer_cores_take_longer_and_cost_the_same() -> None:
     assert step(few, "solve_shard").wall_s == pytest.approx(
         7 * step(all_at_once, "solve_shard").wall_s
     )
+
+
+def identifying(**validation: object) -> float:
+    campaign = campaign_of(validation={"measurements": ["one", "two"], **validation})
+    rates = with_simulations(Rates(), campaign, 0.25, "here")
+    return step(costs(campaign, rates), "identify").element_s
+
+
+def test_identifying_costs_what_it_simulates() -> None:
+    """By measurement, at the rate of a record on the campaign's mesh, and on the finer one."""
+    none = identifying(refine=False)
+    assert none == pytest.approx(Rates().element_s["identify"].value + Rates().start_s.value)
+    sharpened = identifying(examine=False) - none
+    assert sharpened == pytest.approx(2 * 60 * 0.25)
+    assert identifying() - none - sharpened == pytest.approx(2 * 200 / 3 * 0.25)
+    finer = identifying(examine=False, mesh_refinement=2) - none
+    assert finer - sharpened == pytest.approx(2 * 2**2 * 4 * 0.25)
+    many = [f"m{number}" for number in range(64)]
+    assert identifying(examine=False, measurements=many) - none == pytest.approx(32 * sharpened)
+
+
+def test_what_identifying_took_beside_its_simulations_is_measured(tmp_path: Path) -> None:
+    campaign = campaign_of(validation={"measurements": ["one", "two"]})
+    run = RunFolder(tmp_path)
+    frozen = FrozenCampaign(run_id="first", campaign=campaign, code_sha256="ab" * 32)
+    publish_model(run.campaign, frozen)
+    leave(run, "solve_shard", [result(0, 100.0, facts={"records": 500})])
+    leave(run, "identify", [result(0, 90.0)])
+    rates = rates_of(run)
+    simulated = validation_increments(campaign, "identify") * rates.increment_s.value
+    assert rates.element_s["identify"].value == pytest.approx(90 - simulated)
+    planned = step(costs(campaign, rates), "identify")
+    assert planned.element_s == pytest.approx(90 + rates.start_s.value) and planned.measured
 
 
 def test_what_the_file_asks_for_too_little_is_said() -> None:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.loading import load as load_yaml
 from hpc_jobs.contract.material import Material
-from hpc_jobs.contract.specimen import Mesh, Specimens
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.backends import backend_of, load, prepare
 from hpc_jobs.fem.backends.deck import DeckSolver, Motion, VirtualTest
 from hpc_jobs.fem.backends.scratch import KEEP, LOG

@@ -6,7 +6,8 @@ import sys
 OURSELVES = """
 import numpy as np
 from hpc_jobs.contract.material import Material, Swift
-from hpc_jobs.contract.specimen import Mesh, Specimens
+from hpc_jobs.contract.geometry import Mesh
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.kernel import KERNELS
 from hpc_jobs.fem.reference.simulation import simulate
 

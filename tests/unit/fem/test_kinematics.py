@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hpc_jobs.contract.specimen import Geometry, Mesh
+from hpc_jobs.contract.geometry import Geometry, Mesh
 from hpc_jobs.fem.reference.log_strain import hencky
 from hpc_jobs.fem.specimen.kinematics import log_strains
 from hpc_jobs.fem.specimen.mesh import Quadrilaterals, notched_strip

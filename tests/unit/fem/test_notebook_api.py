@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.material import Material
-from hpc_jobs.contract.specimen import Mesh, Specimens
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem import simulate, simulate_many
 from hpc_jobs.fem.errors import SolverMissing, UnsupportedMaterial
 from hpc_jobs.fem.materials import yield_locus

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.material import Material
-from hpc_jobs.contract.specimen import Mesh, Specimens
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.backends.deck import DeckSolver, VirtualTest, virtual_test
 
 PAGE = Path(__file__).parents[3] / "docs" / "own-solver.md"

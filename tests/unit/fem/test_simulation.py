@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.material import Material, Swift
 from hpc_jobs.contract.records import RecordStatus
-from hpc_jobs.contract.specimen import Mesh, Specimens
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.reference import solver
 from hpc_jobs.fem.reference.simulation import simulate, simulate_table
 

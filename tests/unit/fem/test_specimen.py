@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from hpc_jobs.contract.geometry import Geometry, Mesh, Patches
 from hpc_jobs.contract.material import Material
-from hpc_jobs.contract.specimen import Geometry, Mesh, Patches, Specimens
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.materials.hardening import hardening_array
 from hpc_jobs.fem.materials.yld2000_2d import Yld2000
 from hpc_jobs.fem.reference.banded import factorise, substitute

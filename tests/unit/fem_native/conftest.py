@@ -5,6 +5,7 @@ import os
 import numpy as np
 import pytest
 
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.material import (
     Hardening,
     HockettSherby,
@@ -15,7 +16,7 @@ from hpc_jobs.contract.material import (
     Tabulated,
     Voce,
 )
-from hpc_jobs.contract.specimen import Mesh, Specimens
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.native.build import build
 from hpc_jobs.fem.native.library import PATHS, Library
 

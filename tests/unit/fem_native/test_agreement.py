@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.material import Material
-from hpc_jobs.contract.specimen import Mesh, Specimens
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.materials.admissible import defect
 from hpc_jobs.fem.materials.barlat89 import Barlat89
 from hpc_jobs.fem.materials.yld2000_2d import Yld2000

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from hpc_jobs.contract.geometry import MESH_LEVELS, Mesh
 from hpc_jobs.contract.material import Material, Swift
-from hpc_jobs.contract.specimen import MESH_LEVELS, Mesh, Specimens
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.native.library import Library
 from hpc_jobs.fem.native.simulation import NativeSimulation
 from hpc_jobs.fem.record import Record

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hpc_jobs.contract.geometry import Geometry, Mesh
 from hpc_jobs.contract.material import Material, Nodes, Tabulated
-from hpc_jobs.contract.specimen import FromYield, Geometry, Mesh, Piece, Specimens
+from hpc_jobs.contract.specimen import FromYield, Piece, Specimens
 from hpc_jobs.design.mechanical import draw
 from hpc_jobs.design.sobol import TRAIN
 from hpc_jobs.fem.backends import native

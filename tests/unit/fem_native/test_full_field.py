@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from hpc_jobs.contract.geometry import MESH_LEVELS, Patches
 from hpc_jobs.contract.material import Material, Swift
-from hpc_jobs.contract.specimen import MESH_LEVELS, Patches, Specimens, TensileTest
+from hpc_jobs.contract.specimen import Specimens, TensileTest
 from hpc_jobs.fem.native.full_field import full_field
 from hpc_jobs.fem.specimen.kinematics import log_strains
 from hpc_jobs.fem.specimen.patches import patch_weights

@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hpc_jobs.contract.specimen import Geometry, Mesh, Specimens
+from hpc_jobs.contract.geometry import Geometry, Mesh
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.native.library import Library
 from hpc_jobs.fem.native.simulation import Control, NativeSimulation
 from hpc_jobs.fem.record import Record

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.material import (
     Hardening,
     HockettSherby,
@@ -18,7 +19,7 @@ from hpc_jobs.contract.material import (
     Voce,
 )
 from hpc_jobs.contract.records import RecordStatus
-from hpc_jobs.contract.specimen import Mesh, Specimens
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.fem.errors import UnsupportedMaterial
 from hpc_jobs.fem.native.library import Library
 from hpc_jobs.fem.native.simulation import Control, NativeSimulation, simulate

@@ -22,5 +22,19 @@ def test_knowledge_of_nuisances_that_no_record_varies_is_left_to_the_examination
             natural.told({of_model: (0.0, 1e-5)})
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("notch_width_mm@54", "no specimen 54; write notch_width_mm@0 or notch_width_mm@45 or"),
+        ("axis_deg", "each specimen has its own axis_deg; write axis_deg@0 or"),
+        ("compliance@45", "all specimens have one compliance; write compliance"),
+    ],
+)
+def test_knowledge_of_a_specimen_that_there_is_not_is_refused(name: str, words: str) -> None:
+    family = small_family()
+    with pytest.raises(BadInput, match=words):
+        Natural.of(family).told({"exponent": (6.0, 0.0), name: (0.0, 0.02)})
+
+
 def test_what_a_measurement_may_know_beside_its_sheet_is_what_an_examination_fits() -> None:
     assert set(KIND) == KNOWABLE

@@ -22,7 +22,7 @@ from hpc_jobs.jobs import resimulate as resimulate_job
 from hpc_jobs.jobs import score as score_job
 from hpc_jobs.measurement.file import Measurement, write_measurement
 from hpc_jobs.runtime.element import Element
-from hpc_jobs.tracking.units import unit_of
+from tests.harness.metric_units import unit_of
 
 Experiments = dict[str, Measurement]
 
@@ -69,36 +69,38 @@ class Weighing:
         return np.full(len(strains), 3.0 if strange else 0.0)
 
 
+@pytest.fixture
+def whole(experiments: Experiments) -> Measurement:
+    """DP780, with its forces."""
+    return experiments["dp780"]
+
+
+@pytest.fixture
+def weighing(truths: dict[str, dict[str, float]]) -> Weighing:
+    """Return a network that answers DP780."""
+    return Weighing(list(truths["dp780"].values()))
+
+
 def test_a_network_that_takes_forces_gets_them_corrected_or_is_not_asked(
-    campaign: Campaign,
-    experiments: Experiments,
-    truths: dict[str, dict[str, float]],
-    no_bias: MeshBias,
+    campaign: Campaign, whole: Measurement, weighing: Weighing, no_bias: MeshBias
 ) -> None:
-    whole = experiments["dp780"]
     without = Measurement(header=whole.header, strains=whole.strains, forces=None)
     bias = MeshBias(strains=no_bias.strains + 1e-4, forces=no_bias.forces + 0.01)
-    network = Weighing(list(truths["dp780"].values()))
-    answered, withheld = identify(campaign, network, [whole, without], bias)
-    assert list(answered.parameters.values()) == list(truths["dp780"].values())
+    answered, withheld = identify(campaign, weighing, [whole, without], bias)
+    assert list(answered.parameters.values()) == weighing.answer
     assert withheld.parameters is None
     assert "trained with forces, and none were measured" in withheld.outside[0]
-    assert len(network.given) == 2  # answer and covariance of the first, nothing of the second
-    for strains, forces in network.given:
+    assert len(weighing.given) == 2  # answer and covariance of the first, nothing of the second
+    for strains, forces in weighing.given:
         np.testing.assert_allclose(strains, whole.strains[None] + 1e-4)
         np.testing.assert_allclose(forces, 1.01 * whole.forces[None])
 
 
 def test_forces_unlike_all_that_a_network_was_trained_on_are_not_answered(
-    campaign: Campaign,
-    experiments: Experiments,
-    truths: dict[str, dict[str, float]],
-    no_bias: MeshBias,
+    campaign: Campaign, whole: Measurement, weighing: Weighing, no_bias: MeshBias
 ) -> None:
-    whole = experiments["dp780"]
     tenfold = Measurement(header=whole.header, strains=whole.strains, forces=10 * whole.forces)
-    network = Weighing(list(truths["dp780"].values()))
-    answered, withheld = identify(campaign, network, [whole, tenfold], no_bias)
+    answered, withheld = identify(campaign, weighing, [whole, tenfold], no_bias)
     assert answered.outside == () and answered.novelty == 0
     assert withheld.parameters is None and withheld.novelty == 3
     assert "novelty 3 is above the limit 2: the measurement is unlike all" in withheld.outside[0]

@@ -23,7 +23,7 @@ from hpc_jobs.identification.engine import Engine, NoSheet
 from hpc_jobs.identification.mesh_bias import MeshBias, all_refined, mesh_bias_of, refined
 from hpc_jobs.identification.nuisances.answer import with_examination
 from hpc_jobs.identification.quantities import quantities_of
-from hpc_jobs.identification.resimulated import is_freed, read_field, resimulate, write_field
+from hpc_jobs.identification.resimulated import read_field, resimulate, write_field
 from hpc_jobs.identification.verdict import judge
 from hpc_jobs.measurement.measured import Measurement
 from tests.harness.families import DEMO, small_family
@@ -114,6 +114,7 @@ def test_of_a_single_sheet_the_mesh_is_taken_off_once() -> None:
     assert left.novelty > 1.5, "what the mesh does is no small thing here"
     estimate = answer_by_fem(campaign, measurement, mesh_bias_of(campaign)).estimate
     assert estimate.outside == () and estimate.unsharpened == ""
+    assert estimate.freed and not left.freed
     assert estimate.novelty < 0.4
     assert_near(estimate, quantities_of(DP780, campaign.material))
 
@@ -131,12 +132,13 @@ def test_an_examination_and_a_re_simulation_keep_what_was_taken_off(
     assert examined.examination is not None and examined.examination.rms < 0.4
     assert not any("undone" in one for one in examined.examination.reservations)
     assert_near(examined, TRUE)
-    assert is_freed(FAMILY, examined) and not is_freed(nothing_of(FAMILY), examined)
+    assert examined.freed
     none = mesh_bias_of(FAMILY)
     specimens = measured.header.specimens
     misses = []
     for freed in (False, True):
-        field = resimulate(FAMILY, examined, none, specimens, freed=freed)
+        told = examined.model_copy(update={"freed": freed})
+        field = resimulate(FAMILY, told, none, specimens)
         misses.append(np.sqrt(np.mean((field.strains - measured.strains) ** 2)) / NOISE.strain)
     assert misses[1] < 0.5 < misses[0], "the very sheet, and what its coarse mesh adds"
     write_field(tmp_path / "field.h5", field)
@@ -164,7 +166,7 @@ def test_without_a_finer_mesh_the_answer_stays_and_says_so(
     rough = sharpened(FAMILY, measured, near(), mesh_bias_of(FAMILY))
     assert rough.estimate.method == "fem" and rough.estimate.outside == ()
     assert rough.estimate.novelty > asked.estimate.novelty
-    assert not is_freed(FAMILY, rough.estimate) and not rough.bias.strains.any()
+    assert not rough.estimate.freed and not rough.bias.strains.any()
     limits, box = FAMILY.validation.limits, FAMILY.design.box
     judged = judge(rough.estimate, {}, None, {}, None, box, limits)
     assert judged.verdict == "reservations"

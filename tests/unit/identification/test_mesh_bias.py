@@ -7,8 +7,8 @@ import pytest
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import CorruptFile
+from hpc_jobs.contract.geometry import MESH_LEVELS
 from hpc_jobs.contract.layout import RunFolder
-from hpc_jobs.contract.specimen import MESH_LEVELS
 from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.identification import mesh_bias as module
 from hpc_jobs.identification.mesh_bias import publish_mesh_bias, read_mesh_bias, refined

@@ -17,15 +17,21 @@ class Counting:
     def __init__(self) -> None:
         self.asked: list[bool] = []
 
-    def __call__(self, dataset: Dataset, examples: Examples, forces: bool) -> Any:
+    def __call__(self, dataset: Dataset, forces: bool) -> Any:
         self.asked.append(forces)
-        return np.full((len(examples.strains), 2), float(len(self.asked)))
+        fit = float(len(self.asked))
+        return lambda examples: np.full((len(examples.strains), 2), fit)
 
 
 def data(sha256: str = "a", shift: float = 0.0) -> tuple[Dataset, Examples]:
     strains = np.arange(12, dtype=np.float32).reshape(4, 3) + np.float32(shift)
     examples = SimpleNamespace(strains=strains, forces=strains)
     return cast(Dataset, SimpleNamespace(sha256=sha256)), cast(Examples, examples)
+
+
+def asked(rival: Rival, sha256: str = "a", shift: float = 0.0, forces: bool = True) -> Any:
+    dataset, examples = data(sha256, shift)
+    return rival(dataset, forces)(examples)
 
 
 @pytest.fixture
@@ -37,7 +43,16 @@ def test_the_second_network_reads_what_the_first_one_asked(run: RunFolder[Path])
     rival = Counting()
     one: Rival = kept_rivals(run, {"counting": rival})["counting"]
     other: Rival = kept_rivals(run, {"counting": rival})["counting"]
-    assert np.array_equal(one(*data(), True), other(*data(), True))
+    assert np.array_equal(asked(one), asked(other))
+    assert rival.asked == [True]
+
+
+def test_it_is_fitted_before_it_is_asked_unless_answers_are_kept(run: RunFolder[Path]) -> None:
+    rival, (dataset, examples) = Counting(), data()
+    answer = kept_rivals(run, {"counting": rival})["counting"](dataset, True)
+    assert rival.asked == [True]
+    answer(examples)
+    kept_rivals(run, {"counting": rival})["counting"](dataset, True)
     assert rival.asked == [True]
 
 
@@ -49,16 +64,17 @@ def test_another_question_has_another_answer(
 ) -> None:
     rival = Counting()
     kept = kept_rivals(run, {"counting": rival})["counting"]
-    first = kept(*data(), True)
-    assert not np.array_equal(kept(*data(sha256, shift), forces), first)
+    first = asked(kept)
+    again = asked(kept, sha256, shift, forces)
+    assert not np.array_equal(again, first)
     assert len(rival.asked) == 2
 
 
 def test_a_damaged_answer_is_worked_out_again(run: RunFolder[Path]) -> None:
     rival = Counting()
     kept = kept_rivals(run, {"counting": rival})["counting"]
-    kept(*data(), True)
+    asked(kept)
     [file] = (run.dataset / "rivals").iterdir()
     file.write_bytes(file.read_bytes()[:40])
-    assert kept(*data(), True)[0, 0] == 2
-    assert kept(*data(), True)[0, 0] == 2
+    assert asked(kept)[0, 0] == 2
+    assert asked(kept)[0, 0] == 2

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from hpc_jobs.contract.specimen import MESH_LEVELS, Piece
+from hpc_jobs.contract.geometry import MESH_LEVELS
+from hpc_jobs.contract.specimen import Piece
 from hpc_jobs.fem.backends import backend_of
 from hpc_jobs.identification.nuisances.travel import SHARES, Travel
 from hpc_jobs.measurement.isotropic import curve_between_lines, strip_between_lines

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from hpc_jobs.cards import CARDS
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.facts import DesignFacts
 from hpc_jobs.contract.gate import Comparison
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.identified import IdentifiedSheet
 from hpc_jobs.contract.layout import RunFolder, manifest_of
 from hpc_jobs.contract.loading import load
@@ -22,7 +24,6 @@ from hpc_jobs.contract.records import (
     read_manifest,
     read_model,
 )
-from hpc_jobs.contract.specimen import Mesh
 from hpc_jobs.contract.validation import Estimates, Verdict
 from hpc_jobs.measurement.file import write_measurement
 from hpc_jobs.measurement.virtual_experiment import virtual_experiment
@@ -97,6 +98,15 @@ def _compared(run: RunFolder[Path]) -> None:
     job(run, *asked, "--champion-run", "gone", "--champion", "mlp")
     lone = read_model(Comparison, run.comparison("first"))
     assert lone.champion is None and "missing" in lone.not_comparable
+    # Its run is gone, but MLflow's copy of it was put beside the runs
+    sha256 = both.champion.sha256
+    kept = run.model("small-mlp"), run.root.parent / f"champions/{sha256}/small-mlp"
+    shutil.copytree(*kept)
+    job(run, *asked, "--champion-run", "gone", "--champion", "small-mlp",
+        "--champion-sha256", sha256)  # fmt: skip
+    expired = read_model(Comparison, run.comparison("first"))
+    assert expired.champion_expired and not expired.not_comparable
+    assert expired.champion is not None and expired.champion.losses == both.champion.losses
 
 
 def _aimed(run: RunFolder[Path]) -> None:

@@ -32,7 +32,7 @@ from hpc_jobs.learning.training.experiment import train_network
 from hpc_jobs.learning.training.history import read_history
 from hpc_jobs.runtime.element import Element
 from hpc_jobs.tracking.spool import Spool
-from hpc_jobs.tracking.units import unit_of
+from tests.harness.metric_units import unit_of
 from tests.unit.learning.records import campaign_of, fill_round, freeze, pull, solve
 from tests.unit.learning.test_train_job import job
 

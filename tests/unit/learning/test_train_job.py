@@ -14,7 +14,7 @@ from hpc_jobs.contract.model import model_facts
 from hpc_jobs.contract.records import ElementResult, publish_model, read_manifest, read_model
 from hpc_jobs.dataset.pack import publish_dataset
 from hpc_jobs.learning.models.trained_model import load_model
-from hpc_jobs.tracking.units import unit_of
+from tests.harness.metric_units import unit_of
 from tests.harness.waiting import PATIENCE_S, wait_until
 from tests.unit.learning.records import solve
 

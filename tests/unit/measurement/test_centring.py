@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hpc_jobs.contract.specimen import Patches
+from hpc_jobs.contract.geometry import Patches
 from hpc_jobs.measurement.centring import FARTHEST_MM, centred
 from hpc_jobs.measurement.formats.frame import Frame
 from hpc_jobs.measurement.placement import Placement

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hpc_jobs.contract.geometry import Geometry
 from hpc_jobs.contract.measurement import MeasurementHeader
-from hpc_jobs.contract.specimen import Geometry
 from hpc_jobs.measurement.csv_format import read_csv, write_csv
 from hpc_jobs.measurement.file import Measurement, UnusableMeasurement, read_measurement
 from hpc_jobs.tools import import_measurement

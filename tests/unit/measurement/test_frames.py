@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.errors import BadInput
-from hpc_jobs.contract.specimen import Geometry, Patches, Piece, TensileTest
+from hpc_jobs.contract.geometry import Geometry, Patches
+from hpc_jobs.contract.specimen import Piece, TensileTest
 from hpc_jobs.fem.specimen.mesh import half_width
 from hpc_jobs.measurement.formats.columns import FieldColumns
 from hpc_jobs.measurement.frames import Watched, watch

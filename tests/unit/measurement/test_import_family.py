@@ -8,9 +8,10 @@ import yaml
 
 from hpc_jobs.contract.campaign import Campaign
 from hpc_jobs.contract.errors import BadInput, ConfigurationError
+from hpc_jobs.contract.geometry import MESH_LEVELS
 from hpc_jobs.contract.material import Material, Swift
 from hpc_jobs.contract.measurement import MeasurementHeader
-from hpc_jobs.contract.specimen import MESH_LEVELS, FromYield
+from hpc_jobs.contract.specimen import FromYield
 from hpc_jobs.fem.scout import with_output_times
 from hpc_jobs.measurement.camera.defects import REALISTIC, Optics
 from hpc_jobs.measurement.camera.description import describe
@@ -118,7 +119,7 @@ def test_what_is_told_of_a_sheet_must_be_one_of_the_family(family, filmed, knowl
         import_series(_series(folder, knowledge=knowledge), "steel", "s.yaml", folder, family)
 
 
-def _as_csv(measurement: Measurement, family: Campaign, folder: Path, lines=None):
+def _as_csv(measurement: Measurement, family: Campaign, folder: Path, lines=None, more=()):
     """Import a family's CSV by its tool; `lines` changes the lines before."""
     campaign, table = folder / "family.yaml", folder / "steel.csv"
     campaign.write_text(yaml.safe_dump(family.model_dump(mode="json", exclude_unset=True)))
@@ -127,7 +128,7 @@ def _as_csv(measurement: Measurement, family: Campaign, folder: Path, lines=None
         table.write_text("\n".join(lines(table.read_text().splitlines())))
     out = folder / "steel.h5"
     known = ["--known", "youngs_modulus_mpa=200000 +- 2000"]
-    arguments = [table, out, "--campaign", campaign, "--source", "bench 2", *known]
+    arguments = [table, out, "--campaign", campaign, "--source", "bench 2", *known, *more]
     import_measurement.main([str(one) for one in arguments])
     return read_for(family, out)
 
@@ -140,6 +141,13 @@ def test_a_family_has_a_csv_with_displacements(family, measurement, tmp_path, ca
     assert read.header.material is None
     assert read.header.knowledge == {"youngs_modulus_mpa": (200_000, 2_000)}
     assert "exponent is not told" in capsys.readouterr().err
+
+
+def test_what_is_told_twice_is_refused(family, measurement, tmp_path):
+    again = ["--known", "youngs_modulus_mpa=210000"]
+    with pytest.raises(SystemExit, match="--known: youngs_modulus_mpa is given twice"):
+        _as_csv(measurement, family, tmp_path, more=again)
+    assert not (tmp_path / "steel.h5").exists()
 
 
 @pytest.mark.parametrize(

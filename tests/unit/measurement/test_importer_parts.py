@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.errors import BadInput, ConfigurationError
+from hpc_jobs.contract.geometry import Geometry, Patches
 from hpc_jobs.contract.loading import load, parse
-from hpc_jobs.contract.specimen import Geometry, Patches
 from hpc_jobs.fem.specimen.mesh import half_width
 from hpc_jobs.measurement.clocks import in_gap, join
 from hpc_jobs.measurement.exported import recognise

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.geometry import MESH_LEVELS
 from hpc_jobs.contract.loading import load
-from hpc_jobs.contract.specimen import MESH_LEVELS
 from hpc_jobs.measurement.camera.defects import REALISTIC, Optics
 from hpc_jobs.measurement.camera.description import write_description
 from hpc_jobs.measurement.camera.layouts import LAYOUTS

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.loading import load
-from hpc_jobs.contract.specimen import Mesh
 from hpc_jobs.design.mechanical import places_of
 from hpc_jobs.identification.mesh_bias import mesh_bias, refined
 from hpc_jobs.identification.validity import position

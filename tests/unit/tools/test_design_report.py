@@ -67,6 +67,11 @@ def test_what_is_said_to_be_known_is_checked(campaign: Campaign, given: str, sai
         known_values([given], campaign)
 
 
+def test_what_is_known_is_said_once(campaign: Campaign) -> None:
+    with pytest.raises(BadInput, match="--known: exponent is given twice"):
+        known_values(["exponent=1", "exponent=0"], campaign)
+
+
 def test_a_campaign_of_one_sheet_has_nothing_to_report(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -42,6 +42,13 @@ def test_every_tool_takes_its_arguments_from_the_door(name: str) -> None:
     assert [argument.arg for argument in main.args.args] == ["argv"]
 
 
+@pytest.mark.parametrize("name", sorted(set(front_door.TOOLS) - {"doctor"}))
+def test_every_tool_refuses_an_option_that_is_given_twice(name: str) -> None:
+    """But doctor, which is of the standard library alone."""
+    source = (FOLDER / f"{front_door.TOOLS[name][0]}.py").read_text()
+    assert "CommandLine(" in source and "ArgumentParser(" not in source
+
+
 def test_a_tool_is_run_with_the_rest_of_the_line(tmp_path: Path) -> None:
     nothing = tmp_path / "nothing.h5"
     done = yieldloop("inspect-shard", str(nothing))

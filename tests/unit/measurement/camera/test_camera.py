@@ -8,8 +8,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
+from hpc_jobs.contract.geometry import MESH_LEVELS
 from hpc_jobs.contract.material import Material, Swift
-from hpc_jobs.contract.specimen import MESH_LEVELS, Specimens
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.measurement.camera.defects import NONE, REALISTIC, Defects, Optics
 from hpc_jobs.measurement.camera.film import Film, _lost
 from hpc_jobs.measurement.camera.layouts import LAYOUTS

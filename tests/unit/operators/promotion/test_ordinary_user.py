@@ -7,9 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from hpc_jobs.contract.report import Rival
 from operators.hooks.mlflow import MlflowHook
-from operators.promotion.registry import champion, find_rival, registered_name
+from operators.promotion.registry import champion, registered_name
 from tests.unit.mlflow_server import MlflowServer
 
 
@@ -40,4 +39,4 @@ def ordinary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mlflow
 def test_the_first_campaign_finds_no_champion(ordinary: MlflowHook) -> None:
     assert champion("first", ordinary) is None  # no such model; MLflow forbids to ask for it
     ordinary.require().create_registered_model(registered_name("first"))
-    assert find_rival("first", ordinary) == Rival()
+    assert champion("first", ordinary) is None

@@ -1,4 +1,7 @@
-"""What each metric in MLflow counts in: a name has one unit, in whatever run it stands."""
+"""What each metric in MLflow counts in: a name has one unit, in whatever run it stands.
+
+Nothing at run time asks for it; tests ask it for every name that is logged.
+"""
 
 import re
 
@@ -39,5 +42,5 @@ def unit_of(key: str) -> str:
     """Return the unit of a training's or validation's metric; KeyError where it has none or two."""
     found = {unit for pattern, unit in UNITS.items() if re.fullmatch(pattern, key)}
     if len(found) != 1:
-        raise KeyError(f"the metric '{key}' has {len(found)} units; give it one in tracking.units")
+        raise KeyError(f"the metric '{key}' has {len(found)} units; give it one in UNITS")
     return found.pop()
