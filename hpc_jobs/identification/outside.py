@@ -7,7 +7,6 @@ are proportional to E and to a load cell's gain, so that these slopes are known 
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +25,6 @@ LONGEST_STEP = 1.0  # of u
 WORTH = 0.7  # of what slopes promise: two steps that gain less, and they are worked out anew
 NODE = "log_k_over_k05@"
 SMALLEST_RISE = 1e-3  # of ln k between two nodes
-ROUNDING = 1e-9
 HARDER = (0.1, 0.2, 0.35, 0.5)  # of local exponents, for starts that neck too early
 FIRST_DAMPING, SMALL_DAMPING, MOST_DAMPING = 1e-2, 1e-3, 1e6
 
@@ -61,26 +59,6 @@ def rising(natural: Natural, u: FloatArray, harder: float = 0.0) -> FloatArray:
     return np.asarray((natural.natural(risen[None])[0] - natural.centre) / natural.spread)
 
 
-def rises(natural: Natural) -> tuple[FloatArray, FloatArray]:
-    """Return what ln k gains from node to node as slopes (gains, coordinates) of u, and the least.
-
-    slopes @ u >= least (gains,) where every node lies SMALLEST_RISE above the one before.
-    """
-    nodes = {LEVEL_STRAIN: (np.zeros(len(natural.names)), 0.0)}
-    for column, name in enumerate(natural.names):
-        if name.startswith(NODE):
-            unit = np.eye(len(natural.names))[column]
-            nodes[float(name.removeprefix(NODE))] = (
-                natural.spread * unit,
-                float(natural.centre[column]),
-            )
-    ordered = [nodes[strain] for strain in sorted(nodes)]
-    pairs = list(pairwise(ordered))
-    slopes = np.array([higher[0] - lower[0] for lower, higher in pairs])
-    least = np.array([SMALLEST_RISE - higher[1] + lower[1] for lower, higher in pairs])
-    return slopes.reshape(-1, len(natural.names)), least
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
     """What was found, in coordinates u; normal law of covariance (coordinates, coordinates)."""
@@ -111,7 +89,6 @@ class Descent:
     ) -> None:
         self.engine, self.goal, self.prior, self.most = engine, goal, prior, most
         self.kept = np.isfinite(goal)
-        self.rises = rises(engine.natural)
         self.begun = engine.simulations
 
     @property
@@ -197,27 +174,8 @@ class Descent:
         pull -= self.prior.precision * (u - self.prior.mean)
         curvature = self._curvature(slopes)
         damped = curvature + damping * np.diag(np.diag(curvature))
-        step = self._hardening(damped, pull, u)
+        step = np.linalg.solve(damped, pull)
         return np.asarray(step * min(1.0, LONGEST_STEP / np.abs(step).max()))
-
-    def _hardening(self, curvature: FloatArray, pull: FloatArray, u: FloatArray) -> FloatArray:
-        """Newton's step to the least of the quadratic among curves that rise from node to node.
-
-        A plateau lies at the edge of these: half of all free steps would lead beyond it. Rises
-        that would be too small are held one after the other, the smallest first.
-        """
-        slopes, least = self.rises
-        held: list[int] = []
-        step = np.linalg.solve(curvature, pull)
-        for _ in range(len(least)):
-            lacking = slopes @ (u + step) - least
-            if lacking.min() > -ROUNDING:
-                break
-            held.append(int(lacking.argmin()))
-            rows = slopes[held]
-            system = np.block([[curvature, rows.T], [rows, np.zeros((len(held), len(held)))]])
-            step = np.linalg.solve(system, np.append(pull, least[held] - rows @ u))[: len(u)]
-        return np.asarray(step)
 
     def _promise(self, u: FloatArray, seen: FloatArray, slopes: FloatArray) -> float:
         """Return the cost that slopes promise at the end of an undamped step."""
