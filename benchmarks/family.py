@@ -100,8 +100,8 @@ class Prepared:
         """Simulate what is not in the cache."""
         campaign = load(Campaign, CAMPAIGN, changes)
         train = simulated(options.cache, campaign, options.records, test=False)
-        test = simulated(options.cache, campaign, options.test, test=True)
-        run = run_of(options.cache, campaign, train, test)
+        test = simulated(options.cache, campaign, options.test, test=True, first=options.first)
+        run = run_of(options.cache, campaign, train, test, options.first)
         path = run.root / "answers.json"
         if options.fresh:
             path.unlink(missing_ok=True)
@@ -146,11 +146,11 @@ class Prepared:
         return remembered(self.kept, who, ask)
 
 
-def amortised(prepared: Prepared, sheets: int) -> None:
+def amortised(prepared: Prepared, sheets: int, first: int) -> None:
     """Train, and compare the network with the floor at so many sheets."""
     campaign, model = prepared.campaign, prepared.model
     examples = test_examples(open_dataset(prepared.run, campaign.training.validation_fraction))
-    bound = sensitivities(campaign, sheets)
+    bound = sensitivities(campaign, sheets, first=first)
     for what, known, seen in (
         ("given values known", given_exactly(campaign), examples),
         ("nothing known", {}, with_nothing_known(examples)),
@@ -208,14 +208,14 @@ def main() -> None:
     if set(parts) != {"exponent"}:
         family = Prepared.of(options, changes)
         if not parts or options.all:
-            amortised(family, options.sheets)
+            amortised(family, options.sheets, options.first)
         _work_through(parts, family, options)
     if "exponent" in parts:
         print("\nexponent unknown, two geometries:")
         specimens = {**TWO_GEOMETRIES["specimens"], "mesh": options.mesh}  # type: ignore[dict-item]
         both = Prepared.of(options, {**changes, **TWO_GEOMETRIES, "specimens": specimens})
         if not options.no_network:
-            amortised(both, options.sheets)
+            amortised(both, options.sheets, options.first)
         print("\nby the engine, E known:")
         answers = refined.asked(both.campaign, both.asked("engine"), options.coils)
         refined.report(answers, "two geometries, by the engine")
@@ -255,6 +255,7 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--records", type=int, default=4800)
     parser.add_argument("--test", type=int, default=400)
+    parser.add_argument("--first", type=int, default=0, help="test sheet, so that others are fresh")
     parser.add_argument("--mesh", default="coarse")
     parser.add_argument("--epochs", type=int, default=250)
     parser.add_argument("--sheets", type=int, default=60, help="at which the floor is worked out")

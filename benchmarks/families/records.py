@@ -49,12 +49,14 @@ class Table:
         return Table(*(getattr(self, name)[chosen] for name in COLUMNS))
 
 
-def simulated(cache: Path, campaign: Campaign, records: int, *, test: bool) -> Table:
-    """Return so many records of the training or test stream, from the cache if they are there."""
-    which = "test" if test else "train"
+def simulated(
+    cache: Path, campaign: Campaign, records: int, *, test: bool, first: int = 0
+) -> Table:
+    """Return records of a stream from `first` on, from the cache if they are there."""
+    which = ("test" if test else "train") + (f"-from-{first}" if first else "")
     path = cache / f"{campaign.name}-{which}-{records}-{campaign.question}.npz"
     if not path.exists():
-        drawn = draw(campaign, TEST if test else TRAIN, 0, records)
+        drawn = draw(campaign, TEST if test else TRAIN, first, records)
         table = solved(campaign, drawn.parameters, drawn.sheet)
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(path, **{name: getattr(table, name) for name in COLUMNS})
@@ -95,9 +97,12 @@ def _block(
     return found
 
 
-def run_of(cache: Path, campaign: Campaign, train: Table, test: Table) -> RunFolder[Path]:
-    """Lay records out as a campaign's round 0 and publish their dataset."""
-    run = RunFolder(cache / f"run-{campaign.name}-{len(train)}-{campaign.fingerprint[:8]}")
+def run_of(
+    cache: Path, campaign: Campaign, train: Table, test: Table, first: int = 0
+) -> RunFolder[Path]:
+    """Lay records out as a campaign's round 0 and publish their dataset; first: of the tests."""
+    tests = f"-from-{first}" if first else ""
+    run = RunFolder(cache / f"run-{campaign.name}-{len(train)}-{campaign.fingerprint[:8]}{tests}")
     if not run.dataset_manifest.exists():
         frozen = FrozenCampaign(run_id="family", campaign=campaign, code_sha256="0" * 64)
         publish_model(run.campaign, frozen)

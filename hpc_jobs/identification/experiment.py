@@ -122,18 +122,19 @@ def sensitivities(
     *,
     mesh: Mesh | None = MESH_LEVELS["coarse"],
     same_times: bool = False,
+    first: int = 0,
 ) -> Sensitivities:
     """Simulate the slopes at so many sheets of the box, on all cores; raises BadInput if none can.
 
     A coarse mesh serves: slopes depend little on it. None takes the campaign's own. same_times:
     moved sheets are drawn to the output times of the sheet that they were moved from, which takes
-    half the time: nothing has to be found anew.
+    half the time: nothing has to be found anew. first: where in the test stream the sheets begin.
     """
     if mesh is not None and mesh.elements < campaign.specimens.mesh.elements:
         coarse = campaign.specimens.model_copy(update={"mesh": mesh})
         campaign = campaign.model_copy(update={"specimens": coarse})
     natural, family = Natural.of(campaign), campaign.family
-    drawn = draw(campaign, TEST, 0, max(PRIOR_SHEETS, sheets))
+    drawn = draw(campaign, TEST, first, max(PRIOR_SHEETS, sheets))
     columns, values = list(campaign.columns), []
     for parameters, sheet in zip(drawn.parameters, drawn.sheet, strict=True):
         found = quantities_of(parameters[columns], family.material_of(sheet.tolist()))
