@@ -125,6 +125,13 @@ class Prepared:
         self.identifier.widen_by(self.kept.once("factors", self.identifier.factors))
         return self.identifier
 
+    @cached_property
+    def unwidened(self) -> FamilyIdentifier:
+        """The surrogate for whom the engine answers: its own intervals count for nothing."""
+        found = FamilyIdentifier.of(self.run)
+        found.widen_by({})
+        return found
+
     def asked(self, who: str) -> Answerer:
         """Who answers: "network", "surrogate", "engine", freed of its mesh, or "campaign"."""
         ask = {
@@ -132,9 +139,9 @@ class Prepared:
             "surrogate": lambda one: by_surrogate(self.calibrated)(one),
             "engine": lambda one: by_engine(self.identifier)(one),
             "engine, freed of its mesh": lambda one: by_campaign(
-                self.calibrated, alloys.REFINEMENT, examine=False
+                self.unwidened, alloys.REFINEMENT, examine=False
             )(one),
-            "campaign": lambda one: by_campaign(self.calibrated, alloys.REFINEMENT)(one),
+            "campaign": lambda one: by_campaign(self.unwidened, alloys.REFINEMENT)(one),
         }[who]
         return remembered(self.kept, who, ask)
 

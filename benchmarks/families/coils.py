@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from benchmarks.kept import Kept
 from hpc_jobs.contract.campaign import Campaign
+from hpc_jobs.contract.geometry import Mesh
 from hpc_jobs.contract.material import Material
 from hpc_jobs.contract.measurement import Known, MeasurementHeader
-from hpc_jobs.contract.specimen import Mesh, Specimens
+from hpc_jobs.contract.specimen import Specimens
 from hpc_jobs.contract.validation import Found
 from hpc_jobs.dataset.pack import given_values
 from hpc_jobs.design.mechanical import draw
