@@ -2,9 +2,9 @@
 
 Three networks of one kind: of the records that fill the box, of these and AIMED more around each of
 the sheets of interest (the first repeat's of `active`), drawn in two nights, and of these and so
-many more of Sobol's sequence. All answer the same records: at each of these sheets some, with
-nuisances and noise of their own, and of the box's test stream. Errors are of the mechanical values,
-in ranges of the box.
+many more of Sobol's sequence. All train for as many steps. They answer the same records: at each of
+these sheets some, with nuisances and noise of their own, and of the box's test stream. Errors are
+of the mechanical values, in ranges of the box.
 """
 
 import operator
@@ -71,7 +71,8 @@ def learned(sizes: tuple[int, int], mesh: str, sheets: int, cache: Path, kept: K
     for way, records in ways.items():
 
         def measure(way: str = way, records: Table = records) -> Losses:
-            return _losses(campaign, cache / f"learned-{way}", records, asked)
+            own = _as_long(campaign, start / len(records))
+            return _losses(own, cache / f"learned-{way}", records, asked)
 
         found[way] = kept.once(f"learned {way} {mesh} {len(records)} {sheets}", measure)
         at, away = (np.mean(found[way][where]) ** 0.5 for where in ("at", "elsewhere"))
@@ -83,6 +84,13 @@ def learned(sizes: tuple[int, int], mesh: str, sheets: int, cache: Path, kept: K
         f"{added} over none elsewhere", found["targeted"]["elsewhere"],
         found["alone"]["elsewhere"], MOST_LOST,
     )  # fmt: skip
+
+
+def _as_long(campaign: Campaign, share: float) -> Campaign:
+    """Return the campaign with a share of its epochs, so that all ways take as many steps."""
+    epochs = round(share * campaign.training.epochs)
+    training = campaign.training.model_copy(update={"epochs": epochs})
+    return campaign.model_copy(update={"training": training})
 
 
 def _judge(what: str, ours: list[float], theirs: list[float], most: float) -> None:

@@ -151,9 +151,13 @@ class Estimate(Frozen):
         tuple[str, ...], Field(description="why the measurement is outside what was trained")
     ] = ()
     novelty: Annotated[
-        float, Field(description="of strains; of a refinement: rms residual in units of the noise")
+        FiniteFloat,
+        Field(
+            description="of strains; of a refinement: rms residual in units of the noise; 0 where "
+            "nothing was found that could have one"
+        ),
     ]
-    novelty_limit: float
+    novelty_limit: FiniteFloat
     covariance: Covariance | None = None
     found: FoundQuantities = {}
     coordinates: Annotated[
@@ -252,8 +256,8 @@ class Judgement(Frozen):
         dict[str, FiniteFloat],
         Field(description="strain_rms (noise), force, r_curve, stress_curve, yield_locus"),
     ] = {}
-    novelty: float
-    novelty_limit: float
+    novelty: FiniteFloat
+    novelty_limit: FiniteFloat
     intervals: Annotated[
         dict[Quantity, tuple[FiniteFloat, FiniteFloat]],
         Field(description="of each quantity, where the estimate has a covariance"),

@@ -101,7 +101,7 @@ def ask_engine(
         wide = np.where(np.isfinite(deviation), np.inf, WIDE)
         estimate = _estimate(engine, measurement, found, wide)
     except NoSheet as error:
-        estimate = _withheld(engine, measurement, float("inf"), f"the FEM found no sheet: {error}")
+        estimate = _withheld(engine, measurement, 0.0, f"the FEM found no sheet: {error}")
     estimate = estimate.model_copy(update={"freed": freed, "unsharpened": failed})
     return Sharpened(estimate, bias, tuple(engine.done))
 

@@ -16,7 +16,7 @@ from hpc_jobs.contract.records import Manifest
 from hpc_jobs.contract.report import Rival
 from hpc_jobs.contract.run import RunHandle
 from operators.hooks.hpc import Connect, Session, open_session
-from operators.hooks.mlflow import MlflowHook
+from operators.hooks.mlflow import MlflowHook, literal
 from operators.promotion.registry import CHAMPION, IDENTITY, MODEL, by_alias, registered_name
 from operators.runs.run import HANDLE
 
@@ -49,7 +49,7 @@ def find_rival(
         if any(session.exists(str(folder / MANIFEST)) for folder in (own, kept)):
             return rival
         with tempfile.TemporaryDirectory() as scratch:
-            files = _packaged(mlflow, found.model_id, rival.sha256, Path(scratch))
+            files = _packaged(mlflow, str(found.run_id), rival.sha256, Path(scratch))
             if not files:
                 log.warning("champion %s: MLflow has no whole copy of it", found.version)
             else:
@@ -58,21 +58,23 @@ def find_rival(
     return rival
 
 
-def _packaged(
-    mlflow: MlflowHook, model_id: str | None, sha256: str, scratch: Path
-) -> dict[str, bytes]:
+def _packaged(mlflow: MlflowHook, training: str, sha256: str, scratch: Path) -> dict[str, bytes]:
     """Files of a network as it was registered, its manifest last; none if they are not all there.
 
-    sha256: of its manifest.
+    training: MLflow's run of it. sha256: of its manifest.
     """
     from mlflow import artifacts
     from mlflow.exceptions import MlflowException
 
     try:
+        experiment = mlflow.client.get_run(training).info.experiment_id
+        same = f"tags.`{IDENTITY}` = '{literal(sha256)}'"
+        logged = mlflow.client.search_logged_models([experiment], same)
+        if not logged:
+            return {}
         # By its place: MLflow looks an address `models:/...` up where the environment says
-        place = mlflow.client.get_logged_model(str(model_id)).artifact_location
         fetched = artifacts.download_artifacts(
-            artifact_uri=f"{place}/{PACKED}",
+            artifact_uri=f"{logged[0].artifact_location}/{PACKED}",
             dst_path=str(scratch),
             tracking_uri=mlflow.tracking_uri,
         )
@@ -81,7 +83,7 @@ def _packaged(
         manifest = Manifest.model_validate_json(content)
         files = {one.path: (folder / one.path).read_bytes() for one in manifest.files}
     except (MlflowException, OSError, ValidationError) as error:
-        log.warning("model %s: %s", model_id, error)
+        log.warning("the model of run %s: %s", training, error)
         return {}
     vouched = {one.path: one.sha256 for one in manifest.files} | {MANIFEST: sha256}
     files[MANIFEST] = content

@@ -77,8 +77,9 @@ def facts_of(
     def mse(errors: Errors) -> dict[str, float]:
         return {target: errors.targets[target].mse for target in targets}
 
-    asked = (test.strains, test.forces, test.scaled)
-    test_set = hashlib.sha256(b"".join(values.tobytes() for values in asked))
+    test_set = hashlib.sha256()
+    for values in (test.strains, test.forces, test.scaled):
+        test_set.update(np.ascontiguousarray(values).data)
     return ModelFacts(
         network=card.network.name,
         targets=targets,

@@ -4,14 +4,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.loading import load
-from hpc_jobs.contract.records import publish_model, read_manifest
+from hpc_jobs.contract.records import publish_model, read_manifest, read_model
+from hpc_jobs.contract.validation import Estimate, OutsideAnswer
 from hpc_jobs.design.rounds import adopt_points, choose_round, read_round
+from hpc_jobs.fem.record import Record
 from hpc_jobs.forward.natural import Natural
+from hpc_jobs.identification import by_fem
 from hpc_jobs.identification.by_fem import answer_by_fem
+from hpc_jobs.identification.engine import Engine, NoSheet
 from hpc_jobs.identification.mesh_bias import MeshBias
 from hpc_jobs.identification.outside import rising
 from hpc_jobs.measurement.file import Measurement
@@ -44,6 +49,32 @@ def test_too_few_simulations_are_said_to_be_too_few(
     estimate = answer_by_fem(campaign, experiments["aa2090"], no_bias, most=9).estimate
     assert estimate.parameters is None and estimate.simulations <= 20
     assert "did not settle in" in estimate.outside[0] or "misses" in estimate.outside[0]
+
+
+class NoSheets(Engine):
+    """An engine that simulates nothing."""
+
+    def simulate(self, u: np.ndarray) -> Record:
+        """Find no sheet, wherever it is asked."""
+        raise NoSheet("no sheet has such values")
+
+
+def test_where_there_is_no_sheet_the_answer_can_be_read_again(
+    tmp_path: Path,
+    campaign: Campaign,
+    experiments: dict[str, Measurement],
+    no_bias: MeshBias,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """JSON has no infinity: whoever read such an answer found no number in its place."""
+    monkeypatch.setattr(by_fem, "Engine", NoSheets)
+    answer = answer_by_fem(campaign, experiments["dp780"], no_bias)
+    [reason] = answer.estimate.outside
+    assert reason.startswith("the FEM found no sheet: ")
+    publish_model(tmp_path / "dp780.json", answer)
+    assert read_model(OutsideAnswer, tmp_path / "dp780.json") == answer
+    with pytest.raises(ValidationError, match="novelty"):
+        Estimate.model_validate(answer.estimate.model_dump() | {"novelty": float("inf")})
 
 
 def test_points_are_adopted_once_as_the_next_round(tmp_path: Path) -> None:

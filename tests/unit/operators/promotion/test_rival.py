@@ -47,7 +47,7 @@ def test_a_champion_whose_run_has_expired_is_brought_back_from_mlflow(registry):
 
 def test_a_copy_that_is_not_what_was_registered_is_not_put_anywhere(registry, caplog):
     shutil.rmtree(registry.folder.root)
-    [version] = registry.client.search_model_versions(f"name = '{registry.version('1').name}'")
+    version = registry.version("1")
     registry.client.set_model_version_tag(version.name, "1", "model.sha256", "0" * 64)
     found(registry)
     assert not champions(registry).exists()

@@ -77,6 +77,7 @@ def document(run: Nights, training: str) -> DecisionDocument:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(2400)
 def test_a_trial_a_night_and_a_retraining_leave_the_first_champion_in_place(bench: Bench) -> None:
     full = Nights.opened(bench, gate={"require_validation": False, "coverage_shortfall": 0.5,
                                       "minimum_improvement": SURELY})  # fmt: skip
