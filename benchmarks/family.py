@@ -58,7 +58,7 @@ TWO_GEOMETRIES = {
     "specimens": {"geometries": [{"name": "long"}, {"name": "short", "notch_length_mm": 12}]},
 }
 BIAXIAL_GOAL, EXPONENT_GOAL = 0.005, 0.12
-UPDATING = 50  # simulations of a coil's FEM updating
+UPDATING = 80  # simulations of a coil's FEM updating
 COILS = (10, 100, 1000)
 TRAINING = "benchmark"
 PARTS = ("refined", "surrogate", "wrong", "curves", "alloys", "outside", "exponent")

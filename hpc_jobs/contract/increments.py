@@ -16,7 +16,9 @@ SHARPENING = 60
 """Simulations from a surrogate's answer, or another start, to the engine's own; mostly 30 to 60."""
 EXAMINING = 200
 """Of one specimen each, that an examination of an answer takes."""
-UPDATING = 50
+EXAMINED_AGAIN = 2
+"""Examinations of a single sheet's answer after the first, freed of its own mesh bias each time."""
+UPDATING = 80
 """By which one measurement is identified without any learning, to compare its cost."""
 
 
@@ -45,14 +47,17 @@ def validation_increments(campaign: Campaign, job: Job) -> float:
     if job == "identify":
         each = 0.0 if single or not asked.refine else SHARPENING + fine
         if asked.refine and asked.examine:
-            each += EXAMINING / len(campaign.specimens.tests)
+            examining = EXAMINING / len(campaign.specimens.tests)
+            again = EXAMINED_AGAIN if single and fine else 0
+            each += examining + again * (1 + fine + examining)
         simulated = len(asked.measurements) * each + (1 + fine if single and fine else 0.0)
     elif job == "identify_outside":
         simulated = SHARPENING + fine
     elif job == "resimulate":
-        simulated = (1.0 + asked.refine) * (1 + (0.0 if single else fine))
+        own = fine if not single or asked.examine or asked.outside else 0.0
+        simulated = 1.0 + asked.refine * (1 + own)
     elif job == "score" and asked.updating:
-        simulated = UPDATING
+        simulated = UPDATING + (0.0 if single else fine)
     return simulated * _of(campaign, campaign.specimens.mesh)
 
 

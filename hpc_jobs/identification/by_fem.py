@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hpc_jobs.contract.campaign import Campaign, FrozenCampaign
+from hpc_jobs.contract.errors import BadInput
 from hpc_jobs.contract.layout import RunFolder
 from hpc_jobs.contract.records import read_model
 from hpc_jobs.contract.validation import Estimate, Estimates, OutsideAnswer
@@ -85,11 +86,11 @@ def ask_engine(
     if specimens.timing and header.specimens.pieces:
         specimens = specimens.model_copy(update={"pieces": header.specimens.pieces})
     engine = Engine(campaign, specimens, header.noise)
-    mean, deviation = engine.natural.told(dict(header.knowledge))
-    prior = NormalPrior(mean, np.clip(deviation, SURE, WIDE))
     finer = campaign.validation.mesh_refinement > 1
     first, freed, failed = most - (CORRECTING + 2) * finer, False, ""
     try:
+        mean, deviation = engine.natural.told(dict(header.knowledge))
+        prior = NormalPrior(mean, np.clip(deviation, SURE, WIDE))
         goal = _goal(engine, measurement, bias)
         found = Descent(engine, goal, prior, first).run(*(start or (mean, None)))
         if finer and found.converged:
@@ -100,7 +101,7 @@ def ask_engine(
                 failed = f"the campaign's mesh still moves it: {error}"
         wide = np.where(np.isfinite(deviation), np.inf, WIDE)
         estimate = _estimate(engine, measurement, found, wide)
-    except NoSheet as error:
+    except (NoSheet, BadInput, np.linalg.LinAlgError) as error:
         estimate = _withheld(engine, measurement, 0.0, f"the FEM found no sheet: {error}")
     estimate = estimate.model_copy(update={"freed": freed, "unsharpened": failed})
     return Sharpened(estimate, bias, tuple(engine.done))

@@ -65,22 +65,32 @@ def _champion(
 ) -> tuple[TrainedModel | None, str, bool]:
     """Return the champion, if there is one, or why it cannot be asked; and whether its run is gone.
 
-    Of a champion whose run has expired nobody can say what it trained on. It is asked all the same:
-    had it seen the sealed records, it would only be the harder to beat.
+    Of a champion whose run is not here any more nobody can say what it trained on. It is asked all
+    the same: had it seen the sealed records, it would only be the harder to beat.
     """
     run_id, model = job.arguments.champion_run, job.arguments.champion
     if run_id == NOBODY:
         return None, "", False
     folder, kept = workspace.run(run_id), workspace.champion(job.arguments.champion_sha256) / model
-    expired = not folder.model(model).exists() and kept.exists()
+    expired = False
     try:
-        champion = load_model(kept if expired else folder.model(model))
+        champion, expired = _loaded(folder.model(model), kept)
         if not expired:
             require_unseen(sealed, folder)
     except (ContractError, OSError) as error:
         return None, f"the champion cannot be asked: {error}", expired
     reason = why_not(job.campaign, sealed, champion)
     return (None, reason, expired) if reason else (champion, "", expired)
+
+
+def _loaded(own: Path, kept: Path) -> tuple[TrainedModel, bool]:
+    """Load a champion from its run, or MLflow's copy where it is not whole there; say which."""
+    try:
+        return load_model(own), False
+    except (ContractError, OSError):
+        if not (kept / "manifest.json").exists():
+            raise
+        return load_model(kept), True
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

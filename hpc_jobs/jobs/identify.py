@@ -57,7 +57,8 @@ def work(job: element.Element) -> IdentifiedFacts:
         else:
             identifier = FamilyIdentifier.of(job.run)
         pairs = list(zip(measurements, answers, strict=True))
-        refined = tuple(_refined(identifier, measured, answer) for measured, answer in pairs)
+        limit = campaign.validation.strain_rms_tolerance
+        refined = tuple(_refined(identifier, limit, *pair) for pair in pairs)
         sound = [pair for pair, one in zip(pairs, refined, strict=True) if one.parameters]
         lookups = time_refinement(lookups, identifier, *sound[0]) if sound else lookups
         biases = [bias] * len(measurements)
@@ -83,8 +84,13 @@ def work(job: element.Element) -> IdentifiedFacts:
     return IdentifiedFacts(measurements=len(measurements), outside=outside)
 
 
-def _refined(identifier: Refinement, measurement: Measurement, answer: Estimate) -> Estimate:
-    """Refine one answer; a measurement that cannot be refined spoils no other."""
+def _refined(
+    identifier: Refinement, limit: float, measurement: Measurement, answer: Estimate
+) -> Estimate:
+    """Refine one answer; a measurement that cannot be refined spoils no other.
+
+    limit: of a refinement's novelty.
+    """
     try:
         return identifier.refine(measurement, answer)
     except (BadInput, np.linalg.LinAlgError) as error:
@@ -93,7 +99,7 @@ def _refined(identifier: Refinement, measurement: Measurement, answer: Estimate)
             parameters=None,
             outside=(f"the refinement cannot take it: {error}",),
             novelty=0.0,
-            novelty_limit=0.0,
+            novelty_limit=limit,
             method="surrogate",
         )
 

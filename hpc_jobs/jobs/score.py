@@ -147,8 +147,9 @@ def _judgement_metrics(prefix: str, judgement: Judgement) -> dict[str, float]:
     metrics = {
         f"{prefix}/failed": float(judgement.verdict == "fail"),
         f"{prefix}/outside": float(judgement.verdict == "outside"),
-        f"{prefix}/novelty": judgement.novelty / judgement.novelty_limit,
     }
+    if judgement.novelty:  # 0: nothing was found that could have one
+        metrics[f"{prefix}/novelty"] = judgement.novelty / judgement.novelty_limit
     metrics |= {f"{prefix}/{error}": value for error, value in judgement.errors.items()}
     for one in reported(judgement):
         if one.value is not None and one.name not in judgement.quantities:

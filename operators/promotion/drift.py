@@ -67,7 +67,9 @@ def extended(stream: Stream, verdict: Verdict, now: datetime) -> Stream:
 
 def values_of(judged: Judgement) -> dict[str, float]:
     """Name what is watched of an answer: novelty, residual, r-values and their intervals' width."""
-    values = {"novelty": judged.novelty / judged.novelty_limit}
+    values = {}
+    if judged.novelty:  # 0: nothing was found that could have one
+        values["novelty"] = judged.novelty / judged.novelty_limit
     if "strain_rms" in judged.errors:
         values["residual"] = judged.errors["strain_rms"]
     for quantity, (found, _) in judged.quantities.items():

@@ -14,8 +14,8 @@ from operators.promotion.bootstrap import difference, improvement
 MOSTLY = 0.5
 """Share of draws withheld above which a network does not answer a sheet."""
 EXPIRED = (
-    "the champion's run has expired: MLflow's copy of its network was asked, and that it never saw "
-    "the sealed records could not be looked at; if it had, it would be the harder to beat"
+    "the champion's run is not here any more: MLflow's copy of its network was asked, and that it "
+    "never saw the sealed records could not be looked at; if it had, it would be the harder to beat"
 )
 SHEET_LEVEL = 0.95
 """Of the interval at a measured sheet: central, so 2.5 % to each side."""

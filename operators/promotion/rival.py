@@ -46,7 +46,7 @@ def find_rival(
     kept = workspace.champion(rival.sha256) / rival.model
     with connect(site.cluster) as session:
         own = workspace.run(rival.run_id).model(rival.model)
-        if any(session.exists(str(folder / MANIFEST)) for folder in (own, kept)):
+        if _is_whole(session, own) or _is_whole(session, kept):
             return rival
         with tempfile.TemporaryDirectory() as scratch:
             files = _packaged(mlflow, str(found.run_id), rival.sha256, Path(scratch))
@@ -56,6 +56,17 @@ def find_rival(
                 _put(session, kept, files)
                 log.info("champion %s: its folder is gone; MLflow's copy serves", found.version)
     return rival
+
+
+def _is_whole(session: Session, folder: PurePosixPath) -> bool:
+    """Whether a network's manifest is there, and every file that it names."""
+    if not session.exists(str(folder / MANIFEST)):
+        return False
+    try:
+        manifest = Manifest.model_validate_json(session.read(str(folder / MANIFEST)))
+    except ValidationError:
+        return False
+    return all(session.exists(str(folder / one.path)) for one in manifest.files)
 
 
 def _packaged(mlflow: MlflowHook, training: str, sha256: str, scratch: Path) -> dict[str, bytes]:

@@ -89,6 +89,17 @@ def test_identifying_costs_what_it_simulates() -> None:
     assert identifying(examine=False, measurements=many) - none == pytest.approx(32 * sharpened)
 
 
+def test_a_single_sheet_is_examined_again_on_its_own_mesh_bias() -> None:
+    """As often as nuisances.own_mesh may, and simulated again on both meshes (resimulated)."""
+    path = DAGS / "campaigns" / "single_sheet.yaml"
+    asked = {"measurements": ["one", "two"], "mesh_refinement": 2}
+    campaign = load(Campaign, path, {"validation": asked})
+    once = increments(campaign)
+    examined, again = 200 / 3, 2 * (1 + 16 + 200 / 3)
+    for job, simulated in (("identify", 2 * (examined + again) + 17), ("resimulate", 2 + 16)):
+        assert validation_increments(campaign, job) / once == pytest.approx(simulated)
+
+
 def test_what_identifying_took_beside_its_simulations_is_measured(tmp_path: Path) -> None:
     campaign = campaign_of(validation={"measurements": ["one", "two"]})
     run = RunFolder(tmp_path)

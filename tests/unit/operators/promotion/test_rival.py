@@ -45,6 +45,13 @@ def test_a_champion_whose_run_has_expired_is_brought_back_from_mlflow(registry):
     assert found(registry) == rival  # a retry finds it
 
 
+@pytest.mark.parametrize("purged", ["manifest.json", "weights.pt"])
+def test_a_champion_of_which_files_were_purged_is_brought_back_too(registry, purged):
+    (registry.folder.model("first") / purged).unlink()
+    rival = found(registry)
+    assert load_model(champions(registry) / rival.sha256 / rival.model).sha256 == rival.sha256
+
+
 def test_a_copy_that_is_not_what_was_registered_is_not_put_anywhere(registry, caplog):
     shutil.rmtree(registry.folder.root)
     version = registry.version("1")
