@@ -3,13 +3,15 @@
 import os
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
 ANSWER_S = 30.0  # a server that has just begun checks its first password for seconds
+DROPPED = "Connection aborted"
+"""What is said of a kept connection that the server closed as it was asked: ask on a new one."""
 PARENT = "mlflow.parentRunId"
 """MLflow's own tag of a run that lies below another."""
 RUN_ID = "campaign.run_id"
@@ -73,19 +75,14 @@ class MlflowHook:
         """
         client = self.client
         from mlflow.exceptions import MlflowException
-        from mlflow.tracking._tracking_service import utils
-        from mlflow.utils import rest_utils
 
         try:
-            reply = rest_utils.http_request(  # type: ignore[no-untyped-call]
-                utils.get_default_host_creds(self.tracking_uri),  # type: ignore[attr-defined,no-untyped-call]
-                "/api/2.0/mlflow/experiments/search",
-                "GET",
-                max_retries=0,
-                timeout=ANSWER_S,
-                raise_on_status=False,
-                params={"max_results": 1},
-            )
+            try:
+                reply = self._asked()
+            except MlflowException as error:
+                if DROPPED not in str(error):
+                    raise
+                reply = self._asked()
         except (OSError, MlflowException) as error:
             raise TrackingUnavailable(f"MLflow at {self.tracking_uri}: {error}") from None
         if reply.status_code in (401, 403):
@@ -97,6 +94,21 @@ class MlflowHook:
             words = f"{reply.status_code} {reply.text[:200]}"
             raise TrackingUnavailable(f"MLflow at {self.tracking_uri}: {words}")
         return client
+
+    def _asked(self) -> Any:
+        """Ask for one experiment; return the reply, whatever its status."""
+        from mlflow.tracking._tracking_service import utils
+        from mlflow.utils import rest_utils
+
+        return rest_utils.http_request(  # type: ignore[no-untyped-call]
+            utils.get_default_host_creds(self.tracking_uri),  # type: ignore[attr-defined,no-untyped-call]
+            "/api/2.0/mlflow/experiments/search",
+            "GET",
+            max_retries=0,
+            timeout=ANSWER_S,
+            raise_on_status=False,
+            params={"max_results": 1},
+        )
 
     def link(self, mlflow_run_id: str) -> str:
         """Page of a run."""

@@ -1,7 +1,9 @@
 """Whether MLflow answers is asked as MLflow's client asks: with its token, and over its TLS."""
 
 import json
+import socket
 import ssl
+import struct
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -77,3 +79,42 @@ def test_what_would_end_a_filters_quotes_is_refused() -> None:
     for text in ("x' or '1", "a\\"):
         with pytest.raises(ValueError, match="cannot be searched for"):
             literal(text)
+
+
+class Dropping(HTTPServer):
+    """Resets the first connections, as a server does that closes a kept one when it is asked."""
+
+    drops = 1
+
+    def finish_request(self, request, client_address) -> None:
+        if self.drops:
+            self.drops -= 1
+            request.recv(1)
+            request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            request.close()
+        else:
+            super().finish_request(request, client_address)
+
+    def shutdown_request(self, request) -> None:
+        request.close()
+
+
+@pytest.mark.parametrize("drops", [1, 2])
+def test_a_connection_that_was_dropped_is_no_answer(
+    drops: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", TOKEN)
+    with Dropping(("127.0.0.1", 0), Gateway) as server:
+        server.drops = drops
+        serving = threading.Thread(target=server.serve_forever)
+        serving.start()
+        hook = MlflowHook(f"http://127.0.0.1:{server.server_port}")
+        try:
+            if drops == 1:
+                assert hook.require() is hook.client
+            else:
+                with pytest.raises(TrackingUnavailable, match="aborted"):
+                    hook.require()
+        finally:
+            server.shutdown()
+            serving.join()
